@@ -1,0 +1,148 @@
+"""
+Every error that crosses a package boundary.
+
+The class of an error *is* the decision:
+
+* ClaimcastError            base of all errors raised on purpose; the text is one sentence
+  x InputError              what the user gave cannot be used; nothing was changed
+  x UnavailableError        something that is needed cannot be reached
+  x StaleLeaseError         another worker holds this batch now; stop starting things
+  x DeliveryError           one attempt to send one message did not succeed
+    + TransientError        certainly not accepted; try this recipient again later
+    + UncertainError        may have been accepted; repeat only under the campaign's policy
+    + PermanentError        will never work for this recipient
+    + BlockedError          about us or the provider: costs the recipient nothing
+    + AbandonedError        never started: the lease was lost, or the campaign was paused
+  x RewardsError            one call of the rewards API did not succeed
+    + RewardsUnavailableError  429, 5xx, time-out, reset: the same call again, later
+    + DuplicateOrderError   409: this PO number was used before
+    + FundsError            422: not enough available funds
+    + RefusedError          400, 404: the request itself is wrong
+    + OrderNotFoundError    404 when reading an order
+    + CredentialsError      401 after a fresh token, 403
+"""
+
+
+class ClaimcastError(Exception):
+    """Base class; its text is one sentence for people, without secrets."""
+
+
+class InputError(ClaimcastError):
+    """What the user gave cannot be used; nothing was changed."""
+
+
+class UnavailableError(ClaimcastError):
+    """Something that is needed cannot be reached."""
+
+
+class StaleLeaseError(ClaimcastError):
+    """The lease is lost: another worker may start work on this batch."""
+
+
+class DeliveryError(ClaimcastError):
+    """
+    One attempt to send one message did not succeed.
+
+    `code` is short, stable and safe to store and show (letters, digits, `_`, `.`; at most 20
+    characters), e.g. `smtp_550_5.1.1`. `detail` is the provider's words for the operator's log;
+    it never holds a link or the message.
+    """
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(f"{code}: {detail}" if detail else code)
+        self.code = code
+        self.detail = detail
+
+
+class TransientError(DeliveryError):
+    """
+    Certainly not accepted, may be accepted later.
+
+    `retry_after` is the least wait in seconds; None leaves it to the retry policy.
+    """
+
+    def __init__(self, code: str, detail: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(code, detail)
+        self.retry_after = retry_after
+
+
+class UncertainError(DeliveryError):
+    """The line broke after the message may have been accepted."""
+
+
+class PermanentError(DeliveryError):
+    """
+    The recipient can never be reached at this address.
+
+    `suppress` is true when the address itself is dead and must not be tried by anybody again.
+    """
+
+    def __init__(self, code: str, detail: str = "", *, suppress: bool = False) -> None:
+        super().__init__(code, detail)
+        self.suppress = suppress
+
+
+class BlockedError(DeliveryError):
+    """
+    The provider, our account or our configuration is at fault, never the recipient.
+
+    Certainly not accepted. `fatal` means that only a person can mend it (wrong password): the
+    campaign is blocked at once; otherwise the channel's breaker counts it.
+    """
+
+    def __init__(self, code: str, detail: str = "", *, fatal: bool = False) -> None:
+        super().__init__(code, detail)
+        self.fatal = fatal
+
+
+class AbandonedError(DeliveryError):
+    """The message was not started, because the right to start it was gone."""
+
+
+class RewardsError(ClaimcastError):
+    """One call of the rewards API did not succeed; `code` is short and stable."""
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(f"{code}: {detail}" if detail else code)
+        self.code = code
+        self.detail = detail
+
+
+class RewardsUnavailableError(RewardsError):
+    """
+    The same call may succeed later; whether this one took effect is unknown.
+
+    `retry_after` is what the server asked for, in seconds, already clamped to an hour;
+    `sent` is false when the request certainly never reached the server.
+    """
+
+    def __init__(
+        self, code: str, detail: str = "", *, retry_after: float | None = None, sent: bool = True
+    ) -> None:
+        super().__init__(code, detail)
+        self.retry_after = retry_after
+        self.sent = sent
+
+
+class DuplicateOrderError(RewardsError):
+    """409: the PO number was used before, by the order `order_id` (None if the body lacks it)."""
+
+    def __init__(self, order_id: str | None) -> None:
+        super().__init__("duplicate_po")
+        self.order_id = order_id
+
+
+class FundsError(RewardsError):
+    """422: the deposit account does not hold enough available funds."""
+
+
+class RefusedError(RewardsError):
+    """400 or 404: the request will be just as wrong next time; `detail` is the API's words."""
+
+
+class OrderNotFoundError(RewardsError):
+    """404 when reading an order."""
+
+
+class CredentialsError(RewardsError):
+    """401 with a fresh token, or 403."""

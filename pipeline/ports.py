@@ -1,0 +1,54 @@
+"""What the pipeline needs from the outside, named by its needs."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from pipeline.campaign import Campaign
+from pipeline.models import ChannelName, DeliveryKey, Message, Receipt, Recipient
+
+Clearance = Callable[[], None]
+"""Raises AbandonedError when the right to start is gone; costs nothing, called right before."""
+
+
+class Composer(Protocol):
+    """The templates of one campaign, compiled for one channel; pure."""
+
+    def compose(
+        self, recipient: Recipient, link: str, key: DeliveryKey, *, sent_at: float
+    ) -> Message:
+        """
+        Fill the templates for one recipient; `sent_at` is seconds since the epoch.
+
+        Raises PermanentError if this recipient's data cannot be rendered or encoded.
+        """
+        ...
+
+
+class Channel(Protocol):
+    """One way to reach people; one file per adapter, every adapter passes the same tests."""
+
+    name: ChannelName
+    connections: int
+    """How many messages may be on the wire at once in this process."""
+
+    def composer(self, campaign: Campaign) -> Composer:
+        """Compile the campaign's templates; raises InputError if they cannot be used."""
+        ...
+
+    async def send(self, message: Message, clearance: Clearance) -> Receipt:
+        """
+        Hand one message to the provider and wait for its answer.
+
+        `clearance` is called immediately before the content leaves and what it raises passes
+        through, with nothing sent. Raises a DeliveryError otherwise; nothing else, except
+        CancelledError, which after the content left means "uncertain" to the caller.
+        """
+        ...
+
+    async def check(self) -> str:
+        """Connect and log in without sending; return a sentence on what was found (doctor)."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close the connections; may be called twice."""
+        ...
