@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NewType
+from typing import Literal, NewType
 from uuid import UUID, uuid5
 
 DeliveryKey = NewType("DeliveryKey", str)
+
+FactKind = Literal["s", "d", "b", "f", "x", "u", "p", "r"]
+"""What happened to an attempt; `store/lua/record.lua` says what each does to a delivery."""
 
 _NAMESPACE = UUID("6f2f4f5e-6f0b-5b0e-9d53-1f8d0c1a7c11")
 

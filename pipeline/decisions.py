@@ -1,0 +1,260 @@
+"""The rules of the pipeline and nothing else: no clock, no network, no Redis, no chance."""
+
+from dataclasses import dataclass
+
+from pipeline.batch import Batch
+from pipeline.errors import (
+    AbandonedError,
+    BlockedError,
+    CredentialsError,
+    DeliveryError,
+    DuplicateOrderError,
+    FundsError,
+    OrderNotFoundError,
+    PermanentError,
+    RefusedError,
+    RewardsError,
+    RewardsUnavailableError,
+    TransientError,
+)
+from pipeline.models import BatchState, FactKind, Receipt
+from pipeline.rewards.links import LinksProblem
+from pipeline.rewards.statuses import Progress
+
+_DOUBT_SECONDS = 600  # a 404 or missing links are read again for ten minutes (design.md, stages)
+_SLOW_READ = 900.0  # an overdue order is still read, every quarter of an hour
+_API_CAP = 60.0
+_MOST_REPEATS = 4  # a message whose answer is lost four times is left for a person to judge
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The API has the order."""
+
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """The order is complete and holds exactly its links."""
+
+    links: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do for *delay* seconds; *counter* says what later delays grow with."""
+
+    delay: float
+    counter: str = ""
+    hush: float = 0.0  # silence that the API asked of everybody
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Only a person, or for an overdue order the API, can move this batch on."""
+
+    reason: str
+    missing: int = 0
+    reread: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Ordering of the whole campaign stops; one batch probes after *probe_after* (0: never)."""
+
+    reason: str
+    words: str = ""
+    probe_after: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """The PO number is taken by this order, which may be ours: read it and compare."""
+
+    order_id: str
+
+
+OrderStep = Placed | Wait | Hold | Block | Adopt
+ReadStep = Received | Wait | Hold | Block
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """
+    Spacing of the transient failures of one delivery: doubling from *first* up to *cap*.
+
+    `tries` is how many of them fit into *give_up*; counting tries, not hours, means that an outage
+    of the provider costs a recipient nothing.
+    """
+
+    first: float
+    cap: float
+    give_up: float
+
+    def delay(self, tries: int, jitter: float = 0.5) -> float:
+        """Return seconds before the next attempt after *tries* failures; *jitter* in [0, 1)."""
+        # The exponent is clamped first: 2.0**1100 raises OverflowError.
+        full = min(self.first * 2.0 ** min(max(tries, 1) - 1, 40), self.cap)
+        return full * (0.75 + 0.5 * jitter)
+
+    @property
+    def tries(self) -> int:
+        spent, tries = 0.0, 0
+        while spent < self.give_up and tries < 10_000:
+            tries += 1
+            spent += self.delay(tries)
+        return max(tries, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one attempt means for its delivery: the kind and code of the fact to record."""
+
+    kind: FactKind
+    code: str = ""
+    delay: float = 0.0
+
+
+def decide_delivery(
+    outcome: Receipt | DeliveryError,
+    *,
+    tries: int,
+    attempt: int,
+    breaker_open: bool,
+    policy: RetryPolicy,
+    jitter: float,
+) -> Verdict:
+    """
+    Map the outcome of one attempt to a fact.
+
+    *tries* counts the transient failures so far, *attempt* all attempts, this one included. What
+    is the provider's fault costs no try; only a recipient who alone meets it, time and again
+    while the provider serves others, is given up in the end.
+    """
+    last = tries + 1 >= policy.tries
+    match outcome:
+        case Receipt():
+            return Verdict("s")
+        case PermanentError(code=code):
+            return Verdict("f", code)
+        case TransientError() if last:
+            return Verdict("f", "gave_up")
+        case TransientError(code=code, retry_after=retry_after):
+            return Verdict("p", code, max(retry_after or 0.0, policy.delay(tries + 1, jitter)))
+        case BlockedError() if not breaker_open and attempt >= policy.tries:
+            return Verdict("f", "gave_up")
+        case BlockedError(code=code):
+            return Verdict("r", code, policy.delay(attempt, jitter))
+        case AbandonedError(code=code):
+            return Verdict("r", code)
+        case _ if last or tries + 1 >= _MOST_REPEATS:
+            return Verdict("u", "unconfirmed")
+        case _:
+            return Verdict("u", outcome.code, policy.delay(tries + 1, jitter))
+
+
+def api_delay(failures: int, retry_after: float | None, jitter: float) -> float:
+    """Return seconds before a failed call is repeated: full jitter, capped at a minute."""
+    return max(retry_after or 0.0, 0.1, jitter * min(2.0 ** min(failures, 10), _API_CAP))
+
+
+def read_delay(quantity: int, polls: int) -> float:
+    """Return seconds before an unfinished order is read again; grows with its size and age."""
+    return min((0.5 + quantity / 100) * 1.6 ** min(polls, 20), _API_CAP)
+
+
+def probe_delay(probes: int, jitter: float) -> float:
+    """Return seconds until one batch tries again whether there are funds: 1 to 15 minutes."""
+    return min(60.0 * 2.0 ** min(probes, 6), 900.0) * (0.8 + 0.2 * jitter)
+
+
+def decide_order(
+    outcome: RewardsError | str, batch: Batch, *, posts_before: int, probes: int, jitter: float
+) -> OrderStep:
+    """
+    Map the answer to a POST (the new order's id, or what went wrong) to the batch's next step.
+
+    *posts_before* is how many POSTs of this PO number our ledger had recorded before this one: an
+    order that we may have placed can be adopted, any other is foreign.
+    """
+    match outcome:
+        case str(order_id):
+            return Placed(order_id)
+        case DuplicateOrderError(order_id=None):
+            return Hold("duplicate_without_id")
+        case DuplicateOrderError(order_id=str(order_id)) if posts_before > 0 or batch.adopt:
+            return Adopt(order_id)
+        case DuplicateOrderError():
+            return Hold("foreign_order")
+        case FundsError():
+            return Block("insufficient_funds", "", probe_delay(probes, jitter))
+        case RefusedError(detail=words):
+            return Block("order_refused", words)
+        case CredentialsError(code=code):
+            return Block("credentials", code)
+        case RewardsUnavailableError(retry_after=retry_after, code=code):
+            delay = api_delay(batch.fails, retry_after, jitter)
+            return Wait(delay, "fails", hush=delay if _asked_for_silence(code) else 0.0)
+        case _:
+            return Wait(api_delay(batch.fails, None, jitter), "fails")
+
+
+def decide_adoption(order_id: str, difference: str | None) -> OrderStep:
+    """Adopt the order found under our PO number if nothing that it shows differs from ours."""
+    return Placed(order_id) if difference is None else Hold("order_differs")
+
+
+def decide_read(
+    outcome: Progress | tuple[str, ...] | LinksProblem | RewardsError,
+    batch: Batch,
+    *,
+    now_ms: int,
+    overdue: float,
+    jitter: float,
+) -> ReadStep:
+    """
+    Map what reading an order gave (its links, or how far it is, or what went wrong) to a step.
+
+    *overdue* is the age in seconds at which an unfinished order is held.
+    """
+    match outcome:
+        case tuple():
+            return Received(outcome)
+        case LinksProblem(code="links_short" | "links_missing", found=found):
+            doubt = _doubted(batch, now_ms)
+            return doubt or Hold(outcome.code, missing=batch.size - found)
+        case LinksProblem(code=code):
+            return Hold(code)
+        case Progress.FAILED:
+            return Hold("order_failed", missing=batch.size)
+        case Progress():
+            return _unfinished(batch, now_ms, overdue)
+        case OrderNotFoundError():
+            return _doubted(batch, now_ms) or Hold("order_not_found")
+        case CredentialsError(code=code):
+            return Block("credentials", code)
+        case RewardsUnavailableError(retry_after=retry_after, code=code):
+            delay = api_delay(batch.fails, retry_after, jitter)
+            return Wait(delay, "fails", hush=delay if _asked_for_silence(code) else 0.0)
+        case _:
+            return Wait(api_delay(batch.fails, None, jitter), "fails")
+
+
+def _asked_for_silence(code: str) -> bool:
+    return code.endswith("429")
+
+
+def _doubted(batch: Batch, now_ms: int) -> Wait | None:
+    """Read again for ten minutes what looks wrong and may still come right."""
+    if batch.odd_since_ms and now_ms - batch.odd_since_ms > _DOUBT_SECONDS * 1000:
+        return None
+    return Wait(read_delay(batch.size, batch.odd), "odd")
+
+
+def _unfinished(batch: Batch, now_ms: int, overdue: float) -> Wait | Hold:
+    if batch.state is BatchState.HELD:
+        return Wait(_SLOW_READ)
+    if batch.placed_ms and now_ms - batch.placed_ms > overdue * 1000:
+        return Hold("order_overdue", reread=_SLOW_READ)
+    return Wait(read_delay(batch.size, batch.polls), "polls")

@@ -1,0 +1,103 @@
+"""The leases that this process holds: claimed, kept alive, and believed only before their end."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+
+import structlog
+from redis import RedisError
+
+from pipeline.batch import Unit
+from pipeline.clock import uptime
+from pipeline.errors import AbandonedError
+from pipeline.store.batches import BatchStore, Claim
+
+log = structlog.get_logger()
+
+
+class Lease:
+    """
+    The right to start work on one batch, as far as this process can know.
+
+    `check` is the clearance that is called immediately before an effect: it looks at the deadline
+    on a clock that counts suspension, so a process that was frozen past its lease starts nothing.
+    """
+
+    def __init__(self, claim: Claim, deadline: float) -> None:
+        self.claim = claim
+        self.deadline = deadline
+        self.lost = False
+        self.halted = False
+
+    def check(self) -> None:
+        """Raise AbandonedError if nothing may be started (any more)."""
+        if self.lost or uptime() >= self.deadline:
+            raise AbandonedError("lease_lost")
+        if self.halted:
+            raise AbandonedError("halted")
+
+
+class Leases:
+    """Claims batches and renews their leases, all in one call per heartbeat."""
+
+    def __init__(self, batches: BatchStore, lease_seconds: float) -> None:
+        self._batches = batches
+        self._seconds = lease_seconds
+        self._held: set[Lease] = set()
+
+    @contextlib.asynccontextmanager
+    async def hold(self, unit: Unit) -> AsyncIterator[Lease | None]:
+        """Claim a batch for the time of the block; None if it is not this unit's turn."""
+        # Before the call: the server's clock for the lease starts later than ours.
+        deadline = uptime() + self._seconds
+        claim = await self._batches.claim(
+            unit, nonce=secrets.token_hex(8), lease_seconds=self._seconds
+        )
+        if claim is None:
+            yield None
+            return
+        lease = Lease(claim, deadline)
+        self._held.add(lease)
+        try:
+            yield lease
+        finally:
+            lease.lost = True
+            self._held.discard(lease)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def serials(self) -> set[str]:
+        """Return the campaigns that work is going on for."""
+        return {lease.claim.unit.serial for lease in self._held}
+
+    def halt(self, serials: set[str]) -> None:
+        """Let nothing more be started for these campaigns, and let all others go on."""
+        for lease in self._held:
+            lease.halted = lease.claim.unit.serial in serials
+
+    async def run(self) -> None:
+        """Renew for ever, at a third of the lease; an outage of Redis only lets deadlines pass."""
+        while True:
+            await asyncio.sleep(self._seconds / 3)
+            try:
+                await self._renew()
+            except (RedisError, OSError) as error:
+                log.warning("leases.renewal_failed", error=type(error).__name__)
+
+    async def _renew(self) -> None:
+        held = [lease for lease in self._held if not lease.lost]
+        if not held:
+            return
+        deadline = uptime() + self._seconds
+        answers = await self._batches.renew(
+            [(lease.claim.unit, lease.claim.token) for lease in held], self._seconds
+        )
+        for lease, renewed in zip(held, answers, strict=True):
+            if renewed:
+                lease.deadline = deadline
+            elif lease in self._held:
+                lease.lost = True
+                unit = lease.claim.unit
+                log.warning("lease.lost", campaign=unit.serial, batch=unit.batch, lane=unit.lane)

@@ -1,0 +1,97 @@
+"""Rate limits and breakers, shared by the fleet, on the server's clock."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+
+from pipeline.rate import Rate
+from pipeline.store.scripts import Scripts, texts
+
+NAMES = ("tokens", "orders", "reads", "email", "sms")
+_LONGEST_SILENCE = 3600.0  # a Retry-After is clamped to an hour (design.md, rate limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Permits:
+    """`granted` permits, or none and the seconds until the next one."""
+
+    granted: int
+    wait: float
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """A provider's breaker as `status` shows it; `until_ms` is 0 while it is closed."""
+
+    failures: int
+    reason: str
+    until_ms: int
+
+
+class Limiter:
+    """
+    Takes permits from named limiters.
+
+    *defaults* come from the environment; what was stored with `set_rate` wins over them. A limiter
+    of one campaign is named `<serial>:<channel>` and its rate is passed to `take`.
+    """
+
+    def __init__(self, redis: "Redis", scripts: Scripts, defaults: Mapping[str, Rate]) -> None:
+        self._redis = redis
+        self._run = scripts.run
+        self._defaults = defaults
+
+    async def take(self, name: str, wanted: int = 1, **extra: Rate | None) -> Permits:
+        """Take up to *wanted* permits of *name* and of every limiter in *extra*, all or none."""
+        args: list[str | float] = [name, self._defaults[name].interval_us]
+        for other, rate in extra.items():
+            if rate is not None:
+                args += [other, rate.interval_us]
+        granted, wait_us = await self._run("permit", wanted, *args)
+        return Permits(int(granted), int(wait_us) / 1e6)
+
+    async def hush(self, name: str, seconds: float) -> None:
+        """Let nobody take a permit of *name* for a while; never shortens a longer silence."""
+        await self._run("hush", name, round(min(seconds, _LONGEST_SILENCE) * 1e6))
+
+    async def trip(
+        self,
+        channel: str,
+        reason: str,
+        *,
+        threshold: int = 5,
+        first: float = 2,
+        longest: float = 300,
+    ) -> float:
+        """Count a failure of the provider itself; return the seconds of silence that follow."""
+        silence = await self._run("trip", channel, threshold, first * 1e6, longest * 1e6, reason)
+        seconds = float(silence) / 1e6
+        if seconds:
+            await self.hush(channel, seconds)
+        return seconds
+
+    async def recovered(self, channel: str) -> None:
+        """Close the breaker: the provider took a message."""
+        await self._redis.delete(f"cc:breaker:{channel}")
+
+    async def breaker(self, channel: str) -> Breaker:
+        fields = texts(await self._redis.hgetall(f"cc:breaker:{channel}"))  # type: ignore[misc]
+        return Breaker(
+            int(fields.get("failures", 0)), fields.get("reason", ""), int(fields.get("until", 0))
+        )
+
+    async def set_rate(self, name: str, rate: Rate) -> None:
+        await self._redis.hset("cc:limits", name, f"{rate.interval_us!r}|{rate}")  # type: ignore[misc]
+
+    async def unset_rate(self, name: str) -> bool:
+        return bool(await self._redis.hdel("cc:limits", name))  # type: ignore[misc]
+
+    async def rates(self) -> dict[str, tuple[Rate, bool]]:
+        """Return every limiter's rate, and whether it was set at run time."""
+        stored = texts(await self._redis.hgetall("cc:limits"))  # type: ignore[misc]
+        found = {name: (rate, False) for name, rate in self._defaults.items()}
+        found |= {
+            name: (Rate.parse(text.partition("|")[2]), True) for name, text in stored.items()
+        }
+        return found

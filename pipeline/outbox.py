@@ -1,0 +1,221 @@
+"""The senders of one channel in this process: as many as it has connections, for all batches."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Awaitable
+from dataclasses import dataclass
+
+import structlog
+from redis import RedisError
+
+from pipeline.clock import uptime
+from pipeline.decisions import RetryPolicy, Verdict, decide_delivery
+from pipeline.errors import AbandonedError, BlockedError, DeliveryError, PermanentError
+from pipeline.leases import Lease
+from pipeline.limits import Limiter
+from pipeline.models import DeliveryKey, Message, Receipt, Recipient
+from pipeline.ports import Channel, Composer
+from pipeline.recorder import Recorder
+from pipeline.store.campaigns import CampaignStore
+from pipeline.store.deliveries import Fact
+
+log = structlog.get_logger()
+
+_FATAL_PAUSE = 5.0  # long enough for what is queued to be let go
+
+
+class Round:
+    """The deliveries of one batch that are under way; `done` when each has a recorded result."""
+
+    def __init__(self, lease: Lease) -> None:
+        self.lease = lease
+        self.unit = lease.claim.unit
+        self.results: Counter[str] = Counter()
+        self._open = 0
+        self._done = asyncio.Event()
+        self._done.set()
+
+    def started(self, number: int) -> None:
+        self._open += number
+        if number:
+            self._done.clear()
+
+    def settled(self, verdict: Verdict) -> None:
+        self.results[verdict.code or "sent"] += 1
+        self._open -= 1
+        if not self._open:
+            self._done.set()
+
+    async def done(self) -> None:
+        await self._done.wait()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """One intended delivery, waiting for a connection."""
+
+    round: Round
+    composer: Composer
+    recipient: Recipient
+    link: str
+    key: DeliveryKey
+    index: int
+    attempt: int
+    tries: int
+
+
+class Outbox:
+    """
+    Sends what was intended, one message per connection at a time.
+
+    At most twice the channel's connections are unrecorded: what is on the wire, and as much again
+    whose result is on its way into the ledger.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        recorder: Recorder,
+        limiter: Limiter,
+        campaigns: CampaignStore,
+        policy: RetryPolicy,
+    ) -> None:
+        self.channel = channel
+        self._recorder = recorder
+        self._limiter = limiter
+        self._campaigns = campaigns
+        self._policy = policy
+        self._queue: asyncio.Queue[Outgoing] = asyncio.Queue()
+        self._ahead = 0
+        self._room = asyncio.Event()
+        self._unrecorded = 0
+        self._recorded = asyncio.Event()
+        self._silent_until = 0.0
+        self._failing = True  # what another worker's breaker said must not outlive our success
+
+    async def reserve(self, wanted: int, *, resends: bool) -> int:
+        """
+        Wait until intents may be written, and return how many of *wanted*.
+
+        An intent that is never acted on costs nothing where uncertain messages are sent again;
+        else a person has to look at it, so few run ahead.
+        """
+        most = self.channel.connections * (20 if resends else 2)
+        while self._ahead >= most:
+            self._room.clear()
+            await self._room.wait()
+        granted = min(wanted, most - self._ahead)
+        self._ahead += granted
+        return granted
+
+    def give_back(self, number: int) -> None:
+        self._ahead -= number
+        self._room.set()
+
+    def put(self, outgoing: Outgoing) -> None:
+        self._queue.put_nowait(outgoing)
+
+    async def run(self) -> None:
+        """Send for ever, over all connections of the channel."""
+        async with asyncio.TaskGroup() as senders:
+            for _ in range(self.channel.connections):
+                senders.create_task(self._send_all())
+
+    async def _send_all(self) -> None:
+        while True:
+            outgoing = await self._queue.get()
+            while self._unrecorded >= self.channel.connections:
+                self._recorded.clear()
+                await self._recorded.wait()
+            outcome = await self._attempt(outgoing)
+            await self._settle(outgoing, outcome)
+
+    async def _attempt(self, outgoing: Outgoing) -> Receipt | DeliveryError:
+        lease = outgoing.round.lease
+
+        def clearance() -> None:
+            if uptime() < self._silent_until:
+                raise AbandonedError("breaker_open")
+            lease.check()
+
+        try:
+            clearance()
+            message = self._compose(outgoing)
+            return await self.channel.send(message, clearance)
+        except DeliveryError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - one message's defect must not stop the others
+            # Where it broke is unknown, so it may have been sent: the honest word is uncertain.
+            # Only the type is logged: a traceback may quote the message.
+            log.error("delivery.defect", error=type(error).__name__)  # noqa: TRY400
+            return DeliveryError("internal_error")
+
+    def _compose(self, outgoing: Outgoing) -> Message:
+        try:
+            return outgoing.composer.compose(
+                outgoing.recipient, outgoing.link, outgoing.key, sent_at=time.time()
+            )
+        except DeliveryError:
+            raise
+        except Exception as error:
+            # Nothing has left yet: this person's data cannot be put into this message.
+            log.warning("message.not_composed", error=type(error).__name__)
+            raise PermanentError("compose_error") from error
+
+    async def _settle(self, outgoing: Outgoing, outcome: Receipt | DeliveryError) -> None:
+        if isinstance(outcome, Receipt):
+            await self._note(self._provider_works())
+        elif isinstance(outcome, BlockedError):
+            await self._note(self._provider_failed(outgoing.round.unit.serial, outcome))
+        verdict = decide_delivery(
+            outcome,
+            tries=outgoing.tries,
+            attempt=outgoing.attempt,
+            breaker_open=uptime() < self._silent_until,
+            policy=self._policy,
+            jitter=random.random(),  # noqa: S311 - jitter is no secret
+        )
+        self._record(outgoing, verdict)
+
+    def _record(self, outgoing: Outgoing, verdict: Verdict) -> None:
+        current, unit = outgoing.round, outgoing.round.unit
+        self._unrecorded += 1
+
+        def recorded() -> None:
+            self._unrecorded -= 1
+            self._recorded.set()
+            self.give_back(1)
+            current.settled(verdict)
+
+        fact = Fact(
+            outgoing.index,
+            self.channel.name,
+            outgoing.attempt,
+            verdict.kind,
+            verdict.code,
+            verdict.delay,
+        )
+        self._recorder.add((unit.serial, unit.batch), fact, recorded)
+
+    async def _provider_works(self) -> None:
+        if self._failing:
+            self._failing = False
+            await self._limiter.recovered(self.channel.name)
+
+    async def _provider_failed(self, serial: str, error: BlockedError) -> None:
+        log.warning("channel.failed", channel=self.channel.name, code=error.code, why=error.detail)
+        self._failing = True
+        silence = await self._limiter.trip(self.channel.name, error.code)
+        if error.fatal:
+            await self._campaigns.block(serial, "s", error.code, error.detail, probe_after=0)
+            silence = max(silence, _FATAL_PAUSE)
+        self._silent_until = max(self._silent_until, uptime() + silence)
+
+    async def _note(self, call: Awaitable[None]) -> None:
+        try:
+            await call
+        except (RedisError, OSError) as error:
+            # What this says is said again by the next message; the result itself is recorded.
+            log.warning("breaker.not_updated", error=type(error).__name__)

@@ -1,0 +1,68 @@
+"""Writes what became of attempts, all that happened meanwhile in one call, until it is written."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+
+import structlog
+from redis import RedisError
+
+from pipeline.store.deliveries import BatchKey, DeliveryStore, Fact
+
+log = structlog.get_logger()
+
+_LINGER = 0.002  # lets results gather, far below the tens of milliseconds that are promised
+_RETRY = 0.2
+
+
+class Recorder:
+    """
+    Group commit of facts.
+
+    A fact is never dropped: while Redis is away it is kept and tried again, and whoever sends
+    waits, because nobody may run ahead of what is recorded.
+    """
+
+    def __init__(self, deliveries: DeliveryStore) -> None:
+        self._deliveries = deliveries
+        self._facts: list[tuple[BatchKey, Fact, Callable[[], None]]] = []
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def add(self, batch: BatchKey, fact: Fact, recorded: Callable[[], None]) -> None:
+        """Take a fact; *recorded* is called once it is durable."""
+        self._facts.append((batch, fact, recorded))
+        self._idle.clear()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Write for ever."""
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(_LINGER)
+            self._wake.clear()
+            taken, self._facts = self._facts, []
+            groups: defaultdict[BatchKey, list[Fact]] = defaultdict(list)
+            for batch, fact, _ in taken:
+                groups[batch].append(fact)
+            await self._write(groups)
+            for _, _, recorded in taken:
+                recorded()
+            if not self._facts:
+                self._idle.set()
+
+    async def drained(self) -> None:
+        """Wait until everything that was added is written."""
+        await self._idle.wait()
+
+    async def _write(self, groups: dict[BatchKey, list[Fact]]) -> None:
+        while True:
+            try:
+                await self._deliveries.record(groups)
+            except (RedisError, OSError) as error:
+                # The facts exist nowhere else, so there is nothing better to do than to wait.
+                log.warning("facts.not_recorded", error=type(error).__name__, batches=len(groups))
+                await asyncio.sleep(_RETRY)
+            else:
+                return

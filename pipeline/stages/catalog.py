@@ -1,0 +1,44 @@
+"""What a worker remembers of the campaigns it works on: definitions and compiled templates."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pipeline.campaign import Campaign
+from pipeline.models import ChannelName
+from pipeline.ports import Channel, Composer
+from pipeline.store.batches import Claim
+from pipeline.store.campaigns import CampaignStore
+
+_KEPT = 64
+
+
+@dataclass(slots=True)
+class Known:
+    """One version of a campaign; `composers` are compiled when first needed."""
+
+    campaign: Campaign
+    composers: dict[ChannelName, Composer] = field(default_factory=dict)
+    product_checked: bool = False
+
+    def composer(self, channel: Channel) -> Composer:
+        if channel.name not in self.composers:
+            self.composers[channel.name] = channel.composer(self.campaign)
+        return self.composers[channel.name]
+
+
+class Catalog:
+    """The definitions, decrypted once per version."""
+
+    def __init__(self, campaigns: CampaignStore, channels: Mapping[ChannelName, Channel]) -> None:
+        self._campaigns = campaigns
+        self._known: OrderedDict[tuple[str, str], Known] = OrderedDict()
+        self.channels = channels
+
+    async def of(self, claim: Claim) -> Known:
+        key = (claim.unit.serial, claim.version)
+        if key not in self._known:
+            self._known[key] = Known(await self._campaigns.definition(claim.unit.serial))
+            if len(self._known) > _KEPT:
+                self._known.popitem(last=False)
+        return self._known[key]

@@ -1,0 +1,126 @@
+"""Stage "await fulfilment": read the order until it holds exactly its links, and store them."""
+
+import json
+import random
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import structlog
+
+from pipeline.decisions import Block, Hold, ReadStep, Received, Wait, decide_read
+from pipeline.errors import RewardsError
+from pipeline.leases import Lease
+from pipeline.limits import Limiter
+from pipeline.rewards.client import RewardsClient
+from pipeline.rewards.links import LinksProblem, extract_links
+from pipeline.rewards.models import Order
+from pipeline.rewards.statuses import Progress, progress
+from pipeline.stages.permits import permit
+from pipeline.store.batches import BatchStore, Claim
+from pipeline.store.campaigns import CampaignStore
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderReading:
+    """How to read an order: words of its status, where its links are, when it is overdue (s)."""
+
+    completed: Collection[str]
+    failed: Collection[str]
+    links_path: str | None
+    overdue: float
+
+
+class FulfilmentStage:
+    def __init__(
+        self,
+        *,
+        batches: BatchStore,
+        campaigns: CampaignStore,
+        limiter: Limiter,
+        rewards: RewardsClient,
+        reading: OrderReading,
+    ) -> None:
+        self._batches = batches
+        self._campaigns = campaigns
+        self._limiter = limiter
+        self._rewards = rewards
+        self._reading = reading
+
+    async def run(self, lease: Lease) -> None:
+        """Read the order of one batch once, and settle what it says; safe to repeat."""
+        claim = lease.claim
+        wait = await permit(self._limiter, "reads")
+        if wait:
+            await self._batches.wait(claim, delay=wait)
+            return
+        try:
+            outcome = await self._rewards.read_order(claim.batch.order_id or "")
+        except RewardsError as error:
+            await self.settle(lease, error)
+        else:
+            await self.settle(lease, outcome)
+
+    async def settle(self, lease: Lease, answer: Order | RewardsError) -> None:
+        """Settle an order that was read, or why it could not be."""
+        claim = lease.claim
+        step = decide_read(
+            self._judge(claim, answer) if isinstance(answer, Order) else answer,
+            claim.batch,
+            now_ms=claim.now_ms,
+            overdue=self._reading.overdue,
+            jitter=random.random(),  # noqa: S311 - jitter is no secret
+        )
+        evidence = json.dumps(answer.document).encode() if isinstance(answer, Order) else b""
+        await self._settle(claim, step, evidence)
+
+    def _judge(self, claim: Claim, order: Order) -> Progress | tuple[str, ...] | LinksProblem:
+        reached = progress(order.status, self._reading.completed, self._reading.failed)
+        if reached is Progress.UNKNOWN:
+            log.warning("order.status_unknown", **_names(claim), status=order.status)
+        if reached is not Progress.COMPLETED:
+            return reached
+        try:
+            return extract_links(order.document, claim.batch.size, path=self._reading.links_path)
+        except LinksProblem as problem:
+            return problem
+
+    async def _settle(self, claim: Claim, step: ReadStep, evidence: bytes) -> None:
+        match step:
+            case Received(links=links):
+                await self._receive(claim, links, evidence)
+            case Wait():
+                if step.hush:
+                    await self._limiter.hush("reads", step.hush)
+                await self._batches.wait(claim, delay=step.delay, counter=step.counter)
+            case Hold():
+                await self._hold(claim, step, evidence)
+            case Block():
+                log.warning("campaign.blocked", **_names(claim), reason=step.reason)
+                await self._campaigns.block(
+                    claim.unit.serial, "r", step.reason, step.words, probe_after=step.probe_after
+                )
+                await self._batches.wait(claim, delay=0)
+
+    async def _receive(self, claim: Claim, links: tuple[str, ...], evidence: bytes) -> None:
+        seen = await self._batches.links_received(claim, links)
+        if seen is None:
+            log.info("links.received", **_names(claim), quantity=len(links))
+            return
+        log.error("links.seen_before", **_names(claim), position=seen)
+        await self._hold(claim, Hold("links_seen_before"), evidence)
+
+    async def _hold(self, claim: Claim, step: Hold, evidence: bytes) -> None:
+        if claim.cancelled and not step.reread:
+            # The order was read to its end, and nothing more will come of it.
+            await self._batches.cancel(claim, step.reason)
+            return
+        log.warning("batch.held", **_names(claim), reason=step.reason)
+        await self._batches.hold(
+            claim, step.reason, evidence=evidence, missing=step.missing, reread=step.reread
+        )
+
+
+def _names(claim: Claim) -> dict[str, str | int]:
+    return {"campaign": claim.campaign_id, "batch": claim.unit.batch}

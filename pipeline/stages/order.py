@@ -1,0 +1,190 @@
+"""Stage "order": one POST under one PO number, recorded before it leaves."""
+
+import random
+import secrets
+
+import structlog
+
+from pipeline.decisions import (
+    Adopt,
+    Block,
+    Hold,
+    OrderStep,
+    Placed,
+    Wait,
+    decide_adoption,
+    decide_order,
+)
+from pipeline.errors import RefusedError, RewardsError, RewardsUnavailableError
+from pipeline.leases import Lease
+from pipeline.limits import Limiter
+from pipeline.rewards.client import RewardsClient
+from pipeline.rewards.models import Order, OrderRequest, agrees
+from pipeline.rewards.products import ProductCatalog, check_product
+from pipeline.stages.catalog import Catalog, Known
+from pipeline.stages.fulfilment import FulfilmentStage
+from pipeline.stages.permits import permit
+from pipeline.store.batches import BatchStore, Claim
+from pipeline.store.campaigns import CampaignStore
+
+log = structlog.get_logger()
+
+
+def po_number(campaign_id: str, batch: int) -> str:
+    """
+    Return the PO number of a batch: the same on every machine, different for every batch.
+
+    The number is the last group, so no two pairs of campaign and batch share one.
+    """
+    return f"CC-{campaign_id}-{batch:05d}"
+
+
+class OrderStage:
+    def __init__(
+        self,
+        *,
+        batches: BatchStore,
+        campaigns: CampaignStore,
+        limiter: Limiter,
+        rewards: RewardsClient,
+        products: ProductCatalog,
+        catalog: Catalog,
+        fulfilment: FulfilmentStage,
+    ) -> None:
+        self._batches = batches
+        self._campaigns = campaigns
+        self._limiter = limiter
+        self._rewards = rewards
+        self._products = products
+        self._catalog = catalog
+        self._fulfilment = fulfilment
+
+    async def run(self, lease: Lease) -> None:
+        """Order one batch; whatever the answer is, it is in the ledger when this returns."""
+        claim = lease.claim
+        if claim.cancelled:
+            await self._batches.cancel(claim, "order_unknown" if claim.batch.posts else "")
+            return
+        known = await self._catalog.of(claim)
+        step = await self._check(claim, known) or await self._order(lease, known)
+        if step is not None:
+            await self._settle(claim, step)
+
+    async def _check(self, claim: Claim, known: Known) -> OrderStep | None:
+        """Look at the product before ordering: cached for a week, so this costs nothing."""
+        if known.product_checked:
+            return None
+        try:
+            problem = await self._products.check(known.campaign.reward)
+        except RewardsError as error:
+            return await self._decide(claim, error)
+        known.product_checked = problem is None
+        return None if problem is None else Block("product_refused", problem)
+
+    async def _order(self, lease: Lease, known: Known) -> OrderStep | None:
+        """Return the step to settle, or None if the order was placed and read on."""
+        claim, campaign = lease.claim, known.campaign
+        wait = await permit(self._limiter, "orders")
+        if wait:
+            return Wait(wait)
+        request = OrderRequest(
+            po_number=claim.batch.po_number or po_number(claim.campaign_id, claim.unit.batch),
+            product_id=campaign.reward.product_id,
+            value=campaign.reward.value,
+            quantity=claim.batch.size,
+            webhook_url=None,
+        )
+        nonce = secrets.token_hex(8)
+        posts = await self._batches.order_intent(
+            claim,
+            po_number=request.po_number,
+            payload_hash=request.payload_hash(),
+            nonce=nonce,
+        )
+        if posts is None:
+            return Hold("order_changed")
+        try:
+            order = await self._rewards.create_order(request, lease.check)
+        except RewardsError as error:
+            # The cached products may be a week old: look once more before blaming the campaign.
+            if isinstance(error, RefusedError):
+                known.product_checked = False
+                return await self._explain(known, error)
+            return await self._refused(lease, request, error, posts=posts, nonce=nonce)
+        await self._placed(lease, order)
+        return None
+
+    async def _refused(
+        self, lease: Lease, request: OrderRequest, error: RewardsError, *, posts: int, nonce: str
+    ) -> OrderStep | None:
+        claim = lease.claim
+        if isinstance(error, RewardsUnavailableError) and not error.sent:
+            await self._batches.order_unsent(claim, nonce)
+        step = await self._decide(claim, error, posts=posts)
+        return (
+            await self._adopt(lease, request, step.order_id) if isinstance(step, Adopt) else step
+        )
+
+    async def _decide(self, claim: Claim, error: RewardsError, *, posts: int = 0) -> OrderStep:
+        snapshot = await self._campaigns.snapshot(claim.unit.serial)
+        return decide_order(
+            error,
+            claim.batch,
+            posts_before=posts,
+            probes=snapshot.number("blk:o:n"),
+            jitter=random.random(),  # noqa: S311 - jitter is no secret
+        )
+
+    async def _explain(self, known: Known, error: RefusedError) -> OrderStep:
+        try:
+            problem = check_product(await self._products.get(fresh=True), known.campaign.reward)
+        except RewardsError:
+            problem = None
+        return (
+            Block("product_refused", problem) if problem else Block("order_refused", error.detail)
+        )
+
+    async def _adopt(self, lease: Lease, request: OrderRequest, order_id: str) -> OrderStep | None:
+        """Compare the order under our PO number with ours, and take it only if it agrees."""
+        wait = await permit(self._limiter, "reads")
+        if wait:
+            return Wait(wait)
+        try:
+            order = await self._rewards.read_order(order_id)
+        except RewardsError as error:
+            return await self._decide(lease.claim, error)
+        step = decide_adoption(order_id, agrees(order, request))
+        if not isinstance(step, Placed):
+            return step
+        log.info("order.adopted", **_names(lease.claim), order_id=order.id)
+        await self._placed(lease, order)
+        return None
+
+    async def _placed(self, lease: Lease, order: Order) -> None:
+        claim = lease.claim
+        lease.claim = await self._batches.order_placed(claim, order.id)
+        await self._campaigns.unblock(claim.unit.serial, "o")
+        log.info("order.placed", **_names(claim), order_id=order.id, quantity=claim.batch.size)
+        await self._fulfilment.settle(lease, order)
+
+    async def _settle(self, claim: Claim, step: OrderStep) -> None:
+        match step:
+            case Wait():
+                if step.hush:
+                    await self._limiter.hush("orders", step.hush)
+                await self._batches.wait(claim, delay=step.delay, counter=step.counter)
+            case Hold():
+                log.warning("batch.held", **_names(claim), reason=step.reason)
+                await self._batches.hold(claim, step.reason, missing=0, reread=0)
+            case Block():
+                log.warning("campaign.blocked", **_names(claim), reason=step.reason)
+                await self._campaigns.block(
+                    claim.unit.serial, "o", step.reason, step.words, probe_after=step.probe_after
+                )
+                await self._batches.wait(claim, delay=0)
+            case Placed() | Adopt():  # settled where they are decided
+                pass
+
+
+def _names(claim: Claim) -> dict[str, str | int]:
+    return {"campaign": claim.campaign_id, "batch": claim.unit.batch}

@@ -1,0 +1,228 @@
+-- Put in front of every script: time, leases, counters, and the record of a recipient's deliveries.
+--
+-- A ledger field (index in the batch) holds one record per channel tried, joined by ';':
+--
+--   <status><channel><generation>.<attempt>.<tries>.<at>.<after>.<code>
+--
+--   status    p pending, i sending (in flight), u uncertain, s sent, d delivered, b bounced,
+--             f failed, x suppressed, k skipped
+--   channel   the letter of the channel (e, s)
+--   attempt   number of the last attempt that was started; a fact names the attempt it is about
+--   tries     transient failures so far; only these count towards giving up
+--   at        when the last attempt was started, in ms since the campaign's epoch (t0)
+--   after     ms from `at` until it was settled, or until it may be tried again (p)
+--
+-- No field at all means: nothing tried yet. The Python side of the same format is store/records.py.
+
+local STATUS = {
+  p = 'pending', i = 'sending', u = 'uncertain', s = 'sent', d = 'delivered', b = 'bounced',
+  f = 'failed', x = 'suppressed', k = 'skipped',
+}
+-- The due index of a state; a held batch whose order is merely overdue stays in 'r', polled slowly.
+local LANE = { planned = 'o', ordered = 'r', fulfilled = 's', held = 'h' }
+local CHANNEL = { e = 'email', s = 'sms' }
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- Lua writes large numbers as 1.7e+12; Redis and Python want digits.
+local function digits(number)
+  return string.format('%.0f', number)
+end
+
+local function campaign_key(serial) return 'cc:' .. serial end
+local function batch_key(serial, batch) return 'cc:' .. serial .. ':b:' .. batch end
+local function ledger_key(serial, batch) return 'cc:' .. serial .. ':d:' .. batch end
+local function due_key(serial, lane) return 'cc:' .. serial .. ':due:' .. lane end
+
+-- Counters -------------------------------------------------------------------------------------
+
+local function count(deltas, name, by)
+  deltas[name] = (deltas[name] or 0) + by
+end
+
+local function save_counts(campaign, deltas)
+  for name, by in pairs(deltas) do
+    if by ~= 0 then
+      redis.call('HINCRBY', campaign, name, by)
+    end
+  end
+end
+
+-- Leases ---------------------------------------------------------------------------------------
+
+-- The token is a counter and the nonce of one claim: a counter alone could roll back with lost data.
+local function holds(batch, token)
+  return token ~= '' and redis.call('HGET', batch, 'tok') == token
+end
+
+-- Give the lease back and let the batch stand in exactly one due index (none if `lane` is nil),
+-- due in `delay` ms, or at once if it was woken meanwhile.
+local function release(serial, number, lane, delay)
+  local batch = batch_key(serial, number)
+  if redis.call('HDEL', batch, 'wake') == 1 and lane ~= 'h' then
+    delay = 0
+  end
+  redis.call('HDEL', batch, 'tok', 'lu', 'deaths')
+  for _, other in pairs(LANE) do
+    if other ~= lane then
+      redis.call('ZREM', due_key(serial, other), number)
+    end
+  end
+  if lane then
+    redis.call('ZADD', due_key(serial, lane), digits(now_ms() + delay), number)
+  end
+end
+
+-- Change the state of a batch; `why` is the reason when the new state is 'held'.
+local function move_batch(serial, number, state, deltas, why)
+  local batch = batch_key(serial, number)
+  local old = redis.call('HMGET', batch, 'st', 'why')
+  if old[2] then
+    count(deltas, 'h:' .. old[2], -1)
+    redis.call('HDEL', batch, 'why')
+  end
+  if why then
+    redis.call('HSET', batch, 'why', why)
+    count(deltas, 'h:' .. why, 1)
+  end
+  redis.call('HSET', batch, 'st', state)
+  count(deltas, 'b:' .. old[1], -1)
+  count(deltas, 'b:' .. state, 1)
+  return old[1]
+end
+
+local function size_of(batch)
+  return #redis.call('HGET', batch, 'plan')
+end
+
+local function all_zero(campaign, fields)
+  for _, value in ipairs(redis.call('HMGET', campaign, unpack(fields))) do
+    if value and tonumber(value) ~= 0 then
+      return false
+    end
+  end
+  return true
+end
+
+-- Finished is what the counters say, never "no more rows came".
+local function finish_if_done(campaign, serial, cancelled)
+  if all_zero(campaign, { 'b:planned', 'b:ordered', 'b:fulfilled', 'b:held' })
+    and (cancelled or all_zero(campaign, { 'd:pending', 'd:sending', 'd:uncertain' })) then
+    redis.call('HSETNX', campaign, 'fin', digits(now_ms()))
+    redis.call('ZREM', 'cc:active', serial)
+  end
+end
+
+local function reopen(campaign, serial)
+  redis.call('HDEL', campaign, 'fin')
+  redis.call('ZADD', 'cc:active', 'NX', 0, serial)
+end
+
+-- Delivery records -----------------------------------------------------------------------------
+
+local function parse(text)
+  local deliveries = {}
+  for part in string.gmatch(text, '[^;]+') do
+    local status, channel, generation, attempt, tries, at, after, code =
+      string.match(part, '^(%l)(%l)(%d+)%.(%d+)%.(%d+)%.(%d+)%.(%d+)%.(.*)$')
+    deliveries[#deliveries + 1] = {
+      status = status, channel = channel, generation = tonumber(generation),
+      attempt = tonumber(attempt), tries = tonumber(tries), at = tonumber(at),
+      after = tonumber(after), code = code,
+    }
+  end
+  return deliveries
+end
+
+local function format(deliveries)
+  local parts = {}
+  for i, d in ipairs(deliveries) do
+    parts[i] = string.format('%s%s%d.%d.%d.%.0f.%.0f.%s',
+      d.status, d.channel, d.generation, d.attempt, d.tries, d.at, d.after, d.code)
+  end
+  return table.concat(parts, ';')
+end
+
+local function fresh(channel)
+  return {
+    status = 'p', channel = channel, generation = 1, attempt = 0, tries = 0, at = 0, after = 0,
+    code = '',
+  }
+end
+
+-- The channels that a recipient has an address for, as letters in order of preference. The plan
+-- holds one character per recipient: '0' plus a mask over the campaign's channels.
+local function reachable(channels, plan, index)
+  local mask = string.byte(plan, index + 1) - 48
+  local letters = {}
+  for i = 1, #channels do
+    if math.floor(mask / 2 ^ (i - 1)) % 2 == 1 then
+      letters[#letters + 1] = string.sub(channels, i, i)
+    end
+  end
+  return letters
+end
+
+local function initial(c, plan, index)
+  local letters = reachable(c.channels, plan, index)
+  if c.mode == 'all' then
+    local deliveries = {}
+    for i, letter in ipairs(letters) do
+      deliveries[i] = fresh(letter)
+    end
+    return deliveries
+  end
+  return { fresh(letters[1]) }
+end
+
+local function load(c, ledger, plan, index)
+  local text = redis.call('HGET', ledger, index)
+  if text then
+    return parse(text)
+  end
+  return initial(c, plan, index)
+end
+
+-- What the campaign looks like to the scripts that change deliveries.
+local function campaign_facts(serial)
+  local campaign = campaign_key(serial)
+  local found = redis.call('HMGET', campaign, 'channels', 'mode', 'resend', 't0', 'pau', 'can')
+  return {
+    key = campaign, channels = found[1], mode = found[2], resend = found[3],
+    t0 = tonumber(found[4]), paused = found[5] == '1', cancelled = found[6] ~= false,
+  }
+end
+
+-- An uncertain delivery that is sent again by itself; after too many lost answers it no longer is.
+local function resends(c, d)
+  return d.status == 'u' and d.code ~= 'unconfirmed'
+    and string.find(c.resend, d.channel, 1, true) ~= nil
+end
+
+-- Reached, open or not reached: one person, whatever number of channels.
+local function person(deliveries)
+  local open, excused = false, false
+  for _, d in ipairs(deliveries) do
+    if d.status == 's' or d.status == 'd' then
+      return 'p:reached'
+    elseif d.status == 'p' or d.status == 'i' or d.status == 'u' then
+      open = true
+    elseif d.status == 'x' then
+      excused = true
+    end
+  end
+  if open then
+    return 'p:open'
+  end
+  return excused and 'p:reached' or 'p:not_reached'
+end
+
+local function tally(deltas, deliveries, by)
+  for _, d in ipairs(deliveries) do
+    count(deltas, 'd:' .. STATUS[d.status], by)
+  end
+  count(deltas, person(deliveries), by)
+end

@@ -1,0 +1,40 @@
+-- A worker is through with a batch for now: say when somebody must look at it again, or that
+-- nobody must, by what the ledger holds.
+--
+-- ARGV      serial, batch, token, ms that permits or windows ask to wait at least
+--
+-- Returns the new state ('fulfilled', 'held', 'done', 'cancelled'), or '' if the token is stale.
+
+local serial, number, token = ARGV[1], ARGV[2], ARGV[3]
+local batch, ledger = batch_key(serial, number), ledger_key(serial, number)
+if not holds(batch, token) then
+  return ''
+end
+local c, plan, now, deltas = campaign_facts(serial), redis.call('HGET', batch, 'plan'), now_ms(), {}
+local wait, uncertain = nil, false
+for index = 0, #plan - 1 do
+  for _, d in ipairs(load(c, ledger, plan, index)) do
+    if d.status == 'p' or resends(c, d) then
+      local left = math.max(0, c.t0 + d.at + d.after - now)
+      wait = math.min(wait or left, left)
+    elseif d.status == 'i' then
+      wait = 0
+    elseif d.status == 'u' then
+      uncertain = true
+    end
+  end
+end
+
+local state, lane, delay = 'done', nil, 0
+if wait then
+  state, lane, delay = 'fulfilled', 's', math.max(wait, tonumber(ARGV[4]))
+elseif uncertain then
+  state, lane = 'held', 'h'
+end
+if state ~= 'fulfilled' then
+  move_batch(serial, number, state, deltas, state == 'held' and 'uncertain' or nil)
+  save_counts(c.key, deltas)
+end
+release(serial, number, lane, delay)
+finish_if_done(c.key, serial)
+return state

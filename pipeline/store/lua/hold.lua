@@ -1,0 +1,28 @@
+-- Stop a batch with a reason, until an operator or (overdue orders) the API moves it on.
+--
+-- ARGV      serial, batch, token, reason, sealed evidence ('' for none), links missing (the order
+--           is dead or short: awaited becomes missing), ms between slow reads (0: no more reads)
+--
+-- Returns 1, or 0 if the token is stale.
+
+local serial, number, token = ARGV[1], ARGV[2], ARGV[3]
+local batch = batch_key(serial, number)
+if not holds(batch, token) then
+  return 0
+end
+local deltas = {}
+if ARGV[5] ~= '' then
+  redis.call('SET', 'cc:' .. serial .. ':raw:' .. number, ARGV[5])
+end
+local missing, known = tonumber(ARGV[6]), tonumber(redis.call('HGET', batch, 'missing') or 0)
+if missing ~= known then
+  redis.call('HSET', batch, 'missing', missing)
+  count(deltas, 'l:missing', missing - known)
+  count(deltas, 'l:awaited', known - missing)
+end
+move_batch(serial, number, 'held', deltas, ARGV[4])
+redis.call('HSET', batch, 'th', digits(now_ms()))
+save_counts(campaign_key(serial), deltas)
+local slow = tonumber(ARGV[7])
+release(serial, number, slow > 0 and 'r' or 'h', slow)
+return 1

@@ -1,0 +1,40 @@
+-- Store the links of a batch; in the same step link k becomes recipient k's.
+--
+-- ARGV      serial, batch, token, sealed links, then bucket and digest of every link, in order
+--
+-- Returns 'stale', 'ok', or 'seen <k>' (0-based) if a link was seen in an earlier batch of any
+-- campaign; then nothing is stored. In a cancelled campaign the links are spare.
+
+local serial, number, token = ARGV[1], ARGV[2], ARGV[3]
+local batch = batch_key(serial, number)
+if not holds(batch, token) then
+  return 'stale'
+end
+local owner = serial .. ':' .. number
+for i = 5, #ARGV, 2 do
+  local seen = redis.call('HGET', 'cc:links:' .. ARGV[i], ARGV[i + 1])
+  if seen and seen ~= owner then
+    return 'seen ' .. (i - 5) / 2
+  end
+end
+for i = 5, #ARGV, 2 do
+  redis.call('HSET', 'cc:links:' .. ARGV[i], ARGV[i + 1], owner)
+end
+redis.call('SET', 'cc:' .. serial .. ':k:' .. number, ARGV[4])
+redis.call('DEL', 'cc:' .. serial .. ':raw:' .. number)
+
+local c, deltas, size = campaign_facts(serial), {}, size_of(batch)
+local missing = tonumber(redis.call('HGET', batch, 'missing') or 0)
+redis.call('HDEL', batch, 'missing', 'polls', 'polls:at', 'odd', 'odd:at', 'fails', 'fails:at')
+redis.call('HSET', batch, 'tf', digits(now_ms()))
+count(deltas, 'l:missing', -missing)
+count(deltas, 'l:awaited', missing - size)
+count(deltas, 'l:received', size)
+count(deltas, c.cancelled and 'l:spare' or 'l:assigned', size)
+move_batch(serial, number, 'fulfilled', deltas)
+save_counts(c.key, deltas)
+if c.cancelled then
+  redis.call('HSET', batch, 'spare', '1')
+end
+release(serial, number, 's', 0)
+return 'ok'

@@ -1,0 +1,51 @@
+-- GCRA over several limiters at once: take up to n permits that all of them can give now.
+--
+-- ARGV      n, then name, interval between permits in µs (0: unlimited) per limiter
+--
+-- Returns {granted, µs to wait for the next permit (0 if any were granted)}. The server's clock
+-- counts. What `limits set` stored in cc:limits wins over the interval given. A burst is what a
+-- tenth of a second gives, at least one permit, so low rates do not stall and high ones do not
+-- clump.
+
+local BURST_US = 100000
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local limiters = {}
+local granted, wait = tonumber(ARGV[1]), 0
+
+for i = 2, #ARGV, 2 do
+  local name, interval = ARGV[i], tonumber(ARGV[i + 1])
+  local set = redis.call('HGET', 'cc:limits', name)
+  if set then
+    interval = tonumber(string.match(set, '^[^|]+'))
+  end
+  local key = 'cc:gcra:' .. name
+  local tat = math.max(now, tonumber(redis.call('HGET', key, 'tat') or 0))
+  local tolerance = math.max(BURST_US, interval)
+  local limiter = { key = key, tat = tat, interval = interval, tolerance = tolerance }
+  if interval == 0 then
+    -- Unlimited, but still told to wait by a 429: then nobody gets a permit before `tat`.
+    if tat > now then
+      granted, wait = 0, math.max(wait, tat - now)
+    end
+  else
+    local available = math.floor((tolerance - (tat - now)) / interval + 0.000001)
+    if available < 1 then
+      wait = math.max(wait, tat + interval - tolerance - now)
+    end
+    granted = math.max(0, math.min(granted, available))
+  end
+  limiters[#limiters + 1] = limiter
+end
+
+if granted == 0 then
+  return { 0, math.ceil(math.max(wait, 1)) }
+end
+for _, l in ipairs(limiters) do
+  if l.interval > 0 then
+    local tat = l.tat + granted * l.interval
+    redis.call('HSET', l.key, 'tat', digits(tat), 'next', digits(tat + l.interval - l.tolerance))
+    redis.call('PEXPIRE', l.key, math.ceil((tat - now) / 1000) + 1000)
+  end
+end
+return { granted, 0 }

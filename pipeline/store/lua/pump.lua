@@ -1,0 +1,102 @@
+-- Choose the batches that a worker with free slots should work on next.
+--
+-- ARGV      free slots of lane o, r, s; ms that a dispatched batch waits before it is due again
+--
+-- Returns {serial, batch, lane, turn, …}, flat. Campaigns are served in turn, one batch each, so
+-- a small campaign behind a huge one starts at once. A batch stays in its due index: it is only
+-- moved into the future, so that a worker that dies right after this call costs one dispatch.
+
+local free = { o = tonumber(ARGV[1]), r = tonumber(ARGV[2]), s = tonumber(ARGV[3]) }
+local dispatch = tonumber(ARGV[4])
+local now = now_ms()
+local found = {}
+-- A limiter key that cannot give a permit for this long makes its lane pointless for now.
+local PATIENCE_MS = 100
+
+local function starved(limiter)
+  local next_us = redis.call('HGET', 'cc:gcra:' .. limiter, 'next')
+  return next_us and tonumber(next_us) / 1000 > now + PATIENCE_MS
+end
+
+-- Which due batch a blocked lane may try: none, or a single one once the probe is due.
+local function probe(campaign, lane)
+  local blocked = redis.call('HMGET', campaign, 'blk:' .. lane, 'blk:' .. lane .. ':until')
+  if not blocked[1] then
+    return true
+  end
+  if not blocked[2] or tonumber(blocked[2]) > now then
+    return false
+  end
+  redis.call('HSET', campaign, 'blk:' .. lane .. ':until', digits(now + dispatch),
+    'blk:' .. lane .. ':probing', '1')
+  return true
+end
+
+local function take(serial, lane)
+  local due = due_key(serial, lane)
+  local batch = redis.call('ZRANGEBYSCORE', due, '-inf', digits(now), 'LIMIT', 0, 1)[1]
+  if not batch then
+    return false
+  end
+  local turn = redis.call('HINCRBY', batch_key(serial, batch), 'turn', 1)
+  redis.call('ZADD', due, digits(now + dispatch), batch)
+  free[lane] = free[lane] - 1
+  for _, value in ipairs({ serial, batch, lane, tostring(turn) }) do
+    found[#found + 1] = value
+  end
+  return true
+end
+
+local starved_lane = { o = starved('orders'), r = starved('reads'), s = false }
+
+-- Sending is pointless while no channel of the campaign has a permit to give.
+local function silenced(serial, channels)
+  for letter in string.gmatch(channels or '', '.') do
+    local name = CHANNEL[letter]
+    if not starved(name) and not starved(serial .. ':' .. name) then
+      return false
+    end
+  end
+  return true
+end
+
+local function serve(serial)
+  local campaign = campaign_key(serial)
+  local flags = redis.call('HMGET', campaign, 'pau', 'can', 'start', 'channels')
+  local cancelled = flags[2] ~= false
+  if not cancelled and (flags[1] == '1' or tonumber(flags[3] or 0) > now) then
+    return false
+  end
+  local any = false
+  for _, lane in ipairs({ 's', 'r', 'o' }) do
+    local open = free[lane] > 0 and not starved_lane[lane]
+      and redis.call('ZCOUNT', due_key(serial, lane), '-inf', digits(now)) > 0
+    if open and not cancelled then
+      open = not (lane == 's' and silenced(serial, flags[4])) and probe(campaign, lane)
+    end
+    if open then
+      any = take(serial, lane) or any
+    end
+  end
+  return any
+end
+
+local LOOK = 200
+local waiting = redis.call('ZRANGE', 'cc:active', 0, LOOK - 1)
+if #waiting == LOOK then
+  -- More campaigns than one look takes in: paused ones must not stay at the head for ever.
+  for _, serial in ipairs(waiting) do
+    redis.call('ZADD', 'cc:active', 'XX', redis.call('INCR', 'cc:turn'), serial)
+  end
+end
+while #waiting > 0 and (free.o > 0 or free.r > 0 or free.s > 0) do
+  local again = {}
+  for _, serial in ipairs(waiting) do
+    if serve(serial) then
+      again[#again + 1] = serial
+      redis.call('ZADD', 'cc:active', 'XX', redis.call('INCR', 'cc:turn'), serial)
+    end
+  end
+  waiting = again
+end
+return found

@@ -1,0 +1,99 @@
+-- Record what became of attempts; needs no lease, so what a zombie had sent is still recorded.
+--
+-- ARGV[1]   JSON: [[serial, batch, [[index, channel, attempt, kind, code, delay ms], …]], …]
+--
+-- Kinds: s sent, d delivered, b bounced, f failed, x suppressed, u uncertain and p transient failure
+-- (both tried again after the delay, if at all; cost a try), r released (certainly not sent; costs nothing).
+-- A fact about the latest attempt moves the delivery forward by rank, never back. About an earlier
+-- attempt only good news counts: it reached the person. In mode "first" a definite failure makes
+-- the next channel pending. Returns the number of facts that changed something; may be repeated.
+
+local RANK = { p = 0, i = 0, r = 0, u = 1, s = 2, f = 3, x = 3, b = 3, d = 3, k = 3 }
+local FINAL = { f = true, b = true, x = true }
+
+local function applies(d, attempt, kind)
+  if attempt < d.attempt then
+    return (kind == 's' or kind == 'd') and RANK[d.status] < RANK[kind]
+  end
+  if attempt > d.attempt or d.attempt == 0 then
+    return false
+  end
+  if kind == 'p' or kind == 'r' then
+    return d.status == 'i' or (d.status == 'u' and d.code == 'worker_lost')
+  end
+  return RANK[d.status] < RANK[kind] and not (d.status == 'p' and kind == 'u')
+end
+
+local function apply(d, kind, code, delay, elapsed)
+  if kind == 'p' or kind == 'r' then
+    d.tries = d.tries + (kind == 'p' and 1 or 0)
+    d.status, d.code, d.after = 'p', code, elapsed + delay
+  else
+    d.tries = d.tries + (kind == 'u' and 1 or 0)
+    d.status, d.code, d.after = kind, code, elapsed + (kind == 'u' and delay or 0)
+  end
+end
+
+local function fall_back(c, deliveries, plan, index)
+  local tried = {}
+  for _, d in ipairs(deliveries) do
+    tried[d.channel] = d
+  end
+  for _, letter in ipairs(reachable(c.channels, plan, index)) do
+    local d = tried[letter]
+    if not d then
+      deliveries[#deliveries + 1] = fresh(letter)
+      return
+    elseif d.status == 'k' and d.code == 'retry' then
+      d.status, d.code = 'p', ''
+      return
+    elseif not FINAL[d.status] then
+      return
+    end
+  end
+end
+
+local changed = 0
+for _, group in ipairs(cjson.decode(ARGV[1])) do
+  local serial, number = group[1], group[2]
+  local batch, ledger = batch_key(serial, number), ledger_key(serial, number)
+  local c, plan, deltas, now = campaign_facts(serial), redis.call('HGET', batch, 'plan'), {}, now_ms()
+  local pending, touched = nil, false
+  for _, fact in ipairs(plan and group[3] or {}) do
+    local index, letter, attempt, kind, code, delay =
+      fact[1], fact[2], fact[3], fact[4], fact[5], fact[6]
+    local deliveries = load(c, ledger, plan, index)
+    for _, d in ipairs(deliveries) do
+      if d.channel == letter and applies(d, attempt, kind) then
+        tally(deltas, deliveries, -1)
+        apply(d, kind, code, delay, now - c.t0 - d.at)
+        if c.mode == 'first' and FINAL[kind] then
+          fall_back(c, deliveries, plan, index)
+        end
+        tally(deltas, deliveries, 1)
+        redis.call('HSET', ledger, index, format(deliveries))
+        changed, touched = changed + 1, true
+        for _, other in ipairs(deliveries) do
+          if other.status == 'p' then
+            local due = math.max(now, c.t0 + other.at + other.after)
+            pending = math.min(pending or due, due)
+          end
+        end
+        break
+      end
+    end
+  end
+  if not c.cancelled and touched then
+    local found = redis.call('HMGET', batch, 'st', 'tok', 'why')
+    local settled = found[1] == 'done' and pending
+    if settled or (found[1] == 'held' and found[3] == 'uncertain') then
+      move_batch(serial, number, 'fulfilled', deltas)
+      release(serial, number, 's', (pending or now) - now)
+      reopen(c.key, serial)
+    elseif found[1] == 'fulfilled' and not found[2] then
+      redis.call('ZADD', due_key(serial, 's'), 'LT', digits(pending or now), number)
+    end
+  end
+  save_counts(c.key, deltas)
+end
+return changed

@@ -1,0 +1,74 @@
+-- Give the people of one batch whom no channel reached another chance, with the same link.
+--
+-- ARGV      serial, batch, '1' to retry failed and bounced deliveries, '1' to send uncertain ones
+--           again, '1' to move a held batch on, '1' to adopt the order found under its PO number
+--
+-- Returns {deliveries made pending, 1 if a held batch was moved}. Suppressed people are left alone.
+-- In mode "first" the first channel is tried again; later ones wait for it to fail.
+
+local serial, number = ARGV[1], ARGV[2]
+local failed, uncertain, held, adopt = ARGV[3] == '1', ARGV[4] == '1', ARGV[5] == '1', ARGV[6] == '1'
+local batch, ledger = batch_key(serial, number), ledger_key(serial, number)
+local c, deltas, moved, freed = campaign_facts(serial), {}, 0, 0
+local state = redis.call('HMGET', batch, 'st', 'plan', 'tf', 'oid', 'why')
+if not state[1] or c.cancelled then
+  return { 0, 0 }
+end
+
+local function wanted(d)
+  return (failed and (d.status == 'f' or d.status == 'b')) or (uncertain and d.status == 'u')
+end
+
+if state[3] and (failed or uncertain) then
+  for index = 0, #state[2] - 1 do
+    local deliveries = load(c, ledger, state[2], index)
+    if person(deliveries) == 'p:not_reached' or uncertain then
+      tally(deltas, deliveries, -1)
+      local before = moved
+      for _, d in ipairs(deliveries) do
+        if wanted(d) and person(deliveries) ~= 'p:reached' then
+          if c.mode == 'first' and moved > before then
+            d.status, d.code, d.tries = 'k', 'retry', 0
+          else
+            d.status, d.code, d.tries, d.after = 'p', '', 0, 0
+            moved = moved + 1
+          end
+        end
+      end
+      tally(deltas, deliveries, 1)
+      if moved > before then
+        redis.call('HSET', ledger, index, format(deliveries))
+      end
+    end
+  end
+end
+
+local leased = redis.call('HEXISTS', batch, 'tok') == 1
+if moved > 0 and (state[1] == 'done' or state[1] == 'held') then
+  move_batch(serial, number, 'fulfilled', deltas)
+  release(serial, number, 's', 0)
+elseif moved > 0 then
+  redis.call('HSET', batch, 'wake', '1')
+  if not leased then
+    release(serial, number, 's', 0)
+  end
+elseif held and state[1] == 'held' and state[5] ~= 'uncertain' and not leased then
+  if adopt then
+    redis.call('HSET', batch, 'adopt', '1')
+  end
+  redis.call('HDEL', batch, 'odd', 'odd:at', 'fails', 'fails:at', 'polls', 'polls:at', 'deaths')
+  redis.call('HSET', batch, 'to', digits(now_ms()))
+  local to = state[4] and 'ordered' or 'planned'
+  local missing = tonumber(redis.call('HGET', batch, 'missing') or 0)
+  redis.call('HDEL', batch, 'missing')
+  count(deltas, 'l:missing', -missing)
+  count(deltas, 'l:awaited', missing)
+  move_batch(serial, number, to, deltas)
+  release(serial, number, LANE[to], 0)
+  freed = 1
+end
+save_counts(c.key, deltas)
+if moved > 0 or freed > 0 then
+  reopen(c.key, serial)
+end
+return { moved, freed }

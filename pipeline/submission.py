@@ -1,0 +1,217 @@
+"""Taking a campaign in: staged row by row, committed at once, refused if it differs."""
+
+import asyncio
+import contextlib
+import secrets
+from array import array
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import islice
+
+from pipeline.campaign import Campaign
+from pipeline.errors import InputError
+from pipeline.intake.recipients import Intake, Row, Summary
+from pipeline.intake.rows import canonical
+from pipeline.models import Recipient
+from pipeline.store.campaigns import (
+    Busy,
+    CampaignStore,
+    Committed,
+    Snapshot,
+    Staging,
+    Totals,
+    plan_of,
+)
+
+_KEEP_ALIVE = 2.0  # well inside the patience of the staging area
+
+Confirm = Callable[[Summary], Awaitable[bool]]
+
+
+class InvalidRecipientsError(InputError):
+    """The recipients have problems; `summary` holds them. Nothing was submitted."""
+
+    def __init__(self, summary: Summary) -> None:
+        super().__init__(
+            f"{summary.problem_count} problems in the recipients; nothing was changed"
+        )
+        self.summary = summary
+
+
+class DeclinedError(InputError):
+    """The person who was asked said no."""
+
+
+class DifferentContentError(InputError):
+    """The id is taken by a campaign with other content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The campaign as it stands in Redis; `created` is false if it had been submitted before."""
+
+    serial: str
+    created: bool
+    summary: Summary
+
+
+class Submission:
+    """Submits one campaign; repeating it with the same content changes nothing."""
+
+    def __init__(
+        self,
+        campaigns: CampaignStore,
+        campaign: Campaign,
+        intake: Intake,
+        *,
+        expected_rows: int,
+        batch_size: int,
+        start_ms: int = 0,
+        skip_invalid: bool = False,
+    ) -> None:
+        self._campaigns = campaigns
+        self._campaign = campaign
+        self._intake = intake
+        self._expected_rows = expected_rows
+        self._batch_size = batch_size
+        self._start_ms = start_ms
+        self._skip_invalid = skip_invalid
+
+    async def run(self, confirm: Confirm | None = None) -> Submitted:
+        """
+        Take the campaign in; *confirm* is asked after everything was checked and staged.
+
+        Raises InvalidRecipientsError, DeclinedError, DifferentContentError, or InputError; in each
+        case nothing of this attempt is left behind.
+        """
+        nonce = secrets.token_hex(8)
+        opened = await self._open(nonce)
+        if isinstance(opened, Committed):
+            return await self._compare(opened.serial)
+        try:
+            async with self._kept_alive(nonce):
+                totals = await self._stage(opened)
+                summary = self._judge()
+                await _ask(confirm, summary)
+                committed = await self._campaigns.commit(opened, self._campaign, totals)
+        except BaseException:
+            # Also Ctrl-C: what cannot be removed now is removed by the next process that starts.
+            await self._campaigns.discard(opened)
+            raise
+        if committed.serial != opened.serial:
+            await self._campaigns.discard(opened)
+            msg = "Another submit of this campaign finished first; run this again to compare."
+            raise DifferentContentError(msg)
+        return Submitted(committed.serial, created=True, summary=summary)
+
+    async def _open(self, nonce: str) -> Staging | Committed:
+        while True:
+            opened = await self._campaigns.begin(
+                self._campaign.id, nonce, expected_rows=self._expected_rows
+            )
+            if not isinstance(opened, Busy):
+                return opened
+            # Somebody else is submitting it; soon it is committed, or given up.
+            await asyncio.sleep(min(opened.seconds, 0.5))
+
+    @contextlib.asynccontextmanager
+    async def _kept_alive(self, nonce: str) -> AsyncIterator[None]:
+        async def keep() -> None:
+            while True:
+                await asyncio.sleep(_KEEP_ALIVE)
+                await self._campaigns.begin(
+                    self._campaign.id, nonce, expected_rows=self._expected_rows
+                )
+
+        task = asyncio.create_task(keep())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _stage(self, staging: Staging) -> Totals:
+        recipients = deliveries = number = 0
+        for number, rows in enumerate(_chunks(self._intake, self._batch_size), start=1):
+            batch = [row.recipient for row in rows]
+            plan = plan_of(self._campaign, batch)
+            duplicate = await self._campaigns.stage(staging, number, batch, recipients, plan)
+            if duplicate is not None:
+                # The intake finds duplicates itself; this is the ledger's own, last look.
+                msg = f"line {rows[duplicate].line}: this id stands in the list already"
+                raise InputError(msg)
+            recipients += len(batch)
+            deliveries += self._count(plan)
+        return Totals(
+            recipients=recipients,
+            deliveries=deliveries,
+            batches=number,
+            batch_size=self._batch_size,
+            content=self._intake.summary.digest,
+            start_ms=self._start_ms,
+        )
+
+    def _count(self, plan: str) -> int:
+        if self._campaign.delivery.mode == "first":
+            return len(plan)
+        return sum((ord(mask) - ord("0")).bit_count() for mask in plan)
+
+    def _judge(self) -> Summary:
+        summary = self._intake.summary
+        if summary.fatal_count or (summary.problem_count and not self._skip_invalid):
+            raise InvalidRecipientsError(summary)
+        return summary
+
+    async def _compare(self, serial: str) -> Submitted:
+        """Compare with the committed campaign; DifferentContentError says what differs."""
+        digests, lines = array("Q"), array("L")
+        for row in self._intake:
+            digests.append(_digest(row.recipient))
+            lines.append(row.line)
+        summary = self._judge()
+        snapshot = await self._campaigns.snapshot(serial)
+        before = await self._campaigns.definition(serial)
+        differences = [
+            f"[{name}]"
+            for name in Campaign.model_fields
+            if getattr(before, name) != getattr(self._campaign, name)
+        ]
+        if summary.digest != snapshot.text("content"):
+            differences.append(await self._first_difference(snapshot, digests, lines))
+        if differences:
+            msg = (
+                f'Campaign "{self._campaign.id}" was submitted before with other content: '
+                f"{', '.join(differences)} differ. Use another id, or the same files as then."
+            )
+            raise DifferentContentError(msg)
+        return Submitted(serial, created=False, summary=summary)
+
+    async def _first_difference(
+        self, snapshot: Snapshot, digests: "array[int]", lines: "array[int]"
+    ) -> str:
+        position = 0
+        for number in range(1, snapshot.batch_count + 1):
+            for recipient in await self._campaigns.recipients(snapshot.serial, number):
+                if position >= len(digests):
+                    break
+                if digests[position] != _digest(recipient):
+                    return f"the recipients (first on line {lines[position]})"
+                position += 1
+        return f"the recipients ({len(digests)} now, {snapshot.number('n')} then)"
+
+
+async def _ask(confirm: Confirm | None, summary: Summary) -> None:
+    if confirm is not None and not await confirm(summary):
+        msg = "Nothing was submitted."
+        raise DeclinedError(msg)
+
+
+def _chunks(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+    source = iter(rows)
+    while chunk := list(islice(source, size)):
+        yield chunk
+
+
+def _digest(recipient: Recipient) -> int:
+    return int.from_bytes(blake2b(canonical(recipient), digest_size=8).digest())

@@ -1,0 +1,281 @@
+"""The composition root: the only place where settings meet concrete classes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from arq.connections import ArqRedis
+
+from channels.email import EmailChannel, SmtpServer
+from config.keys import secret_keys
+from config.settings import Settings
+from pipeline.batch import Lane
+from pipeline.decisions import RetryPolicy
+from pipeline.errors import ClaimcastError, InputError
+from pipeline.leases import Leases
+from pipeline.limits import Limiter
+from pipeline.models import ChannelName
+from pipeline.outbox import Outbox
+from pipeline.ports import Channel
+from pipeline.rate import Rate
+from pipeline.recorder import Recorder
+from pipeline.rewards.account import Account
+from pipeline.rewards.client import RewardsClient, http_client
+from pipeline.rewards.products import ProductCatalog
+from pipeline.stages.catalog import Catalog
+from pipeline.stages.distribute import DistributeStage
+from pipeline.stages.fulfilment import FulfilmentStage, OrderReading
+from pipeline.stages.order import OrderStage
+from pipeline.store.batches import BatchStore
+from pipeline.store.campaigns import CampaignStore
+from pipeline.store.deliveries import DeliveryStore
+from pipeline.store.keyring import unlock
+from pipeline.store.scripts import Scripts
+from pipeline.units import Stage, Units
+from pipeline.vault import Vault
+from worker.connection import check_server, connect
+from worker.embedded import EmbeddedValkey
+
+log = structlog.get_logger()
+
+_WATCH_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """What every command needs: the ledger, opened with the right keys."""
+
+    settings: Settings
+    url: str
+    redis: ArqRedis
+    vault: Vault
+    campaigns: CampaignStore
+    batches: BatchStore
+    deliveries: DeliveryStore
+    limiter: Limiter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewards:
+    """The rewards API as one account sees it."""
+
+    client: RewardsClient
+    products: ProductCatalog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machinery:
+    """What a worker needs on top: everything that acts."""
+
+    units: Units
+    leases: Leases
+    recorder: Recorder
+    outboxes: Mapping[ChannelName, Outbox]
+
+
+@asynccontextmanager
+async def open_app(settings: Settings, *, patient: bool = False) -> AsyncIterator[App]:
+    """
+    Connect to Redis (or start or join the embedded server), check it, and unlock the data.
+
+    Raises InputError, UnavailableError or ConfigError, each with one sentence for people.
+    """
+    async with AsyncExitStack() as stack:
+        configured = settings.redis.url
+        if configured is not None:
+            url = configured.get_secret_value()
+        else:
+            embedded = EmbeddedValkey(settings.state_dir)
+            stack.callback(embedded.release)
+            url = await asyncio.to_thread(embedded.start_or_join)
+            await stack.enter_async_context(_background(_watch(embedded)))
+        vault = Vault([key.get_secret_value() for key in secret_keys(settings)])
+        redis = connect(url, patient=patient)
+        stack.push_async_callback(redis.aclose, close_connection_pool=True)
+        for warning in await check_server(redis, accept_unsafe=settings.unsafe_redis):
+            log.warning("redis.unsafe", why=warning)
+        vault = await unlock(redis, vault)
+        scripts = Scripts(redis)
+        yield App(
+            settings=settings,
+            url=url,
+            redis=redis,
+            vault=vault,
+            campaigns=CampaignStore(redis, scripts, vault),
+            batches=BatchStore(redis, scripts, vault),
+            deliveries=DeliveryStore(redis, scripts),
+            limiter=Limiter(redis, scripts, _rates(settings)),
+        )
+
+
+@asynccontextmanager
+async def open_rewards(app: App) -> AsyncIterator[Rewards]:
+    """Open the connection pool to the rewards API; raises InputError if it is not configured."""
+    found = app.settings.rewards
+    if found is None:
+        msg = (
+            "The rewards API is not configured: set CLAIMCAST_REWARDS__BASE_URL, "
+            "CLAIMCAST_REWARDS__EMAIL and CLAIMCAST_REWARDS__ACCESS_TOKEN."
+        )
+        raise InputError(msg)
+    account = Account(
+        base_url=found.base_url,
+        email=found.email,
+        access_token=found.access_token.get_secret_value(),
+    )
+    async with http_client(found.base_url, found.timeout.total_seconds()) as http:
+        client = RewardsClient(http, account, app.redis, app.vault)
+        products = ProductCatalog(app.redis, account=account.key, fetch=client.products)
+        yield Rewards(client=client, products=products)
+
+
+@asynccontextmanager
+async def open_channels(settings: Settings) -> AsyncIterator[Mapping[ChannelName, Channel]]:
+    """Make every channel that is configured; connections are opened when first needed."""
+    channels: dict[ChannelName, Channel] = {}
+    if settings.smtp is not None:
+        channels[ChannelName.EMAIL] = EmailChannel(smtp_server(settings))
+    try:
+        yield channels
+    finally:
+        for channel in channels.values():
+            await channel.aclose()
+
+
+@asynccontextmanager
+async def open_machinery(app: App) -> AsyncIterator[Machinery]:
+    """Wire the stages and start what runs beside them: senders, recorder, heartbeat."""
+    async with (
+        open_rewards(app) as rewards,
+        open_channels(app.settings) as channels,
+        AsyncExitStack() as stack,
+    ):
+        if not channels:
+            msg = "No channel is configured: set CLAIMCAST_SMTP__HOST and CLAIMCAST_SMTP__SENDER."
+            raise InputError(msg)
+        recorder = Recorder(app.deliveries)
+        leases = Leases(app.batches, app.settings.lease_seconds)
+        outboxes = {
+            name: Outbox(
+                channel, recorder, app.limiter, app.campaigns, _retry_policy(app.settings)
+            )
+            for name, channel in channels.items()
+        }
+        units = _units(app, rewards, channels, outboxes, leases)
+        # Closed in reverse: the senders first, then what they told the recorder is written.
+        await stack.enter_async_context(_background(recorder.run()))
+        stack.push_async_callback(_drain, recorder)
+        await stack.enter_async_context(_background(leases.run()))
+        for outbox in outboxes.values():
+            await stack.enter_async_context(_background(outbox.run()))
+        yield Machinery(units=units, leases=leases, recorder=recorder, outboxes=outboxes)
+
+
+def smtp_server(settings: Settings) -> SmtpServer:
+    """Return the mail server's settings as the channel takes them."""
+    smtp = settings.smtp
+    if smtp is None:
+        msg = "E-mail is not configured: set CLAIMCAST_SMTP__HOST and CLAIMCAST_SMTP__SENDER."
+        raise InputError(msg)
+    return SmtpServer(
+        host=smtp.host,
+        port=smtp.port,
+        username=smtp.username,
+        password=smtp.password.get_secret_value() if smtp.password else None,
+        security=smtp.security,
+        sender=smtp.sender,
+        connections=smtp.connections,
+    )
+
+
+def _units(
+    app: App,
+    rewards: Rewards,
+    channels: Mapping[ChannelName, Channel],
+    outboxes: Mapping[ChannelName, Outbox],
+    leases: Leases,
+) -> Units:
+    found = app.settings.rewards
+    assert found is not None  # noqa: S101 - open_rewards has checked it
+    catalog = Catalog(app.campaigns, channels)
+    fulfilment = FulfilmentStage(
+        batches=app.batches,
+        campaigns=app.campaigns,
+        limiter=app.limiter,
+        rewards=rewards.client,
+        reading=OrderReading(
+            completed=found.completed_statuses,
+            failed=found.failed_statuses,
+            links_path=found.links_path,
+            overdue=found.overdue.total_seconds(),
+        ),
+    )
+    order = OrderStage(
+        batches=app.batches,
+        campaigns=app.campaigns,
+        limiter=app.limiter,
+        rewards=rewards.client,
+        products=rewards.products,
+        catalog=catalog,
+        fulfilment=fulfilment,
+    )
+    distribute = DistributeStage(
+        batches=app.batches,
+        campaigns=app.campaigns,
+        deliveries=app.deliveries,
+        limiter=app.limiter,
+        catalog=catalog,
+        outboxes=outboxes,
+    )
+    stages: dict[Lane, Stage] = {Lane.ORDER: order, Lane.READ: fulfilment, Lane.SEND: distribute}
+    return Units(leases=leases, batches=app.batches, stages=stages)
+
+
+def _retry_policy(settings: Settings) -> RetryPolicy:
+    retry = settings.retry
+    return RetryPolicy(
+        first=retry.first.total_seconds(),
+        cap=retry.cap.total_seconds(),
+        give_up=retry.give_up.total_seconds(),
+    )
+
+
+def _rates(settings: Settings) -> dict[str, Rate]:
+    limits = settings.limits
+    return {
+        "orders": Rate.parse(limits.orders),
+        "reads": Rate.parse(limits.reads),
+        "email": Rate.parse(limits.email),
+        "sms": Rate.parse(limits.sms),
+    }
+
+
+async def _watch(embedded: EmbeddedValkey) -> None:
+    """Start the embedded server again whenever it died; the clients wait meanwhile."""
+    while True:
+        await asyncio.sleep(_WATCH_SECONDS)
+        try:
+            if await asyncio.to_thread(embedded.ensure):
+                log.warning("valkey.restarted")
+        except ClaimcastError as error:
+            log.warning("valkey.not_restarted", why=str(error))
+
+
+async def _drain(recorder: Recorder) -> None:
+    """Give results a last chance to be written; what is not, comes back as uncertain."""
+    try:
+        await asyncio.wait_for(recorder.drained(), timeout=5)
+    except TimeoutError:
+        log.warning("facts.left_unrecorded")
+
+
+@asynccontextmanager
+async def _background(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

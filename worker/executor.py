@@ -1,0 +1,242 @@
+"""arq as the executor: a pump that fills free slots, and the workers that run what it brings."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+from collections.abc import Awaitable, Callable
+
+import structlog
+from arq.connections import ArqRedis
+from arq.worker import Worker, func
+from redis import RedisError
+
+from pipeline.batch import Lane, Unit
+from pipeline.clock import uptime
+from worker.app import App, Machinery
+from worker.connection import connect
+from worker.jobs import run_unit, submit_campaign
+from worker.slots import Slots
+from worker.wire import dump_job, load_job
+
+log = structlog.get_logger()
+
+# A slot waits for answers and permits more than it computes; the CPU goes to the senders.
+_SLOTS = {Lane.ORDER: 6, Lane.READ: 6, Lane.SEND: 6}
+_IDLE_SECONDS = 0.1
+_CONTROL_SECONDS = 0.25  # pause takes effect within a second
+_BEAT_SECONDS = 5.0
+_DEAD_SECONDS = 60.0
+_SWEEP_SECONDS = 30.0
+_STOP_SECONDS = 4.0  # Ctrl-C stops within a few seconds
+_BURST_SECONDS = 60.0
+_OUTAGE_PAUSE = 0.5
+_JOB_SECONDS = 900  # above the wait for a mail server's last answer (600 s, RFC 5321)
+_SUBMIT_SECONDS = 60  # also how long a killed worker's submit waits before another takes it
+_FOREVER = 10**9  # arq must never give up a job: what it costs to try is our own ledger's affair
+
+
+class Executor:
+    """
+    One worker process.
+
+    Its arq queue is its own, so a dead worker's entries are in nobody's way: what it had claimed
+    is due again when the leases lapse, what it had only queued when the dispatch does.
+    """
+
+    def __init__(self, app: App, machinery: Machinery) -> None:
+        self._app = app
+        self._machinery = machinery
+        self._slots = Slots(_SLOTS)
+        self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self._queue = f"claimcast:worker:{self.name}"
+        self._stopping = False
+        self._arq: set[Worker] = set()
+
+    def stop(self) -> None:
+        """Start nothing more; `run` returns once what is on the wire is settled."""
+        self._stopping = True
+        for worker in self._arq:
+            worker.allow_pick_jobs = False
+        self._slots.changed.set()
+
+    async def run(self, *, burst: bool = False) -> None:
+        """Work until `stop`, or with *burst* until nothing is due within a minute."""
+        log.info("worker.started", worker=self.name)
+        tasks = [
+            asyncio.create_task(self._supervise(self._unit_worker)),
+            asyncio.create_task(self._supervise(self._submit_worker)),
+            asyncio.create_task(_every(_CONTROL_SECONDS, self._obey)),
+            asyncio.create_task(_every(_BEAT_SECONDS, self._beat)),
+            asyncio.create_task(_every(_SWEEP_SECONDS, self._sweep)),
+        ]
+        try:
+            await self._pump(burst=burst)
+            await self._finish()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._leave()
+        log.info("worker.stopped", worker=self.name)
+
+    async def _pump(self, *, burst: bool) -> None:
+        """Bring as much as there are free slots, at once when one becomes free."""
+        pool = connect(self._app.url, patient=True)
+        async with pool:
+            while not self._stopping:
+                self._slots.changed.clear()
+                try:
+                    busy = await self._dispatch(pool)
+                    if burst and not busy and not await self._anything_due():
+                        return
+                except (RedisError, OSError) as error:
+                    log.warning("pump.interrupted", error=type(error).__name__)
+                    await asyncio.sleep(_OUTAGE_PAUSE)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._slots.changed.wait(), _IDLE_SECONDS)
+
+    async def _dispatch(self, pool: ArqRedis) -> bool:
+        """Return whether there is anything in hand."""
+        self._slots.forget_lapsed()
+        free = {lane: self._slots.free(lane) for lane in _SLOTS}
+        if any(free.values()):
+            seconds = self._app.settings.lease_seconds
+            units = await self._app.batches.pump(
+                order=free[Lane.ORDER],
+                read=free[Lane.READ],
+                send=free[Lane.SEND],
+                dispatch_seconds=seconds,
+            )
+            for unit in units:
+                await self._enqueue(pool, unit, seconds)
+        return len(self._slots) > 0
+
+    async def _enqueue(self, pool: ArqRedis, unit: Unit, seconds: float) -> None:
+        # The turn makes the id new, so arq's de-duplication cannot swallow a wake-up.
+        job_id = f"{unit.serial}:{unit.batch}:{unit.lane}:{unit.turn}"
+        self._slots.take(job_id, unit, seconds=seconds)
+        await pool.enqueue_job(
+            "run_unit",
+            unit.serial,
+            unit.batch,
+            unit.lane.value,
+            unit.turn,
+            _job_id=job_id,
+            _queue_name=self._queue,
+            _expires=_JOB_SECONDS,
+        )
+
+    async def _anything_due(self) -> bool:
+        soonest = await self._app.batches.next_due()
+        queued = await self._app.redis.zcard("claimcast")
+        return bool(queued) or (soonest is not None and soonest < _BURST_SECONDS)
+
+    async def _supervise(self, make: Callable[[], Worker]) -> None:
+        """Keep an arq worker running: its main loop ends with the first error of Redis."""
+        while True:
+            worker = make()
+            worker.allow_pick_jobs = not self._stopping
+            self._arq.add(worker)
+            try:
+                await worker.async_run()
+            except (RedisError, OSError) as error:
+                log.warning("arq.restarted", error=type(error).__name__)
+                await asyncio.sleep(_OUTAGE_PAUSE)
+            finally:
+                self._arq.discard(worker)
+                await _close(worker)
+
+    def _unit_worker(self) -> Worker:
+        return Worker(
+            functions=[func(run_unit, name="run_unit", timeout=_JOB_SECONDS)],
+            queue_name=self._queue,
+            redis_pool=connect(self._app.url, patient=True, queue=self._queue),
+            max_jobs=sum(_SLOTS.values()),
+            max_tries=_FOREVER,
+            keep_result=0,
+            poll_delay=0.02,
+            health_check_interval=_JOB_SECONDS,
+            handle_signals=False,
+            log_results=False,
+            ctx={"units": self._machinery.units, "slots": self._slots},
+            job_serializer=dump_job,
+            job_deserializer=load_job,
+        )
+
+    def _submit_worker(self) -> Worker:
+        return Worker(
+            functions=[func(submit_campaign, name="submit_campaign", timeout=_SUBMIT_SECONDS)],
+            queue_name="claimcast",
+            redis_pool=connect(self._app.url, patient=True),
+            max_jobs=2,
+            max_tries=_FOREVER,
+            queue_read_limit=1000,
+            poll_delay=0.25,
+            health_check_key=f"{self._queue}:health",
+            handle_signals=False,
+            log_results=False,
+            ctx={"app": self._app},
+            job_serializer=dump_job,
+            job_deserializer=load_job,
+        )
+
+    async def _obey(self) -> None:
+        """Let a pause or a cancel stop what this worker has in hand."""
+        leases = self._machinery.leases
+        if self._stopping:
+            leases.halt(leases.serials())
+        else:
+            leases.halt(await self._app.campaigns.halted(leases.serials()))
+
+    async def _beat(self) -> None:
+        await self._app.redis.zadd("cc:workers", {self.name: await _server_time(self._app)})
+
+    async def _sweep(self) -> None:
+        """Clear away what dead submits and dead workers left behind."""
+        app = self._app
+        await app.campaigns.sweep()
+        long_ago = await _server_time(app) - _DEAD_SECONDS
+        for name in await app.redis.zrangebyscore("cc:workers", "-inf", long_ago):
+            await app.redis.delete(f"claimcast:worker:{name.decode()}")
+            await app.redis.zrem("cc:workers", name)
+
+    async def _finish(self) -> None:
+        """Wait for what is on the wire; what is not started yet is given up at once."""
+        until = uptime() + _STOP_SECONDS
+        while self._slots.running() and uptime() < until:
+            self._machinery.leases.halt(self._machinery.leases.serials())
+            self._slots.changed.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._slots.changed.wait(), _IDLE_SECONDS)
+
+    async def _leave(self) -> None:
+        """Make what was queued here due at once for others, and sign off."""
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                for unit in self._slots.waiting():
+                    await self._app.batches.wake(unit.serial, unit.batch)
+                await self._app.redis.delete(self._queue)
+                await self._app.redis.zrem("cc:workers", self.name)
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning("worker.left_in_haste", error=type(error).__name__)
+
+
+async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await work()
+        except (RedisError, OSError) as error:
+            log.warning("upkeep.interrupted", error=type(error).__name__)
+        await asyncio.sleep(seconds)
+
+
+async def _server_time(app: App) -> float:
+    seconds, micros = await app.redis.time()
+    return float(seconds) + float(micros) / 1e6
+
+
+async def _close(worker: Worker) -> None:
+    with contextlib.suppress(RedisError, OSError):
+        await worker.close()

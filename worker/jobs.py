@@ -1,0 +1,68 @@
+"""Job functions as arq sees them: unpack, call, answer."""
+
+from typing import Any, cast
+
+import structlog
+
+from pipeline.batch import Lane, Unit
+from pipeline.errors import ClaimcastError
+from pipeline.intake.campaign_file import campaign_from_dict
+from pipeline.intake.recipients import check_recipients
+from pipeline.status import campaign_state
+from pipeline.submission import InvalidRecipientsError, Submission
+from pipeline.units import Units
+from worker.app import App
+from worker.slots import Slots
+
+log = structlog.get_logger()
+
+_MOST_RECIPIENTS = 10_000
+
+
+async def run_unit(ctx: dict[str, Any], serial: str, batch: int, lane: str, turn: int) -> None:
+    """Work on one batch; ids only, so it may run 0, 1 or N times."""
+    slots, units = cast("Slots", ctx["slots"]), cast("Units", ctx["units"])
+    slots.start(ctx["job_id"])
+    try:
+        await units.run(Unit(serial, batch, Lane(lane), turn))
+    finally:
+        slots.give_back(ctx["job_id"])
+
+
+async def submit_campaign(ctx: dict[str, Any], campaign: dict[str, Any]) -> dict[str, str]:
+    """
+    Take in a campaign that an upstream system enqueued (contract.md, "arq").
+
+    Returns {"campaign": id, "state": …}, or {"error": what is wrong}; never raises for bad input.
+    """
+    app = cast("App", ctx["app"])
+    try:
+        return await _submit(app, dict(campaign))
+    except InvalidRecipientsError as error:
+        problems = "; ".join(str(problem) for problem in error.summary.problems[:5])
+        log.warning("campaign.refused", problems=error.summary.problem_count)
+        return {"error": f"{error}: {problems}"}
+    except (ClaimcastError, TypeError, ValueError) as error:
+        log.warning("campaign.refused", why=type(error).__name__)
+        return {"error": str(error)}
+
+
+async def _submit(app: App, data: dict[str, Any]) -> dict[str, str]:
+    rows = data.pop("recipients", None)
+    if not isinstance(rows, list) or not rows:
+        return {"error": "campaign.recipients must be a list of recipients that is not empty"}
+    if len(rows) > _MOST_RECIPIENTS:
+        return {"error": f"{len(rows)} recipients are more than the {_MOST_RECIPIENTS} per job"}
+    campaign, problems = campaign_from_dict(data)
+    if campaign is None:
+        return {"error": "; ".join(str(problem) for problem in problems)}
+    submitted = await Submission(
+        app.campaigns,
+        campaign,
+        check_recipients(rows, campaign),
+        expected_rows=len(rows),
+        batch_size=app.settings.batch_size,
+    ).run()
+    log.info("campaign.submitted", campaign=campaign.id, created=submitted.created)
+    state, _ = campaign_state(await app.campaigns.snapshot(submitted.serial))
+    return {"campaign": campaign.id, "state": state}
