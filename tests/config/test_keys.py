@@ -1,0 +1,116 @@
+"""The generated key: made once, private, never replaced."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+
+from config.errors import ConfigError
+from config.keys import secret_keys
+from config.settings import Settings, load_settings
+
+ROOT = Path(__file__).parent.parent.parent
+
+PROCESS = """
+import hashlib, sys
+from config.keys import secret_keys
+from config.settings import load_settings
+sys.stdin.readline()
+(key,) = secret_keys(load_settings(None))
+print(hashlib.sha256(key.get_secret_value().encode()).hexdigest())
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("CLAIMCAST_STATE_DIR", str(tmp_path / "state"))
+    return load_settings(None)
+
+
+def values(keys: tuple[SecretStr, ...]) -> list[str]:
+    return [key.get_secret_value() for key in keys]
+
+
+def test_a_key_is_made_once_and_kept_private(settings: Settings) -> None:
+    first = values(secret_keys(settings))
+
+    assert values(secret_keys(settings)) == first
+    Fernet(first[0])
+    path = settings.state_dir / "secret.keys"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert settings.state_dir.stat().st_mode & 0o777 == 0o700
+    assert list(settings.state_dir.iterdir()) == [path]
+
+
+def test_configured_keys_win(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    secret_keys(settings)
+    ours = [Fernet.generate_key().decode() for _ in range(2)]
+    monkeypatch.setenv("CLAIMCAST_SECRET_KEYS", f" {ours[0]} ,{ours[1]}")
+    monkeypatch.setenv("CLAIMCAST_REDIS__URL", "redis://localhost")
+
+    assert values(secret_keys(load_settings(None))) == ours
+
+
+def test_an_outside_server_needs_configured_keys(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    monkeypatch.setenv("CLAIMCAST_REDIS__URL", "redis://localhost")
+
+    with pytest.raises(ConfigError, match=r"CLAIMCAST_SECRET_KEYS is not set.*generate_key"):
+        secret_keys(load_settings(None))
+    assert not settings.state_dir.exists()
+
+
+def test_a_damaged_key_is_never_replaced(settings: Settings) -> None:
+    secret_keys(settings)
+    path = settings.state_dir / "secret.keys"
+    path.write_text("half a key")
+
+    with pytest.raises(ConfigError, match="holds no Fernet key") as caught:
+        secret_keys(settings)
+    assert "half a key" not in str(caught.value)
+    assert path.read_text() == "half a key"
+
+
+def test_a_key_that_others_can_read_is_refused(settings: Settings) -> None:
+    secret_keys(settings)
+    (settings.state_dir / "secret.keys").chmod(0o644)
+
+    with pytest.raises(ConfigError, match="chmod 600"):
+        secret_keys(settings)
+
+
+def test_a_state_directory_that_cannot_be_used_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CLAIMCAST_STATE_DIR", str(tmp_path / "file" / "state"))
+
+    with pytest.raises(ConfigError, match=r"secret\.keys cannot be used"):
+        secret_keys(load_settings(None))
+
+
+def test_processes_that_start_at_once_agree_on_the_key(tmp_path: Path) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROCESS],
+            cwd=ROOT,
+            env={**os.environ, "CLAIMCAST_STATE_DIR": str(tmp_path / "state")},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("\n")
+        process.stdin.flush()
+
+    assert len({process.communicate()[0] for process in processes}) == 1
+    assert [process.returncode for process in processes] == [0] * 4
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["secret.keys"]
