@@ -1,0 +1,56 @@
+"""What the status of an order means for us."""
+
+from collections.abc import Collection
+from enum import Enum, auto
+
+_WAITING = frozenset(
+    {
+        "accepted",
+        "created",
+        "executing",
+        "fulfilling",
+        "inprocess",
+        "inprogress",
+        "new",
+        "open",
+        "pending",
+        "placed",
+        "processing",
+        "queued",
+        "received",
+        "running",
+        "scheduled",
+        "started",
+        "submitted",
+        "waiting",
+    }
+)
+
+
+class Progress(Enum):
+    COMPLETED = auto()
+    FAILED = auto()
+    WAITING = auto()
+    UNKNOWN = auto()
+    """No word we know: the order is waited for as if it were pending, and somebody is told."""
+
+
+def progress(status: str | None, completed: Collection[str], failed: Collection[str]) -> Progress:
+    """
+    Return what *status* means; letter case, spaces, `-` and `_` do not matter.
+
+    *completed* and *failed* are settings and win over the words known here. A word in both
+    means nothing certain, so it is unknown.
+    """
+    word = _bare(status or "")
+    ended = word in {_bare(each) for each in completed}
+    died = word in {_bare(each) for each in failed}
+    if not word or (ended and died):
+        return Progress.UNKNOWN
+    if ended or died:
+        return Progress.COMPLETED if ended else Progress.FAILED
+    return Progress.WAITING if word in _WAITING else Progress.UNKNOWN
+
+
+def _bare(word: str) -> str:
+    return "".join(letter for letter in word.casefold() if letter.isalnum())

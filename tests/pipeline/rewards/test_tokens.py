@@ -1,0 +1,275 @@
+"""One token for a fleet of workers, each with its own connections to one Valkey."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from importlib import resources
+
+import pytest
+from cryptography.fernet import Fernet
+from redis.asyncio import Redis
+
+from pipeline.errors import CredentialsError, RewardsUnavailableError
+from pipeline.rewards.models import Token
+from pipeline.rewards.tokens import FleetToken
+from pipeline.vault import Vault
+from tests.support.waiting import wait_until
+
+ACCOUNT = "cc:rewards:0123456789abcdef"
+KEY, LOCK = f"{ACCOUNT}:token", f"{ACCOUNT}:token-lock"
+SECRET_WORD = "s3cret-bearer"
+
+
+class Api:
+    """Creates numbered tokens; waits at `gate`, raises `failure`, counts."""
+
+    def __init__(self, expires_in: float = 3600.0) -> None:
+        self.expires_in = expires_in
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.failure: Exception | None = None
+        self.asked = 0
+
+    async def __call__(self) -> Token:
+        self.asked += 1
+        number = self.asked
+        await self.gate.wait()
+        if self.failure is not None:
+            raise self.failure
+        return Token(value=f"{SECRET_WORD}-{number}", expires_in=self.expires_in)
+
+
+@pytest.fixture
+def api() -> Api:
+    return Api()
+
+
+Hire = Callable[..., Awaitable[FleetToken]]
+
+
+@pytest.fixture
+async def hire(valkey_url: str, redis: Redis, vault: Vault, api: Api) -> AsyncIterator[Hire]:
+    """Return what hires one more worker of the fleet."""
+    async with AsyncExitStack() as stack:
+
+        async def hired(**options: object) -> FleetToken:
+            own = await stack.enter_async_context(Redis.from_url(valkey_url))
+            given = {"vault": vault, "account": ACCOUNT, "fetch": api, **options}
+            return FleetToken(own, given.pop("vault"), **given)  # type: ignore[arg-type]
+
+        yield hired
+
+
+async def _age(redis: Redis, vault: Vault, *, usable: bool) -> None:
+    """Make the cached token as old as it is at 80 % of its life, or at its end."""
+    held = json.loads(vault.open(await redis.get(KEY), "rewards token"))
+    held["fresh_until"] = 0.0
+    held["usable_until"] = held["usable_until"] if usable else 0.0
+    await redis.set(KEY, vault.seal(json.dumps(held).encode(), "rewards token"))
+
+
+async def test_a_fleet_asks_once(hire: Hire, api: Api) -> None:
+    workers = [await hire() for _ in range(5)]
+    found = await asyncio.gather(*(worker.get() for worker in workers for _ in range(10)))
+    assert set(found) == {f"{SECRET_WORD}-1"}
+    assert api.asked == 1
+
+
+async def test_the_token_rests_encrypted_and_no_longer_than_it_lives(
+    hire: Hire, redis: Redis
+) -> None:
+    await (await hire()).get()
+    assert SECRET_WORD.encode() not in await redis.get(KEY)
+    assert 3_590_000 < await redis.pttl(KEY) <= 3_600_000
+    assert await redis.exists(LOCK) == 0
+
+
+async def test_two_accounts_have_two_tokens(hire: Hire, api: Api) -> None:
+    first, second = await hire(), await hire(account="cc:rewards:other")
+    assert await first.get() != await second.get()
+
+
+async def test_at_80_percent_one_worker_renews_and_the_others_go_on(
+    hire: Hire, api: Api, redis: Redis, vault: Vault
+) -> None:
+    leader, other = await hire(), await hire()
+    old = await leader.get()
+    await _age(redis, vault, usable=True)
+
+    api.gate.clear()
+    renewing = asyncio.create_task(leader.get())
+    await wait_until(lambda: api.asked == 2)
+    assert [await other.get() for _ in range(3)] == [old] * 3
+    api.gate.set()
+    assert await renewing == await other.get() == f"{SECRET_WORD}-2"
+    assert api.asked == 2
+
+
+async def test_freshness_is_80_percent_of_the_life(hire: Hire, redis: Redis, vault: Vault) -> None:
+    before = (await redis.time())[0]
+    await (await hire()).get()
+    held = json.loads(vault.open(await redis.get(KEY), "rewards token"))
+    assert 0 <= held["fresh_until"] - before - 2880 < 5
+    assert 0 <= held["usable_until"] - before - 3595 < 5
+
+
+async def test_a_failed_early_renewal_costs_nothing(
+    hire: Hire, api: Api, redis: Redis, vault: Vault
+) -> None:
+    worker = await hire()
+    old = await worker.get()
+    await _age(redis, vault, usable=True)
+    api.failure = CredentialsError("http_403")
+    assert [await worker.get() for _ in range(3)] == [old] * 3
+    assert api.asked == 2
+
+
+async def test_an_expired_token_is_replaced(
+    hire: Hire, api: Api, redis: Redis, vault: Vault
+) -> None:
+    worker = await hire()
+    await worker.get()
+    await _age(redis, vault, usable=False)
+    api.failure = RewardsUnavailableError("http_504")
+    with pytest.raises(RewardsUnavailableError):
+        await worker.get()
+    api.failure = None
+    assert await worker.get() == f"{SECRET_WORD}-3"
+
+
+async def test_without_a_token_the_others_wait_for_the_one_that_fetches(
+    hire: Hire, api: Api
+) -> None:
+    leader, other = await hire(), await hire()
+    api.gate.clear()
+    leading = asyncio.create_task(leader.get())
+    await wait_until(lambda: api.asked == 1)
+    waiting = asyncio.create_task(other.get())
+    await asyncio.wait({waiting}, timeout=0.05)
+    assert not waiting.done()
+    api.gate.set()
+    assert await waiting == await leading
+    assert api.asked == 1
+
+
+async def test_a_slow_api_is_asked_once_though_the_lock_is_short(
+    hire: Hire, api: Api, redis: Redis
+) -> None:
+    leader, other = await hire(lock_seconds=0.3), await hire(lock_seconds=0.3)
+    api.gate.clear()
+    leading = asyncio.create_task(leader.get())
+    await wait_until(lambda: api.asked == 1)
+    waiting = asyncio.create_task(other.get())
+    await asyncio.wait({waiting}, timeout=0.9)  # three lives of the lock
+    api.gate.set()
+    assert await waiting == await leading
+    assert api.asked == 1
+
+
+async def test_a_killed_leader_costs_the_rest_of_its_lock(
+    hire: Hire, api: Api, redis: Redis
+) -> None:
+    await redis.set(LOCK, "of a worker that is dead", px=300)
+    assert await (await hire()).get() == f"{SECRET_WORD}-1"
+
+
+async def test_the_wait_for_another_worker_is_bounded(hire: Hire, api: Api, redis: Redis) -> None:
+    await redis.set(LOCK, "of a worker that never ends")
+    with pytest.raises(RewardsUnavailableError) as caught:
+        await (await hire(wait_seconds=0.3)).get()
+    assert (caught.value.code, caught.value.sent) == ("token_wait", False)
+    assert api.asked == 0
+    assert await redis.get(LOCK) == b"of a worker that never ends"
+
+
+async def test_a_leader_that_lost_its_lock_overwrites_nothing(
+    hire: Hire, api: Api, redis: Redis, vault: Vault
+) -> None:
+    api.gate.clear()
+    slow = asyncio.create_task((await hire(lock_seconds=30)).get())
+    await wait_until(lambda: api.asked == 1)
+    await redis.set(LOCK, "of another worker")
+    api.gate.set()
+    assert await slow == f"{SECRET_WORD}-1"
+    assert await redis.get(KEY) is None
+    assert await redis.get(LOCK) == b"of another worker"
+
+
+async def test_a_leader_that_failed_late_leaves_the_lock_of_another_alone(
+    hire: Hire, api: Api, redis: Redis
+) -> None:
+    api.gate.clear()
+    slow = asyncio.create_task((await hire(lock_seconds=30)).get())
+    await wait_until(lambda: api.asked == 1)
+    await redis.set(LOCK, "of another worker")
+    api.failure = RewardsUnavailableError("http_504")
+    api.gate.set()
+    with pytest.raises(RewardsUnavailableError):
+        await slow
+    assert await redis.get(LOCK) == b"of another worker"
+    assert await redis.pttl(LOCK) == -1  # no end was set
+
+
+async def test_a_value_that_changed_meanwhile_is_not_deleted(redis: Redis) -> None:
+    source = (resources.files("pipeline.rewards") / "lua" / "delete_if.lua").read_text()
+    delete_if = redis.register_script(source)
+    await redis.set(KEY, b"the fresh token of another worker")
+    assert await delete_if(keys=[KEY], args=[b"the refused token"]) == 0
+    assert await redis.exists(KEY)
+    assert await delete_if(keys=[KEY], args=[b"the fresh token of another worker"]) == 1
+    assert not await redis.exists(KEY)
+
+
+async def test_a_failure_is_told_and_does_not_storm_the_api(
+    hire: Hire, api: Api, redis: Redis
+) -> None:
+    api.failure = RewardsUnavailableError("http_504", retry_after=3.0)
+    workers = [await hire(wait_seconds=0.3) for _ in range(5)]
+    errors = await asyncio.gather(*(each.get() for each in workers), return_exceptions=True)
+    assert api.asked == 1
+    assert (
+        sorted(str(error).split(":")[0] for error in errors) == ["http_504"] + ["token_wait"] * 4
+    )
+    assert 0 < await redis.pttl(LOCK) <= 1000
+
+    api.failure = None
+    assert await (await hire()).get() == f"{SECRET_WORD}-2"
+
+
+async def test_a_cancelled_leader_leaves_the_lock_to_end_soon(
+    hire: Hire, api: Api, redis: Redis
+) -> None:
+    api.gate.clear()
+    leading = asyncio.create_task((await hire(lock_seconds=60)).get())
+    await wait_until(lambda: api.asked == 1)
+    leading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leading
+    assert await redis.pttl(LOCK) <= 1000
+
+
+async def test_discarding_takes_away_only_the_token_that_was_refused(hire: Hire, api: Api) -> None:
+    one, other = await hire(), await hire()
+    refused = await one.get()
+    await one.discard(refused)
+    fresh = await one.get()
+    await other.discard(refused)
+    await other.discard("something else")
+    assert await other.get() == fresh == f"{SECRET_WORD}-2"
+
+
+@pytest.mark.parametrize("damage", [b"", b"rubbish", None])
+async def test_a_token_that_cannot_be_opened_is_replaced(
+    hire: Hire, redis: Redis, vault: Vault, damage: bytes | None
+) -> None:
+    worker = await hire()
+    await redis.set(KEY, vault.seal(b"[1]", "rewards token") if damage is None else damage)
+    await worker.discard("x")
+    assert await worker.get() == f"{SECRET_WORD}-1"
+
+
+async def test_a_token_sealed_by_other_keys_is_replaced(hire: Hire) -> None:
+    stranger = await hire(vault=Vault([Fernet.generate_key().decode()]))
+    await stranger.get()
+    assert await (await hire()).get() == f"{SECRET_WORD}-2"
