@@ -1,6 +1,7 @@
 """The rules of the pipeline and nothing else: no clock, no network, no Redis, no chance."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pipeline.batch import Batch
 from pipeline.errors import (
@@ -24,6 +25,7 @@ from pipeline.rewards.statuses import Progress
 _DOUBT_SECONDS = 600  # a 404 or missing links are read again for ten minutes (design.md, stages)
 _SLOW_READ = 900.0  # an overdue order is still read, every quarter of an hour
 _API_CAP = 60.0
+_UNAUTHORISED = 2  # tokens that end early come in rows; a wrong password goes on for ever
 _MOST_REPEATS = 4  # a message whose answer is lost four times is left for a person to judge
 
 
@@ -100,11 +102,17 @@ class RetryPolicy:
 
     @property
     def tries(self) -> int:
-        spent, tries = 0.0, 0
-        while spent < self.give_up and tries < 10_000:
-            tries += 1
-            spent += self.delay(tries)
-        return max(tries, 1)
+        return _tries(self.first, self.cap, self.give_up)
+
+
+@lru_cache
+def _tries(first: float, cap: float, give_up: float) -> int:
+    policy = RetryPolicy(first=first, cap=cap, give_up=give_up)
+    spent, tries = 0.0, 0
+    while spent < give_up and tries < 10_000:
+        tries += 1
+        spent += policy.delay(tries)
+    return max(tries, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +199,7 @@ def decide_order(
             return Block("insufficient_funds", "", probe_delay(probes, jitter))
         case RefusedError(detail=words):
             return Block("order_refused", words)
-        case CredentialsError(code=code):
+        case CredentialsError(code=code) if code != "http_401" or batch.fails >= _UNAUTHORISED:
             return Block("credentials", code)
         case RewardsUnavailableError(retry_after=retry_after, code=code):
             delay = api_delay(batch.fails, retry_after, jitter)
@@ -206,7 +214,7 @@ def decide_adoption(order_id: str, difference: str | None) -> OrderStep:
 
 
 def decide_read(
-    outcome: Progress | tuple[str, ...] | LinksProblem | RewardsError,
+    outcome: Progress | tuple[str, ...] | LinksProblem | Hold | RewardsError,
     batch: Batch,
     *,
     now_ms: int,
@@ -221,6 +229,8 @@ def decide_read(
     match outcome:
         case tuple():
             return Received(outcome)
+        case Hold():
+            return outcome
         case LinksProblem(code="links_short" | "links_missing", found=found):
             doubt = _doubted(batch, now_ms)
             return doubt or Hold(outcome.code, missing=batch.size - found)
@@ -232,7 +242,7 @@ def decide_read(
             return _unfinished(batch, now_ms, overdue)
         case OrderNotFoundError():
             return _doubted(batch, now_ms) or Hold("order_not_found")
-        case CredentialsError(code=code):
+        case CredentialsError(code=code) if code != "http_401" or batch.fails >= _UNAUTHORISED:
             return Block("credentials", code)
         case RewardsUnavailableError(retry_after=retry_after, code=code):
             delay = api_delay(batch.fails, retry_after, jitter)

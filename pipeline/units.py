@@ -1,6 +1,7 @@
 """Run one unit of work: claim the batch, run its stage, and give it back whatever happens."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -16,6 +17,7 @@ log = structlog.get_logger()
 
 _OUTAGE_PAUSE = 0.25
 _LONGEST_PAUSE = 60.0
+_HASTE = 1.0
 
 
 class Stage(Protocol):
@@ -46,6 +48,11 @@ class Units:
         unit = lease.claim.unit
         try:
             await self._stages[unit.lane].run(lease)
+        except asyncio.CancelledError:
+            # The worker is stopping in haste: nobody should have to wait for the lease to lapse.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._give_back(lease, 0.0), _HASTE)
+            raise
         except (StaleLeaseError, AbandonedError) as error:
             log.info(
                 "unit.stopped", **_names(unit), campaign=lease.claim.campaign_id, why=str(error)

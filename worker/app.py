@@ -205,6 +205,7 @@ def _units(
         campaigns=app.campaigns,
         limiter=app.limiter,
         rewards=rewards.client,
+        catalog=catalog,
         reading=OrderReading(
             completed=found.completed_statuses,
             failed=found.failed_statuses,

@@ -3,7 +3,7 @@
 import json
 import random
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -13,9 +13,11 @@ from pipeline.leases import Lease
 from pipeline.limits import Limiter
 from pipeline.rewards.client import RewardsClient
 from pipeline.rewards.links import LinksProblem, extract_links
-from pipeline.rewards.models import Order
+from pipeline.rewards.models import Order, agrees
 from pipeline.rewards.statuses import Progress, progress
+from pipeline.stages.catalog import Catalog
 from pipeline.stages.permits import permit
+from pipeline.stages.request import order_request
 from pipeline.store.batches import BatchStore, Claim
 from pipeline.store.campaigns import CampaignStore
 
@@ -40,12 +42,14 @@ class FulfilmentStage:
         campaigns: CampaignStore,
         limiter: Limiter,
         rewards: RewardsClient,
+        catalog: Catalog,
         reading: OrderReading,
     ) -> None:
         self._batches = batches
         self._campaigns = campaigns
         self._limiter = limiter
         self._rewards = rewards
+        self._catalog = catalog
         self._reading = reading
 
     async def run(self, lease: Lease) -> None:
@@ -66,7 +70,7 @@ class FulfilmentStage:
         """Settle an order that was read, or why it could not be."""
         claim = lease.claim
         step = decide_read(
-            self._judge(claim, answer) if isinstance(answer, Order) else answer,
+            await self._judge(claim, answer) if isinstance(answer, Order) else answer,
             claim.batch,
             now_ms=claim.now_ms,
             overdue=self._reading.overdue,
@@ -75,7 +79,13 @@ class FulfilmentStage:
         evidence = json.dumps(answer.document).encode() if isinstance(answer, Order) else b""
         await self._settle(claim, step, evidence)
 
-    def _judge(self, claim: Claim, order: Order) -> Progress | tuple[str, ...] | LinksProblem:
+    async def _judge(
+        self, claim: Claim, order: Order
+    ) -> Progress | tuple[str, ...] | LinksProblem | Hold:
+        difference = await self._difference(claim, order)
+        if difference is not None:
+            log.error("order.differs", **_names(claim), why=difference)
+            return Hold("order_differs")
         reached = progress(order.status, self._reading.completed, self._reading.failed)
         if reached is Progress.UNKNOWN:
             log.warning("order.status_unknown", **_names(claim), status=order.status)
@@ -85,6 +95,13 @@ class FulfilmentStage:
             return extract_links(order.document, claim.batch.size, path=self._reading.links_path)
         except LinksProblem as problem:
             return problem
+
+    async def _difference(self, claim: Claim, order: Order) -> str | None:
+        """Say what an order shows that we did not order; our own id names it, so no PO is fine."""
+        request = order_request(claim, (await self._catalog.of(claim)).campaign)
+        if order.po_number is None:
+            order = replace(order, po_number=request.po_number)
+        return agrees(order, request)
 
     async def _settle(self, claim: Claim, step: ReadStep, evidence: bytes) -> None:
         match step:

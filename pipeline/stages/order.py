@@ -15,7 +15,7 @@ from pipeline.decisions import (
     decide_adoption,
     decide_order,
 )
-from pipeline.errors import RefusedError, RewardsError, RewardsUnavailableError
+from pipeline.errors import AbandonedError, RefusedError, RewardsError, RewardsUnavailableError
 from pipeline.leases import Lease
 from pipeline.limits import Limiter
 from pipeline.rewards.client import RewardsClient
@@ -24,19 +24,11 @@ from pipeline.rewards.products import ProductCatalog, check_product
 from pipeline.stages.catalog import Catalog, Known
 from pipeline.stages.fulfilment import FulfilmentStage
 from pipeline.stages.permits import permit
+from pipeline.stages.request import order_request
 from pipeline.store.batches import BatchStore, Claim
 from pipeline.store.campaigns import CampaignStore
 
 log = structlog.get_logger()
-
-
-def po_number(campaign_id: str, batch: int) -> str:
-    """
-    Return the PO number of a batch: the same on every machine, different for every batch.
-
-    The number is the last group, so no two pairs of campaign and batch share one.
-    """
-    return f"CC-{campaign_id}-{batch:05d}"
 
 
 class OrderStage:
@@ -83,17 +75,11 @@ class OrderStage:
 
     async def _order(self, lease: Lease, known: Known) -> OrderStep | None:
         """Return the step to settle, or None if the order was placed and read on."""
-        claim, campaign = lease.claim, known.campaign
+        claim = lease.claim
         wait = await permit(self._limiter, "orders")
         if wait:
             return Wait(wait)
-        request = OrderRequest(
-            po_number=claim.batch.po_number or po_number(claim.campaign_id, claim.unit.batch),
-            product_id=campaign.reward.product_id,
-            value=campaign.reward.value,
-            quantity=claim.batch.size,
-            webhook_url=None,
-        )
+        request = order_request(claim, known.campaign)
         nonce = secrets.token_hex(8)
         posts = await self._batches.order_intent(
             claim,
@@ -105,6 +91,10 @@ class OrderStage:
             return Hold("order_changed")
         try:
             order = await self._rewards.create_order(request, lease.check)
+        except AbandonedError:
+            # The lease was lost or the campaign paused in the last moment: it never left.
+            await self._batches.order_unsent(claim, nonce)
+            raise
         except RewardsError as error:
             # The cached products may be a week old: look once more before blaming the campaign.
             if isinstance(error, RefusedError):
