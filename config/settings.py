@@ -53,6 +53,10 @@ class RewardsSettings(_Group):
         description="order statuses, comma-separated, that mean it will never be",
     )
     timeout: Duration = Field(timedelta(seconds=30), description="for one request")
+    funds_probe: Duration = Field(
+        timedelta(minutes=1),
+        description="without funds, until one order tries again; grows to fifteen times that",
+    )
     overdue: Duration = Field(
         timedelta(hours=6), description="an order that is not finished by then is held"
     )

@@ -1,5 +1,6 @@
 """What a campaign is: the file's keys as one frozen, validated value."""
 
+import unicodedata
 from datetime import time
 from decimal import Decimal
 from typing import Annotated, Literal, Self
@@ -34,7 +35,8 @@ def _decimal_text(value: object) -> object:
 
 
 def _single_line(value: str) -> str:
-    if not value.isprintable():
+    # Not isprintable: names in many scripts need joiners and special spaces.
+    if any(unicodedata.category(letter) in {"Cc", "Zl", "Zp"} for letter in value):
         msg = "must be one line without control characters"
         raise ValueError(msg)
     return value

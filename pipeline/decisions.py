@@ -172,13 +172,19 @@ def read_delay(quantity: int, polls: int) -> float:
     return min((0.5 + quantity / 100) * 1.6 ** min(polls, 20), _API_CAP)
 
 
-def probe_delay(probes: int, jitter: float) -> float:
-    """Return seconds until one batch tries again whether there are funds: 1 to 15 minutes."""
-    return min(60.0 * 2.0 ** min(probes, 6), 900.0) * (0.8 + 0.2 * jitter)
+def probe_delay(first: float, probes: int, jitter: float) -> float:
+    """Return seconds until one batch tries again whether there are funds: 1 to 15 times *first*."""
+    return min(first * 2.0 ** min(probes, 6), first * 15) * (0.8 + 0.2 * jitter)
 
 
 def decide_order(
-    outcome: RewardsError | str, batch: Batch, *, posts_before: int, probes: int, jitter: float
+    outcome: RewardsError | str,
+    batch: Batch,
+    *,
+    posts_before: int,
+    probes: int,
+    funds_probe: float,
+    jitter: float,
 ) -> OrderStep:
     """
     Map the answer to a POST (the new order's id, or what went wrong) to the batch's next step.
@@ -196,7 +202,7 @@ def decide_order(
         case DuplicateOrderError():
             return Hold("foreign_order")
         case FundsError():
-            return Block("insufficient_funds", "", probe_delay(probes, jitter))
+            return Block("insufficient_funds", "", probe_delay(funds_probe, probes, jitter))
         case RefusedError(detail=words):
             return Block("order_refused", words)
         case CredentialsError(code=code) if code != "http_401" or batch.fails >= _UNAUTHORISED:

@@ -221,6 +221,7 @@ def _units(
         products=rewards.products,
         catalog=catalog,
         fulfilment=fulfilment,
+        funds_probe=found.funds_probe.total_seconds(),
     )
     distribute = DistributeStage(
         batches=app.batches,

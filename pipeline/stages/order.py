@@ -42,6 +42,7 @@ class OrderStage:
         products: ProductCatalog,
         catalog: Catalog,
         fulfilment: FulfilmentStage,
+        funds_probe: float,
     ) -> None:
         self._batches = batches
         self._campaigns = campaigns
@@ -50,6 +51,7 @@ class OrderStage:
         self._products = products
         self._catalog = catalog
         self._fulfilment = fulfilment
+        self._funds_probe = funds_probe
 
     async def run(self, lease: Lease) -> None:
         """Order one batch; whatever the answer is, it is in the ledger when this returns."""
@@ -122,6 +124,7 @@ class OrderStage:
             claim.batch,
             posts_before=posts,
             probes=snapshot.number("blk:o:n"),
+            funds_probe=self._funds_probe,
             jitter=random.random(),  # noqa: S311 - jitter is no secret
         )
 

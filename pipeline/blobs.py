@@ -1,0 +1,93 @@
+"""The sealed blobs of a campaign, opened for the recount: what does not open is a finding."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+from redis.asyncio import Redis
+
+from pipeline.campaign import Campaign
+from pipeline.intake.rows import decode_batch
+from pipeline.models import Recipient
+from pipeline.pages import StoredBatch
+from pipeline.recount import Entry, Violation
+from pipeline.vault import SealError, Vault
+
+_FERNET = b"\x80"  # the version byte that every Fernet token begins with
+
+
+@dataclass(slots=True)
+class BatchContents:
+    """What the blobs of a batch hold; None is a blob that is absent or cannot be opened."""
+
+    rows: Sequence[Recipient] | None = None
+    links: Sequence[str] | None = None
+    violations: list[Violation] = field(default_factory=list)
+    _has_rows: bool = False
+    _has_links: bool = False
+
+    def mismatches(self, entry: Entry) -> Iterator[Violation]:
+        """Yield what the blobs and the ledger of a batch say differently."""
+        if not self._has_rows:
+            yield Violation(3, "recipients", entry.number, "its recipients are gone")
+        elif self.rows is not None and len(self.rows) != entry.batch.size:
+            found = f"{len(self.rows)} recipients rest here, {entry.batch.size} were taken in"
+            yield Violation(3, "recipients", entry.number, found)
+        if self._has_links != bool(entry.batch.fulfilled_ms):
+            found = "links rest here" if self._has_links else "its links are gone"
+            yield Violation(2, "links_stored", entry.number, f"{found}, and the ledger differs")
+
+
+class Contents:
+    def __init__(self, redis: "Redis", vault: Vault) -> None:
+        self._redis = redis
+        self._vault = vault
+
+    async def definition(self, serial: str) -> tuple[Campaign | None, Violation | None]:
+        sealed = await self._redis.get(f"cc:{serial}:def")
+        plain, violation = self._open(sealed or b"", f"definition:{serial}", None)
+        if plain is None:
+            return None, violation
+        try:
+            return Campaign.model_validate_json(plain), None
+        except ValidationError:
+            return None, Violation(5, "definition", None, "the campaign's definition is damaged")
+
+    def open(self, serial: str, stored: StoredBatch) -> BatchContents:
+        """Open the blobs of a batch; what is wrong with them stands in `violations`."""
+        number = stored.number
+        found = BatchContents(
+            _has_rows=stored.rows is not None, _has_links=stored.links is not None
+        )
+        rows = self._part(found, stored.rows, f"rows:{serial}:{number}", number)
+        links = self._part(found, stored.links, f"links:{serial}:{number}", number)
+        self._part(found, stored.evidence, f"raw:{serial}:{number}", number)
+        found.links = None if links is None else links.decode().split("\n")
+        try:
+            found.rows = None if rows is None else decode_batch(rows)
+        except (ValueError, KeyError, TypeError):
+            damaged = Violation(3, "recipients", number, "its recipients cannot be read")
+            found.violations.append(damaged)
+        return found
+
+    def _part(
+        self, found: BatchContents, sealed: bytes | None, purpose: str, number: int
+    ) -> bytes | None:
+        if sealed is None:
+            return None
+        plain, violation = self._open(sealed, purpose, number)
+        if violation is not None:
+            found.violations.append(violation)
+        return plain
+
+    def _open(
+        self, sealed: bytes, purpose: str, number: int | None
+    ) -> tuple[bytes | None, Violation | None]:
+        kind = purpose.partition(":")[0]
+        if sealed and not sealed.startswith(_FERNET):
+            return None, Violation(6, "sealed", number, f"the blob of {kind} is in clear")
+        try:
+            return self._vault.open(sealed, purpose), None
+        except (SealError, ValueError) as error:
+            # The text names purposes (kind, campaign, batch), never what was sealed.
+            return None, Violation(3, "blob", number, str(error))

@@ -1,0 +1,141 @@
+"""From a campaign file, or the same keys in a job, to a checked campaign."""
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pipeline.campaign import Campaign
+from pipeline.intake.explanations import dotted, explained
+from pipeline.intake.lines import UnreadableError
+from pipeline.intake.problems import Problem
+from pipeline.intake.template_checks import template_faults
+from pipeline.intake.text_files import file_beside, read_text
+from pipeline.intake.toml_lines import key_lines, line_of
+from pipeline.models import ChannelName
+
+Finding = tuple[tuple[str, ...], str]
+"""The path of a key, and what is wrong with its value."""
+
+_PLACE = re.compile(r"\(at line (\d+), column (\d+)\)$")
+_FROM_FILES = (("text_file", "text"), ("html_file", "html"))
+
+
+def load_campaign(path: Path) -> tuple[Campaign | None, list[Problem]]:
+    """
+    Read a campaign file and the templates beside it.
+
+    Returns the campaign and no problems, or None and everything that is wrong. Never raises.
+    """
+    try:
+        text = read_text(path)
+    except UnreadableError as error:
+        return None, [Problem(where=path.name, line=error.line, message=str(error))]
+    try:
+        data = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        return None, [_broken(path.name, text, error)]
+    findings = _take_files(data, lambda name: read_text(file_beside(path, name)))
+    campaign, more = _check(data)
+    lines = key_lines(text)
+    problems = [
+        Problem(where=path.name, line=line_of(lines, key), field=dotted(key), message=message)
+        for key, message in findings + more
+    ]
+    return (None if problems else campaign), sorted(problems, key=lambda p: p.line or 0)
+
+
+def campaign_from_dict(data: object) -> tuple[Campaign | None, list[Problem]]:
+    """
+    Check the keys of a campaign file that came in a job, without its recipients.
+
+    Returns as `load_campaign` does. Templates must be in the data: files of this machine are not
+    for those who send jobs.
+    """
+    if not isinstance(data, dict):
+        return None, [
+            Problem(where="campaign", message="must be an object with the keys of a campaign file")
+        ]
+    copied = {
+        key: dict(value) if isinstance(value, dict) else value for key, value in data.items()
+    }
+    findings = _take_files(copied, _refuse_file)
+    campaign, more = _check(copied)
+    problems = [
+        Problem(where="campaign", field=dotted(key), message=message)
+        for key, message in findings + more
+    ]
+    return (None if problems else campaign), problems
+
+
+def _check(data: dict[str, Any]) -> tuple[Campaign | None, list[Finding]]:
+    findings: list[Finding] = list(template_faults(data))
+    try:
+        return Campaign.model_validate(data), findings
+    except ValidationError as error:
+        findings.extend(explained(error))
+        if not any(key == () for key, _ in findings):
+            findings.extend(_missing_sections(data))
+        return None, findings
+
+
+def _missing_sections(data: dict[str, Any]) -> Iterator[Finding]:
+    # The model tells this too, but only once everything else is right.
+    delivery = data.get("delivery")
+    channels = delivery.get("channels") if isinstance(delivery, dict) else None
+    for channel in ChannelName:
+        if isinstance(channels, list) and channel in channels and channel not in data:
+            message = f"names {channel}, but there is no section [{channel}]; add one"
+            yield ("delivery", "channels"), message
+
+
+def _take_files(data: dict[str, Any], read: Callable[[str], str]) -> list[Finding]:
+    """Replace text_file and html_file in *data* by what *read* returns for them."""
+    email = data.get("email")
+    if not isinstance(email, dict):
+        return []
+    findings: list[Finding] = []
+    for file_key, key in _FROM_FILES:
+        if file_key in email:
+            try:
+                email[key] = _content(email.pop(file_key), email.get(key), read)
+            except UnreadableError as error:
+                place = "" if error.line is None else f" (on its line {error.line})"
+                findings.append((("email", file_key), f"{error}{place}"))
+                email.setdefault(key, "{{ link }}")  # its absence is not worth a second problem
+    return findings
+
+
+def _content(name: object, given: object, read: Callable[[str], str]) -> str:
+    if given is not None:
+        msg = "stands beside the same text in the file itself; remove one of the two"
+        raise UnreadableError(msg)
+    if not isinstance(name, str):
+        msg = "must be the name of a file in quotation marks"
+        raise UnreadableError(msg)
+    return read(name)
+
+
+def _refuse_file(_name: str) -> str:
+    msg = "works only in a campaign file; send the text itself"
+    raise UnreadableError(msg)
+
+
+def _broken(name: str, text: str, error: Exception) -> Problem:
+    if isinstance(error, RecursionError):
+        return Problem(where=name, message="is nested too deeply; write it flatter")
+    if not isinstance(error, tomllib.TOMLDecodeError):
+        return Problem(where=name, message="holds a number that is too long; shorten it")
+    reason = str(error)
+    place = _PLACE.search(reason)
+    if place is None:
+        *whole, last = text.split("\n")
+        line, column = len(whole) + 1, len(last) + 1
+    else:
+        line, column = int(place[1]), int(place[2])
+    reason = reason.partition(" (at ")[0]
+    message = f"is not valid TOML: {reason[:1].lower()}{reason[1:]}"
+    return Problem(where=name, line=line, column=column, message=message)

@@ -1,0 +1,113 @@
+"""Which rows can be taken in: each by itself, and against all rows before it."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.campaign import Campaign
+from pipeline.intake.columns import STANDARD, RawRow
+from pipeline.intake.fields import ADDRESS_FIELD, Fault, recipient_of, unreachable
+from pipeline.intake.sightings import Sightings
+from pipeline.models import Recipient
+
+
+@dataclass(slots=True)
+class Judged:
+    """
+    A row, what it says, and what is wrong with it.
+
+    `skipped` rows are sound but repeat an address under `duplicates = "skip"`. `addresses` pairs
+    a field with its digest.
+    """
+
+    raw: RawRow
+    recipient: Recipient
+    faults: list[Fault]
+    id_digest: int | None = None
+    addresses: list[tuple[str, int]] = field(default_factory=list)
+    skipped: bool = False
+
+
+_NOBODY = Recipient(id="")
+
+
+class Judge:
+    """
+    Judges the rows of one file in their order.
+
+    With *leave_out* the campaign goes on without faulty rows, and those must not take an id or an
+    address away from a later row; otherwise every repetition is a fault worth telling. Rows that
+    lack one of the templates' *variables* get it empty: in JSON null and nothing mean the same.
+    """
+
+    def __init__(
+        self,
+        campaign: Campaign,
+        seen: Sightings,
+        *,
+        leave_out: bool,
+        variables: Collection[str] = (),
+        need_address: bool = True,
+    ) -> None:
+        self._seen = seen
+        self._variables = [name for name in variables if name not in STANDARD]
+        self._need_address = need_address
+        self._channels = campaign.delivery.channels
+        self._duplicates = campaign.delivery.duplicates
+        self._leave_out = leave_out or self._duplicates == "skip"
+        self._unique_fields: tuple[str, ...] = ()
+        if self._duplicates != "allow":
+            self._unique_fields = tuple(ADDRESS_FIELD[channel] for channel in self._channels)
+
+    def judge(self, rows: Sequence[RawRow]) -> list[Judged]:
+        judged = [self._alone(row) for row in rows]
+        compared = [row for row in judged if not (row.faults and self._leave_out)]
+        sightings = [
+            (digest, row.raw.line)
+            for row in compared
+            for digest in (row.id_digest, *(digest for _, digest in row.addresses))
+            if digest is not None
+        ]
+        # Nearly always nothing repeats; only then is the order within the batch of no matter.
+        if not self._seen.add_all_new(sightings):
+            for row in compared:
+                self._compare(row)
+        return judged
+
+    def _alone(self, raw: RawRow) -> Judged:
+        if raw.fault:
+            return Judged(raw, _NOBODY, [Fault(None, raw.fault)])
+        for name in self._variables:
+            raw.values.setdefault(name, "")
+        recipient, faults = recipient_of(raw.values)
+        if self._need_address:
+            faults.extend(unreachable(recipient, self._channels, faults))
+        row = Judged(raw, recipient, faults)
+        if recipient.id:
+            row.id_digest = self._seen.digest("id", recipient.id)
+        for name in self._unique_fields:
+            # Whole addresses, without regard to case: in practice no two people differ by it.
+            if address := getattr(recipient, name).casefold():
+                row.addresses.append((name, self._seen.digest(name, address)))
+        return row
+
+    def _compare(self, row: Judged) -> None:
+        if row.id_digest is not None:
+            first = self._seen.add(row.id_digest, row.raw.line)
+            if first is not None:
+                row.faults.append(Fault("id", f"is the same as on line {first}; make it unique"))
+        if row.faults and self._leave_out:
+            return
+        if self._duplicates == "skip":
+            row.skipped = any(self._seen.find(digest) is not None for _, digest in row.addresses)
+        if not row.skipped:
+            self._compare_addresses(row)
+
+    def _compare_addresses(self, row: Judged) -> None:
+        for name, digest in row.addresses:
+            first = self._seen.add(digest, row.raw.line)
+            if first is not None:
+                message = (
+                    f"is the same as on line {first}; remove one of the rows, or set "
+                    'delivery.duplicates to "skip" or "allow"'
+                )
+                row.faults.append(Fault(name, message))

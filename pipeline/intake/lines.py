@@ -1,0 +1,114 @@
+"""A stream of bytes as decoded lines that know their number."""
+
+import csv
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from pipeline.errors import InputError
+
+LINE_LIMIT = 1_000_000
+"""Bytes of one line, and of one row over several lines; a list of people has shorter ones."""
+
+_CHUNK = 1 << 16
+_BOM = b"\xef\xbb\xbf"
+_SAVE_AS = 'open it in its program and save it as "CSV UTF-8"'
+_SIGNATURES = (
+    (b"PK\x03\x04", f"looks like an Excel or zip file, not a text file; {_SAVE_AS}"),
+    (b"\xd0\xcf\x11\xe0", f"looks like an old Excel file, not a text file; {_SAVE_AS}"),
+    (b"%PDF-", f"looks like a PDF, not a text file; {_SAVE_AS}"),
+    (b"\x1f\x8b", "looks like a gzip file; unpack it first"),
+    (b"\xff\xfe", "is UTF-16 text; save it as UTF-8"),
+    (b"\xfe\xff", "is UTF-16 text; save it as UTF-8"),
+)
+
+
+class UnreadableError(InputError):
+    """Nothing more can be read after *line*; the text says why and what to do."""
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+def refuse_binary(head: bytes) -> None:
+    """Raise UnreadableError if a file that begins with *head* is certainly not UTF-8 text."""
+    for signature, message in _SIGNATURES:
+        if head.startswith(signature):
+            raise UnreadableError(message)
+    if b"\0" in head[:2] and head[:2] != b"\0\0":
+        msg = "looks like UTF-16 text; save it as UTF-8"
+        raise UnreadableError(msg)
+    if b"\0" in head:
+        msg = f"looks like a binary file, not a text file; {_SAVE_AS}"
+        raise UnreadableError(msg)
+
+
+class Lines:
+    """
+    The lines of *stream*, each with its line end (LF, CRLF or CR), without a byte order mark.
+
+    `number` is the number of the last line given out. A line that is not UTF-8 is given out with
+    replacement characters, and `fault` says so until `begin_row` is called. Raises
+    UnreadableError for what is not text, and csv.Error, which leaves the iterator usable, for a
+    row that has grown over LINE_LIMIT.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.number = 0
+        self.fault = ""
+        self._row_size = 0
+        self._stream = stream
+        head = self._read()
+        refuse_binary(head)
+        self.head = head.removeprefix(_BOM)
+        self._raw = self._split()
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if self._row_size > LINE_LIMIT:
+            self._row_size = 0
+            msg = "field larger than field limit"
+            raise csv.Error(msg)
+        raw = next(self._raw)
+        self.number += 1
+        self._row_size += len(raw)
+        if b"\0" in raw:
+            msg = "holds a NUL byte, so this is not a text file; save it as CSV in UTF-8"
+            raise UnreadableError(msg, self.number)
+        try:
+            return raw.decode()
+        except UnicodeDecodeError as error:
+            self.fault = self.fault or (
+                f"byte 0x{raw[error.start]:02X} at position {error.start + 1} of line "
+                f"{self.number} is not UTF-8; save the file as UTF-8"
+            )
+            return raw.decode(errors="replace")
+
+    def begin_row(self) -> None:
+        self.fault = ""
+        self._row_size = 0
+
+    def _split(self) -> Iterator[bytes]:
+        block = self.head
+        while True:
+            *whole, rest = block.splitlines(keepends=True) or [b""]
+            yield from whole
+            if len(rest) > LINE_LIMIT:
+                msg = f"is longer than {LINE_LIMIT:,} bytes; is this a list with one row a line?"
+                raise UnreadableError(msg, self.number + 1)
+            # The last line waits for the next chunk: it may go on, or its CR be half of a CRLF.
+            chunk = self._read()
+            if not chunk:
+                break
+            block = rest + chunk
+        if rest:
+            yield rest
+
+    def _read(self) -> bytes:
+        try:
+            return self._stream.read(_CHUNK)
+        except OSError as error:
+            msg = f"cannot be read: {error.strerror or 'input/output error'}"
+            raise UnreadableError(msg, self.number or None) from error

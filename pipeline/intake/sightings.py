@@ -1,0 +1,76 @@
+"""Where each id and address was seen first, for millions of them in little memory."""
+
+import secrets
+import sqlite3
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Self
+
+from pipeline.errors import UnavailableError
+
+Sighting = tuple[int, int]
+"""A digest (see `Sightings.digest`) and the line it was seen on."""
+
+_CACHE_KIB = 32 * 1024
+
+
+class Sightings:
+    """
+    A table from digest to line in a temporary file that has no name and vanishes with us.
+
+    Digests are 64 bits under a random key, so the file tells nothing about anybody; among a
+    million people with three values each, two share a digest once in four million runs. Raises
+    UnavailableError if the temporary directory cannot hold the file.
+    """
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(16)
+        # The caller may read in one thread and close in another, never at the same time.
+        self._table = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._table.execute("PRAGMA journal_mode = OFF")
+        self._table.execute("PRAGMA synchronous = OFF")
+        self._table.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        self._table.execute("CREATE TABLE seen (digest INTEGER PRIMARY KEY, line INTEGER)")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._table.close()
+
+    def digest(self, kind: str, value: str) -> int:
+        """Return a number for *value* among values of its *kind*."""
+        data = f"{kind}\n{value}".encode()
+        return int.from_bytes(blake2b(data, digest_size=8, key=self._key).digest(), signed=True)
+
+    def add_all_new(self, sightings: Sequence[Sighting]) -> bool:
+        """Add all and return True, or return False and add none, if any digest is known."""
+        ordered = sorted(sightings)
+        try:
+            self._table.execute("BEGIN")
+            added = self._table.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?)", ordered)
+            all_new = added.rowcount == len(ordered)
+            if not all_new:
+                self._table.executemany("DELETE FROM seen WHERE digest = ? AND line = ?", ordered)
+            self._table.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise _no_room() from error
+        return all_new
+
+    def add(self, digest: int, line: int) -> int | None:
+        """Return the line on which *digest* was seen before, or None after adding it."""
+        first = self.find(digest)
+        if first is None:
+            self.add_all_new([(digest, line)])
+        return first
+
+    def find(self, digest: int) -> int | None:
+        row = self._table.execute("SELECT line FROM seen WHERE digest = ?", (digest,)).fetchone()
+        return None if row is None else int(row[0])
+
+
+def _no_room() -> UnavailableError:
+    return UnavailableError(
+        "the temporary directory cannot be written to or is full; free some space, or name "
+        "another directory in TMPDIR"
+    )

@@ -1,0 +1,38 @@
+"""Which format a stream of recipients has."""
+
+from pathlib import PurePath
+from typing import BinaryIO, Literal, TypeAlias
+
+from pipeline.intake.csv_source import CsvSource
+from pipeline.intake.lines import Lines, UnreadableError
+from pipeline.intake.ndjson_source import NdjsonSource, ObjectSource
+
+FileFormat = Literal["csv", "ndjson"]
+Source: TypeAlias = CsvSource | ObjectSource
+
+_EXTENSIONS: dict[str, FileFormat] = {".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv"}
+
+
+def open_source(stream: BinaryIO, *, name: str, file_format: FileFormat | None) -> Source:
+    """
+    Return the rows of *stream*.
+
+    Without a *file_format* the extension of *name* tells it, else the first character.
+    Raises UnreadableError for what is neither.
+    """
+    lines = Lines(stream)
+    known = file_format or _EXTENSIONS.get(PurePath(name).suffix.lower())
+    if (known or _format_of(lines.head)) == "ndjson":
+        return NdjsonSource(lines, name=name)
+    return CsvSource(lines, name=name)
+
+
+def _format_of(head: bytes) -> FileFormat:
+    match head.lstrip()[:1]:
+        case b"{":
+            return "ndjson"
+        case b"[":
+            msg = "looks like a JSON list; write one object a line, without brackets (NDJSON)"
+            raise UnreadableError(msg, 1)
+        case _:
+            return "csv"

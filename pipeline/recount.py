@@ -1,0 +1,227 @@
+"""What one batch must look like at rest, and what it adds to the campaign's counters; pure."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from pipeline.batch import Batch, Lane
+from pipeline.models import BatchState, ChannelName, DeliveryStatus
+from pipeline.pages import StoredBatch
+from pipeline.store.records import CHANNEL, DeliveryRecord, initial, parse_record, reachable
+
+Records = tuple[DeliveryRecord, ...]
+
+OPEN = frozenset({DeliveryStatus.PENDING, DeliveryStatus.SENDING, DeliveryStatus.UNCERTAIN})
+UNFINISHED = frozenset(
+    {BatchState.PLANNED, BatchState.ORDERED, BatchState.FULFILLED, BatchState.HELD}
+)
+_REACHED = frozenset({DeliveryStatus.SENT, DeliveryStatus.DELIVERED})
+_ORDERED = frozenset({BatchState.ORDERED, BatchState.FULFILLED, BatchState.DONE})
+_FULFILLED = frozenset({BatchState.FULFILLED, BatchState.DONE})
+_LANES: Mapping[BatchState, frozenset[Lane]] = {
+    BatchState.PLANNED: frozenset({Lane.ORDER}),
+    BatchState.ORDERED: frozenset({Lane.READ}),
+    BatchState.FULFILLED: frozenset({Lane.SEND}),
+    BatchState.HELD: frozenset({Lane.HELD, Lane.READ}),  # an overdue order is still read
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One invariant of design.md that does not hold; *found* shows no link and no address."""
+
+    invariant: int
+    rule: str
+    batch: int | None
+    found: str
+
+    def __str__(self) -> str:
+        place = "campaign" if self.batch is None else f"batch {self.batch}"
+        return f"invariant {self.invariant} ({self.rule}), {place}: {self.found}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What the batches of a campaign have in common; *cancelled* is of the page's moment."""
+
+    channels: Sequence[ChannelName]
+    mode: str
+    cancelled: bool
+
+    @classmethod
+    def of(cls, campaign: Mapping[str, str]) -> "Ground":
+        return cls(
+            channels=[CHANNEL[letter] for letter in campaign.get("channels", "")],
+            mode=campaign.get("mode", "first"),
+            cancelled="can" in campaign,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A batch with its ledger understood; `damaged` says which fields could not be."""
+
+    number: int
+    batch: Batch
+    ledger: Mapping[int, Records]
+    damaged: Sequence[str]
+    lanes: Sequence[Lane]
+    ground: Ground
+
+    @classmethod
+    def read(cls, stored: StoredBatch, ground: Ground) -> "Entry":
+        """Understand a stored batch; raises ValueError or KeyError if its hash is no batch."""
+        batch = Batch.parse(stored.fields)
+        ledger, damaged = {}, []
+        for field, text in stored.ledger.items():
+            try:
+                ledger[_index(field, batch.size)] = parse_record(text)
+            except (ValueError, KeyError):
+                damaged.append(field)
+        return cls(
+            number=stored.number,
+            batch=batch,
+            ledger=ledger,
+            damaged=damaged,
+            lanes=stored.lanes,
+            ground=ground,
+        )
+
+    def people(self) -> Iterator[tuple[int, Records]]:
+        """Yield every recipient's index and deliveries, also of those not tried yet."""
+        for index in range(self.batch.size):
+            yield (
+                index,
+                self.ledger.get(index)
+                or initial(self.ground.channels, self.ground.mode, self.batch.plan, index),
+            )
+
+
+def tally(entry: Entry) -> Counter[str]:
+    """Return what this batch adds to the counters of its campaign's hash."""
+    batch, counted = entry.batch, Counter({f"b:{entry.batch.state}": 1})
+    for _, records in entry.people():
+        counted.update(f"d:{record.status}" for record in records)
+        counted[_person(records)] += 1
+    if batch.reason:
+        counted[f"h:{batch.reason}"] += 1
+    if batch.note:
+        counted[f"n:{batch.note}"] += 1
+    counted.update(_links(entry))
+    return counted
+
+
+def batch_violations(entry: Entry) -> Iterator[Violation]:
+    """Yield what is wrong with one batch, as far as it can be told without its blobs."""
+    for invariant, rule, found in (
+        *_order_faults(entry.batch),
+        *_ledger_faults(entry),
+        *_due_faults(entry),
+    ):
+        yield Violation(invariant, rule, entry.number, found)
+
+
+def link_violations(links: Sequence[str], entry: Entry) -> Iterator[Violation]:
+    """Yield what is wrong with the links of one batch by themselves."""
+    number, size = entry.number, entry.batch.size
+    if len(links) != size:
+        yield Violation(2, "link_count", number, f"{len(links)} links for {size} recipients")
+    bad = [str(k) for k, link in enumerate(links, start=1) if not _is_https(link)]
+    if bad:
+        yield Violation(2, "link_https", number, f"link {', '.join(bad)} is no https URL")
+    first: dict[str, int] = {}
+    for k, link in enumerate(links, start=1):
+        if first.setdefault(link, k) != k:
+            found = f"recipients {first[link]} and {k} hold the same link"
+            yield Violation(4, "link_twice", number, found)
+
+
+def _index(field: str, size: int) -> int:
+    index = int(field)
+    if not 0 <= index < size:
+        raise ValueError(field)
+    return index
+
+
+def _person(records: Records) -> str:
+    statuses = {record.status for record in records}
+    if statuses & _REACHED:
+        return "p:reached"
+    if statuses & OPEN:
+        return "p:open"
+    return "p:reached" if DeliveryStatus.SUPPRESSED in statuses else "p:not_reached"
+
+
+def _links(entry: Entry) -> dict[str, int]:
+    batch = entry.batch
+    if batch.order_id is None:
+        return {}
+    if not batch.fulfilled_ms:
+        awaited = batch.size - batch.missing
+        return {"l:ordered": batch.size, "l:awaited": awaited, "l:missing": batch.missing}
+    spare = batch.size if batch.spare else sum(_unsent(records) for _, records in entry.people())
+    return {
+        "l:ordered": batch.size,
+        "l:received": batch.size,
+        "l:assigned": batch.size - spare,
+        "l:spare": spare,
+    }
+
+
+def _unsent(records: Records) -> bool:
+    """Return whether cancelling found nothing that was ever started for this person."""
+    return all(record.code == "cancelled" and not record.attempt for record in records)
+
+
+def _order_faults(batch: Batch) -> Iterator[tuple[int, str, str]]:
+    state, ordered = batch.state, batch.order_id is not None
+    if state in _ORDERED and not ordered:
+        yield 1, "order_id", f"it is {state}, but has no order id"
+    if ordered and batch.po_number is None:
+        yield 1, "po_number", f"order {batch.order_id} has no PO number"
+    if batch.fulfilled_ms and not ordered:
+        yield 2, "links_stored", "it has links, but no order"
+    if state in _FULFILLED and not batch.fulfilled_ms:
+        yield 2, "links_stored", f"it is {state}, but has no links"
+    if not 0 <= batch.missing <= batch.size:
+        yield 5, "missing_links", f"{batch.missing} links are missing of {batch.size}"
+
+
+def _ledger_faults(entry: Entry) -> Iterator[tuple[int, str, str]]:
+    if entry.damaged:
+        yield 7, "ledger", f"fields {', '.join(sorted(entry.damaged))} are no delivery records"
+    for index, records in entry.ledger.items():
+        channels = [record.channel for record in records]
+        known = reachable(entry.ground.channels, entry.batch.plan, index)
+        if len(set(channels)) != len(channels) or not set(channels) <= set(known):
+            yield 7, "ledger", f"recipient {index + 1} has deliveries over {', '.join(channels)}"
+    deliveries = [record for _, records in entry.people() for record in records]
+    started = sum(record.attempt > 0 for record in deliveries)
+    if started and not entry.batch.fulfilled_ms:
+        yield 2, "sent_without_links", f"{started} deliveries were started before links came"
+    still_open = sum(record.status in OPEN for record in deliveries)
+    if still_open and entry.batch.state is BatchState.DONE:
+        yield 7, "done_batch", f"it is done, but {still_open} deliveries are open"
+
+
+def _due_faults(entry: Entry) -> Iterator[tuple[int, str, str]]:
+    state = entry.batch.state
+    shown = " and ".join(f'"{lane}"' for lane in entry.lanes) or "none"
+    if state not in UNFINISHED:
+        if entry.lanes:
+            yield 7, "due_index", f"it is {state}, but stands in due index {shown}"
+        return
+    # What was held when the campaign was cancelled is due wherever it had got to.
+    anywhere = entry.ground.cancelled and state is BatchState.HELD
+    allowed = frozenset(Lane) if anywhere else _LANES[state]
+    if len(entry.lanes) != 1 or entry.lanes[0] not in allowed:
+        yield 7, "due_index", f"it is {state} and stands in due index {shown}"
+
+
+def _is_https(link: str) -> bool:
+    try:
+        parts = urlsplit(link)
+    except ValueError:
+        return False
+    return parts.scheme == "https" and bool(parts.hostname)

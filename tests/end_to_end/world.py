@@ -1,0 +1,204 @@
+"""A sandbox in a process of its own, and claimcast's commands as its user starts them."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.support.waiting import wait_until_sync
+
+CAMPAIGN = """
+id = "{id}"
+name = "End to end"
+
+[reward]
+product_id = "CVS"
+value = "10.00"
+currency = "USD"
+
+[delivery]
+channels = ["email"]
+
+[email]
+subject = "Your reward, {{{{ name }}}}"
+text = "Hello {{{{ name }}}}, your reward: {{{{ link }}}}"
+html = "<p>Hello {{{{ name }}}}, <a href=\\"{{{{ link }}}}\\">your reward</a></p>"
+"""
+COMMAND = [sys.executable, "-m", "worker.cli"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """What arrived: to whom, under which Message-ID, with which links."""
+
+    to: str
+    message_id: str
+    links: tuple[str, ...]
+
+
+class World:
+    """One installation in *directory* against one sandbox."""
+
+    def __init__(self, directory: Path, addresses: dict[str, Any]) -> None:
+        self.directory = directory
+        self.addresses = addresses
+        self.env = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "CLAIMCAST_STATE_DIR": str(directory / "state"),
+            "CLAIMCAST_REWARDS__BASE_URL": addresses["base_url"],
+            "CLAIMCAST_REWARDS__EMAIL": addresses["email"],
+            "CLAIMCAST_REWARDS__ACCESS_TOKEN": addresses["access_token"],
+            "CLAIMCAST_SMTP__HOST": addresses["smtp_host"],
+            "CLAIMCAST_SMTP__PORT": str(addresses["smtp_port"]),
+            "CLAIMCAST_SMTP__SECURITY": "none",
+            "CLAIMCAST_SMTP__SENDER": "Rewards <rewards@example.com>",
+            "CLAIMCAST_SMTP__CONNECTIONS": "10",
+            "CLAIMCAST_LIMITS__ORDERS": "unlimited",
+            "CLAIMCAST_LIMITS__READS": "unlimited",
+            "CLAIMCAST_LIMITS__EMAIL": "unlimited",
+            "CLAIMCAST_LEASE_SECONDS": "2",
+            "CLAIMCAST_RETRY__FIRST": "0.2",
+            "CLAIMCAST_RETRY__CAP": "1",
+        }
+
+    def campaign(self, people: int, campaign_id: str = "e2e") -> list[str]:
+        """Write the two files of a campaign and return their paths."""
+        toml, csv = self.directory / f"{campaign_id}.toml", self.directory / f"{campaign_id}.csv"
+        toml.write_text(CAMPAIGN.format(id=campaign_id), "utf-8")
+        rows = [f"r{n},person-{n}@example.com,Zoë Nº{n}" for n in range(people)]
+        csv.write_text("\n".join(["id,email,name", *rows]) + "\n", "utf-8")
+        return [str(toml), str(csv)]
+
+    def start(self, *arguments: str, log: str = "run.log") -> subprocess.Popen[str]:
+        """Start a command; its standard error is appended to the file *log*."""
+        with (self.directory / log).open("a") as stderr:
+            return subprocess.Popen(
+                [*COMMAND, *arguments],
+                env=self.env,
+                cwd=self.directory,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                start_new_session=True,
+            )
+
+    def run(self, *arguments: str, code: int | Sequence[int] = 0) -> str:
+        """Run a command to its end, check its exit status, and return its standard output."""
+        with self.start(*arguments) as process:
+            output, _ = process.communicate(timeout=90)
+        allowed = [code] if isinstance(code, int) else code
+        assert process.returncode in allowed, (self.directory / "run.log").read_text()[-4000:]
+        return output
+
+    def status(self, campaign_id: str = "e2e") -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.run("status", campaign_id, "--json"))
+        return found
+
+    def wait_for_state(self, state: str, campaign_id: str = "e2e") -> None:
+        wait_until_sync(lambda: self._state(campaign_id) == state, timeout=60)
+
+    def _state(self, campaign_id: str) -> str | None:
+        output = self.run("status", campaign_id, "--json", code=[0, 1, 2])
+        return json.loads(output)["state"] if output else None
+
+    def account(self) -> dict[str, Any]:
+        found: dict[str, Any] = self._get("account")
+        return found
+
+    def mails(self) -> list[Mail]:
+        return [
+            Mail(entry["to"], entry["message_id"], tuple(entry["links"]))
+            for entry in self._get("mails")
+        ]
+
+    def switch(self, what: str, **faults: object) -> None:
+        httpx.put(f"{self.addresses['control_url']}/{what}", json=faults).raise_for_status()
+
+    def fund(self, amount: str) -> None:
+        url = f"{self.addresses['control_url']}/funds"
+        httpx.post(url, json={"add": amount}).raise_for_status()
+
+    def _get(self, what: str) -> Any:  # noqa: ANN401 - JSON
+        answer = httpx.get(f"{self.addresses['control_url']}/{what}", timeout=30)
+        return answer.raise_for_status().json()
+
+
+@contextlib.contextmanager
+def world(directory: Path, *options: str) -> Iterator[World]:
+    """Run a sandbox with *options* for the time of the block; stop all that is left after it."""
+    ready = directory / "ready.json"
+    sandbox = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "sandbox", "--dir", str(directory / "sandbox")),
+            *("--ready-file", str(ready), "--keep", "index", *options),
+        ],
+        stdout=subprocess.DEVNULL,
+        cwd=directory,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    try:
+        wait_until_sync(ready.exists, timeout=20)
+        yield World(directory, json.loads(ready.read_text("utf-8")))
+    finally:
+        sandbox.terminate()
+        sandbox.wait(timeout=20)
+        kill_valkey(directory)
+
+
+def kill_valkey(directory: Path) -> bool:
+    """SIGKILL the embedded Valkey of an installation; return whether there was one."""
+    pids = [
+        int(entry.name)
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit() and _is_server(entry, directory)
+    ]
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    return bool(pids)
+
+
+def _is_server(process: Path, directory: Path) -> bool:
+    try:
+        command = (process / "cmdline").read_bytes()
+        cwd = (process / "cwd").readlink()
+    except OSError:
+        return False
+    server = command.split(b"\0")[0].endswith(b"valkey-server") or b"valkey-server" in command[:80]
+    return server and (str(directory).encode() in command or cwd.is_relative_to(directory))
+
+
+def judge(world: World, people: int, *, repeats: bool = False) -> None:
+    """
+    Compare the sandbox's own account with the mails, person by person.
+
+    Everybody has exactly one link, nobody's link is anybody else's, every PO number was ordered
+    once; with *repeats* a person may have had the same message more than once.
+    """
+    account, mails = world.account(), world.mails()
+    ordered = [link for order in account["orders"] for link in order["links"]]
+    links: defaultdict[str, set[str]] = defaultdict(set)
+    ids: defaultdict[str, set[str]] = defaultdict(set)
+    for mail in mails:
+        links[mail.to].update(mail.links)
+        ids[mail.to].add(mail.message_id)
+    assert set(links) == {f"person-{n}@example.com" for n in range(people)}
+    assert all(len(found) == 1 for found in links.values()), "a person with two links, or none"
+    assert all(len(found) == 1 for found in ids.values()), "a repeated mail with a new Message-ID"
+    given = [link for found in links.values() for link in found]
+    assert len(set(given)) == people, "a link given to two people"
+    assert set(given) == set(ordered), "a link lost, or one that was never ordered"
+    assert len(ordered) == people, "more or fewer links ordered than people"
+    pos = [order["po"] for order in account["orders"]]
+    assert len(set(pos)) == len(pos)
+    if not repeats:
+        assert len(mails) == people, "a person was written to twice"
