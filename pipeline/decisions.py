@@ -173,7 +173,7 @@ def read_delay(quantity: int, polls: int) -> float:
 
 
 def probe_delay(first: float, probes: int, jitter: float) -> float:
-    """Return seconds until one batch tries again whether there are funds: 1 to 15 times *first*."""
+    """Return seconds until one batch tries again for funds: 1 to 15 times *first*."""
     return min(first * 2.0 ** min(probes, 6), first * 15) * (0.8 + 0.2 * jitter)
 
 

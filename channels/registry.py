@@ -1,0 +1,9 @@
+"""Which adapter serves which channel; each is made from its own settings as values."""
+
+from collections.abc import Callable, Mapping
+
+from channels.email import EmailChannel
+from pipeline.models import ChannelName
+from pipeline.ports import Channel
+
+ADAPTERS: Mapping[ChannelName, Callable[..., Channel]] = {ChannelName.EMAIL: EmailChannel}

@@ -1,0 +1,397 @@
+"""Against a server that says what each test wants; what it saw is what counts."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+
+from channels.email import EmailChannel
+from pipeline.errors import (
+    AbandonedError,
+    BlockedError,
+    DeliveryError,
+    PermanentError,
+    TransientError,
+    UncertainError,
+)
+from pipeline.models import DeliveryKey, Message
+from tests.channels.email.servers import (
+    HANG_UP,
+    SILENCE,
+    MailServer,
+    Script,
+    always,
+    mail_server,
+    once,
+)
+from tests.support.waiting import wait_until
+
+TRANSACTION = ["MAIL", "RCPT", "DATA"]
+
+
+def a_message(
+    to: str = "ada@example.com", content: bytes = b"Subject: x\r\n\r\nhi\r\n"
+) -> Message:
+    return Message(key=DeliveryKey("k"), to=to, content=content)
+
+
+def cleared() -> None:
+    """Let every message go."""
+
+
+async def attempts(channel: EmailChannel, count: int) -> list[str]:
+    """Send *count* messages one after the other; return the class of each outcome."""
+    outcomes = []
+    for _ in range(count):
+        try:
+            await channel.send(a_message(), cleared)
+            outcomes.append("sent")
+        except DeliveryError as error:
+            outcomes.append(type(error).__name__)
+    return outcomes
+
+
+async def failure(script: Script, **changes: object) -> tuple[DeliveryError, MailServer]:
+    """Return how sending one message over a new connection fails, and the server."""
+    async with mail_server(script) as server:
+        channel = EmailChannel(server.settings(**changes))
+        with pytest.raises(DeliveryError) as caught:
+            await channel.send(a_message(), cleared)
+        await channel.aclose()
+        return caught.value, server
+
+
+async def test_messages_share_one_connection() -> None:
+    async with mail_server() as server:
+        channel = EmailChannel(server.settings())
+
+        assert await attempts(channel, 3) == ["sent"] * 3
+        await channel.aclose()
+
+    assert server.sessions == 1
+    assert server.verbs() == ["EHLO", *TRANSACTION * 3, "QUIT"]
+    assert server.commands[1:3] == ["MAIL FROM:<rewards@example.com>", "RCPT TO:<ada@example.com>"]
+
+
+async def test_never_more_connections_than_allowed() -> None:
+    async with mail_server() as server:
+        channel = EmailChannel(server.settings(connections=3))
+
+        await asyncio.gather(*(channel.send(a_message(), cleared) for _ in range(30)))
+        await channel.aclose()
+
+    assert server.sessions <= 3
+    assert len(server.mails) == 30
+
+
+async def test_content_arrives_with_its_dots_and_its_end() -> None:
+    content = b".a\r\n..b\r\n.\r\nc"
+    async with mail_server() as server:
+        channel = EmailChannel(server.settings())
+        await channel.send(a_message(content=content), cleared)
+        await channel.send(a_message(content=content + b"\r\n"), cleared)
+        await channel.aclose()
+
+    assert server.mails == [b"..a\r\n...b\r\n..\r\nc\r\n.\r\n"] * 2
+
+
+async def test_receipt_holds_the_servers_words_without_what_is_secret() -> None:
+    words = "250 2.0.0 queued as AB12 for ada@example.com https://claim.example.com/x"
+    async with mail_server(once("CONTENT", words)) as server:
+        channel = EmailChannel(server.settings())
+        receipt = await channel.send(a_message(), cleared)
+        await channel.aclose()
+
+    assert receipt.reference == "2.0.0 queued as AB12 for [address] [link]"
+
+
+async def test_connection_is_closed_after_so_many_messages() -> None:
+    async with mail_server() as server:
+        channel = EmailChannel(server.settings(messages_per_connection=2))
+        await attempts(channel, 5)
+        await channel.aclose()
+
+    assert server.sessions == 3
+    assert server.verbs().count("QUIT") == 3
+
+
+async def test_idle_connection_is_closed_with_a_farewell() -> None:
+    async with mail_server() as server:
+        channel = EmailChannel(server.settings(idle_timeout=0.05))
+        await attempts(channel, 1)
+        await asyncio.wait_for(server.closed.wait(), 5)
+
+        assert server.verbs()[-1] == "QUIT"
+        assert await attempts(channel, 1) == ["sent"]
+        await channel.aclose()
+
+    assert server.sessions == 2
+
+
+async def test_connection_that_the_server_closed_meanwhile_is_replaced_unseen() -> None:
+    async with mail_server() as server:
+        channel = EmailChannel(server.settings())
+        await attempts(channel, 1)
+        server.hang_up()
+        await wait_until(server.closed.is_set)
+
+        assert await attempts(channel, 1) == ["sent"]
+        await channel.aclose()
+
+    assert (server.sessions, len(server.mails)) == (2, 2)
+
+
+@pytest.mark.parametrize("answer", [HANG_UP, "421 4.4.2 idle for too long"])
+@pytest.mark.parametrize("first", ["sent", "PermanentError"])
+async def test_reused_connection_that_fails_at_mail_is_replaced_unseen(
+    answer: str, first: str
+) -> None:
+    seen: list[str] = []
+
+    def script(verb: str, line: str) -> str | None:
+        seen.append(verb)
+        if verb == "MAIL" and seen.count("MAIL") == 2:
+            return answer
+        refused = first != "sent" and verb == "RCPT" and seen.count("RCPT") == 1
+        return "550 5.1.1 nobody" if refused else None
+
+    async with mail_server(script) as server:
+        channel = EmailChannel(server.settings())
+
+        assert await attempts(channel, 2) == [first, "sent"]
+        await channel.aclose()
+
+    assert server.sessions == 2
+
+
+@pytest.mark.parametrize(
+    ("verb", "expected"),
+    [
+        ("CONNECT", BlockedError),
+        ("EHLO", BlockedError),
+        ("MAIL", BlockedError),
+        ("RCPT", TransientError),
+        ("DATA", TransientError),
+        ("CONTENT", UncertainError),
+    ],
+)
+@pytest.mark.parametrize("fault", [HANG_UP, SILENCE, "nonsense"])
+async def test_lost_line_is_uncertain_only_once_the_content_left(
+    verb: str, expected: type[DeliveryError], fault: str
+) -> None:
+    error, server = await failure(
+        always(verb, fault), command_timeout=0.1, connect_timeout=0.1, reply_timeout=0.1
+    )
+
+    assert type(error) is expected
+    assert not getattr(error, "fatal", False)
+    assert len(server.mails) == (verb == "CONTENT")
+
+
+@pytest.mark.parametrize("code", ["150 wait", "354 more"])
+async def test_odd_answer_to_the_content_is_no_answer(code: str) -> None:
+    error, _ = await failure(once("CONTENT", code))
+
+    assert type(error) is UncertainError
+
+
+@pytest.mark.parametrize(
+    ("verb", "answer", "expected"),
+    [
+        ("MAIL", "550 5.7.1 not you", BlockedError),
+        ("RCPT", "550 5.1.1 nobody", PermanentError),
+        ("RCPT", "450 4.7.1 greylisted", TransientError),
+        ("DATA", "451 4.4.2 later", TransientError),
+        ("CONTENT", "554 5.6.0 bad", PermanentError),
+    ],
+)
+async def test_refusal_leaves_the_connection_ready_for_the_next_message(
+    verb: str, answer: str, expected: type[DeliveryError]
+) -> None:
+    async with mail_server(once(verb, answer)) as server:
+        channel = EmailChannel(server.settings())
+
+        assert await attempts(channel, 2) == [expected.__name__, "sent"]
+        await channel.aclose()
+
+    assert server.sessions == 1
+    assert server.verbs().count("RSET") == 1
+    at = server.verbs().index("RSET")
+    assert server.verbs()[at + 1 :] == [*TRANSACTION, "QUIT"]
+
+
+@pytest.mark.parametrize("answer", [HANG_UP, "502 no such thing"])
+async def test_connection_that_cannot_be_reset_is_discarded(answer: str) -> None:
+    refuse, break_off = once("RCPT", "550 5.1.1 nobody"), always("RSET", answer)
+
+    async with mail_server(lambda *asked: refuse(*asked) or break_off(*asked)) as server:
+        channel = EmailChannel(server.settings())
+
+        assert await attempts(channel, 2) == ["PermanentError", "sent"]
+        await channel.aclose()
+
+    assert server.sessions == 2
+
+
+@pytest.mark.parametrize("verb", ["MAIL", "RCPT", "DATA", "CONTENT"])
+async def test_421_closes_the_connection_and_blames_the_provider(verb: str) -> None:
+    async with mail_server(once(verb, "421 4.3.2 closing")) as server:
+        channel = EmailChannel(server.settings())
+        with pytest.raises(BlockedError, match=r"^smtp_421"):
+            await channel.send(a_message(), cleared)
+
+        assert await attempts(channel, 1) == ["sent"]
+        await channel.aclose()
+
+    assert server.sessions == 2
+
+
+async def test_refused_clearance_abandons_the_message_with_nothing_sent() -> None:
+    def refused() -> None:
+        code = "lease_lost"
+        raise AbandonedError(code)
+
+    async with mail_server() as server:
+        channel = EmailChannel(server.settings())
+        with pytest.raises(AbandonedError, match="lease_lost"):
+            await channel.send(a_message(), refused)
+        await wait_until(server.closed.is_set)
+
+        assert server.verbs() == ["EHLO", *TRANSACTION]
+        assert server.mails == []
+        assert await attempts(channel, 1) == ["sent"]
+        await channel.aclose()
+
+
+async def test_clearance_is_asked_once_and_only_after_the_server_is_ready() -> None:
+    asked: list[list[str]] = []
+
+    async with mail_server() as server:
+        channel = EmailChannel(server.settings())
+        await channel.send(a_message(), lambda: asked.append([*server.verbs(), str(server.mails)]))
+        await channel.aclose()
+
+    assert asked == [["EHLO", *TRANSACTION, "[]"]]
+
+
+@pytest.mark.parametrize(("verb", "mails"), [("RCPT", 0), ("DATA", 0), ("CONTENT", 1)])
+async def test_cancelled_message_takes_its_connection_along(verb: str, mails: int) -> None:
+    async with mail_server(once(verb, SILENCE)) as server:
+        channel = EmailChannel(server.settings())
+        sending = asyncio.create_task(channel.send(a_message(), cleared))
+        await wait_until(
+            lambda: server.mails if verb == "CONTENT" else verb in server.verbs(),
+        )
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+
+        assert await attempts(channel, 1) == ["sent"]
+        await channel.aclose()
+
+    assert (server.sessions, len(server.mails)) == (2, mails + 1)
+    assert "QUIT" not in server.verbs()[: server.verbs().index("EHLO", 1)]
+
+
+async def test_international_address_goes_to_a_server_that_takes_it() -> None:
+    async with mail_server(always("EHLO", "250-here\r\n250-8BITMIME\r\n250 SMTPUTF8")) as server:
+        channel = EmailChannel(server.settings())
+        await channel.send(a_message("用户@xn--fsqu00a.example"), cleared)
+        await attempts(channel, 1)
+        await channel.aclose()
+
+    assert server.commands[1:3] == [
+        "MAIL FROM:<rewards@example.com> BODY=8BITMIME SMTPUTF8",
+        "RCPT TO:<用户@xn--fsqu00a.example>",
+    ]
+    assert "MAIL FROM:<rewards@example.com>" in server.commands
+
+
+async def test_international_address_is_refused_where_the_server_lacks_smtputf8() -> None:
+    async with mail_server() as server:
+        channel = EmailChannel(server.settings())
+        with pytest.raises(PermanentError, match=r"^smtputf8_unsupported"):
+            await channel.send(a_message("用户@xn--fsqu00a.example"), cleared)
+
+        assert await attempts(channel, 1) == ["sent"]
+        await channel.aclose()
+
+    assert server.sessions == 1
+
+
+async def test_address_cannot_break_out_of_its_command() -> None:
+    async with mail_server() as server:
+        channel = EmailChannel(server.settings())
+        for to in ("a@b.example\r\nRSET", "a@b.example> NOTIFY=NEVER", "", "a b@c.example"):
+            with pytest.raises(PermanentError, match=r"^bad_address"):
+                await channel.send(a_message(to), cleared)
+        await channel.aclose()
+
+    assert server.verbs() == ["EHLO", "QUIT"]
+
+
+async def test_nothing_is_sent_after_close_and_closing_twice_is_fine() -> None:
+    async with mail_server() as server:
+        channel = EmailChannel(server.settings())
+        await attempts(channel, 1)
+        await channel.aclose()
+        await channel.aclose()
+
+        assert await attempts(channel, 1) == ["BlockedError"]
+
+    assert len(server.mails) == 1
+
+
+async def test_message_under_way_when_the_channel_closes_is_finished() -> None:
+    async with mail_server() as server:
+        channel = EmailChannel(server.settings())
+        closing: list[asyncio.Task[None]] = []
+        await channel.send(
+            a_message(), lambda: closing.append(asyncio.create_task(channel.aclose()))
+        )
+        await closing[0]
+        await wait_until(server.closed.is_set)
+
+        assert len(server.mails) == 1
+
+
+async def test_server_that_is_down_is_not_the_recipients_fault() -> None:
+    async with mail_server() as server:
+        settings = server.settings()
+    channel = EmailChannel(settings)
+
+    with pytest.raises(BlockedError, match=r"^smtp_connect: ") as caught:
+        await channel.send(a_message(), cleared)
+
+    assert not caught.value.fatal
+    await channel.aclose()
+
+
+async def test_host_that_does_not_exist_is_named_as_such() -> None:
+    channel = EmailChannel(MailServer(port=25).settings(host="x" * 64 + ".example"))
+
+    with pytest.raises(BlockedError, match=r"^smtp_dns: "):
+        await channel.send(a_message(), cleared)
+
+    await channel.aclose()
+
+
+async def test_waiting_senders_share_the_failure_of_the_first_connection() -> None:
+    async with mail_server(always("EHLO", "550 5.7.1 we do not know you")) as server:
+        channel = EmailChannel(server.settings(connections=20))
+        sends = [channel.send(a_message(), cleared) for _ in range(20)]
+        errors = await asyncio.gather(*sends, return_exceptions=True)
+        with suppress(BlockedError):
+            await channel.send(a_message(), cleared)
+        await channel.aclose()
+
+    assert {str(error) for error in errors} == {"smtp_550_5.7.1: ehlo: 5.7.1 we do not know you"}
+    assert all(isinstance(error, BlockedError) and error.fatal for error in errors)
+    assert server.sessions == 2
+
+
+async def test_error_text_holds_neither_link_nor_address() -> None:
+    echo = "554 5.6.0 <ada@example.com> saw https://claim.example.com/c/9f3k in it"
+    error, _ = await failure(once("CONTENT", echo))
+
+    assert str(error) == "smtp_554_5.6.0: content: 5.6.0 [address] saw [link] in it"

@@ -1,0 +1,202 @@
+"""
+What every channel adapter promises the pipeline; each adapter passes all of it.
+
+An adapter takes part by a `Scene`: a provider that can be told how to behave, and a channel that
+talks to it over a socket.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import pytest
+
+from channels.registry import ADAPTERS
+from pipeline.campaign import Campaign
+from pipeline.errors import (
+    AbandonedError,
+    BlockedError,
+    ClaimcastError,
+    InputError,
+    PermanentError,
+    UncertainError,
+)
+from pipeline.models import ChannelName, Message, Recipient, delivery_key
+from pipeline.ports import Channel
+from tests.channels.email.servers import HANG_UP, Script, always, mail_server
+
+Behaviour: TypeAlias = Literal["well", "refuses", "down", "drops after content"]
+
+LINK = "https://claim.example.com/c/abc"
+
+
+@dataclass
+class Scene:
+    channel: Channel
+    arrived: list[bytes]
+    """What the provider got hold of, whether it said so or not."""
+    identity: Callable[[bytes], bytes]
+    """Takes from what arrived that by which the provider could know a repetition."""
+
+
+Setting = Callable[[Behaviour], AbstractAsyncContextManager[Scene]]
+
+
+@asynccontextmanager
+async def email(behaviour: Behaviour) -> AsyncIterator[Scene]:
+    scripts: dict[Behaviour, Script] = {
+        "refuses": always("RCPT", "550 5.1.1 no such user"),
+        "down": always("CONNECT", HANG_UP),
+        "drops after content": always("CONTENT", HANG_UP),
+    }
+    async with mail_server(scripts.get(behaviour, lambda verb, line: None)) as server:
+        channel = ADAPTERS[ChannelName.EMAIL](server.settings())
+        yield Scene(channel, server.mails, message_id)
+        await channel.aclose()
+
+
+def message_id(raw: bytes) -> bytes:
+    return raw.partition(b"Message-ID: ")[2].partition(b"\r\n")[0]
+
+
+@pytest.fixture(params=[pytest.param(email, id="email")])
+def setting(request: pytest.FixtureRequest) -> Setting:
+    found: Setting = request.param
+    return found
+
+
+def campaign(channel: Channel, **changes: str) -> Campaign:
+    content = {
+        "email": {"subject": "Reward", "text": "{{ name }}: {{ link }}"} | changes,
+        "sms": {"body": "{{ name }}: {{ link }}"} | changes,
+    }
+    return Campaign.model_validate(
+        {
+            "id": "camp",
+            "name": "Camp",
+            "reward": {"product_id": "CVS", "value": "10.00"},
+            "delivery": {"channels": [channel.name]},
+            channel.name: content[channel.name],
+        }
+    )
+
+
+def a_message(channel: Channel, *, sent_at: float = 1e9) -> Message:
+    ada = Recipient(id="r1", name="Ada", email="ada@example.com", phone="+4915112345678")
+    key = delivery_key("camp", ada.id, channel.name)
+    return channel.composer(campaign(channel)).compose(ada, LINK, key, sent_at=sent_at)
+
+
+def cleared() -> None:
+    """Let every message go."""
+
+
+async def test_adapter_says_what_it_is(setting: Setting) -> None:
+    async with setting("well") as scene:
+        assert scene.channel.name in ADAPTERS
+        assert scene.channel.connections >= 1
+        assert await scene.channel.check()
+        assert scene.arrived == []
+
+
+async def test_message_arrives_with_its_link(setting: Setting) -> None:
+    async with setting("well") as scene:
+        await scene.channel.send(a_message(scene.channel), cleared)
+
+        assert len(scene.arrived) == 1
+        assert LINK.encode() in scene.arrived[0]
+
+
+async def test_repeated_message_is_known_by_the_same_name(setting: Setting) -> None:
+    async with setting("well") as scene:
+        for sent_at in (1e9, 2e9):
+            await scene.channel.send(a_message(scene.channel, sent_at=sent_at), cleared)
+
+        first, second = map(scene.identity, scene.arrived)
+        assert first == second != b""
+
+
+async def test_refused_clearance_passes_through_and_nothing_arrives(setting: Setting) -> None:
+    abandoned = AbandonedError("lease_lost")
+
+    def refused() -> None:
+        raise abandoned
+
+    async with setting("well") as scene:
+        with pytest.raises(AbandonedError) as caught:
+            await scene.channel.send(a_message(scene.channel), refused)
+
+        assert caught.value is abandoned
+        assert scene.arrived == []
+        await scene.channel.send(a_message(scene.channel), cleared)
+        assert len(scene.arrived) == 1
+
+
+async def test_refused_recipient_is_permanent(setting: Setting) -> None:
+    async with setting("refuses") as scene:
+        with pytest.raises(PermanentError):
+            await scene.channel.send(a_message(scene.channel), cleared)
+
+        assert scene.arrived == []
+
+
+async def test_provider_that_is_down_costs_the_recipient_nothing(setting: Setting) -> None:
+    async with setting("down") as scene:
+        with pytest.raises(BlockedError):
+            await scene.channel.send(a_message(scene.channel), cleared)
+
+        with pytest.raises(BlockedError):
+            await scene.channel.check()
+
+
+async def test_lost_answer_is_uncertain(setting: Setting) -> None:
+    async with setting("drops after content") as scene:
+        with pytest.raises(UncertainError):
+            await scene.channel.send(a_message(scene.channel), cleared)
+
+        assert len(scene.arrived) == 1
+
+
+@pytest.mark.parametrize("behaviour", ["refuses", "down", "drops after content"])
+async def test_failure_has_a_code_to_store_and_shows_no_secret(
+    setting: Setting, behaviour: Behaviour
+) -> None:
+    async with setting(behaviour) as scene:
+        with pytest.raises(ClaimcastError) as caught:
+            await scene.channel.send(a_message(scene.channel), cleared)
+
+    code = str(caught.value).partition(":")[0]
+    assert 0 < len(code) <= 20
+    assert "claim.example" not in str(caught.value)
+    assert "ada@" not in str(caught.value)
+
+
+async def test_many_at_once_all_arrive(setting: Setting) -> None:
+    async with setting("well") as scene:
+        message = a_message(scene.channel)
+        sends = (scene.channel.send(message, cleared) for _ in range(100))
+        await asyncio.gather(*sends)
+
+        assert len(scene.arrived) == 100
+
+
+async def test_closing_twice_is_fine_and_nothing_is_sent_afterwards(setting: Setting) -> None:
+    async with setting("well") as scene:
+        await scene.channel.send(a_message(scene.channel), cleared)
+        await scene.channel.aclose()
+        await scene.channel.aclose()
+
+        with pytest.raises(BlockedError):
+            await scene.channel.send(a_message(scene.channel), cleared)
+        assert len(scene.arrived) == 1
+
+
+async def test_template_that_cannot_be_used_is_refused_when_it_is_compiled(
+    setting: Setting,
+) -> None:
+    async with setting("well") as scene:
+        broken = {"text": "{{ link"} if scene.channel.name == "email" else {"body": "{{ link"}
+        with pytest.raises(InputError, match="line 1"):
+            scene.channel.composer(campaign(scene.channel, **broken))
