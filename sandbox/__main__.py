@@ -1,0 +1,3 @@
+from sandbox.cli import command
+
+command(prog_name="python -m sandbox")

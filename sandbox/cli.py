@@ -1,0 +1,168 @@
+"""The sandbox's command line: a click command, to be run alone or as part of another program."""
+
+import errno
+import json
+import sqlite3
+import ssl
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import click
+from pydantic import BaseModel, ValidationError
+
+from sandbox.answers import LinkShape
+from sandbox.faults import Faults, MailFaults, in_words
+from sandbox.options import MailOptions, SandboxOptions
+from sandbox.server import serve
+
+S = TypeVar("S", bound=BaseModel)
+
+_PORT = click.IntRange(0, 65535)
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def _amount(text: str) -> Decimal:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite():
+        msg = f'"{text}" is not an amount such as 100.00'
+        raise click.BadParameter(msg)
+    return amount
+
+
+@click.command("sandbox")
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(path_type=Path),
+    default=".sandbox",
+    show_default=True,
+    help="Where the account and the mails are kept.",
+)
+@click.option("--api-port", type=_PORT, default=0, help="0, the default, takes a free one.")
+@click.option("--smtp-port", type=_PORT, default=0, help="0, the default, takes a free one.")
+@click.option("--ready-file", type=_FILE, help="Gets the addresses as JSON, once all is ready.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The dice behind the faults.")
+@click.option("--funds", type=_amount, help="What a new account holds; default: no limit.")
+@click.option(
+    "--async-above",
+    type=click.IntRange(min=0),
+    default=50,
+    show_default=True,
+    help="Orders of more links are Pending first.",
+)
+@click.option(
+    "--async-delay",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    help="Seconds until they complete.",
+)
+@click.option(
+    "--token-lifetime",
+    type=click.IntRange(min=1),
+    default=3600,
+    show_default=True,
+    help="Seconds.",
+)
+@click.option("--latency", type=click.FloatRange(min=0), default=0.0, help="Seconds per answer.")
+@click.option(
+    "--link-shape",
+    type=click.Choice(get_args(LinkShape)),
+    default="links",
+    show_default=True,
+    help="Where an order has its links.",
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A fault of the rewards API, e.g. order_429=0.05; may be repeated.",
+)
+@click.option(
+    "--smtp-fault",
+    "smtp_faults",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A fault of the mail sink, e.g. data_451=0.05; may be repeated.",
+)
+@click.option(
+    "--smtp-security",
+    type=click.Choice(["none", "starttls", "tls"]),
+    default="none",
+    show_default=True,
+)
+@click.option("--smtp-certificate", type=_FILE, help="PEM; needed for starttls and tls.")
+@click.option("--smtp-key", type=_FILE, help="PEM; default: in the certificate's file.")
+@click.option("--smtp-user", help="Clients must log in as this user.")
+@click.option("--smtp-password", default="", help="That user's password.")
+@click.option(
+    "--keep",
+    type=click.Choice(["maildir", "index"]),
+    default="maildir",
+    show_default=True,
+    help="index: only who got which links, no messages.",
+)
+def command(
+    *,
+    ready_file: Path | None,
+    faults: tuple[str, ...],
+    smtp_faults: tuple[str, ...],
+    **given: Any,  # noqa: ANN401 - what click has read and checked
+) -> None:
+    """
+    Run a rewards API and a mail sink on loopback, for trying things out.
+
+    Prints one line of JSON with the addresses when ready and runs until it is stopped; what it
+    kept in --dir is there again at the next start.
+    """
+    mail = {"port": given.pop("smtp_port"), "keep": given.pop("keep")}
+    for name in ("security", "certificate", "key", "user", "password"):
+        mail[name] = given.pop(f"smtp_{name}")
+    if mail["security"] != "none" and mail["certificate"] is None:
+        msg = f"--smtp-security {mail['security']} needs --smtp-certificate"
+        raise click.UsageError(msg)
+    options = SandboxOptions(
+        **given,
+        faults=_switched(Faults, faults, "--fault"),
+        mail=MailOptions(**mail, faults=_switched(MailFaults, smtp_faults, "--smtp-fault")),
+    )
+    try:
+        serve(options, ready_file=ready_file)
+    except OSError as error:
+        raise click.UsageError(_in_a_sentence(error)) from None
+    except sqlite3.Error as error:
+        msg = f"what --dir holds is not a sandbox's account ({error}): choose another folder"
+        raise click.UsageError(msg) from None
+
+
+def _switched(kind: type[S], settings: tuple[str, ...], option: str) -> S:
+    """Return the faults named by *settings* (NAME=VALUE each); raises BadParameter."""
+    change = dict(_named_value(setting, option) for setting in settings)
+    try:
+        return kind.model_validate(change)
+    except ValidationError as error:
+        raise click.BadParameter(in_words(error), param_hint=option) from None
+
+
+def _named_value(setting: str, option: str) -> tuple[str, object]:
+    name, equals, text = setting.partition("=")
+    if not equals:
+        msg = f'"{setting}" is not NAME=VALUE'
+        raise click.BadParameter(msg, param_hint=option)
+    try:
+        return name, json.loads(text)
+    except ValueError:
+        return name, text
+
+
+def _in_a_sentence(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "a port is taken: choose another with --api-port or --smtp-port (0: a free one)"
+    if isinstance(error, ssl.SSLError):
+        return "--smtp-certificate and --smtp-key are not a certificate and its key in PEM"
+    return f"{error.filename or '--dir'} cannot be used: {error.strerror}"

@@ -1,0 +1,138 @@
+"""The control endpoint: looking into the sandbox and changing what goes wrong, while it runs."""
+
+import time
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from sandbox.account import Account
+from sandbox.faults import Chaos, Faults, MailFaults
+from sandbox.mailstore import MailStore
+from sandbox.orders import Order
+from sandbox.web import json_object
+
+
+class Control:
+    """
+    The endpoints under /_sandbox; no login, as they listen on loopback only.
+
+    `on_signal` is called when a webhook has become due.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        mails: MailStore,
+        chaos: Chaos[Faults],
+        mail_chaos: Chaos[MailFaults],
+        *,
+        on_signal: Callable[[], None],
+    ) -> None:
+        self._account = account
+        self._mails = mails
+        self._chaos = chaos
+        self._mail_chaos = mail_chaos
+        self._on_signal = on_signal
+
+    def routes(self) -> Mount:
+        changing = ["GET", "PUT", "POST"]
+        return Mount(
+            "/_sandbox",
+            routes=[
+                Route("/account", self.account, methods=["GET"]),
+                Route("/faults", self.faults, methods=changing),
+                Route("/smtp-faults", self.smtp_faults, methods=changing),
+                Route("/funds", self.funds, methods=["POST"]),
+                Route("/orders/{order_id}/complete", self.complete, methods=["POST"]),
+                Route("/mails", self.mails, methods=["GET"]),
+            ],
+        )
+
+    async def account(self, _: Request) -> Response:
+        return JSONResponse(statement(self._account, time.time()))
+
+    async def faults(self, request: Request) -> Response:
+        return await _switch(request, self._chaos)
+
+    async def smtp_faults(self, request: Request) -> Response:
+        return await _switch(request, self._mail_chaos)
+
+    async def funds(self, request: Request) -> Response:
+        try:
+            amount = Decimal(str((await json_object(request))["add"]))
+        except (KeyError, InvalidOperation):
+            amount = Decimal("NaN")
+        if not amount.is_finite():
+            raise HTTPException(400, 'The body must be like {"add": "100.00"}')
+        available = self._account.add_funds(amount)
+        return JSONResponse({"funds": None if available is None else str(available)})
+
+    async def complete(self, request: Request) -> Response:
+        order = self._account.order(request.path_params["order_id"])
+        if order is None:
+            raise HTTPException(404, "There is no such order")
+        now = time.time()
+        if order.status(now, order.quirks.unknown_reads) == "Pending":
+            order = order.model_copy(update={"completes_at": now})
+            self._account.replace(order)
+            self._on_signal()
+        return JSONResponse(_entry(order, now))
+
+    async def mails(self, request: Request) -> Response:
+        numbers = {name: request.query_params.get(name) for name in ("since", "limit")}
+        try:
+            since, limit = int(numbers["since"] or 0), int(numbers["limit"] or -1)
+        except ValueError:
+            raise HTTPException(400, "since and limit must be numbers") from None
+        return JSONResponse(self._mails.since(since, limit))
+
+
+def statement(account: Account, now: float) -> dict[str, Any]:
+    """
+    Return the whole account: orders, how often each PO was posted, totals, funds.
+
+    The links of an order are those issued, whether or not the API shows them yet. Amounts are
+    decimal strings.
+    """
+    orders = account.orders()
+    entries = [_entry(order, now) for order in orders]
+    completed = [order for order in orders if order.outcome == "Completed"]
+    funds = account.funds()
+    return {
+        "orders": entries,
+        "posts": account.counted("post:"),
+        "totals": {
+            "orders": len(orders),
+            "quantity": sum(order.request.quantity for order in orders),
+            "links": sum(len(entry["links"]) for entry in entries),
+            "value": str(sum((order.request.total for order in completed), Decimal(0))),
+        },
+        "funds": None if funds is None else str(funds),
+    }
+
+
+def _entry(order: Order, now: float) -> dict[str, Any]:
+    return {
+        "id": order.id,
+        "po": order.request.po,
+        "type": order.request.type,
+        "status": order.status(now, order.quirks.unknown_reads),
+        "created_at": order.created_at,
+        "quantity": order.request.quantity,
+        "value": str(order.request.total),
+        "links": [url for urls in order.links for url in urls],
+    }
+
+
+async def _switch(request: Request, chaos: Chaos[Any]) -> Response:
+    if request.method != "GET":
+        try:
+            chaos.update(await json_object(request))
+        except ValueError as error:
+            raise HTTPException(400, str(error)) from None
+    return JSONResponse(chaos.faults.model_dump())

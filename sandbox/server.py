@@ -1,0 +1,157 @@
+"""The whole sandbox: in a test's own event loop, or as a process of its own."""
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+
+from sandbox.account import Account
+from sandbox.control import Control
+from sandbox.faults import Chaos, Faults, MailFaults
+from sandbox.mail import MailSink
+from sandbox.mailstore import MailStore
+from sandbox.options import SandboxOptions
+from sandbox.refusals import as_json
+from sandbox.rewards import RewardsApi
+from sandbox.smtp import receiving
+from sandbox.web import serving
+from sandbox.webhook import Signaller
+
+try:
+    from uvloop import new_event_loop
+except ImportError:  # not made for Windows
+    from asyncio import new_event_loop  # type: ignore[assignment]
+
+_HOST = "127.0.0.1"  # never anything else: the control endpoint asks for no login
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Where a running sandbox is found; `base_url` is what `/v1/Orders` is appended to."""
+
+    base_url: str
+    control_url: str
+    smtp_host: str
+    smtp_port: int
+    email: str
+    access_token: str = field(repr=False)
+    maildir: str | None
+
+    def to_json(self) -> str:
+        """Return one line of JSON, with the access token."""
+        return json.dumps({each.name: getattr(self, each.name) for each in fields(Addresses)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sandbox(Addresses):
+    """A running sandbox, and its parts for tests in the same process."""
+
+    account: Account
+    mails: MailStore
+    chaos: Chaos[Faults]
+    mail_chaos: Chaos[MailFaults]
+
+
+@asynccontextmanager
+async def running(options: SandboxOptions) -> AsyncIterator[Sandbox]:
+    """
+    Run a sandbox in this event loop until the context ends; installs no signal handlers.
+
+    Raises OSError if a port is taken or a file cannot be used.
+    """
+    options.directory.mkdir(parents=True, exist_ok=True)
+    maildir = options.directory / "Maildir" if options.mail.keep == "maildir" else None
+    chaos = Chaos(options.faults, options.seed)
+    mail_chaos = Chaos(options.mail.faults, options.seed)
+    with (
+        Account(options.directory / "account.sqlite3", funds=options.funds) as account,
+        MailStore(options.directory / "mails.sqlite3", maildir) as mails,
+    ):
+        signaller = Signaller(account)
+        api = RewardsApi(account, chaos, options, on_signal=signaller.wake)
+        control = Control(account, mails, chaos, mail_chaos, on_signal=signaller.wake)
+        app = Starlette(
+            routes=[*api.routes(), control.routes()],
+            exception_handlers={HTTPException: as_json},
+        )
+        sink = MailSink(mails, mail_chaos, options.mail)
+        async with (
+            _background(signaller),
+            serving(app, _HOST, options.api_port) as api_port,
+            receiving(sink, mail_chaos, options.mail, _HOST) as smtp_port,
+        ):
+            try:
+                yield Sandbox(
+                    **_addresses(options, api_port, smtp_port, maildir),
+                    account=account,
+                    mails=mails,
+                    chaos=chaos,
+                    mail_chaos=mail_chaos,
+                )
+            finally:
+                api.close()
+
+
+def serve(options: SandboxOptions, *, ready_file: Path | None = None) -> None:
+    """
+    Run a sandbox until SIGTERM or SIGINT; prints its addresses as one line of JSON when ready.
+
+    The same line is written to *ready_file*, complete from the moment it exists. Raises OSError
+    like `running`.
+    """
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(_serve(options, ready_file))
+
+
+async def _serve(options: SandboxOptions, ready_file: Path | None) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(options) as sandbox:
+        line = sandbox.to_json()
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+        if ready_file is not None:
+            _write_whole(ready_file, line)
+        await stop.wait()
+
+
+def _write_whole(path: Path, line: str) -> None:
+    staged = path.with_name(path.name + ".part")
+    staged.write_text(line + "\n", "utf-8")
+    staged.replace(path)
+
+
+@asynccontextmanager
+async def _background(signaller: Signaller) -> AsyncIterator[None]:
+    task = asyncio.create_task(signaller.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def _addresses(
+    options: SandboxOptions, api_port: int, smtp_port: int, maildir: Path | None
+) -> dict[str, Any]:
+    base_url = f"http://{_HOST}:{api_port}"
+    return {
+        "base_url": base_url,
+        "control_url": f"{base_url}/_sandbox",
+        "smtp_host": _HOST,
+        "smtp_port": smtp_port,
+        "email": options.email,
+        "access_token": options.access_token,
+        "maildir": None if maildir is None else str(maildir.resolve()),
+    }
