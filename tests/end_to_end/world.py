@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -202,3 +202,18 @@ def judge(world: World, people: int, *, repeats: bool = False) -> None:
     assert len(set(pos)) == len(pos)
     if not repeats:
         assert len(mails) == people, "a person was written to twice"
+
+
+def live_values(redis: Any) -> bytes:  # noqa: ANN401 - redis-py types sync replies as awaitable
+    """Return every key and every value of a server as one text, as readers of them see it."""
+    readers: dict[bytes, Callable[[bytes], Any]] = {
+        b"string": lambda key: [redis.get(key)],
+        b"hash": lambda key: [part for pair in redis.hgetall(key).items() for part in pair],
+        b"zset": lambda key: redis.zrange(key, 0, -1),
+        b"set": lambda key: list(redis.smembers(key)),
+        b"list": lambda key: redis.lrange(key, 0, -1),
+    }
+    found: list[bytes] = []
+    for key in redis.scan_iter(count=1000):
+        found += [key, *filter(None, readers[redis.type(key)](key))]
+    return b"\n".join(found)

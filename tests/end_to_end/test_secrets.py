@@ -1,0 +1,63 @@
+"""After a run over TLS with a login, look everywhere for what must be nowhere."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+from redis import Redis
+
+from tests.end_to_end.world import World, judge, live_values, world
+from worker.embedded import EmbeddedValkey
+
+PEOPLE = 120
+PASSWORD = "mail-password-5f1b"
+
+
+@pytest.fixture
+def secured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A mail server that wants STARTTLS with a certificate of our own authority, and a login."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1", "localhost")
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "server.pem"))
+    options = ["--smtp-security", "starttls", "--smtp-certificate", str(tmp_path / "server.pem")]
+    options += ["--smtp-user", "mailer", "--smtp-password", PASSWORD, "--async-above", "50"]
+    with world(tmp_path, *options) as found:
+        found.env |= {
+            "SSL_CERT_FILE": str(tmp_path / "ca.pem"),
+            "CLAIMCAST_SMTP__SECURITY": "starttls",
+            "CLAIMCAST_SMTP__USERNAME": "mailer",
+            "CLAIMCAST_SMTP__PASSWORD": PASSWORD,
+            "CLAIMCAST_LOG_FORMAT": "json",
+        }
+        yield found
+
+
+def test_no_secret_and_no_address_rests_or_is_logged_in_clear(secured: World) -> None:
+    secured.run("run", *secured.campaign(PEOPLE))
+    judge(secured, PEOPLE)
+    secured.run("report", "e2e", "--format", "csv", "--output", "report.csv")
+    secured.run("recipient", "e2e", "r7")
+    links = [link for order in secured.account()["orders"] for link in order["links"]]
+    assert len(links) == PEOPLE
+
+    with EmbeddedValkey(secured.directory / "state") as server:
+        with Redis.from_url(server.start_or_join()) as redis:
+            resting = live_values(redis)
+            keys = redis.dbsize()
+        token = secured.addresses["access_token"]
+        secret = (secured.directory / "state" / "secret.keys").read_text().strip()
+    assert keys > 5, "an empty server proves nothing"
+    places = {"redis": resting, "log": (secured.directory / "run.log").read_bytes()}
+    places["report"] = (secured.directory / "report.csv").read_bytes()
+    # The append-only file also holds what was deleted since: every arq payload, for one.
+    for file in (secured.directory / "state").rglob("*"):
+        if file.is_file() and file.name != "secret.keys":
+            places[file.name] = file.read_bytes()
+    assert any("aof" in name for name in places)
+    forbidden = [PASSWORD, token, secret, "Zoë", "person-7@", *links]
+    forbidden += [link.rsplit("/", 1)[1] for link in links]
+    for where, text in places.items():
+        hits = [word for word in forbidden if word.encode() in text]
+        assert not hits, f"{where} shows {hits[:3]}"

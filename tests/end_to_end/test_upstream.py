@@ -1,0 +1,115 @@
+"""An upstream system enqueues a campaign with nothing but arq installed (contract.md, "arq")."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from tests.end_to_end.world import World, judge, live_values
+from tests.support.waiting import wait_until_sync
+from worker.embedded import EmbeddedValkey
+
+PEOPLE = 250
+UPSTREAM = """
+import asyncio, json, sys
+from arq import create_pool
+from arq.connections import RedisSettings
+
+async def main():
+    pool = await create_pool(
+        RedisSettings.from_dsn(sys.argv[1]),
+        job_serializer=lambda d: json.dumps(d).encode(),
+        job_deserializer=json.loads,
+        default_queue_name="claimcast",
+    )
+    campaign = json.load(open(sys.argv[2]))
+    job = await pool.enqueue_job("submit_campaign", campaign)
+    print(json.dumps(await job.result(timeout=30)))
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def valkey(here: World) -> Iterator[str]:
+    """The server of the installation, with one worker at work."""
+    with EmbeddedValkey(here.directory / "state") as server:
+        url = server.start_or_join()
+        worker = here.start("worker", log="worker.log")
+        yield url
+        worker.send_signal(signal.SIGTERM)
+        worker.communicate(timeout=20)
+
+
+def enqueue(here: World, url: str, **changes: object) -> dict[str, Any]:
+    campaign = {
+        "id": "upstream",
+        "name": "From upstream",
+        "reward": {"product_id": "CVS", "value": "10.00"},
+        "delivery": {"channels": ["email"]},
+        "email": {"subject": "Reward", "text": "Hello {{ name }}: {{ link }}"},
+        "recipients": [
+            {"id": f"r{n}", "email": f"person-{n}@example.com", "name": f"Zoë Nº{n}"}
+            for n in range(PEOPLE)
+        ],
+    } | changes
+    file = here.directory / "job.json"
+    file.write_text(json.dumps(campaign), "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", UPSTREAM, url, str(file)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_an_enqueued_campaign_is_worked_and_its_job_keeps_no_address(
+    here: World, valkey: str
+) -> None:
+    answer = enqueue(here, valkey)
+
+    assert answer["campaign"] == "upstream"
+    assert answer["state"] in {"running", "finished"}
+    wait_until_sync(lambda: here.status("upstream")["state"] == "finished", timeout=60)
+    judge(here, PEOPLE)
+    with Redis.from_url(valkey) as redis:
+        resting = live_values(redis)
+    assert b"person-" not in resting
+    assert "Zoë".encode() not in resting
+    log = (here.directory / "worker.log").read_bytes()
+    assert b"person-" not in log
+
+
+def test_enqueued_again_it_is_the_same_campaign_and_changed_it_is_refused(
+    here: World, valkey: str
+) -> None:
+    enqueue(here, valkey)
+    wait_until_sync(lambda: here.status("upstream")["state"] == "finished", timeout=60)
+
+    assert enqueue(here, valkey) == {"campaign": "upstream", "state": "finished"}
+    refused = enqueue(here, valkey, name="Another name")
+
+    assert "[name]" in refused["error"]
+    judge(here, PEOPLE)
+
+
+def test_a_campaign_that_cannot_be_used_is_answered_with_a_sentence(
+    here: World, valkey: str
+) -> None:
+    for changes, words in [
+        ({"recipients": []}, "campaign.recipients must be a list"),
+        ({"recipients": [{"id": "a", "email": "nobody"}]}, "is not an e-mail address"),
+        ({"reward": {"product_id": "CVS", "value": 10.0}}, "as a string"),
+        ({"id": "Bad Id"}, "id"),
+        ({"typo": 1}, "typo"),
+    ]:
+        assert words in enqueue(here, valkey, **changes)["error"]  # type: ignore[arg-type]
+    assert here.account()["orders"] == []
