@@ -80,12 +80,26 @@ class Message:
     One message, ready to go out over one channel.
 
     `to` is the bare address, `content` what goes on the wire (for e-mail the complete RFC 5322
-    message with CRLF line ends), `key` the delivery key, the same for every repetition.
+    message with CRLF line ends), `key` the delivery key, the same for every repetition. `sender` is
+    the envelope sender if it is not the channel's own, `callback` where the provider reports to,
+    `link` what the message can be recognised by at the provider.
     """
 
     key: DeliveryKey
     to: str
     content: bytes
+    sender: str = ""
+    callback: str = ""
+    link: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnPaths:
+    """Where the answers to one message come back; None while `serve` is not reachable."""
+
+    callback: str | None = None
+    unsubscribe: str | None = None
+    bounces: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,6 +51,7 @@ class World:
     def __init__(self, directory: Path, addresses: dict[str, Any]) -> None:
         self.directory = directory
         self.addresses = addresses
+        self._started: list[subprocess.Popen[str]] = []
         self.env = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(Path(__file__).parents[2]),
@@ -82,7 +83,7 @@ class World:
     def start(self, *arguments: str, log: str = "run.log") -> subprocess.Popen[str]:
         """Start a command; its standard error is appended to the file *log*."""
         with (self.directory / log).open("a") as stderr:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [*COMMAND, *arguments],
                 env=self.env,
                 cwd=self.directory,
@@ -91,6 +92,14 @@ class World:
                 text=True,
                 start_new_session=True,
             )
+        self._started.append(process)
+        return process
+
+    def close(self) -> None:
+        """Kill what a failed test left running."""
+        for process in self._started:
+            process.kill()
+            process.communicate()
 
     def run(self, *arguments: str, code: int | Sequence[int] = 0) -> str:
         """Run a command to its end, check its exit status, and return its standard output."""
@@ -148,7 +157,8 @@ def world(directory: Path, *options: str) -> Iterator[World]:
     )
     try:
         wait_until_sync(ready.exists, timeout=20)
-        yield World(directory, json.loads(ready.read_text("utf-8")))
+        with contextlib.closing(World(directory, json.loads(ready.read_text("utf-8")))) as found:
+            yield found
     finally:
         sandbox.terminate()
         sandbox.wait(timeout=20)
