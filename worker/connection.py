@@ -1,14 +1,17 @@
 """Connections to Redis that survive what arq's defaults do not, and the check of the server."""
 
+import contextlib
 import re
+from collections.abc import AsyncIterator
 from typing import Any
 
 from arq.connections import ArqRedis
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import BusyLoadingError, ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError, TimeoutError as RedisTimeoutError
+from redis.exceptions import BusyLoadingError, RedisError, ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from pipeline.errors import InputError, UnavailableError
 from worker.wire import dump_job, load_job
@@ -44,6 +47,17 @@ def connect(url: str, *, patient: bool, queue: str = "claimcast") -> ArqRedis:
         job_deserializer=load_job,
         default_queue_name=queue,
     )
+
+
+@contextlib.asynccontextmanager
+async def connection(url: str) -> AsyncIterator[ArqRedis]:
+    """Open a patient client for the time of the block."""
+    redis = connect(url, patient=True)
+    try:
+        yield redis
+    finally:
+        # The pool was handed to the client, which therefore does not close it by itself.
+        await redis.aclose(close_connection_pool=True)
 
 
 def _keepalive(url: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from redis import RedisError
 from pipeline.batch import Lane, Unit
 from pipeline.clock import uptime
 from worker.app import App, Machinery
-from worker.connection import connect
+from worker.connection import connect, connection
 from worker.jobs import run_unit, submit_campaign
 from worker.slots import Slots
 from worker.wire import dump_job, load_job
@@ -83,8 +83,7 @@ class Executor:
 
     async def _pump(self, *, burst: bool) -> None:
         """Bring as much as there are free slots, at once when one becomes free."""
-        pool = connect(self._app.url, patient=True)
-        async with pool:
+        async with connection(self._app.url) as pool:
             while not self._stopping:
                 self._slots.changed.clear()
                 try:

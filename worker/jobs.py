@@ -4,6 +4,7 @@ from typing import Any, cast
 
 import structlog
 
+from channels.registry import ADAPTERS
 from pipeline.batch import Lane, Unit
 from pipeline.errors import ClaimcastError
 from pipeline.intake.campaign_file import campaign_from_dict
@@ -56,6 +57,9 @@ async def _submit(app: App, data: dict[str, Any]) -> dict[str, str]:
     campaign, problems = campaign_from_dict(data)
     if campaign is None:
         return {"error": "; ".join(str(problem) for problem in problems)}
+    missing = [channel for channel in campaign.delivery.channels if channel not in ADAPTERS]
+    if missing:
+        return {"error": f"the channel {missing[0]} is not available in this version"}
     submitted = await Submission(
         app.campaigns,
         campaign,

@@ -1,0 +1,57 @@
+"""Addresses that nobody may write to any more, kept as digests, fleet-wide."""
+
+from collections.abc import Sequence
+
+from redis.asyncio import Redis
+
+from pipeline.models import ChannelName
+from pipeline.vault import Vault
+
+_BUCKETS = 1024
+
+
+class Suppressions:
+    """
+    The suppression list; it knows digests only, so it can say whether, never who.
+
+    An address is compared as it is sent to: e-mail without regard to letter case, phones in E.164.
+    """
+
+    def __init__(self, redis: "Redis", vault: Vault) -> None:
+        self._redis = redis
+        self._vault = vault
+
+    def key_of(self, channel: ChannelName, address: str) -> tuple[str, bytes]:
+        """Return the bucket and the field that *address* has, if it is on the list."""
+        text = f"{channel}\n{address.strip().casefold()}"
+        digest = self._vault.digest("suppression", text.encode(), 12)
+        return f"cc:suppressed:{int.from_bytes(digest[:2]) % _BUCKETS}", digest[2:]
+
+    async def add(self, channel: ChannelName, address: str, reason: str) -> bool:
+        """Put an address on the list; return False if it was there. The first reason stays."""
+        bucket, field = self.key_of(channel, address)
+        return bool(await self._redis.hsetnx(bucket, field, reason))  # type: ignore[misc, arg-type]
+
+    async def remove(self, channel: ChannelName, address: str) -> bool:
+        bucket, field = self.key_of(channel, address)
+        return bool(await self._redis.hdel(bucket, field))  # type: ignore[misc, arg-type]
+
+    async def reasons(self, addresses: Sequence[tuple[ChannelName, str]]) -> list[str | None]:
+        """Return why each address is on the list, None where it is not; one round trip."""
+        if not addresses:
+            return []
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for channel, address in addresses:
+                bucket, field = self.key_of(channel, address)
+                pipe.hget(bucket, field)  # type: ignore[arg-type]
+            found = await pipe.execute()
+        return [reason.decode() if reason is not None else None for reason in found]
+
+    async def count(self) -> dict[str, int]:
+        """Return how many addresses are on the list, by reason."""
+        counts: dict[str, int] = {}
+        async for bucket in self._redis.scan_iter(match="cc:suppressed:*", count=1000):
+            for reason in await self._redis.hvals(bucket):  # type: ignore[misc]
+                text = reason.decode() if isinstance(reason, bytes) else reason
+                counts[text] = counts.get(text, 0) + 1
+        return counts
