@@ -33,6 +33,8 @@ from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import DeliveryStore
 from pipeline.store.keyring import unlock
 from pipeline.store.scripts import Scripts
+from pipeline.suppression import Suppressions
+from pipeline.tokens import Tokens
 from pipeline.units import Stage, Units
 from pipeline.vault import Vault
 from worker.connection import check_server, connect
@@ -55,6 +57,8 @@ class App:
     batches: BatchStore
     deliveries: DeliveryStore
     limiter: Limiter
+    suppressions: Suppressions
+    tokens: Tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +111,8 @@ async def open_app(settings: Settings, *, patient: bool = False) -> AsyncIterato
             batches=BatchStore(redis, scripts, vault),
             deliveries=DeliveryStore(redis, scripts),
             limiter=Limiter(redis, scripts, _rates(settings)),
+            suppressions=Suppressions(redis, vault),
+            tokens=Tokens(vault),
         )
 
 
