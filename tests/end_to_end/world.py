@@ -1,6 +1,8 @@
 """A sandbox in a process of its own, and claimcast's commands as its user starts them."""
 
 import contextlib
+import csv
+import io
 import json
 import os
 import signal
@@ -98,8 +100,9 @@ class World:
     def close(self) -> None:
         """Kill what a failed test left running."""
         for process in self._started:
-            process.kill()
-            process.communicate()
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
 
     def run(self, *arguments: str, code: int | Sequence[int] = 0) -> str:
         """Run a command to its end, check its exit status, and return its standard output."""
@@ -210,8 +213,21 @@ def judge(world: World, people: int, *, repeats: bool = False) -> None:
     assert len(ordered) == people, "more or fewer links ordered than people"
     pos = [order["po"] for order in account["orders"]]
     assert len(set(pos)) == len(pos)
+    _compare_report(world, people)
     if not repeats:
         assert len(mails) == people, "a person was written to twice"
+
+
+def _compare_report(world: World, people: int) -> None:
+    """Compare what claimcast says of each person with what arrived."""
+    [campaign_id] = [file.stem for file in world.directory.glob("*.toml")] or ["upstream"]
+    text = world.run("report", campaign_id, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["recipient_id"] for row in rows] == [f"r{n}" for n in range(people)]
+    assert {row["status"] for row in rows} == {"sent"}
+    assert len({row["link_ref"] for row in rows}) == people
+    assert {row["po_number"] for row in rows} == {each["po"] for each in world.account()["orders"]}
+    assert world.status(campaign_id)["deliveries"]["sent"] == people
 
 
 def live_values(redis: Any) -> bytes:  # noqa: ANN401 - redis-py types sync replies as awaitable
