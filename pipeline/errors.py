@@ -75,11 +75,16 @@ class PermanentError(DeliveryError):
     The recipient can never be reached at this address.
 
     `suppress` is true when the address itself is dead and must not be tried by anybody again.
+    `fallback` is false when it is not known what the refusal means: no other channel is tried
+    until somebody has said so (`retry`).
     """
 
-    def __init__(self, code: str, detail: str = "", *, suppress: bool = False) -> None:
+    def __init__(
+        self, code: str, detail: str = "", *, suppress: bool = False, fallback: bool = True
+    ) -> None:
         super().__init__(code, detail)
         self.suppress = suppress
+        self.fallback = fallback
 
 
 class BlockedError(DeliveryError):

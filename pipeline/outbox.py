@@ -211,6 +211,8 @@ class Outbox:
         if error.fatal:
             await self._campaigns.block(serial, "s", error.code, error.detail, probe_after=0)
             silence = max(silence, _FATAL_PAUSE)
+            # Other campaigns would write intents for it only to have them let go.
+            await self._limiter.hush(self.channel.name, silence)
         self._silent_until = max(self._silent_until, uptime() + silence)
 
     async def _note(self, call: Awaitable[None]) -> None:

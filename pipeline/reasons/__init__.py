@@ -1,0 +1,30 @@
+"""Every code that a delivery, a batch or a campaign can stop with: what it means, what to do."""
+
+from dataclasses import replace
+
+from pipeline.reasons.batches import HOLDS, NOTES
+from pipeline.reasons.blocks import BLOCKS
+from pipeline.reasons.deliveries import DELIVERIES
+from pipeline.reasons.reason import Reason
+from pipeline.reasons.sms import SMS, TWILIO
+from pipeline.reasons.smtp import SMTP
+
+__all__ = ["REASONS", "Reason", "find_reason", "in_words"]
+
+REASONS = {reason.code: reason for reason in (*HOLDS, *BLOCKS, *DELIVERIES, *SMS, *NOTES)}
+
+
+def find_reason(code: str) -> Reason | None:
+    """Return what a code means; None if it is none that this program uses."""
+    if code in REASONS:
+        return REASONS[code]
+    for pattern, reason in (*SMTP, *TWILIO):
+        if pattern.fullmatch(code):
+            return replace(reason, code=code)
+    return None
+
+
+def in_words(code: str) -> str:
+    """Return the code's meaning as a clause; an unknown code stands for itself."""
+    reason = find_reason(code)
+    return code if reason is None else reason.meaning

@@ -1,0 +1,35 @@
+"""What a reason is, and the sentences that many of them share."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["delivery", "hold", "block", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """
+    What a code means for people.
+
+    `meaning` is a clause without a full stop, `by_itself` a sentence on what goes on without a
+    person, `action` one on what a person does; `{campaign}` stands for the campaign's id in it.
+    """
+
+    code: str
+    kind: Kind
+    meaning: str
+    by_itself: str
+    action: str
+
+    def remedy(self, campaign: str) -> str:
+        return self.action.replace("{campaign}", campaign)
+
+
+NOTHING = "Nothing; the other batches go on."
+WAITS = "Everything waits; nobody's attempts are spent."
+TRIES = "The message is tried again, until it is given up after CLAIMCAST_RETRY__GIVE_UP."
+ANOTHER = "The next channel is used where the person has one; this address is not tried again."
+RESUME = "then run `claimcast resume {campaign}`"
+HELD = "`claimcast retry {campaign} --held`"
+FAILED = "`claimcast retry {campaign} --failed`"
+NONE_NEEDED = "Nothing has to be done."

@@ -1,0 +1,90 @@
+"""The orders as the rewards API shows them now, compared with what the ledger has."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pipeline.decisions import api_delay
+from pipeline.errors import (
+    OrderNotFoundError,
+    RewardsError,
+    RewardsUnavailableError,
+    UnavailableError,
+)
+from pipeline.limits import Limiter
+from pipeline.recount import Entry, Violation
+from pipeline.rewards.client import RewardsClient
+from pipeline.rewards.links import LinksProblem, extract_links
+from pipeline.rewards.models import Order, OrderRequest, agrees
+from pipeline.stages.permits import permit
+
+_TRIES = 6
+
+
+class OrderComparison:
+    """Reads orders again under the fleet's limit; implements `pipeline.verify.RemoteCheck`."""
+
+    def __init__(self, client: RewardsClient, limiter: Limiter, links_path: str | None) -> None:
+        self._client = client
+        self._limiter = limiter
+        self._links_path = links_path
+
+    async def violations(
+        self, entry: Entry, request: OrderRequest, links: Sequence[str]
+    ) -> list[Violation]:
+        """
+        Return what the API shows differently; *links* are those stored, none before they came.
+
+        Raises UnavailableError if the API does not answer in several tries, and what it says
+        about our credentials.
+        """
+        order_id = entry.batch.order_id or ""
+        try:
+            order = await self._read(order_id)
+        except OrderNotFoundError:
+            return [Violation(1, "remote_order", entry.number, f"the API knows no {order_id}")]
+        # It was asked for by the id that we stored, so an order that shows no PO number is ours.
+        shown = replace(order, po_number=order.po_number or request.po_number)
+        difference = agrees(shown, request)
+        found = []
+        if difference is not None:
+            words = f"order {order_id} differs: {difference}"
+            found.append(Violation(1, "remote_order", entry.number, words))
+        if links and (problem := self._link_problem(order, links)):
+            found.append(Violation(3, "remote_links", entry.number, problem))
+        return found
+
+    async def _read(self, order_id: str) -> Order:
+        for failures in range(_TRIES):
+            await self._permit()
+            try:
+                return await self._client.read_order(order_id)
+            except RewardsUnavailableError as error:
+                delay = api_delay(failures, error.retry_after, 0.5)
+                if error.code == "http_429":
+                    await self._limiter.hush("reads", delay)
+                await asyncio.sleep(delay)
+            except OrderNotFoundError:
+                raise
+            except RewardsError as error:
+                msg = f"Order {order_id} cannot be read: {error}."
+                raise UnavailableError(msg) from None
+        msg = f"The rewards API did not answer when asked for order {order_id}; run this again."
+        raise UnavailableError(msg)
+
+    async def _permit(self) -> None:
+        while wait := await permit(self._limiter, "reads"):  # noqa: ASYNC110 - the limit is in Redis
+            await asyncio.sleep(wait)
+
+    def _link_problem(self, order: Order, links: Sequence[str]) -> str | None:
+        try:
+            shown = extract_links(order.document, len(links), path=self._links_path)
+        except LinksProblem as problem:
+            return f"the links of order {order.id} cannot be compared ({problem})"
+        # In which order they are shown is documented nowhere: which were shown is what counts.
+        others = [k for k, link in enumerate(links, start=1) if link not in set(shown)]
+        if not others:
+            return None
+        return (
+            f"order {order.id} does not show {len(others)} stored links, first number {others[0]}"
+        )

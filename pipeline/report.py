@@ -1,0 +1,183 @@
+"""The report of a campaign: one row per delivery in intake order, a page of batches at a time."""
+
+import csv
+import json
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, TextIO
+
+import structlog
+from redis.asyncio import Redis
+
+from pipeline.errors import ClaimcastError
+from pipeline.intake.rows import decode_batch
+from pipeline.models import Recipient
+from pipeline.moments import sent_at, settled_at
+from pipeline.pages import Page, StoredBatch, read_pages
+from pipeline.recount import Entry, Ground
+from pipeline.status import iso
+from pipeline.store.records import DeliveryRecord
+from pipeline.vault import Vault
+
+log = structlog.get_logger()
+
+COLUMNS = (
+    "recipient_id",
+    "channel",
+    "status",
+    "code",
+    "attempts",
+    "sent_at",
+    "settled_at",
+    "po_number",
+    "order_id",
+    "link_ref",
+)
+_FORMULA = re.compile(r"[=+\-@\t\r]")
+_NUMBER = re.compile(r"[+-]\d+")
+
+Row = dict[str, str | int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reveal:
+    """What a report shows beyond references: `link` and `address` as further columns."""
+
+    links: bool = False
+    addresses: bool = False
+
+    def __bool__(self) -> bool:
+        return self.links or self.addresses
+
+    def columns(self) -> tuple[str, ...]:
+        return COLUMNS + ("link",) * self.links + ("address",) * self.addresses
+
+
+def link_ref(vault: Vault, link: str) -> str:
+    """Return the reference that stands for a link in reports and logs: 16 hex digits."""
+    return vault.digest("link-ref", link.encode(), 8).hex()
+
+
+def understood(stored: StoredBatch, ground: Ground) -> Entry:
+    """Return a batch with its ledger; raises ClaimcastError if it is gone or damaged."""
+    try:
+        return Entry.read(stored, ground)
+    except (ValueError, KeyError) as error:
+        msg = f"Batch {stored.number} is gone or damaged; `claimcast verify` says what is wrong."
+        raise ClaimcastError(msg) from error
+
+
+def record_reveal(campaign_id: str, reveal: Reveal) -> None:
+    """Leave a trace of who may have seen links or addresses; the one place for the audit."""
+    log.warning(
+        "report.revealed",
+        campaign=campaign_id,
+        links_shown=reveal.links,
+        addresses_shown=reveal.addresses,
+    )
+
+
+class Report:
+    """Reads the rows of one campaign; each page of batches is as it stood at one moment."""
+
+    def __init__(self, redis: "Redis", vault: Vault, reveal: Reveal | None = None) -> None:
+        self._redis = redis
+        self._vault = vault
+        self._reveal = reveal or Reveal()
+
+    async def rows(self, serial: str, batches: int) -> AsyncIterator[Row]:
+        """Yield a row per delivery; *batches* is how many the campaign has."""
+        async for page in read_pages(self._redis, serial, batches):
+            for row in self._page(serial, page):
+                yield row
+
+    def _page(self, serial: str, page: Page) -> Iterator[Row]:
+        ground, epoch = Ground.of(page.campaign), int(page.campaign["t0"])
+        for stored in page.batches:
+            entry = understood(stored, ground)
+            recipients, links = self._recipients(serial, stored), self._links(serial, stored)
+            for index, records in entry.people():
+                for record in records:
+                    yield self._row(
+                        entry, recipients[index], links[index] if links else None, record, epoch
+                    )
+
+    def _recipients(self, serial: str, stored: StoredBatch) -> Sequence[Recipient]:
+        return decode_batch(self._vault.open(stored.rows or b"", f"rows:{serial}:{stored.number}"))
+
+    def _links(self, serial: str, stored: StoredBatch) -> Sequence[str]:
+        if stored.links is None:
+            return ()
+        plain = self._vault.open(stored.links, f"links:{serial}:{stored.number}")
+        return plain.decode().split("\n")
+
+    def _row(
+        self,
+        entry: Entry,
+        recipient: Recipient,
+        link: str | None,
+        record: DeliveryRecord,
+        epoch: int,
+    ) -> Row:
+        row: Row = {
+            "recipient_id": recipient.id,
+            "channel": record.channel.value,
+            "status": record.status.value,
+            "code": record.code or None,
+            "attempts": record.attempt,
+            "sent_at": iso(sent_at(record, epoch)),
+            "settled_at": iso(settled_at(record, epoch)),
+            "po_number": entry.batch.po_number,
+            "order_id": entry.batch.order_id,
+            "link_ref": None if link is None else link_ref(self._vault, link),
+        }
+        if self._reveal.links:
+            row["link"] = link
+        if self._reveal.addresses:
+            row["address"] = recipient.address(record.channel)
+        return row
+
+
+async def write_report(
+    rows: AsyncIterator[Row], out: TextIO, file_format: Literal["csv", "json"], reveal: Reveal
+) -> int:
+    """
+    Write all rows and return how many; little memory is used, however many there are.
+
+    CSV has a header, LF line ends, and nothing where there is no value; a text that a spreadsheet
+    would take for a formula gets a `'` in front, and a CR becomes a space. JSON, one array with a
+    row per line, is exact.
+    """
+    if file_format == "csv":
+        return await _write_csv(rows, out, reveal.columns())
+    return await _write_json(rows, out)
+
+
+async def _write_csv(rows: AsyncIterator[Row], out: TextIO, columns: Sequence[str]) -> int:
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    number = 0
+    async for row in rows:
+        writer.writerow([_harmless(row[column]) for column in columns])
+        number += 1
+    return number
+
+
+async def _write_json(rows: AsyncIterator[Row], out: TextIO) -> int:
+    number = 0
+    async for row in rows:
+        out.write(",\n" if number else "[\n")
+        out.write(json.dumps(row, ensure_ascii=False))
+        number += 1
+    out.write("\n]\n" if number else "[]\n")
+    return number
+
+
+def _harmless(value: str | int | None) -> str | int | None:
+    """Return a cell that no spreadsheet evaluates; a signed number is no danger."""
+    if not isinstance(value, str):
+        return value
+    formula = _FORMULA.match(value) and not _NUMBER.fullmatch(value)
+    # The csv module leaves a lone CR unquoted, and readers take it for the end of the row.
+    return ("'" if formula else "") + value.replace("\r", " ")

@@ -1,0 +1,289 @@
+"""
+The invariants of design.md, recounted from what rests in Redis, by decrypting every batch.
+
+Each page of batches is judged as it stood at one moment, so a running campaign gives no false
+alarm. Totals are compared only with counters that did not move while the batches were counted.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Protocol
+
+from redis.asyncio import Redis
+
+from pipeline.batch import Lane
+from pipeline.blobs import BatchContents, Contents
+from pipeline.campaign import Campaign
+from pipeline.pages import Page, StoredBatch, read_pages
+from pipeline.places import Places
+from pipeline.recount import (
+    UNFINISHED,
+    Entry,
+    Ground,
+    Violation,
+    batch_violations,
+    link_violations,
+    tally,
+)
+from pipeline.rewards.models import OrderRequest
+from pipeline.stages.request import po_number
+from pipeline.store.campaigns import CampaignStore
+from pipeline.store.scripts import texts
+from pipeline.vault import Vault
+
+_SHOWN = 1000
+_COUNTS = 4  # a campaign that never stands still for one count is not compared
+_COUNTERS = ("d:", "p:", "b:", "l:", "h:", "n:")
+_OPEN_DELIVERIES = ("d:pending", "d:sending", "d:uncertain")
+
+
+class RemoteCheck(Protocol):
+    async def violations(
+        self, entry: Entry, request: OrderRequest, links: Sequence[str]
+    ) -> list[Violation]:
+        """Read the order of a batch again and return what differs; may be called again."""
+        ...
+
+
+@dataclass(slots=True)
+class Findings:
+    """
+    What a recount found; the first thousand violations are kept, all are counted.
+
+    `value` is the face value of all links ordered. `compared` is false if the counters never
+    stood still, `unfinished` tells that the campaign had not ended.
+    """
+
+    violations: list[Violation] = field(default_factory=list)
+    count: int = 0
+    batches: int = 0
+    recipients: int = 0
+    links: int = 0
+    orders_read: int = 0
+    value: Decimal = Decimal(0)
+    compared: bool = False
+    unfinished: bool = False
+
+    def add(self, violation: Violation) -> None:
+        self.count += 1
+        if len(self.violations) < _SHOWN:
+            self.violations.append(violation)
+
+
+@dataclass(frozen=True, slots=True)
+class _Totals:
+    counters: Mapping[str, int]
+    due: int
+    finished: bool
+    cancelled: bool
+    active: bool
+
+
+class Verifier:
+    """Recounts one campaign at a time; reads only, and may be repeated at any time."""
+
+    def __init__(self, redis: "Redis", campaigns: CampaignStore, vault: Vault) -> None:
+        self._redis = redis
+        self._contents = Contents(redis, vault)
+        self._places = Places(redis, campaigns, vault)
+
+    async def run(self, serial: str, remote: RemoteCheck | None = None) -> Findings:
+        """Check every invariant that can be seen at rest, and with *remote* every order."""
+        findings = Findings()
+        campaign, violation = await self._contents.definition(serial)
+        if violation is not None:
+            findings.add(violation)
+        before = await self._totals(serial)
+        recount = _Recount(findings, campaign)
+        count = int((await self._campaign(serial)).get("nb", 0))
+        async for page in read_pages(self._redis, serial, count):
+            opened = [
+                (entry, self._contents.open(serial, stored))
+                for stored, entry in recount.page(page)
+            ]
+            for entry, content in opened:
+                _judge_contents(findings, entry, content)
+                await _ask_remote(findings, remote, recount.request(entry), entry, content)
+            for violation in await self._places.violations(serial, page.campaign, opened):
+                findings.add(violation)
+        await self._whole(serial, recount, before, count)
+        return findings
+
+    async def _campaign(self, serial: str) -> dict[str, str]:
+        return texts(await self._redis.hgetall(f"cc:{serial}"))  # type: ignore[misc]
+
+    async def _whole(self, serial: str, recount: "_Recount", before: _Totals, count: int) -> None:
+        """Check what only the whole campaign shows."""
+        findings = recount.findings
+        fields = await self._campaign(serial)
+        findings.unfinished = "fin" not in fields
+        for violation in [*recount.whole(fields), *await self._places.strays(serial, fields)]:
+            findings.add(violation)
+        await self._compare(serial, recount, before, count)
+
+    async def _compare(
+        self, serial: str, recount: "_Recount", before: _Totals, count: int
+    ) -> None:
+        """
+        Compare the counters with the recount, if they stood still meanwhile.
+
+        A difference must show twice: two changes that cancel each other out move no counter.
+        """
+        counted, suspected = recount.counted, None
+        for _ in range(_COUNTS):
+            after = await self._totals(serial)
+            if after == before:
+                found = list(_differences(after, counted))
+                recount.findings.compared = True
+                if not found or found == suspected:
+                    for violation in found:
+                        recount.findings.add(violation)
+                    return
+                suspected = found
+            recount.findings.compared = False
+            before, counted = await self._totals(serial), await self._count(serial, count)
+
+    async def _totals(self, serial: str) -> _Totals:
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hgetall(f"cc:{serial}")
+            pipe.zscore("cc:active", serial)
+            for lane in Lane:
+                pipe.zcard(f"cc:{serial}:due:{lane}")
+            fields, active, *due = await pipe.execute()
+        campaign = texts(fields)
+        counters = {
+            name: int(value)
+            for name, value in campaign.items()
+            if name.startswith(_COUNTERS) and int(value)
+        }
+        return _Totals(
+            counters, sum(due), "fin" in campaign, "can" in campaign, active is not None
+        )
+
+    async def _count(self, serial: str, count: int) -> Counter[str]:
+        """Count the ledger alone, which is much faster than to decrypt it all again."""
+        recount = _Recount(Findings(), None)
+        async for page in read_pages(self._redis, serial, count, sealed=False):
+            recount.page(page)
+        return recount.counted
+
+
+class _Recount:
+    """What the pages seen so far add up to."""
+
+    def __init__(self, findings: Findings, campaign: Campaign | None) -> None:
+        self.findings = findings
+        self.counted: Counter[str] = Counter()
+        self._campaign = campaign
+        self._orders: dict[str, int] = {}
+
+    def page(self, page: Page) -> list[tuple[StoredBatch, Entry]]:
+        """Count a page and judge its batches; return those that could be read."""
+        ground = Ground.of(page.campaign)
+        entries = []
+        for stored in page.batches:
+            entry = self._entry(stored, ground)
+            if entry is not None:
+                self._take(entry)
+                entries.append((stored, entry))
+        return entries
+
+    def request(self, entry: Entry) -> OrderRequest | None:
+        """Return what this batch's order must have asked for; None if that is not known."""
+        if self._campaign is None:
+            return None
+        return OrderRequest(
+            po_number=po_number(self._campaign.id, entry.number),
+            product_id=self._campaign.reward.product_id,
+            value=self._campaign.reward.value,
+            quantity=entry.batch.size,
+        )
+
+    def whole(self, fields: Mapping[str, str]) -> Iterator[Violation]:
+        recipients = int(fields.get("n", 0))
+        if self.findings.recipients != recipients:
+            found = f"{self.findings.recipients} recipients in the batches, {recipients} taken in"
+            yield Violation(5, "recipient_count", None, found)
+        if self._campaign is None:
+            return
+        reward = self._campaign.reward
+        self.findings.value = self.counted["l:ordered"] * reward.value
+        if reward.max_total is not None and self.findings.value > reward.max_total:
+            found = f"ordered for {self.findings.value}, allowed are {reward.max_total}"
+            yield Violation(5, "value", None, found)
+
+    def _entry(self, stored: StoredBatch, ground: Ground) -> Entry | None:
+        try:
+            return Entry.read(stored, ground)
+        except (ValueError, KeyError):
+            self.findings.add(Violation(5, "batch", stored.number, "it is gone or damaged"))
+            return None
+
+    def _take(self, entry: Entry) -> None:
+        self.findings.batches += 1
+        self.findings.recipients += entry.batch.size
+        self.counted.update(tally(entry))
+        for violation in (*batch_violations(entry), *self._order_violations(entry)):
+            self.findings.add(violation)
+
+    def _order_violations(self, entry: Entry) -> Iterator[Violation]:
+        batch, request = entry.batch, self.request(entry)
+        if request is not None and batch.po_number is not None:
+            if batch.po_number != request.po_number:
+                found = f"its PO number is {batch.po_number}, not {request.po_number}"
+                yield Violation(1, "po_number", entry.number, found)
+            elif batch.payload_hash != request.payload_hash():
+                found = "what was ordered is not this campaign's product, value and quantity"
+                yield Violation(5, "value", entry.number, found)
+        if batch.order_id is not None:
+            owner = self._orders.setdefault(batch.order_id, entry.number)
+            if owner != entry.number:
+                found = f"order {batch.order_id} belongs to batch {owner} too"
+                yield Violation(1, "order_id", entry.number, found)
+
+
+def _judge_contents(findings: Findings, entry: Entry, content: BatchContents) -> None:
+    for violation in content.violations:
+        findings.add(violation)
+    if content.links is not None:
+        findings.links += len(content.links)
+        for violation in link_violations(content.links, entry):
+            findings.add(violation)
+    for violation in content.mismatches(entry):
+        findings.add(violation)
+
+
+async def _ask_remote(
+    findings: Findings,
+    remote: RemoteCheck | None,
+    request: OrderRequest | None,
+    entry: Entry,
+    content: BatchContents,
+) -> None:
+    if remote is None or request is None or entry.batch.order_id is None:
+        return
+    findings.orders_read += 1
+    for violation in await remote.violations(entry, request, content.links or ()):
+        findings.add(violation)
+
+
+def _differences(totals: _Totals, counted: Counter[str]) -> Iterator[Violation]:
+    for name in sorted(totals.counters.keys() | counted.keys()):
+        stored = totals.counters.get(name, 0)
+        if stored != counted[name]:
+            found = f"{name} is {stored}, counted are {counted[name]}"
+            yield Violation(5, "counter", None, found)
+    unfinished = sum(counted[f"b:{state}"] for state in UNFINISHED)
+    if totals.due != unfinished:
+        found = f"{totals.due} entries in the due indexes for {unfinished} unfinished batches"
+        yield Violation(7, "due_index", None, found)
+    deliveries = sum(counted[name] for name in _OPEN_DELIVERIES)
+    done = not unfinished and (totals.cancelled or not deliveries)
+    if totals.finished != done:
+        claim = "finished" if totals.finished else "unfinished"
+        found = f"it is {claim}; open are {unfinished} batches and {deliveries} deliveries"
+        yield Violation(7, "finished", None, found)
+    if not totals.finished and not totals.active:
+        yield Violation(7, "active", None, "it is unfinished, but no worker would look at it")

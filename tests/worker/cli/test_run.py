@@ -1,0 +1,275 @@
+"""Running a campaign: refused whole, worked to its end, repeated without effect."""
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from sandbox.server import Sandbox
+from tests.pipeline.installation import Installation
+from tests.worker.cli.desk import Desk
+from tests.worker.cli.files import (
+    DEFECTS,
+    OUTSIDE,
+    Defect,
+    Files,
+    campaign_text,
+    people,
+    people_text,
+)
+
+PEOPLE = 120
+
+
+@pytest.fixture(autouse=True)
+def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ORDERS", "READS", "EMAIL"):
+        monkeypatch.setenv(f"CLAIMCAST_LIMITS__{name}", "unlimited")
+
+
+def asked(sandbox: Sandbox, what: str) -> Any:  # noqa: ANN401 - JSON
+    return httpx.get(f"{sandbox.control_url}/{what}").raise_for_status().json()
+
+
+def left_behind(desk: Desk) -> set[str]:
+    """Return the keys that any campaign has, or its staging area."""
+
+    async def keys(_: Installation) -> set[str]:
+        async with Redis.from_url(desk.url) as redis:
+            found = {key.decode() for key in await redis.keys("cc:*")}
+        # Counters and what serves every campaign are no remains of one.
+        kept = re.compile(r"cc:(serial|keyring|run-id|workers|gcra:.*|rewards:.*|digest.*|key.*)")
+        return {key for key in found if not kept.fullmatch(key)}
+
+    return desk.prepare(keys)
+
+
+async def steer_block(installation: Installation) -> None:
+    serial = await installation.campaigns.find("survey")
+    assert serial is not None
+    await installation.campaigns.block(serial, "o", "order_refused", "No.", probe_after=0)
+
+
+@pytest.mark.parametrize("defect", [*DEFECTS, *OUTSIDE], ids=lambda defect: defect.name)
+def test_every_defect_is_told_and_leaves_nothing_behind(
+    desk: Desk, sandbox: Sandbox, tmp_path: Path, defect: Defect
+) -> None:
+    if '"sms"' in str(defect.campaign):
+        pytest.skip("this version refuses the channel first")
+    files = Files.written(tmp_path, defect.campaign, defect.people, defect.file)
+
+    assert defect.message in desk.run("run", *files.words, code=2).stderr
+    assert left_behind(desk) == set()
+    assert asked(sandbox, "account")["orders"] == []
+
+
+def test_everybody_is_reached_and_a_second_run_says_the_same(
+    desk: Desk, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    words = Files.written(tmp_path, people=people_text(PEOPLE)).words
+
+    first = desk.run("run", *words).stdout
+    account, mails = asked(sandbox, "account"), asked(sandbox, "mails")
+    second = desk.run("run", *words).stdout
+
+    assert f"reached      {PEOPLE} of {PEOPLE}" in first
+    assert second == first
+    assert asked(sandbox, "account")["posts"] == account["posts"]
+    assert asked(sandbox, "mails") == mails
+    assert len({mail["to"] for mail in mails}) == PEOPLE
+
+
+def test_who_was_not_reached_is_told_with_the_reason(
+    desk: Desk, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    rows = people("a,one@example.com,A", "b,bounce-1@example.com,B", "c,bounce-2@example.com,C")
+    words = Files.written(tmp_path, people=rows).words
+
+    report = desk.run("run", *words, code=1).stdout
+
+    assert "reached      1 of 3" in report
+    assert "2 x there is no such mailbox (smtp_550_5.1.1)" in report
+    assert "claimcast retry survey --failed" in report
+    assert "claimcast recipient survey b" in report
+    assert "claimcast report survey --format csv" in report
+    assert desk.run("run", *words, code=1).stdout == report
+
+
+def test_json_is_one_document_and_the_report_goes_to_people(
+    desk: Desk, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    words = Files.written(tmp_path).words
+
+    result = desk.run("run", *words, "--json")
+    found = desk.run("status", "survey", "--json").stdout
+
+    assert json.loads(result.stdout) == json.loads(found)
+    assert "reached      2 of 2" in result.stderr
+    refused = Files.written(tmp_path, people=people("1,nobody,A")).words
+    document = json.loads(desk.run("run", *refused, "--json", code=2).stdout)
+    assert [problem["line"] for problem in document["problems"]] == [2]
+
+
+def test_other_content_under_the_same_id_is_refused(
+    desk: Desk, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    desk.run("run", *Files.written(tmp_path).words)
+
+    changed = Files.written(tmp_path, people=people("1,one@example.com,Zoë", "2,x@example.com,B"))
+    assert "first on line 3" in desk.run("run", *changed.words, code=2).stderr
+    dearer = Files.written(tmp_path, campaign_text(value="25.00"))
+    assert "[reward] differ" in desk.run("run", *dearer.words, code=2).stderr
+
+
+def test_held_batch_is_told_with_the_command_that_moves_it(
+    desk: Desk, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    httpx.put(f"{sandbox.control_url}/faults", json={"order_fails": 1.0}).raise_for_status()
+    words = Files.written(tmp_path).words
+
+    report = desk.run("run", *words, code=1).stdout
+
+    assert "November survey (survey): blocked" in report
+    assert "the order failed or was cancelled (order_failed) [1 batch]" in report
+    assert "`claimcast retry survey --held`" in report
+
+
+def test_running_again_says_that_what_blocked_it_is_mended(
+    desk: Desk, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    words = Files.written(tmp_path).words
+    desk.run("submit", *words)
+    desk.prepare(steer_block)
+
+    assert "reached      2 of 2" in desk.run("run", *words).stdout
+
+
+def test_running_again_does_not_end_a_pause(desk: Desk, sandbox: Sandbox, tmp_path: Path) -> None:
+    words = Files.written(tmp_path).words
+    desk.run("submit", *words)
+    desk.run("pause", "survey")
+
+    report = desk.run("run", *words, code=1).stdout
+
+    assert "November survey (survey): paused" in report
+    assert "to go on: claimcast resume survey" in report
+    assert asked(sandbox, "account")["orders"] == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "code", "sentence"),
+    [
+        ("REWARDS__BASE_URL", "http://127.0.0.1:1", 3, "The rewards API cannot be reached"),
+        ("REWARDS__ACCESS_TOKEN", "wrong", 2, "The rewards API refuses the credentials"),
+        ("SMTP__PORT", "1", 3, "The mail server 127.0.0.1:1 cannot be used"),
+        ("SMTP__SECURITY", "starttls", 2, "does not offer STARTTLS"),
+        ("REDIS__URL", "redis://127.0.0.1:1/0", 3, "Redis cannot be reached"),
+    ],
+)
+def test_what_cannot_be_used_is_told_before_anything_is_submitted(
+    desk: Desk,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    setting: str,
+    value: str,
+    code: int,
+    sentence: str,
+) -> None:
+    monkeypatch.setenv(f"CLAIMCAST_{setting}", value)
+    begun = time.monotonic()
+
+    result = desk.run("run", *Files.written(tmp_path).words, code=code)
+
+    assert sentence in result.stderr
+    assert time.monotonic() - begun < 20
+    assert left_behind(desk) == set()
+
+
+@pytest.mark.parametrize(
+    ("missing", "named"),
+    [
+        (("REWARDS__BASE_URL", "REWARDS__EMAIL", "REWARDS__ACCESS_TOKEN"), "REWARDS__BASE_URL"),
+        (("SMTP__HOST", "SMTP__PORT", "SMTP__SECURITY", "SMTP__SENDER"), "SMTP__HOST"),
+    ],
+)
+def test_missing_configuration_is_named(
+    desk: Desk,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    missing: tuple[str, ...],
+    named: str,
+) -> None:
+    for name in missing:
+        monkeypatch.delenv(f"CLAIMCAST_{name}")
+
+    result = desk.run("run", *Files.written(tmp_path).words, code=2)
+
+    assert f"set CLAIMCAST_{named}" in result.stderr
+
+
+def test_channel_that_cannot_be_used_is_refused(
+    desk: Desk, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    rows = people("1,one@example.com,A,+14155552671", columns="id,email,name,phone")
+    files = Files.written(tmp_path, campaign_text(channels='["email", "sms"]'), rows)
+
+    assert "cannot send over sms" in desk.run("run", *files.words, code=2).stderr
+    assert left_behind(desk) == set()
+
+
+def test_rows_with_problems_go_to_a_private_file(
+    desk: Desk, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    rows = people("1,one@example.com,A", "2,nobody,B", "3,three@example.com,C")
+    words = Files.written(tmp_path, people=rows).words
+
+    result = desk.run("run", *words, "--skip-invalid")
+
+    rejected = tmp_path / "people.rejected.csv"
+    assert "reached      2 of 2" in result.stdout
+    assert str(rejected) in result.stderr
+    assert rejected.read_text("utf-8").splitlines()[1].startswith("3,email: is not an e-mail")
+    assert rejected.stat().st_mode & 0o777 == 0o600
+    elsewhere = tmp_path / "elsewhere.csv"
+    desk.run("run", *words, "--skip-invalid", "--rejected", str(elsewhere))
+    assert elsewhere.read_bytes() == rejected.read_bytes()
+
+
+def test_place_for_rejected_rows_is_looked_at_first(
+    desk: Desk, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    words = Files.written(tmp_path, people=people("1,one@example.com,A", "2,nobody,B")).words
+    nowhere = str(tmp_path / "missing" / "rejected.csv")
+
+    result = desk.run("run", *words, "--skip-invalid", "--rejected", nowhere, code=2)
+
+    assert "cannot be written" in result.stderr
+    assert left_behind(desk) == set()
+
+
+def test_people_may_come_from_standard_input(
+    desk: Desk, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    campaign, _ = Files.written(tmp_path, people=None).words
+
+    result = desk.run("run", campaign, "-", typed=people_text(3))
+
+    assert "reached      3 of 3" in result.stdout
+
+
+def test_ids_that_are_addresses_are_not_shown(
+    desk: Desk, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    rows = people("one@example.com,one@example.com,A")
+
+    result = desk.run("run", *Files.written(tmp_path, people=rows).words)
+
+    assert "claimcast recipient survey RECIPIENT" in result.stdout
+    assert "one@example.com" not in result.output

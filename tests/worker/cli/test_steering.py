@@ -1,0 +1,126 @@
+"""Steering says what it did, does it once, and takes effect."""
+
+import pytest
+
+from pipeline.batch import Lane
+from pipeline.store.campaigns import Snapshot
+from tests.pipeline.installation import Installation
+from tests.worker.cli.desk import Desk
+
+ID = "survey-2026-11"
+
+
+async def submit(ledger: Installation) -> str:
+    return await ledger.submitted()
+
+
+async def finish(ledger: Installation) -> str:
+    serial = await ledger.submitted()
+    await ledger.finished(serial)
+    return serial
+
+
+async def snapshot(ledger: Installation) -> Snapshot:
+    return await ledger.snapshot(str(await ledger.campaigns.find(ID)))
+
+
+def test_a_paused_campaign_starts_nothing_until_it_is_resumed(desk: Desk) -> None:
+    desk.prepare(submit)
+    for _ in range(2):
+        assert "is paused" in desk.run("pause", ID).stderr
+    assert not desk.prepare(lambda ledger: ledger.claims(Lane.ORDER))
+    for _ in range(2):
+        told = desk.run("resume", ID).stderr
+        assert "goes on" in told
+        assert "No worker is running" in told
+    assert len(desk.prepare(lambda ledger: ledger.claims(Lane.ORDER))) == 3
+
+
+def test_resuming_lifts_a_block(desk: Desk) -> None:
+    async def block(ledger: Installation) -> None:
+        await ledger.campaigns.block(
+            await submit(ledger), "o", "order_refused", "no such thing", probe_after=0
+        )
+
+    desk.prepare(block)
+    assert "Blocked" not in desk.run("resume", ID).stderr
+    assert desk.prepare(snapshot).text("blk:o") is None
+
+
+def test_cancelling_says_what_happens_and_is_final(desk: Desk) -> None:
+    async def order(ledger: Installation) -> None:
+        await ledger.ordered(await submit(ledger))
+
+    desk.prepare(order)
+    told = desk.run("cancel", ID).stderr
+    assert "5 messages will not be sent; 3 open orders (5 links) will be read to the end" in told
+    assert "was cancelled before" in desk.run("cancel", ID, "--yes").stderr
+    for words in (["pause"], ["resume"], ["retry", "--failed"]):
+        assert "that is final" in desk.run(words[0], ID, *words[1:], code=2).stderr
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 1)])
+def test_cancelling_asks_on_a_terminal(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
+) -> None:
+    desk.prepare(submit)
+    # Click's runner puts its own standard input in place, which is never a terminal.
+    monkeypatch.setattr("worker.cli.steering.on_terminal", lambda: True)
+    assert "for good?" in desk.run("cancel", ID, code=code, typed=answer).stderr
+    assert bool(desk.prepare(snapshot).text("can")) == (code == 0)
+
+
+@pytest.mark.parametrize("command", ["pause", "resume", "cancel"])
+def test_a_finished_campaign_is_not_steered(desk: Desk, command: str) -> None:
+    desk.prepare(finish)
+    told = desk.run(command, ID, code=2).stderr
+    assert "has finished" in told
+    assert desk.prepare(snapshot).text("pau") is None
+
+
+def test_retrying_needs_to_know_what(desk: Desk) -> None:
+    desk.prepare(submit)
+    assert "--failed, --uncertain, --held" in desk.run("retry", ID, code=2).stderr
+    assert "goes with --held" in desk.run("retry", ID, "--failed", "--adopt", code=2).stderr
+
+
+def test_failed_deliveries_are_pending_again(desk: Desk) -> None:
+    async def fail(ledger: Installation) -> None:
+        serial = await submit(ledger)
+        await ledger.fulfilled(serial)
+        await ledger.settled(serial, "f", "smtp_550")
+
+    desk.prepare(fail)
+    assert "5 deliveries pending again, 0 held batches" in desk.run("retry", ID, "--failed").stderr
+    assert desk.prepare(snapshot).deliveries()["pending"] == 5
+    assert "nothing of that kind" in desk.run("retry", ID, "--failed").stderr
+    assert "every invariant holds" in desk.run("verify", ID).stdout
+
+
+def test_held_batches_move_on_and_may_adopt(desk: Desk) -> None:
+    async def hold(ledger: Installation) -> None:
+        await submit(ledger)
+        for claim in await ledger.claims(Lane.ORDER):
+            await ledger.batches.hold(claim, "foreign_order", missing=0, reread=0)
+
+    desk.prepare(hold)
+    told = desk.run("retry", ID, "--held", "--adopt").stderr
+    assert "0 deliveries pending again, 3 held batches moved on." in told
+    claims = desk.prepare(lambda ledger: ledger.claims(Lane.ORDER))
+    assert [claim.batch.adopt for claim in claims] == [True, True, True]
+
+
+@pytest.mark.parametrize("paused", [True, False])
+def test_retrying_lifts_blocks_but_not_the_pause_of_a_person(desk: Desk, *, paused: bool) -> None:
+    async def block(ledger: Installation) -> None:
+        serial = await submit(ledger)
+        await ledger.campaigns.block(serial, "s", "smtp_535_5.7.8", "no", probe_after=0)
+        if paused:
+            await ledger.campaigns.steer(serial, "pause")
+
+    desk.prepare(block)
+    told = desk.run("retry", ID, "--held").stderr
+    found = desk.prepare(snapshot)
+    assert (found.text("pau") is not None) == paused
+    assert (found.text("blk:s") is not None) == paused
+    assert ("It is paused" in told) == paused

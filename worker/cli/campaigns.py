@@ -1,0 +1,37 @@
+"""From the campaign's id on the command line to the campaign."""
+
+from difflib import get_close_matches
+
+from pipeline.errors import InputError
+from pipeline.store.campaigns import Snapshot
+from worker.app import App
+
+
+async def found_campaign(app: App, campaign_id: str) -> Snapshot:
+    """Return the campaign as it stands; raises InputError, naming the nearest id there is."""
+    serial = await app.campaigns.find(campaign_id)
+    if serial is not None:
+        return await app.campaigns.snapshot(serial)
+    if await app.redis.hexists("cc:staging", campaign_id):  # type: ignore[misc]
+        msg = (
+            f'Campaign "{campaign_id}" is being submitted at the moment, and nothing is ordered'
+            " before that is complete; try again soon."
+        )
+        raise InputError(msg)
+    known = list(await app.campaigns.ids())
+    msg = f'There is no campaign "{campaign_id}"{_hint(campaign_id, known)}'
+    raise InputError(msg)
+
+
+def _hint(campaign_id: str, known: list[str]) -> str:
+    nearest = get_close_matches(campaign_id, known, n=1)
+    if nearest:
+        return f'; did you mean "{nearest[0]}"?'
+    if known:
+        return "; `claimcast status` shows all."
+    return "; none was submitted yet: `claimcast submit` does that."
+
+
+def times(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: `1 batch`, `2 batches`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

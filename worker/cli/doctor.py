@@ -1,0 +1,207 @@
+"""The command `doctor`: what of the set-up works, and what to do about what does not."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from pydantic import BaseModel, SecretStr
+
+from config.errors import ConfigError
+from config.settings import Settings
+from config.variables import DELIMITER, PREFIX
+from pipeline.campaign import Campaign
+from pipeline.errors import (
+    BlockedError,
+    ClaimcastError,
+    CredentialsError,
+    RefusedError,
+    RewardsError,
+    UnavailableError,
+)
+from pipeline.intake.campaign_file import load_campaign
+from pipeline.models import ChannelName
+from pipeline.ports import Channel
+from pipeline.reasons import find_reason
+from pipeline.rewards.products import check_product
+from worker.app import App, Rewards, open_app, open_channels, open_rewards
+from worker.cli.campaigns import times
+from worker.cli.entry import BAD_INPUT, OK, UNREACHABLE, command, settings
+from worker.cli.overview import surroundings
+
+_PRIVATE = frozenset({"email", "username", "account_sid"})
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that was tried; `code` is the exit status that it alone would give."""
+
+    subject: str
+    words: str
+    code: int = OK
+
+    def __str__(self) -> str:
+        return f"{'ok' if self.code == OK else 'not ok':6}  {self.subject:13}  {self.words}"
+
+
+@click.command()
+@click.argument(
+    "campaign_file",
+    metavar="[CAMPAIGN.toml]",
+    required=False,
+    type=click.Path(path_type=Path),
+)
+@command
+async def doctor(campaign_file: Path | None) -> int:
+    """Try configuration, Redis, keys, rewards API and mail server; nothing is sent or ordered."""
+    codes = set()
+    async for line in _lines(campaign_file):
+        click.echo(str(line))
+        codes.add(line.code)
+    # What is configured wrongly has to be mended before anything can be reached.
+    return BAD_INPUT if BAD_INPUT in codes else max(codes)
+
+
+async def _lines(campaign_file: Path | None) -> AsyncIterator[Line]:
+    try:
+        found = settings()
+    except ConfigError as error:
+        for sentence in str(error).splitlines():
+            yield Line("configuration", sentence, BAD_INPUT)
+        return
+    for line in _variables(found):
+        yield line
+    campaign = None
+    if campaign_file is not None:
+        campaign, problems = load_campaign(campaign_file)
+        for problem in problems:
+            yield Line("campaign", str(problem), BAD_INPUT)
+        if campaign is not None:
+            yield Line("campaign", f'{campaign_file.name} is campaign "{campaign.id}"')
+    async for line in _connections(found, campaign):
+        yield line
+
+
+async def _connections(found: Settings, campaign: Campaign | None) -> AsyncIterator[Line]:
+    async with AsyncExitStack() as stack:
+        try:
+            app = await stack.enter_async_context(open_app(found))
+        except (ClaimcastError, ConfigError) as error:
+            yield Line("redis, keys", str(error), _code(error))
+            yield Line("rewards API", "not tried, as its token is kept in Redis", _code(error))
+        else:
+            yield await _redis(app)
+            yield await _rewards(app, campaign)
+        async for line in _channels(found, campaign):
+            yield line
+
+
+def _variables(found: Settings) -> Iterator[Line]:
+    shown = [f"{name}={value}" for name, value in _set(found, PREFIX)]
+    if not shown:
+        yield Line("configuration", "nothing is set: every setting has its default")
+    for words in shown:
+        yield Line("configuration", words)
+
+
+def _set(group: BaseModel, prefix: str) -> Iterator[tuple[str, str]]:
+    """Yield the name and what may be shown of every variable that is set."""
+    for field in type(group).model_fields:
+        if field not in group.model_fields_set:
+            continue
+        value, name = getattr(group, field), prefix + field.upper()
+        if isinstance(value, BaseModel):
+            yield from _set(value, name + DELIMITER)
+        elif isinstance(value, SecretStr) or field in _PRIVATE:
+            yield name, "set"
+        elif value is not None:
+            yield name, ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+async def _redis(app: App) -> Line:
+    info = await app.redis.info("server")
+    version = info.get("valkey_version") or info.get("redis_version")
+    around = await surroundings(app)
+    kind = "embedded" if app.settings.redis.url is None else "outside"
+    unsafe = ", accepted although unsafe" if app.settings.unsafe_redis else ""
+    return Line(
+        "redis, keys",
+        f"the {kind} server ({version}) keeps what it acknowledges{unsafe}, the keys open its"
+        f" data, {times(around.workers, 'worker')} alive",
+    )
+
+
+async def _rewards(app: App, campaign: Campaign | None) -> Line:
+    try:
+        async with open_rewards(app) as rewards:
+            return await _account(rewards, campaign)
+    except ClaimcastError as error:
+        return Line("rewards API", _sentence(error), _code(error))
+
+
+async def _account(rewards: Rewards, campaign: Campaign | None) -> Line:
+    token = await rewards.client.create_token()
+    words = f"it accepts the credentials; a token lives {token.expires_in:.0f} s"
+    products = await rewards.client.products()
+    if campaign is None:
+        return Line("rewards API", f"{words}; {times(len(products), 'product')} offered")
+    problem = check_product(products, campaign.reward)
+    if problem is not None:
+        return Line("rewards API", f"{words}, but {problem}", BAD_INPUT)
+    product = f'"{campaign.reward.product_id}" can be ordered for {campaign.reward.value}'
+    return Line("rewards API", f"{words}; product {product}")
+
+
+async def _channels(found: Settings, campaign: Campaign | None) -> AsyncIterator[Line]:
+    wanted = set(campaign.delivery.channels) if campaign is not None else set()
+    try:
+        async with open_channels(found) as channels:
+            for name in ChannelName:
+                if name in channels:
+                    yield await _channel(channels[name])
+                elif name in wanted or (name is ChannelName.EMAIL and not channels):
+                    yield Line(name, _unconfigured(name), BAD_INPUT)
+    except ClaimcastError as error:
+        yield Line("channels", str(error), _code(error))
+
+
+async def _channel(channel: Channel) -> Line:
+    try:
+        return Line(channel.name, await channel.check())
+    except BlockedError as error:
+        reason = find_reason(error.code)
+        action = f" {reason.remedy('CAMPAIGN')}" if reason is not None else ""
+        code = BAD_INPUT if error.fatal else UNREACHABLE
+        return Line(channel.name, f"{error}.{action}", code)
+
+
+def _unconfigured(name: ChannelName) -> str:
+    if name is ChannelName.EMAIL:
+        return "not configured: set CLAIMCAST_SMTP__HOST and CLAIMCAST_SMTP__SENDER"
+    return "not configured: set CLAIMCAST_TWILIO__ACCOUNT_SID and the others of its group"
+
+
+def _sentence(error: ClaimcastError) -> str:
+    match error:
+        case CredentialsError():
+            return (
+                f"it refuses the credentials ({error}): check CLAIMCAST_REWARDS__EMAIL and "
+                "CLAIMCAST_REWARDS__ACCESS_TOKEN"
+            )
+        case RefusedError():
+            return f"it refuses the request ({error}): check CLAIMCAST_REWARDS__BASE_URL"
+        case RewardsError():
+            return (
+                f"it does not answer as it should ({error}): check CLAIMCAST_REWARDS__BASE_URL "
+                "and the network, or try again later"
+            )
+        case _:
+            return str(error)
+
+
+def _code(error: Exception) -> int:
+    """Return whether the error is one of reaching something, or of the configuration."""
+    if isinstance(error, CredentialsError | RefusedError):
+        return BAD_INPUT
+    return UNREACHABLE if isinstance(error, UnavailableError | RewardsError) else BAD_INPUT

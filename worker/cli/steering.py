@@ -1,0 +1,182 @@
+"""The commands that steer a campaign: pause, resume, cancel and retry."""
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from typing import Literal
+
+import click
+
+from pipeline.errors import InputError
+from pipeline.store.campaigns import Snapshot
+from worker.app import App, open_app
+from worker.cli.campaigns import found_campaign, times
+from worker.cli.entry import NOT_ALL_REACHED, OK, command, say, settings
+from worker.cli.overview import advice, view
+
+_AT_ONCE = 50
+_DONE = {"pause": "pausing", "resume": "resuming", "cancel": "cancelling"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What to retry."""
+
+    failed: bool
+    uncertain: bool
+    held: bool
+    adopt: bool
+
+
+@click.command()
+@click.argument("campaign")
+@command
+async def pause(campaign: str) -> int:
+    """Stop CAMPAIGN from starting anything; what is on the wire is finished."""
+    async with open_app(settings()) as app:
+        snapshot = await found_campaign(app, campaign)
+        await _steer(app, snapshot, "pause")
+    say(
+        f'Campaign "{campaign}" is paused: within a second nothing more is ordered or sent. '
+        f"`claimcast resume {campaign}` lets it go on."
+    )
+    return OK
+
+
+@click.command()
+@click.argument("campaign")
+@command
+async def resume(campaign: str) -> int:
+    """Let CAMPAIGN go on after a pause, or after what blocked it was mended."""
+    async with open_app(settings()) as app:
+        snapshot = await found_campaign(app, campaign)
+        await _steer(app, snapshot, "resume")
+        say(f'Campaign "{campaign}" goes on.')
+        for line in advice(await view(app, snapshot.serial)):
+            say(line)
+    return OK
+
+
+@click.command()
+@click.argument("campaign")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@command
+async def cancel(campaign: str, *, yes: bool) -> int:
+    """End CAMPAIGN for good: no new order, no new message."""
+    async with open_app(settings()) as app:
+        snapshot = await found_campaign(app, campaign)
+        if snapshot.text("can"):
+            say(f'Campaign "{campaign}" was cancelled before.')
+            return OK
+        _refuse_ended(snapshot, "cancel")
+        say(_consequences(snapshot))
+        if not yes and on_terminal() and not click.confirm("Cancel it for good?", err=True):
+            say("Nothing was changed.")
+            return NOT_ALL_REACHED
+        await _steer(app, snapshot, "cancel")
+    say(
+        f'Campaign "{campaign}" is cancelled; `claimcast status {campaign}` shows how far the'
+        " workers have brought it to its end."
+    )
+    return OK
+
+
+@click.command()
+@click.argument("campaign")
+@click.option("--failed", is_flag=True, help="People whose deliveries failed or bounced.")
+@click.option("--uncertain", is_flag=True, help="Messages that may or may not have arrived.")
+@click.option("--held", is_flag=True, help="Batches that are held.")
+@click.option("--adopt", is_flag=True, help="With --held: take orders found under our PO numbers.")
+@command
+async def retry(campaign: str, *, failed: bool, uncertain: bool, held: bool, adopt: bool) -> int:
+    """Try again what only a person can move; people keep their links."""
+    _check_flags(failed=failed, uncertain=uncertain, held=held, adopt=adopt)
+    wanted = Wanted(failed=failed, uncertain=uncertain, held=held, adopt=adopt)
+    async with open_app(settings()) as app:
+        snapshot = await found_campaign(app, campaign)
+        if snapshot.text("can"):
+            msg = f'Campaign "{campaign}" was cancelled, and that is final.'
+            raise InputError(msg)
+        moved, freed = await _retry(app, snapshot, wanted)
+        if not snapshot.text("pau"):
+            # A retry says that the cause is mended, so what it blocked goes on too.
+            await app.campaigns.steer(snapshot.serial, "resume")
+        say(_retried(moved, freed))
+        for line in advice(await view(app, snapshot.serial)):
+            say(line)
+    return OK
+
+
+def on_terminal() -> bool:
+    """Return whether somebody is there to be asked."""
+    return sys.stdin.isatty()
+
+
+def _check_flags(*, failed: bool, uncertain: bool, held: bool, adopt: bool) -> None:
+    if adopt and not held:
+        msg = "--adopt goes with --held."
+        raise click.UsageError(msg)
+    if not (failed or uncertain or held):
+        msg = "Say what to retry: --failed, --uncertain, --held, or several of them."
+        raise click.UsageError(msg)
+
+
+async def _retry(app: App, snapshot: Snapshot, wanted: Wanted) -> tuple[int, int]:
+    """Go through all batches, some at a time; return deliveries and batches moved."""
+    moved = freed = 0
+    for first in range(1, snapshot.batch_count + 1, _AT_ONCE):
+        numbers = range(first, min(first + _AT_ONCE, snapshot.batch_count + 1))
+        results = await asyncio.gather(
+            *(_retry_batch(app, snapshot.serial, number, wanted) for number in numbers)
+        )
+        moved += sum(deliveries for deliveries, _ in results)
+        freed += sum(batches for _, batches in results)
+    return moved, freed
+
+
+async def _retry_batch(app: App, serial: str, number: int, wanted: Wanted) -> tuple[int, int]:
+    return await app.batches.retry(
+        serial,
+        number,
+        failed=wanted.failed,
+        uncertain=wanted.uncertain,
+        held=wanted.held,
+        adopt=wanted.adopt,
+    )
+
+
+def _retried(moved: int, freed: int) -> str:
+    if not moved and not freed:
+        return "There was nothing of that kind to retry."
+    return (
+        f"{times(moved, 'delivery', 'deliveries')} pending again, "
+        f"{times(freed, 'held batch', 'held batches')} moved on."
+    )
+
+
+async def _steer(app: App, snapshot: Snapshot, verb: Literal["pause", "resume", "cancel"]) -> None:
+    """Steer the campaign; raises InputError if it has ended."""
+    if not await app.campaigns.steer(snapshot.serial, verb):
+        _refuse_ended(await app.campaigns.snapshot(snapshot.serial), verb)
+
+
+def _refuse_ended(snapshot: Snapshot, verb: Literal["pause", "resume", "cancel"]) -> None:
+    campaign = snapshot.campaign_id
+    if snapshot.text("can") and verb != "cancel":
+        msg = f'Campaign "{campaign}" was cancelled, and that is final: nothing was changed.'
+        raise InputError(msg)
+    if snapshot.text("fin") and not snapshot.text("can"):
+        msg = f'Campaign "{campaign}" has finished, so {_DONE[verb]} it changes nothing.'
+        raise InputError(msg)
+
+
+def _consequences(snapshot: Snapshot) -> str:
+    pending = snapshot.deliveries()["pending"]
+    awaited = snapshot.links()["awaited"]
+    orders = snapshot.batches()["ordered"]
+    return (
+        "Cancelling is final: no new order and no new message. "
+        f"{times(pending, 'message')} will not be sent; {times(orders, 'open order')} "
+        f"({times(awaited, 'link')}) will be read to the end, and links that nobody was sent are "
+        "spare."
+    )
