@@ -8,7 +8,6 @@ from redis.asyncio import Redis
 from pipeline.rate import Rate
 from pipeline.store.scripts import Scripts, texts
 
-NAMES = ("tokens", "orders", "reads", "email", "sms")
 _LONGEST_SILENCE = 3600.0  # a Retry-After is clamped to an hour (design.md, rate limits)
 
 
@@ -83,9 +82,16 @@ class Limiter:
 
     async def set_rate(self, name: str, rate: Rate) -> None:
         await self._redis.hset("cc:limits", name, f"{rate.interval_us!r}|{rate}")  # type: ignore[misc]
+        await self._forget_booking(name)
 
     async def unset_rate(self, name: str) -> bool:
-        return bool(await self._redis.hdel("cc:limits", name))  # type: ignore[misc]
+        removed = bool(await self._redis.hdel("cc:limits", name))  # type: ignore[misc]
+        await self._forget_booking(name)
+        return removed
+
+    async def _forget_booking(self, name: str) -> None:
+        # Until `next` nobody would even ask, however far ahead the old rate had booked.
+        await self._redis.hdel(f"cc:gcra:{name}", "next")  # type: ignore[misc]
 
     async def rates(self) -> dict[str, tuple[Rate, bool]]:
         """Return every limiter's rate, and whether it was set at run time."""

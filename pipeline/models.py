@@ -80,8 +80,8 @@ class Message:
     One message, ready to go out over one channel.
 
     `to` is the bare address, `content` what goes on the wire (for e-mail the complete RFC 5322
-    message with CRLF line ends), `key` the delivery key, the same for every repetition. `sender` is
-    the envelope sender if it is not the channel's own, `callback` where the provider reports to,
+    message with CRLF line ends), `key` the delivery key, the same for every repetition. `sender`
+    is the envelope sender if it is not the channel's own, `callback` where the provider reports to,
     `link` what the message can be recognised by at the provider.
     """
 

@@ -1,13 +1,14 @@
 """Stage "distribute": one message to each recipient of a batch whose turn it is."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from pipeline.campaign import Campaign
 from pipeline.clock import uptime
+from pipeline.errors import ClaimcastError
 from pipeline.leases import Lease
 from pipeline.limits import Limiter
 from pipeline.models import ChannelName, DeliveryStatus, Recipient, delivery_key
@@ -59,8 +60,12 @@ class DistributeStage:
         known, packet = await self._catalog.of(claim), await self._packet(claim)
         current, delay = Round(lease), 0.0
         until = uptime() + _WORK_SECONDS
+        due = _due(claim, known.campaign)
+        if not due.keys() <= self._outboxes.keys():
+            await self._block(claim, due.keys() - self._outboxes.keys())
+            return
         try:
-            for channel, wanted in _due(claim, known.campaign).items():
+            for channel, wanted in due.items():
                 delay = max(
                     delay, await self._start(current, known, packet, channel, wanted, until)
                 )
@@ -75,10 +80,27 @@ class DistributeStage:
             **current.results,
         )
 
+    async def _block(self, claim: Claim, missing: Collection[ChannelName]) -> None:
+        """Stop a campaign whose channel this worker was not given the settings of."""
+        log.warning(
+            "campaign.blocked", campaign=claim.campaign_id, reason="channel_not_configured"
+        )
+        await self._campaigns.block(
+            claim.unit.serial,
+            "s",
+            "channel_not_configured",
+            ", ".join(sorted(missing)),
+            probe_after=0,
+        )
+        await self._batches.wait(claim, delay=0)
+
     async def _packet(self, claim: Claim) -> Packet:
         unit = claim.unit
         recipients = await self._campaigns.recipients(unit.serial, unit.batch)
         links = await self._batches.links(unit.serial, unit.batch)
+        if not len(links) == len(recipients) == claim.batch.size:
+            msg = "The batch does not hold one link per recipient: run `claimcast verify`."
+            raise ClaimcastError(msg)
         return Packet(recipients, links)
 
     async def _start(

@@ -23,6 +23,8 @@ from pipeline.store.campaigns import CampaignStore
 
 log = structlog.get_logger()
 
+_BLOCKED_PAUSE = 60.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderReading:
@@ -118,7 +120,8 @@ class FulfilmentStage:
                 await self._campaigns.block(
                     claim.unit.serial, "r", step.reason, step.words, probe_after=step.probe_after
                 )
-                await self._batches.wait(claim, delay=0)
+                # A cancelled campaign's orders are read on whatever blocks it, but not at once.
+                await self._batches.wait(claim, delay=_BLOCKED_PAUSE if claim.cancelled else 0)
 
     async def _receive(self, claim: Claim, links: tuple[str, ...], evidence: bytes) -> None:
         seen = await self._batches.links_received(claim, links)

@@ -98,21 +98,20 @@ class OrderStage:
             await self._batches.order_unsent(claim, nonce)
             raise
         except RewardsError as error:
+            if _ordered_nothing(error):
+                await self._batches.order_unsent(claim, nonce)
             # The cached products may be a week old: look once more before blaming the campaign.
             if isinstance(error, RefusedError):
                 known.product_checked = False
                 return await self._explain(known, error)
-            return await self._refused(lease, request, error, posts=posts, nonce=nonce)
+            return await self._refused(lease, request, error, posts=posts)
         await self._placed(lease, order)
         return None
 
     async def _refused(
-        self, lease: Lease, request: OrderRequest, error: RewardsError, *, posts: int, nonce: str
+        self, lease: Lease, request: OrderRequest, error: RewardsError, *, posts: int
     ) -> OrderStep | None:
-        claim = lease.claim
-        if isinstance(error, RewardsUnavailableError) and not error.sent:
-            await self._batches.order_unsent(claim, nonce)
-        step = await self._decide(claim, error, posts=posts)
+        step = await self._decide(lease.claim, error, posts=posts)
         return (
             await self._adopt(lease, request, step.order_id) if isinstance(step, Adopt) else step
         )
@@ -177,6 +176,17 @@ class OrderStage:
                 await self._batches.wait(claim, delay=0)
             case Placed() | Adopt():  # settled where they are decided
                 pass
+
+
+def _ordered_nothing(error: RewardsError) -> bool:
+    """
+    Return whether a POST that met *error* certainly placed no order.
+
+    Only a POST that may have placed one makes the order found under its PO number later ours.
+    """
+    if isinstance(error, RewardsUnavailableError):
+        return not error.sent or error.code == "http_429"
+    return True
 
 
 def _names(claim: Claim) -> dict[str, str | int]:

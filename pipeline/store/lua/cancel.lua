@@ -22,6 +22,9 @@ end
 for _, lane in ipairs({ 'o', 'r', 's' }) do
   for _, number in ipairs(redis.call('ZRANGE', due_key(serial, lane), 0, -1)) do
     redis.call('ZADD', due_key(serial, lane), 'LT', now, number)
+    if redis.call('HEXISTS', batch_key(serial, number), 'tok') == 1 then
+      redis.call('HSET', batch_key(serial, number), 'wake', '1')
+    end
   end
 end
 redis.call('ZADD', 'cc:active', 'NX', 0, serial)

@@ -4,7 +4,8 @@
 --
 -- Returns nothing if it may not be taken; else {token, campaign id, cancelled ('0', '1'), version, epoch of the
 -- campaign, now, flat batch hash, flat ledger}. A repeated call (the reply was lost)
--- returns the same grant. What a dead worker left in flight becomes uncertain here.
+-- returns the same grant; a job that runs again after its work does not, as a turn is used up by its
+-- claim. What a dead worker left in flight becomes uncertain here.
 
 local serial, number, lane, turn, nonce = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local lease = tonumber(ARGV[6])
@@ -32,6 +33,7 @@ else
   end
   token = redis.call('HINCRBY', batch, 'fence', 1) .. ':' .. nonce
   redis.call('HSET', batch, 'tok', token, 'lu', digits(now + lease))
+  redis.call('HINCRBY', batch, 'turn', 1)
 end
 redis.call('ZADD', due_key(serial, lane), digits(now + lease), number)
 

@@ -28,13 +28,16 @@ end
 local state, lane, delay = 'done', nil, 0
 if wait then
   state, lane, delay = 'fulfilled', 's', math.max(wait, tonumber(ARGV[4]))
-elseif uncertain then
+elseif uncertain and not c.cancelled then
   state, lane = 'held', 'h'
+elseif uncertain then
+  -- Cancelled meanwhile: nobody would look at a held batch any more, so it goes to its end.
+  state, lane = 'fulfilled', 's'
 end
 if state ~= 'fulfilled' then
   move_batch(serial, number, state, deltas, state == 'held' and 'uncertain' or nil)
   save_counts(c.key, deltas)
 end
 release(serial, number, lane, delay)
-finish_if_done(c.key, serial)
+finish_if_done(c.key, serial, c.cancelled)
 return state

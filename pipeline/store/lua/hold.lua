@@ -10,6 +10,12 @@ local batch = batch_key(serial, number)
 if not holds(batch, token) then
   return 0
 end
+local slow = tonumber(ARGV[7])
+if slow == 0 and campaign_facts(serial).cancelled then
+  -- Nobody looks at what is held in a cancelled campaign: let it be worked to its end instead.
+  release(serial, number, redis.call('HEXISTS', batch, 'oid') == 1 and 'r' or 'o', 0)
+  return 1
+end
 local deltas = {}
 if ARGV[5] ~= '' then
   redis.call('SET', 'cc:' .. serial .. ':raw:' .. number, ARGV[5])
@@ -23,6 +29,5 @@ end
 move_batch(serial, number, 'held', deltas, ARGV[4])
 redis.call('HSET', batch, 'th', digits(now_ms()))
 save_counts(campaign_key(serial), deltas)
-local slow = tonumber(ARGV[7])
 release(serial, number, slow > 0 and 'r' or 'h', slow)
 return 1

@@ -7,8 +7,8 @@
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local key, until_us = 'cc:gcra:' .. ARGV[1], now + tonumber(ARGV[2])
--- A tenth of a second more, because that is what the limiter may run ahead.
-local tat = math.max(tonumber(redis.call('HGET', key, 'tat') or 0), until_us + 100000)
-redis.call('HSET', key, 'tat', digits(tat), 'next', digits(until_us))
-redis.call('PEXPIRE', key, math.ceil((tat - now) / 1000) + 1000)
+until_us = math.max(until_us, tonumber(redis.call('HGET', key, 'hush') or 0))
+redis.call('HSET', key, 'hush', digits(until_us))
+local keep = math.ceil((until_us - now) / 1000) + 1000
+redis.call('PEXPIRE', key, math.max(keep, redis.call('PTTL', key)))
 return 1

@@ -20,15 +20,19 @@ for i = 2, #ARGV, 2 do
     interval = tonumber(string.match(set, '^[^|]+'))
   end
   local key = 'cc:gcra:' .. name
-  local tat = math.max(now, tonumber(redis.call('HGET', key, 'tat') or 0))
+  local stored = redis.call('HMGET', key, 'tat', 'interval', 'hush')
   local tolerance = math.max(BURST_US, interval)
+  local tat = math.max(now, tonumber(stored[1] or 0))
+  if stored[2] and tonumber(stored[2]) ~= interval then
+    -- The rate was changed: what the old one had booked ahead counts no longer.
+    tat = math.min(tat, now + tolerance - interval)
+  end
+  local hush = tonumber(stored[3] or 0)
+  if hush > now then
+    granted, wait = 0, math.max(wait, hush - now)
+  end
   local limiter = { key = key, tat = tat, interval = interval, tolerance = tolerance }
-  if interval == 0 then
-    -- Unlimited, but still told to wait by a 429: then nobody gets a permit before `tat`.
-    if tat > now then
-      granted, wait = 0, math.max(wait, tat - now)
-    end
-  else
+  if interval > 0 then
     local available = math.floor((tolerance - (tat - now)) / interval + 0.000001)
     if available < 1 then
       wait = math.max(wait, tat + interval - tolerance - now)
@@ -44,7 +48,8 @@ end
 for _, l in ipairs(limiters) do
   if l.interval > 0 then
     local tat = l.tat + granted * l.interval
-    redis.call('HSET', l.key, 'tat', digits(tat), 'next', digits(tat + l.interval - l.tolerance))
+    redis.call('HSET', l.key, 'tat', digits(tat), 'interval', string.format('%.17g', l.interval),
+      'next', digits(tat + l.interval - l.tolerance))
     redis.call('PEXPIRE', l.key, math.ceil((tat - now) / 1000) + 1000)
   end
 end

@@ -14,8 +14,9 @@ local found = {}
 local PATIENCE_MS = 100
 
 local function starved(limiter)
-  local next_us = redis.call('HGET', 'cc:gcra:' .. limiter, 'next')
-  return next_us and tonumber(next_us) / 1000 > now + PATIENCE_MS
+  local found = redis.call('HMGET', 'cc:gcra:' .. limiter, 'next', 'hush')
+  local next_us = math.max(tonumber(found[1] or 0), tonumber(found[2] or 0))
+  return next_us / 1000 > now + PATIENCE_MS
 end
 
 -- Which due batch a blocked lane may try: none, or a single one once the probe is due.

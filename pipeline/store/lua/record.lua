@@ -5,18 +5,24 @@
 -- Kinds: s sent, d delivered, b bounced, f failed, x suppressed, u uncertain and p transient failure
 -- (both tried again after the delay, if at all; cost a try), r released (certainly not sent; costs nothing).
 -- A fact about the latest attempt moves the delivery forward by rank, never back. About an earlier
--- attempt only good news counts: it reached the person. In mode "first" a definite failure makes
--- the next channel pending. Returns the number of facts that changed something; may be repeated.
+-- attempt, or one that was skipped later, only good news counts: it reached the person; nor does a
+-- repeated old failure undo a retry. In mode "first" a definite failure makes the next channel
+-- pending, unless the batch is cancelled: there nothing becomes pending any more.
+-- Returns the number of facts that changed something; may be repeated.
 
-local RANK = { p = 0, i = 0, r = 0, u = 1, s = 2, f = 3, x = 3, b = 3, d = 3, k = 3 }
+local RANK = { p = 0, i = 0, r = 0, u = 1, s = 2, f = 3, x = 3, b = 3, d = 3 }
 local FINAL = { f = true, b = true, x = true }
 
 local function applies(d, attempt, kind)
-  if attempt < d.attempt then
-    return (kind == 's' or kind == 'd') and RANK[d.status] < RANK[kind]
-  end
-  if attempt > d.attempt or d.attempt == 0 then
+  local good = kind == 's' or kind == 'd'
+  if attempt < 1 or attempt > d.attempt then
     return false
+  end
+  if d.status == 'k' or (d.status == 'p' and d.code == 'retry') then
+    return good
+  end
+  if attempt < d.attempt then
+    return good and RANK[d.status] < RANK[kind]
   end
   if kind == 'p' or kind == 'r' then
     return d.status == 'i' or (d.status == 'u' and d.code == 'worker_lost')
@@ -25,6 +31,8 @@ local function applies(d, attempt, kind)
 end
 
 local function apply(d, kind, code, delay, elapsed)
+  -- What is kept is read again by its separators, so a code must not hold any.
+  code = string.gsub(code, '[^%w_.-]', '_')
   if kind == 'p' or kind == 'r' then
     d.tries = d.tries + (kind == 'p' and 1 or 0)
     d.status, d.code, d.after = 'p', code, elapsed + delay
@@ -53,22 +61,34 @@ local function fall_back(c, deliveries, plan, index)
   end
 end
 
+local function end_pending(deliveries)
+  for _, d in ipairs(deliveries) do
+    if d.status == 'p' then
+      d.status, d.code = 'k', 'cancelled'
+    end
+  end
+end
+
 local changed = 0
 for _, group in ipairs(cjson.decode(ARGV[1])) do
   local serial, number = group[1], group[2]
   local batch, ledger = batch_key(serial, number), ledger_key(serial, number)
   local c, plan, deltas, now = campaign_facts(serial), redis.call('HGET', batch, 'plan'), {}, now_ms()
   local pending, touched = nil, false
+  local ended = redis.call('HGET', batch, 'st') == 'cancelled'
   for _, fact in ipairs(plan and group[3] or {}) do
     local index, letter, attempt, kind, code, delay =
       fact[1], fact[2], fact[3], fact[4], fact[5], fact[6]
-    local deliveries = load(c, ledger, plan, index)
+    local deliveries = index >= 0 and index < #plan and load(c, ledger, plan, index) or {}
     for _, d in ipairs(deliveries) do
       if d.channel == letter and applies(d, attempt, kind) then
         tally(deltas, deliveries, -1)
         apply(d, kind, code, delay, now - c.t0 - d.at)
         if c.mode == 'first' and FINAL[kind] then
           fall_back(c, deliveries, plan, index)
+        end
+        if ended then
+          end_pending(deliveries)
         end
         tally(deltas, deliveries, 1)
         redis.call('HSET', ledger, index, format(deliveries))

@@ -13,7 +13,8 @@ for i = 2, #ARGV, 4 do
   if holds(batch, ARGV[i + 3]) then
     local until_ms = digits(now_ms() + lease)
     redis.call('HSET', batch, 'lu', until_ms)
-    redis.call('ZADD', due_key(serial, ARGV[i + 2]), until_ms, number)
+    -- XX: the order may have been placed since this heartbeat was put together.
+    redis.call('ZADD', due_key(serial, ARGV[i + 2]), 'XX', until_ms, number)
     answers[#answers + 1] = '1'
   else
     answers[#answers + 1] = '0'

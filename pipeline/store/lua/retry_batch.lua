@@ -30,7 +30,9 @@ if state[3] and (failed or uncertain) then
           if c.mode == 'first' and moved > before then
             d.status, d.code, d.tries = 'k', 'retry', 0
           else
-            d.status, d.code, d.tries, d.after = 'p', '', 0, 0
+            -- The code tells record.lua that bad news about this attempt is old news.
+            d.code = d.status == 'u' and '' or 'retry'
+            d.status, d.tries, d.after = 'p', 0, 0
             moved = moved + 1
           end
         end

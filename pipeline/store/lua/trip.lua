@@ -3,9 +3,13 @@
 -- ARGV      channel, threshold, first silence in µs, longest silence in µs, reason
 --
 -- Returns µs of silence (0 while the breaker stays closed). The silence doubles with every further
--- failure. `breaker_reset` closes it on the first success.
+-- failure after it; what was on its way when it began counts once. The first success deletes the key.
 
 local key = 'cc:breaker:' .. ARGV[1]
+local left = tonumber(redis.call('HGET', key, 'until') or 0) - now_ms()
+if left > 0 then
+  return left * 1000
+end
 local failures = redis.call('HINCRBY', key, 'failures', 1)
 redis.call('HSET', key, 'reason', ARGV[5])
 local over = failures - tonumber(ARGV[2])

@@ -1,0 +1,77 @@
+"""A channel that does what a test tells it to; small and real, with a memory of what it sent."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pipeline.campaign import Campaign
+from pipeline.models import ChannelName, DeliveryKey, Message, Receipt, Recipient
+from pipeline.ports import Clearance
+
+Answer = Exception | None
+
+
+class PlainComposer:
+    """The link is the message; `broken` recipients cannot be written to."""
+
+    def __init__(self, broken: set[str]) -> None:
+        self._broken = broken
+
+    def compose(
+        self, recipient: Recipient, link: str, key: DeliveryKey, *, sent_at: float
+    ) -> Message:
+        if recipient.id in self._broken:
+            raise RuntimeError(link)
+        return Message(key=key, to=recipient.email, content=link.encode())
+
+
+@dataclass
+class ScriptedChannel:
+    """Answers what `answer` says about a message; `gate` holds messages on the wire back."""
+
+    connections: int = 2
+    name: ChannelName = ChannelName.EMAIL
+    sent: list[Message] = field(default_factory=list)
+    answer: Callable[[Message], Answer] = lambda _: None
+    broken: set[str] = field(default_factory=set)
+    on_the_wire: int = 0
+    most_on_the_wire: int = 0
+
+    def __post_init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    def composer(self, campaign: Campaign) -> PlainComposer:
+        return PlainComposer(self.broken)
+
+    async def send(self, message: Message, clearance: Clearance) -> Receipt:
+        self.on_the_wire += 1
+        self.most_on_the_wire = max(self.most_on_the_wire, self.on_the_wire)
+        try:
+            await asyncio.sleep(0)  # others get on the wire as well
+            await self.gate.wait()
+            clearance()
+            answer = self.answer(message)
+            if answer is not None:
+                raise answer
+            self.sent.append(message)
+            return Receipt(reference="x")
+        finally:
+            self.on_the_wire -= 1
+
+    async def check(self) -> str:
+        return "It works."
+
+    async def aclose(self) -> None:
+        return None
+
+    def received(self) -> dict[str, set[str]]:
+        """Return every address with the links that it was sent."""
+        found: dict[str, set[str]] = {}
+        for message in self.sent:
+            found.setdefault(message.to, set()).add(message.content.decode())
+        return found
+
+    def messages(self) -> Counter[str]:
+        return Counter(message.to for message in self.sent)

@@ -1,0 +1,12 @@
+"""The ledger for every test of the pipeline that asks for it."""
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.pipeline.ledger import Ledger, open_ledger
+
+
+@pytest.fixture
+def ledger(redis: Redis) -> Ledger:
+    """The stores over an empty database, without limits."""
+    return open_ledger(redis)

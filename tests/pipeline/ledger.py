@@ -1,0 +1,322 @@
+"""A ledger in a real Valkey, campaigns to put into it, and a recount that trusts no counter."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.fernet import Fernet
+from redis.asyncio import Redis
+
+from pipeline.batch import Lane, Unit
+from pipeline.campaign import Campaign
+from pipeline.limits import Limiter
+from pipeline.models import ChannelName, DeliveryStatus, Recipient
+from pipeline.rate import Rate
+from pipeline.store.batches import BatchStore, Claim
+from pipeline.store.campaigns import CampaignStore, Committed, Staging, Totals, plan_of
+from pipeline.store.deliveries import DeliveryStore
+from pipeline.store.records import CHANNEL, DeliveryRecord, initial, parse_record
+from pipeline.store.scripts import Scripts, texts
+from pipeline.vault import Vault
+
+LEASE = 30.0
+EMAIL, SMS = ChannelName.EMAIL, ChannelName.SMS
+UNLIMITED = Rate.parse("unlimited")
+LANES = (Lane.ORDER, Lane.READ, Lane.SEND, Lane.HELD)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    redis: Redis
+    vault: Vault
+    campaigns: CampaignStore
+    batches: BatchStore
+    deliveries: DeliveryStore
+    limiter: Limiter
+
+    async def fields(self, serial: str, batch: int) -> dict[str, str]:
+        return texts(await self.redis.hgetall(f"cc:{serial}:b:{batch}"))  # type: ignore[misc]
+
+    async def counters(self, serial: str) -> dict[str, str]:
+        return texts(await self.redis.hgetall(f"cc:{serial}"))  # type: ignore[misc]
+
+    async def counted(self, serial: str, *names: str) -> list[int]:
+        found = await self.counters(serial)
+        return [int(found.get(name, 0)) for name in names]
+
+
+def open_ledger(redis: Redis, **rates: str) -> Ledger:
+    """Return the stores over one connection pool; limits are off unless given."""
+    vault = Vault([Fernet.generate_key().decode()], digest_key=b"k" * 32)
+    scripts = Scripts(redis)
+    names = ("orders", "reads", "email", "sms")
+    limits = dict.fromkeys(names, UNLIMITED) | {n: Rate.parse(r) for n, r in rates.items()}
+    return Ledger(
+        redis,
+        vault,
+        CampaignStore(redis, scripts, vault),
+        BatchStore(redis, scripts, vault),
+        DeliveryStore(redis, scripts),
+        Limiter(redis, scripts, limits),
+    )
+
+
+def a_campaign(
+    campaign_id: str = "c",
+    *,
+    channels: Sequence[str] = ("email",),
+    mode: str = "first",
+    email_uncertain: str = "resend",
+    sms_uncertain: str = "hold",
+    **more: Any,  # noqa: ANN401 - whatever a campaign file may hold
+) -> Campaign:
+    data: dict[str, Any] = {
+        "id": campaign_id,
+        "name": "A campaign",
+        "reward": {"product_id": "CVS", "value": "10.00"},
+        "delivery": {"channels": list(channels), "mode": mode},
+        "email": {"subject": "S", "text": "{{ link }}", "on_uncertain": email_uncertain},
+        "sms": {"body": "{{ link }}", "on_uncertain": sms_uncertain},
+    }
+    return Campaign.model_validate(data | more)
+
+
+def people(number: int, *, first: int = 0, phone: bool = False) -> list[Recipient]:
+    return [
+        Recipient(
+            id=f"r-{i}",
+            email=f"person{i}@example.com",
+            phone=f"+1555{i:07d}" if phone else "",
+            name=f"Person {i}",
+        )
+        for i in range(first, first + number)
+    ]
+
+
+async def stage(
+    ledger: Ledger, campaign: Campaign, batches: Sequence[Sequence[Recipient]], nonce: str = "n"
+) -> tuple[Staging, Totals]:
+    """Write all batches into a new staging area, without the commit."""
+    opened = await ledger.campaigns.begin(campaign.id, nonce, expected_rows=100)
+    assert isinstance(opened, Staging), opened
+    rows = deliveries = 0
+    for number, batch in enumerate(batches, start=1):
+        plan = plan_of(campaign, batch)
+        assert await ledger.campaigns.stage(opened, number, batch, rows, plan) is None
+        rows += len(batch)
+        deliveries += _planned(campaign, plan)
+    size = max(len(batch) for batch in batches)
+    return opened, Totals(
+        recipients=rows,
+        deliveries=deliveries,
+        batches=len(batches),
+        batch_size=size,
+        content="content",
+    )
+
+
+def _planned(campaign: Campaign, plan: str) -> int:
+    delivery = campaign.delivery
+    return sum(
+        len(initial(delivery.channels, delivery.mode, plan, index)) for index in range(len(plan))
+    )
+
+
+async def submit(
+    ledger: Ledger, campaign: Campaign, batches: Sequence[Sequence[Recipient]] | int = 1
+) -> str:
+    """Commit a campaign (a number stands for so many batches of one person); return its serial."""
+    if isinstance(batches, int):
+        batches = [people(1, first=number) for number in range(batches)]
+    staging, totals = await stage(ledger, campaign, batches)
+    committed = await ledger.campaigns.commit(staging, campaign, totals)
+    assert isinstance(committed, Committed)
+    return committed.serial
+
+
+async def pump(ledger: Ledger, number: int = 100) -> list[Unit]:
+    return await ledger.batches.pump(order=number, read=number, send=number, dispatch_seconds=30)
+
+
+async def claim(ledger: Ledger, unit: Unit, nonce: str = "w") -> Claim | None:
+    return await ledger.batches.claim(unit, nonce=nonce, lease_seconds=LEASE)
+
+
+async def taken(ledger: Ledger, serial: str, batch: int = 1, nonce: str = "w") -> Claim:
+    """Dispatch and claim one batch, as if its time had come."""
+    await make_due(ledger, serial)
+    for unit in await pump(ledger):
+        if (unit.serial, unit.batch) == (serial, batch):
+            found = await claim(ledger, unit, nonce)
+            assert found is not None
+            return found
+    message = f"batch {batch} is not due"
+    raise AssertionError(message)
+
+
+async def placed(
+    ledger: Ledger, serial: str, batch: int = 1, order_id: str = "", *, nonce: str = "w"
+) -> Claim:
+    """Bring a planned batch to "ordered" and return the claim that now reads."""
+    found = await taken(ledger, serial, batch, nonce)
+    assert found.unit.lane is Lane.ORDER
+    posts = await ledger.batches.order_intent(
+        found, po_number=f"PO-{serial}-{batch}", payload_hash="h", nonce=nonce
+    )
+    assert posts is not None
+    return await ledger.batches.order_placed(found, order_id or f"order-{serial}-{batch}")
+
+
+async def fulfilled(ledger: Ledger, serial: str, batch: int = 1) -> Claim:
+    """Bring a planned batch to "fulfilled" and return a claim that may send."""
+    found = await placed(ledger, serial, batch, nonce="o")
+    links = links_of(serial, batch, found.batch.size)
+    assert await ledger.batches.links_received(found, links) is None
+    return await taken(ledger, serial, batch)
+
+
+def links_of(serial: str, batch: int, number: int) -> list[str]:
+    return [f"https://claim.example/{serial}-{batch}-{i}" for i in range(number)]
+
+
+async def retried(ledger: Ledger, serial: str, **flags: bool) -> tuple[int, int]:
+    none = dict.fromkeys(("failed", "uncertain", "held", "adopt"), False)
+    return await ledger.batches.retry(serial, 1, **(none | flags))
+
+
+async def held(ledger: Ledger, found: Claim, reason: str, missing: int = 0) -> None:
+    await ledger.batches.hold(found, reason, missing=missing, reread=0)
+
+
+async def make_due(ledger: Ledger, serial: str) -> None:
+    """Let the time come for every batch that nobody holds or whose lease has lapsed."""
+    keys = [f"cc:{serial}:due:{lane}" for lane in LANES]
+    async with ledger.redis.pipeline(transaction=False) as pipe:
+        for key in keys:
+            pipe.zrange(key, 0, -1)
+        for key, standing in zip(keys, await pipe.execute(), strict=True):
+            if standing:
+                pipe.zadd(key, dict.fromkeys(standing, 0))
+        await pipe.execute()
+
+
+async def lapse(ledger: Ledger, serial: str, batch: int = 1) -> None:
+    """Let the lease of a batch run out, as if its worker had been silent for too long."""
+    if await ledger.redis.hexists(f"cc:{serial}:b:{batch}", "tok"):  # type: ignore[misc]
+        await ledger.redis.hset(f"cc:{serial}:b:{batch}", "lu", "1")  # type: ignore[misc]
+    await make_due(ledger, serial)
+
+
+# The recount ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What the records of all batches add up to, and where each batch stands."""
+
+    counters: Counter[str]
+    lanes: dict[int, list[Lane]]
+    records: dict[tuple[int, int], tuple[DeliveryRecord, ...]]
+    states: dict[int, str]
+
+
+async def recount(ledger: Ledger, serial: str) -> Counted:
+    campaign = await ledger.counters(serial)
+    channels = [CHANNEL[letter] for letter in campaign["channels"]]
+    numbers = range(1, int(campaign["nb"]) + 1)
+    async with ledger.redis.pipeline(transaction=True) as pipe:
+        for number in numbers:
+            pipe.hgetall(f"cc:{serial}:b:{number}")
+            pipe.hgetall(f"cc:{serial}:d:{number}")
+            for lane in LANES:
+                pipe.zscore(f"cc:{serial}:due:{lane}", str(number))
+        replies = iter(await pipe.execute())
+    found = Counted(Counter(), {}, {}, {})
+    for number in numbers:
+        fields, ledger_fields = texts(next(replies)), texts(next(replies))
+        scores = {lane: next(replies) for lane in LANES}
+        found.lanes[number] = [lane for lane, score in scores.items() if score is not None]
+        found.states[number] = fields["st"]
+        for index in range(len(fields["plan"])):
+            text = ledger_fields.get(str(index))
+            found.records[number, index] = (
+                parse_record(text)
+                if text
+                else initial(channels, campaign["mode"], fields["plan"], index)
+            )
+        _count_batch(found, number, fields)
+    return found
+
+
+def _count_batch(found: Counted, number: int, fields: dict[str, str]) -> None:
+    counters, size = found.counters, len(fields["plan"])
+    people = [found.records[number, index] for index in range(size)]
+    counters["b:" + fields["st"]] += 1
+    if fields["st"] == "held":
+        counters["h:" + fields["why"]] += 1
+    for deliveries in people:
+        counters["p:" + _person({d.status for d in deliveries})] += 1
+        counters.update(f"d:{d.status.value}" for d in deliveries)
+    if "oid" in fields:
+        counters["l:ordered"] += size
+    if "tf" in fields:
+        counters["l:received"] += size
+        spare = size if "spare" in fields else _never_started(people, fields["st"])
+        counters["l:spare"] += spare
+        counters["l:assigned"] += size - spare
+    elif "oid" in fields:
+        missing = int(fields.get("missing", 0))
+        counters["l:missing"] += missing
+        counters["l:awaited"] += size - missing
+
+
+def _never_started(people: Sequence[tuple[DeliveryRecord, ...]], state: str) -> int:
+    if state != "cancelled":
+        return 0
+    return sum(1 for deliveries in people if not any(d.attempt for d in deliveries))
+
+
+def _person(statuses: set[DeliveryStatus]) -> str:
+    if statuses & {DeliveryStatus.SENT, DeliveryStatus.DELIVERED}:
+        return "reached"
+    if statuses & OPEN:
+        return "open"
+    return "reached" if DeliveryStatus.SUPPRESSED in statuses else "not_reached"
+
+
+OPEN = {DeliveryStatus.PENDING, DeliveryStatus.SENDING, DeliveryStatus.UNCERTAIN}
+_COUNTED = ("d:", "p:", "b:", "l:", "h:")
+_STANDS = {"planned": {"o"}, "ordered": {"r"}, "fulfilled": {"s"}, "held": {"h", "r"}}
+
+
+async def assert_sound(ledger: Ledger, serial: str) -> Counted:
+    """Check what must hold after every single step, whatever happened before."""
+    found = await recount(ledger, serial)
+    stored = await ledger.counters(serial)
+    kept = {k: int(v) for k, v in stored.items() if k[:2] in _COUNTED and v != "0"}
+    assert kept == {k: v for k, v in found.counters.items() if v}
+    get = found.counters.get
+    assert sum(get(f"p:{name}", 0) for name in ("reached", "not_reached", "open")) == int(
+        stored["n"]
+    )
+    assert get("l:ordered", 0) == sum(get(f"l:{n}", 0) for n in ("received", "awaited", "missing"))
+    assert get("l:received", 0) == get("l:assigned", 0) + get("l:spare", 0)
+    for number, state in found.states.items():
+        _assert_stands(number, state, found.lanes[number], cancelled="can" in stored)
+    active = await ledger.redis.zscore("cc:active", serial) is not None
+    unfinished = any(state in _STANDS for state in found.states.values())
+    assert active or not unfinished, "nobody looks at a campaign with unfinished batches"
+    assert not ("fin" in stored and unfinished), "finished with unfinished batches"
+    return found
+
+
+def _assert_stands(number: int, state: str, lanes: list[Lane], *, cancelled: bool) -> None:
+    if state not in _STANDS:
+        assert lanes == [], f"batch {number} is {state} and stands in {lanes}"
+        return
+    assert len(lanes) == 1, f"batch {number} ({state}) stands in {lanes}"
+    if cancelled and state == "held":
+        assert lanes[0] is not Lane.HELD, f"nobody looks at the held batch {number} any more"
+    else:
+        assert lanes[0].value in _STANDS[state], f"batch {number} ({state}) stands in {lanes}"

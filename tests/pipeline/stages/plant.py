@@ -1,0 +1,166 @@
+"""One worker's machinery over a real ledger: stages, senders and recorder, with a real sandbox."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from pipeline.batch import Batch, Lane
+from pipeline.decisions import RetryPolicy
+from pipeline.leases import Leases
+from pipeline.models import ChannelName
+from pipeline.outbox import Outbox
+from pipeline.recorder import Recorder
+from pipeline.rewards.account import Account
+from pipeline.rewards.client import RewardsClient, http_client
+from pipeline.rewards.products import ProductCatalog
+from pipeline.stages.catalog import Catalog
+from pipeline.stages.distribute import DistributeStage
+from pipeline.stages.fulfilment import FulfilmentStage, OrderReading
+from pipeline.stages.order import OrderStage
+from pipeline.units import Stage, Units
+from sandbox.faults import Faults
+from sandbox.options import SandboxOptions
+from sandbox.orders import Order
+from sandbox.server import Sandbox, running
+from tests.pipeline.channel import ScriptedChannel
+from tests.pipeline.ledger import LEASE, Ledger, make_due, pump
+
+POLICY = RetryPolicy(first=2, cap=900, give_up=86400)
+
+
+@dataclass
+class Plant:
+    """Everything that acts for one worker; `turn` works on whatever is due."""
+
+    ledger: Ledger
+    channel: ScriptedChannel
+    leases: Leases
+    recorder: Recorder
+    outbox: Outbox
+    stages: dict[Lane, Stage] = field(default_factory=dict)
+
+    @property
+    def units(self) -> Units:
+        return Units(leases=self.leases, batches=self.ledger.batches, stages=self.stages)
+
+    async def turn(self, serial: str) -> int:
+        """Let the time come for all batches and work on each once; return how many there were."""
+        await make_due(self.ledger, serial)
+        units = await pump(self.ledger)
+        await asyncio.gather(*(self.units.run(unit) for unit in units))
+        return len(units)
+
+
+@asynccontextmanager
+async def sending(ledger: Ledger, channel: ScriptedChannel) -> AsyncIterator[Plant]:
+    """Run the senders of one channel, without any rewards API."""
+    recorder = Recorder(ledger.deliveries)
+    outbox = Outbox(channel, recorder, ledger.limiter, ledger.campaigns, POLICY)
+    plant = Plant(ledger, channel, Leases(ledger.batches, LEASE), recorder, outbox)
+    plant.stages[Lane.SEND] = DistributeStage(
+        batches=ledger.batches,
+        campaigns=ledger.campaigns,
+        deliveries=ledger.deliveries,
+        limiter=ledger.limiter,
+        catalog=Catalog(ledger.campaigns, {ChannelName.EMAIL: channel}),
+        outboxes={ChannelName.EMAIL: outbox},
+    )
+    async with _background(recorder.run()), _background(outbox.run()):
+        yield plant
+
+
+@dataclass
+class Factory:
+    """A plant and the rewards API that it works with."""
+
+    plant: Plant
+    sandbox: Sandbox
+
+    def orders(self) -> list[Order]:
+        return self.sandbox.account.orders()
+
+    def posts(self) -> int:
+        return sum(self.sandbox.account.counted("post:").values())
+
+    def faults(self, **share: object) -> None:
+        self.sandbox.chaos.faults = Faults.model_validate(share)
+
+    def complete(self) -> None:
+        """Let the API fulfil every order now."""
+        for order in self.orders():
+            done = order.model_copy(update={"completes_at": order.created_at})
+            self.sandbox.account.replace(done)
+
+    def links(self) -> dict[str, list[str]]:
+        """Return the links that were issued, by PO number."""
+        return {o.request.po: [url for urls in o.links for url in urls] for o in self.orders()}
+
+    async def turn(self, serial: str) -> int:
+        return await self.plant.turn(serial)
+
+    async def batch(self, serial: str, number: int = 1) -> Batch:
+        found = await self.plant.ledger.batches.read(serial, number)
+        assert found is not None
+        return found
+
+
+class StartWorker(Protocol):
+    async def __call__(self, **options: object) -> Factory: ...
+
+
+@asynccontextmanager
+async def working(
+    ledger: Ledger, directory: Path, *, overdue: float = 3600, **options: object
+) -> AsyncIterator[Factory]:
+    """Run a sandbox and all stages of one worker against it."""
+    options = {"async_above": None, **options}
+    async with AsyncExitStack() as stack:
+        sandbox = await stack.enter_async_context(
+            running(SandboxOptions(directory=directory, **options))  # type: ignore[arg-type]
+        )
+        http = await stack.enter_async_context(http_client(sandbox.base_url, 10.0))
+        plant = await stack.enter_async_context(sending(ledger, ScriptedChannel()))
+        account = Account(
+            base_url=sandbox.base_url, email=sandbox.email, access_token=sandbox.access_token
+        )
+        client = RewardsClient(http, account, ledger.redis, ledger.vault)
+        _add_stages(plant, client, account.key, overdue)
+        yield Factory(plant, sandbox)
+
+
+def _add_stages(plant: Plant, client: RewardsClient, account: str, overdue: float) -> None:
+    ledger = plant.ledger
+    fulfilment = FulfilmentStage(
+        batches=ledger.batches,
+        campaigns=ledger.campaigns,
+        limiter=ledger.limiter,
+        rewards=client,
+        catalog=Catalog(ledger.campaigns, {}),
+        reading=OrderReading(
+            completed=["Completed"], failed=["Failed"], links_path=None, overdue=overdue
+        ),
+    )
+    plant.stages[Lane.READ] = fulfilment
+    plant.stages[Lane.ORDER] = OrderStage(
+        batches=ledger.batches,
+        campaigns=ledger.campaigns,
+        limiter=ledger.limiter,
+        rewards=client,
+        products=ProductCatalog(ledger.redis, account=account, fetch=client.products),
+        catalog=Catalog(ledger.campaigns, {}),
+        fulfilment=fulfilment,
+        funds_probe=60,
+    )
+
+
+@asynccontextmanager
+async def _background(work: Awaitable[None]) -> AsyncIterator[None]:
+    task = asyncio.ensure_future(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,134 @@
+"""The whole way of a campaign through one worker, compared with the sandbox's own account."""
+
+from typing import Literal, cast
+
+import pytest
+
+from pipeline.batch import Batch
+from pipeline.errors import PermanentError
+from pipeline.models import BatchState
+from pipeline.rate import Rate
+from pipeline.stages.catalog import Catalog
+from pipeline.store.batches import Claim
+from tests.pipeline.channel import ScriptedChannel
+from tests.pipeline.ledger import (
+    Ledger,
+    a_campaign,
+    assert_sound,
+    claim,
+    make_due,
+    people,
+    pump,
+    submit,
+)
+from tests.pipeline.stages.plant import StartWorker, sending
+from tests.pipeline.test_outbox import ready
+
+
+async def finished(ledger: Ledger, serial: str) -> bool:
+    return "fin" in await ledger.counters(serial)
+
+
+async def test_everybody_is_sent_the_link_that_was_issued_for_his_place(
+    ledger: Ledger, start: StartWorker
+) -> None:
+    factory = await start()
+    serial = await submit(
+        ledger, a_campaign(), [people(4), people(4, first=4), people(2, first=8)]
+    )
+    factory.faults(order_504_after_commit=0.5, read_500=0.3, order_500=0.3)
+    for _ in range(40):
+        if await finished(ledger, serial):
+            break
+        await factory.turn(serial)
+        await assert_sound(ledger, serial)
+    issued = [link for po in sorted(factory.links()) for link in factory.links()[po]]
+    expected = {f"person{i}@example.com": {link} for i, link in enumerate(issued)}
+    assert factory.plant.channel.received() == expected
+    assert len(set(issued)) == 10
+    assert set(factory.plant.channel.messages().values()) == {1}
+    assert await finished(ledger, serial)
+
+
+async def test_a_campaign_at_its_own_limit_comes_back_later(ledger: Ledger) -> None:
+    serial = await ready(ledger, 5, limits={"email": "1/m"})
+    async with sending(ledger, ScriptedChannel()) as plant:
+        await plant.turn(serial)
+        assert len(plant.channel.sent) == 1
+        soonest = await ledger.batches.next_due()
+        assert soonest is not None
+        assert 50 < soonest <= 60
+    assert await ledger.counted(serial, "d:pending", "d:sending") == [4, 0]
+    await assert_sound(ledger, serial)
+
+
+async def test_two_campaigns_share_the_limit_of_the_fleet(ledger: Ledger) -> None:
+    serials = [await ready(ledger, 5, name) for name in ("a", "b")]
+    await ledger.limiter.set_rate("email", Rate.parse("3/h"))
+    async with sending(ledger, ScriptedChannel()) as plant:
+        for serial in serials:
+            await plant.turn(serial)
+        assert len(plant.channel.sent) == 1
+    for serial in serials:
+        await assert_sound(ledger, serial)
+
+
+async def test_a_second_round_sends_only_what_is_left(ledger: Ledger) -> None:
+    serial = await ready(ledger, 4)
+    channel = ScriptedChannel()
+    channel.answer = lambda message: (
+        PermanentError("smtp_550") if message.to.startswith("person2") else None
+    )
+    async with sending(ledger, channel) as plant:
+        await plant.turn(serial)
+        assert await finished(ledger, serial)
+        channel.answer = lambda _: None
+        moved, _ = await ledger.batches.retry(
+            serial, 1, failed=True, uncertain=False, held=False, adopt=False
+        )
+        assert moved == 1
+        await plant.turn(serial)
+    assert set(channel.messages().values()) == {1}
+    assert len(channel.received()) == 4
+    assert await finished(ledger, serial)
+
+
+@pytest.mark.parametrize("verb", ["pause", "cancel"])
+async def test_a_job_that_comes_after_a_pause_or_cancel_sends_nothing(
+    ledger: Ledger, verb: Literal["pause", "cancel"]
+) -> None:
+    serial = await ready(ledger, 3)
+    async with sending(ledger, ScriptedChannel()) as plant:
+        await make_due(ledger, serial)
+        (unit,) = await pump(ledger)
+        await ledger.campaigns.steer(serial, verb)
+        await plant.units.run(unit)
+        assert plant.channel.sent == []
+    await assert_sound(ledger, serial)
+    if verb == "cancel":
+        assert await ledger.counted(serial, "l:spare", "d:skipped") == [3, 3]
+
+
+async def test_a_job_that_runs_twice_works_once(ledger: Ledger) -> None:
+    serial = await ready(ledger, 3)
+    async with sending(ledger, ScriptedChannel()) as plant:
+        await make_due(ledger, serial)
+        (unit,) = await pump(ledger)
+        await plant.units.run(unit)
+        await plant.units.run(unit)
+        assert set(plant.channel.messages().values()) == {1}
+        batch = await ledger.batches.read(serial, 1)
+        assert batch is not None
+        assert batch.state is BatchState.DONE
+
+
+async def test_a_campaign_is_decrypted_once_per_version(ledger: Ledger) -> None:
+    serial = await submit(ledger, a_campaign(), 1)
+    catalog = Catalog(ledger.campaigns, {})
+    (unit,) = await pump(ledger)
+    found = cast("Claim", await claim(ledger, unit))
+    assert isinstance(found.batch, Batch)
+    first = await catalog.of(found)
+    assert await catalog.of(found) is first
+    assert first.campaign == a_campaign()
+    assert serial == found.unit.serial

@@ -1,0 +1,286 @@
+"""Ordering against the sandbox: one batch, one PO number, one order, whatever is answered."""
+
+import time
+from decimal import Decimal
+
+import pytest
+from redis.asyncio import Redis
+
+from pipeline.batch import Lane
+from pipeline.models import BatchState
+from pipeline.stages.request import po_number
+from tests.pipeline.ledger import (
+    Ledger,
+    a_campaign,
+    assert_sound,
+    make_due,
+    people,
+    pump,
+    submit,
+)
+from tests.pipeline.stages.plant import Factory, StartWorker
+
+WORTH_THREE = Decimal("30.00")
+
+
+async def three(ledger: Ledger, name: str = "c", number: int = 3) -> str:
+    return await submit(ledger, a_campaign(name), [people(number)])
+
+
+async def lost_state(factory: Factory, ledger: Ledger, number: int = 3) -> str:
+    """Order a campaign, lose the whole ledger, and submit the campaign again."""
+    await factory.turn(await three(ledger))
+    assert len(factory.orders()) == 1
+    await ledger.redis.flushall()
+    return await three(ledger, number=number)
+
+
+async def retry(ledger: Ledger, serial: str, *, adopt: bool) -> None:
+    found = await ledger.batches.retry(
+        serial, 1, failed=False, uncertain=False, held=True, adopt=adopt
+    )
+    assert found == (0, 1)
+
+
+async def test_a_batch_is_ordered_once_and_its_links_are_stored_in_order(
+    ledger: Ledger, start: StartWorker
+) -> None:
+    factory, serial = await start(), await three(ledger)
+    await factory.turn(serial)
+    batch = await factory.batch(serial)
+    assert (batch.state, batch.posts) == (BatchState.FULFILLED, 1)
+    assert batch.po_number == po_number("c", 1)
+    assert await ledger.batches.links(serial, 1) == factory.links()[po_number("c", 1)]
+    await assert_sound(ledger, serial)
+
+
+async def test_every_batch_has_an_order_of_its_own(ledger: Ledger, start: StartWorker) -> None:
+    factory = await start()
+    serial = await submit(ledger, a_campaign(), 5)
+    await factory.turn(serial)
+    assert sorted(factory.links()) == [po_number("c", number) for number in range(1, 6)]
+    await assert_sound(ledger, serial)
+
+
+@pytest.mark.parametrize("fault", ["order_504_after_commit", "order_reset_after_commit"])
+async def test_a_lost_answer_never_makes_a_second_order(
+    ledger: Ledger, start: StartWorker, fault: str
+) -> None:
+    factory, serial = await start(), await three(ledger)
+    factory.faults(**{fault: 1.0})
+    await factory.turn(serial)
+    assert (await factory.batch(serial)).state is BatchState.PLANNED
+    await factory.turn(serial)
+    batch = await factory.batch(serial)
+    assert batch.state is BatchState.FULFILLED
+    assert [order.id for order in factory.orders()] == [batch.order_id]
+    assert factory.posts() == 2
+    await assert_sound(ledger, serial)
+
+
+# Foreign orders
+
+
+async def test_an_order_that_another_life_of_ours_placed_is_foreign(
+    ledger: Ledger, start: StartWorker
+) -> None:
+    factory = await start()
+    serial = await lost_state(factory, ledger)
+    await factory.turn(serial)
+    batch = await factory.batch(serial)
+    assert (batch.state, batch.reason, batch.posts) == (BatchState.HELD, "foreign_order", 0)
+    assert await ledger.batches.links(serial, 1) == []
+    await assert_sound(ledger, serial)
+
+
+async def test_a_foreign_order_stays_foreign_however_often_it_is_retried(
+    ledger: Ledger, start: StartWorker
+) -> None:
+    factory = await start()
+    serial = await lost_state(factory, ledger)
+    for _ in range(3):
+        await factory.turn(serial)
+        assert (await factory.batch(serial)).reason == "foreign_order"
+        # The operator did not say --adopt.
+        await retry(ledger, serial, adopt=False)
+    assert await ledger.batches.links(serial, 1) == []
+
+
+@pytest.mark.parametrize("fault", ["order_429", "token_expires_early", "credentials_disabled"])
+async def test_a_post_that_was_refused_makes_no_foreign_order_ours(
+    ledger: Ledger, start: StartWorker, fault: str
+) -> None:
+    factory = await start(token_lifetime=1)
+    serial = await lost_state(factory, ledger)
+    factory.faults(**{fault: True if fault == "credentials_disabled" else 1.0})
+    await factory.turn(serial)
+    assert (await factory.batch(serial)).posts == 0
+    factory.faults()
+    await ledger.redis.delete("cc:gcra:orders")
+    await ledger.campaigns.steer(serial, "resume")
+    await factory.turn(serial)
+    assert (await factory.batch(serial)).reason == "foreign_order"
+
+
+async def test_an_operator_may_adopt_the_order_that_is_there(
+    ledger: Ledger, start: StartWorker
+) -> None:
+    factory = await start()
+    serial = await lost_state(factory, ledger)
+    await factory.turn(serial)
+    await retry(ledger, serial, adopt=True)
+    await factory.turn(serial)
+    assert (await factory.batch(serial)).state is BatchState.FULFILLED
+    assert len(factory.orders()) == 1
+    assert await ledger.batches.links(serial, 1) == factory.links()[po_number("c", 1)]
+    await assert_sound(ledger, serial)
+
+
+async def test_an_order_of_something_else_is_not_even_adopted_on_request(
+    ledger: Ledger, start: StartWorker
+) -> None:
+    factory = await start()
+    serial = await lost_state(factory, ledger, number=2)
+    await factory.turn(serial)
+    await retry(ledger, serial, adopt=True)
+    await factory.turn(serial)
+    assert (await factory.batch(serial)).reason == "order_differs"
+    assert await ledger.batches.links(serial, 1) == []
+
+
+# Refusals
+
+
+async def test_without_funds_one_batch_probes_and_all_go_on_when_there_are_some(
+    ledger: Ledger, start: StartWorker
+) -> None:
+    factory = await start(funds=Decimal(0))
+    serial = await submit(ledger, a_campaign(), 4)
+    await factory.turn(serial)
+    assert (await ledger.counters(serial))["blk:o"] == "insufficient_funds"
+    probe_in = (await ledger.counted(serial, "blk:o:until"))[0] / 1000 - time.time()
+    assert 30 < probe_in <= 61
+    posts = factory.posts()
+    assert await factory.turn(serial) == 0
+    await ledger.redis.hset(f"cc:{serial}", "blk:o:until", "1")  # type: ignore[misc]
+    assert await factory.turn(serial) == 1
+    assert factory.posts() == posts + 1
+    assert factory.orders() == []
+    factory.sandbox.account.add_funds(Decimal("40.00"))
+    await ledger.redis.hset(f"cc:{serial}", "blk:o:until", "1")  # type: ignore[misc]
+    assert await factory.turn(serial) == 1
+    assert "blk:o" not in await ledger.counters(serial)
+    await factory.turn(serial)
+    assert len(factory.orders()) == 4
+    assert factory.sandbox.account.funds() == 0
+    await assert_sound(ledger, serial)
+
+
+async def test_a_product_that_cannot_be_ordered_blocks_before_any_post(
+    ledger: Ledger, start: StartWorker
+) -> None:
+    factory = await start()
+    campaign = a_campaign(reward={"product_id": "CVS", "value": "10.01"})
+    serial = await submit(ledger, campaign, 3)
+    await factory.turn(serial)
+    assert (await ledger.counters(serial))["blk:o"] == "product_refused"
+    assert factory.posts() == 0
+    assert await factory.turn(serial) == 0
+    await assert_sound(ledger, serial)
+
+
+async def test_a_refused_order_asks_for_the_products_again_and_blocks(
+    ledger: Ledger, start: StartWorker, redis: Redis
+) -> None:
+    factory = await start()
+    await factory.turn(await three(ledger))
+    (key,) = [key async for key in redis.scan_iter(match="cc:rewards:*:products")]
+    # A week ago there was another denomination.
+    old = (await redis.get(key) or b"").replace(b'"CVS"', b'"OLD"')
+    await redis.set(key, old)
+    campaign = a_campaign("d", reward={"product_id": "OLD", "value": "10.00"})
+    serial = await submit(ledger, campaign, 3)
+    await factory.turn(serial)
+    found = await ledger.counters(serial)
+    assert found["blk:o"] == "product_refused"
+    assert '"OLD"' in found["blk:o:text"]
+    assert (await factory.batch(serial)).posts == 0
+    posts = factory.posts()
+    await ledger.campaigns.steer(serial, "resume")
+    await factory.turn(serial)
+    assert factory.posts() == posts, "the product is looked at again before the next order"
+
+
+async def test_refused_credentials_block_the_campaign_and_hold_nothing(
+    ledger: Ledger, start: StartWorker
+) -> None:
+    factory, serial = await start(), await three(ledger)
+    factory.faults(credentials_disabled=True)
+    await factory.turn(serial)
+    assert (await ledger.counters(serial))["blk:o"] == "credentials"
+    assert await ledger.counted(serial, "b:planned", "b:held") == [1, 0]
+    factory.faults()
+    assert await factory.turn(serial) == 0, "only a person can say that it is mended"
+    await ledger.campaigns.steer(serial, "resume")
+    await factory.turn(serial)
+    assert (await factory.batch(serial)).state is BatchState.FULFILLED
+
+
+async def test_what_is_unavailable_is_tried_again_under_the_same_number(
+    ledger: Ledger, start: StartWorker
+) -> None:
+    factory, serial = await start(), await three(ledger)
+    factory.faults(order_500=1.0)
+    for failures in (1, 2, 3):
+        await factory.turn(serial)
+        assert (await factory.batch(serial)).fails == failures
+    factory.faults()
+    await factory.turn(serial)
+    assert list(factory.links()) == [po_number("c", 1)]
+
+
+async def test_a_429_silences_orders_for_everybody(ledger: Ledger, start: StartWorker) -> None:
+    factory, serial = await start(), await three(ledger)
+    factory.faults(order_429=1.0, retry_after="seconds", retry_after_seconds=30)
+    await factory.turn(serial)
+    refused = await ledger.limiter.take("orders")
+    assert refused.granted == 0
+    assert 25 < refused.wait <= 31
+    assert await factory.turn(serial) == 0
+    assert (await ledger.limiter.take("reads")).granted == 1
+
+
+# Leases and cancels
+
+
+async def test_after_the_lease_is_lost_nothing_is_ordered(
+    ledger: Ledger, start: StartWorker
+) -> None:
+    factory, serial = await start(), await three(ledger)
+    (unit,) = await pump(ledger)
+    leases = factory.plant.leases
+    async with leases.hold(unit) as lease:
+        assert lease is not None
+        lease.halted = True
+        await factory.plant.units._work(lease)  # noqa: SLF001 - with this very lease
+    assert factory.orders() == []
+    assert (await factory.batch(serial)).posts == 0
+    await assert_sound(ledger, serial)
+
+
+async def test_a_cancelled_campaign_orders_nothing_and_says_what_is_unknown(
+    ledger: Ledger, start: StartWorker
+) -> None:
+    factory = await start()
+    serial = await submit(ledger, a_campaign(), 2)
+    (unit,) = await ledger.batches.pump(order=1, read=0, send=0, dispatch_seconds=30)
+    assert unit.lane is Lane.ORDER
+    factory.faults(order_504_after_commit=1.0)
+    await factory.plant.units.run(unit)
+    await ledger.campaigns.steer(serial, "cancel")
+    await make_due(ledger, serial)
+    await factory.turn(serial)
+    assert [(await factory.batch(serial, n)).note for n in (1, 2)] == ["order_unknown", None]
+    assert len(factory.orders()) == 1
+    assert "fin" in await ledger.counters(serial)
+    await assert_sound(ledger, serial)

@@ -1,0 +1,147 @@
+"""Staging, the commit that makes it real, and steering afterwards."""
+
+import asyncio
+
+import pytest
+from redis.asyncio import Redis
+
+from pipeline.errors import InputError
+from pipeline.store.campaigns import Busy, Committed, Staging
+from tests.pipeline.ledger import Ledger, a_campaign, assert_sound, people, pump, stage, submit
+
+ALLOWED_AFTERWARDS = {b"cc:serial"}
+
+
+async def keys(redis: Redis) -> set[bytes]:
+    return {key async for key in redis.scan_iter()}
+
+
+async def lapse_staging(redis: Redis, campaign_id: str = "c") -> None:
+    entry = (await redis.hget("cc:staging", campaign_id) or b"").decode()  # type: ignore[misc]
+    serial, nonce, _ = entry.split()
+    await redis.hset("cc:staging", campaign_id, f"{serial} {nonce} 1")  # type: ignore[misc]
+
+
+async def test_a_submit_killed_before_its_commit_leaves_nothing_after_the_sweep(
+    ledger: Ledger, redis: Redis
+) -> None:
+    await stage(ledger, a_campaign(), [people(3), people(2, first=3)])
+    assert await ledger.campaigns.sweep() == 0, "it may still be alive"
+    assert len(await keys(redis)) > 3
+    await lapse_staging(redis)
+    assert await ledger.campaigns.sweep() == 1
+    assert await keys(redis) == ALLOWED_AFTERWARDS
+
+
+async def test_a_sweep_that_was_killed_is_finished_by_the_next(
+    ledger: Ledger, redis: Redis
+) -> None:
+    staging, _ = await stage(ledger, a_campaign(), [people(3)])
+    await redis.sadd("cc:discarded", staging.serial)  # type: ignore[misc]
+    await redis.delete("cc:staging")
+    assert await ledger.campaigns.sweep() == 1
+    assert await keys(redis) == ALLOWED_AFTERWARDS
+
+
+async def test_the_sweep_touches_no_committed_campaign(ledger: Ledger, redis: Redis) -> None:
+    for number in range(12):
+        await submit(ledger, a_campaign(f"c{number}"))
+    before = await keys(redis)
+    other, _ = await stage(ledger, a_campaign("other"), [people(1)])
+    assert other.serial == "13"
+    await ledger.campaigns.discard(other)
+    await ledger.campaigns.discard(other)
+    one, _ = await stage(ledger, a_campaign("one"), [people(1)])
+    await lapse_staging(redis, "one")
+    await ledger.campaigns.sweep()
+    assert one.serial == "14"
+    assert await keys(redis) == before
+
+
+async def test_a_second_submit_waits_for_the_first_and_takes_over_a_dead_one(
+    ledger: Ledger, redis: Redis
+) -> None:
+    first, totals = await stage(ledger, a_campaign(), [people(2)], nonce="a")
+    busy = await ledger.campaigns.begin("c", "b", expected_rows=1)
+    assert isinstance(busy, Busy)
+    assert 0 < busy.seconds <= 10
+    await lapse_staging(redis)
+    second = await ledger.campaigns.begin("c", "b", expected_rows=1)
+    assert isinstance(second, Staging)
+    assert second.serial != first.serial
+    # The first was only slow. It cannot write or commit any more, and what it wrote is gone.
+    with pytest.raises(InputError, match="run it again"):
+        await ledger.campaigns.stage(first, 2, people(1, first=2), 2, "1")
+    with pytest.raises(InputError, match="run it again"):
+        await ledger.campaigns.commit(first, a_campaign(), totals)
+    await ledger.campaigns.discard(first)
+    assert not [key for key in await keys(redis) if key.startswith(b"cc:1:")]
+    assert await redis.hexists("cc:staging", "c"), "the second is not disturbed"  # type: ignore[misc]
+
+
+async def test_only_one_of_many_concurrent_submits_may_stage(ledger: Ledger) -> None:
+    opened = await asyncio.gather(
+        *(ledger.campaigns.begin("c", f"n{i}", expected_rows=1) for i in range(10))
+    )
+    assert len([each for each in opened if isinstance(each, Staging)]) == 1
+
+
+async def test_staging_and_committing_may_be_repeated(ledger: Ledger, redis: Redis) -> None:
+    campaign = a_campaign()
+    await stage(ledger, campaign, [people(2)])
+    staging, totals = await stage(ledger, campaign, [people(2)])
+    first = await ledger.campaigns.commit(staging, campaign, totals)
+    before = await redis.hgetall(f"cc:{first.serial}")  # type: ignore[misc]
+    await pump(ledger)
+    assert await ledger.campaigns.commit(staging, campaign, totals) == first
+    assert await redis.hgetall(f"cc:{first.serial}") == before  # type: ignore[misc]
+    assert await ledger.campaigns.begin("c", "x", expected_rows=1) == Committed(first.serial)
+    await assert_sound(ledger, first.serial)
+
+
+async def test_a_discard_after_the_commit_removes_nothing(ledger: Ledger, redis: Redis) -> None:
+    campaign = a_campaign()
+    staging, totals = await stage(ledger, campaign, [people(2)])
+    await ledger.campaigns.commit(staging, campaign, totals)
+    before = await keys(redis)
+    # The reply to the commit was lost, so the submit cleans up after itself.
+    await ledger.campaigns.discard(staging)
+    assert await keys(redis) == before
+
+
+async def test_an_id_that_stands_in_an_earlier_batch_is_found(ledger: Ledger) -> None:
+    staging, _ = await stage(ledger, a_campaign(), [people(3)])
+    twice = [*people(2, first=3), *people(1)]
+    assert await ledger.campaigns.stage(staging, 2, twice, 3, "111") == 2
+
+
+async def test_recipients_are_found_and_read_back(ledger: Ledger) -> None:
+    batches = [people(3), people(2, first=3)]
+    serial = await submit(ledger, a_campaign(), batches)
+    snapshot = await ledger.campaigns.snapshot(serial)
+    assert await ledger.campaigns.locate(snapshot, "r-2") == (1, 2)
+    assert await ledger.campaigns.locate(snapshot, "r-3") == (2, 0)
+    assert await ledger.campaigns.locate(snapshot, "r-5") is None
+    assert await ledger.campaigns.recipients(serial, 2) == batches[1]
+    assert await ledger.campaigns.definition(serial) == a_campaign()
+
+
+async def test_nothing_personal_rests_in_clear(ledger: Ledger, redis: Redis) -> None:
+    await submit(ledger, a_campaign(), [people(2, phone=True)])
+    dump = b"".join([key + (await redis.dump(key) or b"") async for key in redis.scan_iter()])
+    for text in (b"person0", b"Person 0", b"+1555", b"{{ link }}", b"r-0"):
+        assert text not in dump
+
+
+async def test_what_has_ended_can_no_longer_be_steered(ledger: Ledger) -> None:
+    serial = await submit(ledger, a_campaign())
+    assert not await ledger.campaigns.steer("99", "pause")
+    assert not await ledger.campaigns.steer("99", "cancel")
+    assert await ledger.campaigns.steer(serial, "pause")
+    assert await ledger.campaigns.steer(serial, "pause")
+    assert await ledger.campaigns.halted([serial, "99"]) == {serial}
+    assert await ledger.campaigns.steer(serial, "cancel")
+    for verb in ("pause", "resume", "cancel"):
+        assert not await ledger.campaigns.steer(serial, verb)
+    assert await ledger.campaigns.halted([serial]) == {serial}
+    assert await ledger.campaigns.halted([]) == set()

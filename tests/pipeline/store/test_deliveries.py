@@ -1,0 +1,300 @@
+"""Intents before the effect, facts after it, from anyone, in any order, any number of times."""
+
+from typing import Literal, get_args
+
+import pytest
+
+from pipeline.errors import AbandonedError, StaleLeaseError
+from pipeline.models import BatchState, FactKind
+from pipeline.models import DeliveryStatus as Status
+from pipeline.store.batches import Claim
+from pipeline.store.deliveries import Fact, Wanted
+from pipeline.store.records import DeliveryRecord
+from tests.pipeline.ledger import (
+    EMAIL,
+    SMS,
+    Ledger,
+    a_campaign,
+    assert_sound,
+    fulfilled,
+    lapse,
+    people,
+    pump,
+    submit,
+    taken,
+)
+
+FIRST = [Wanted(0, EMAIL, 0)]
+
+
+async def started(ledger: Ledger, **campaign: str) -> Claim:
+    """Return the claim of a batch of two with an intent for its first person."""
+    serial = await submit(ledger, a_campaign(**campaign), [people(2)])
+    found = await fulfilled(ledger, serial)
+    assert await ledger.deliveries.intend(found, FIRST) == [1]
+    return found
+
+
+async def tell(
+    ledger: Ledger, found: Claim, kind: FactKind, *, attempt: int = 1, code: str = ""
+) -> int:
+    unit = found.unit
+    changed = await ledger.deliveries.record(
+        {(unit.serial, unit.batch): [Fact(0, EMAIL, attempt, kind, code)]}
+    )
+    await assert_sound(ledger, unit.serial)
+    return changed
+
+
+async def first(ledger: Ledger, found: Claim) -> DeliveryRecord:
+    unit = found.unit
+    return (await ledger.deliveries.read(unit.serial, unit.batch))[0][0]
+
+
+async def status(ledger: Ledger, found: Claim) -> Status:
+    return (await first(ledger, found)).status
+
+
+async def test_a_repeated_intent_grants_the_same_attempt(ledger: Ledger) -> None:
+    found = await started(ledger)
+    assert await ledger.deliveries.intend(found, FIRST) == [1]
+    assert (await first(ledger, found)).attempt == 1
+    await assert_sound(ledger, found.unit.serial)
+
+
+async def test_only_the_holder_of_the_live_lease_gets_intents(ledger: Ledger) -> None:
+    found = await started(ledger)
+    await lapse(ledger, found.unit.serial)
+    other = await taken(ledger, found.unit.serial, nonce="other")
+    with pytest.raises(StaleLeaseError):
+        await ledger.deliveries.intend(found, [Wanted(1, EMAIL, 0)])
+    assert await ledger.deliveries.intend(other, [Wanted(1, EMAIL, 0)]) == [1]
+
+
+@pytest.mark.parametrize("verb", ["pause", "cancel"])
+async def test_a_halted_campaign_grants_no_intent(
+    ledger: Ledger, verb: Literal["pause", "cancel"]
+) -> None:
+    found = await started(ledger)
+    await ledger.campaigns.steer(found.unit.serial, verb)
+    with pytest.raises(AbandonedError, match="halted"):
+        await ledger.deliveries.intend(found, [Wanted(1, EMAIL, 0)])
+    await assert_sound(ledger, found.unit.serial)
+
+
+async def test_what_is_settled_or_known_otherwise_is_not_granted(ledger: Ledger) -> None:
+    found = await started(ledger)
+    await tell(ledger, found, "s")
+    assert await ledger.deliveries.intend(
+        found, [Wanted(0, EMAIL, 1), Wanted(0, EMAIL, 0), Wanted(1, EMAIL, 5), Wanted(1, SMS, 0)]
+    ) == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(("policy", "granted"), [("resend", [2]), ("hold", [0])])
+async def test_the_uncertain_are_started_again_only_under_their_policy(
+    ledger: Ledger, policy: str, granted: list[int]
+) -> None:
+    found = await started(ledger, email_uncertain=policy)
+    await tell(ledger, found, "u", code="timeout")
+    assert await ledger.deliveries.intend(found, [Wanted(0, EMAIL, 1)]) == granted
+
+
+async def test_what_a_dead_worker_left_in_flight_becomes_uncertain(ledger: Ledger) -> None:
+    found = await started(ledger)
+    await lapse(ledger, found.unit.serial)
+    other = await taken(ledger, found.unit.serial, nonce="other")
+    assert other.ledger[0][0].status is Status.UNCERTAIN
+    assert other.ledger[0][0].code == "worker_lost"
+    await assert_sound(ledger, found.unit.serial)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("s", Status.SENT),
+        ("f", Status.FAILED),
+        ("p", Status.PENDING),
+        ("r", Status.PENDING),
+        ("u", Status.UNCERTAIN),
+    ],
+)
+async def test_what_a_zombie_had_done_is_still_recorded(
+    ledger: Ledger, kind: FactKind, expected: Status
+) -> None:
+    zombie = await started(ledger)
+    await lapse(ledger, zombie.unit.serial)
+    await taken(ledger, zombie.unit.serial, nonce="other")
+    await tell(ledger, zombie, kind)
+    assert await status(ledger, zombie) is expected
+
+
+async def test_of_an_earlier_attempt_only_good_news_counts(ledger: Ledger) -> None:
+    found = await started(ledger)
+    await tell(ledger, found, "u")
+    assert await ledger.deliveries.intend(found, [Wanted(0, EMAIL, 1)]) == [2]
+    bad: tuple[FactKind, ...] = ("f", "b", "p", "r", "u", "x")
+    for kind in bad:
+        assert await tell(ledger, found, kind, attempt=1) == 0
+    assert await tell(ledger, found, "s", attempt=1) == 1
+    assert await status(ledger, found) is Status.SENT
+    # The second attempt is on its way all the same; what it meets takes nothing back.
+    for kind in bad[2:5]:
+        assert await tell(ledger, found, kind, attempt=2) == 0
+    assert await status(ledger, found) is Status.SENT
+
+
+async def test_facts_about_attempts_that_never_were_change_nothing(ledger: Ledger) -> None:
+    found = await started(ledger)
+    for attempt in (0, 2, 99):
+        for kind in get_args(FactKind):
+            assert await tell(ledger, found, kind, attempt=attempt) == 0
+    assert await ledger.deliveries.record({("99", 1): [Fact(0, EMAIL, 1, "s")]}) == 0
+
+
+@pytest.mark.parametrize("index", [-1, 2, 10**6])
+async def test_a_fact_about_nobody_disturbs_no_other(ledger: Ledger, index: int) -> None:
+    found = await started(ledger)
+    key = (found.unit.serial, 1)
+    facts = [Fact(0, EMAIL, 1, "s"), Fact(index, EMAIL, 1, "s")]
+    assert await ledger.deliveries.record({key: facts}) == 1
+    await assert_sound(ledger, found.unit.serial)
+
+
+async def test_a_code_cannot_break_the_record_that_it_is_kept_in(ledger: Ledger) -> None:
+    found = await started(ledger)
+    await tell(ledger, found, "f", code="a;b se1.1.\n5.1-x")
+    assert (await first(ledger, found)).code == "a_b_se1.1._5.1-x"
+
+
+async def test_a_transient_failure_costs_a_try_and_a_release_does_not(ledger: Ledger) -> None:
+    found = await started(ledger)
+    await tell(ledger, found, "r", code="breaker_open")
+    assert (await first(ledger, found)).tries == 0
+    assert await ledger.deliveries.intend(found, [Wanted(0, EMAIL, 1)]) == [2]
+    await tell(ledger, found, "p", attempt=2, code="smtp_450")
+    assert await tell(ledger, found, "p", attempt=2) == 0, "a duplicate costs nothing"
+    record = await first(ledger, found)
+    assert (record.tries, record.code) == (1, "smtp_450")
+
+
+async def test_a_batch_is_due_again_when_its_first_delivery_is(ledger: Ledger) -> None:
+    found = await started(ledger)
+    serial = found.unit.serial
+    fact = Fact(0, EMAIL, 1, "p", "smtp_450", delay=50)
+    await ledger.deliveries.intend(found, [Wanted(1, EMAIL, 0)])
+    await ledger.deliveries.record({(serial, 1): [fact, Fact(1, EMAIL, 1, "s")]})
+    assert await ledger.batches.distributed(found, delay=0) is BatchState.FULFILLED
+    soonest = await ledger.batches.next_due()
+    assert soonest is not None
+    assert 45 < soonest <= 50
+
+
+async def test_a_late_fact_ends_the_hold_of_an_uncertain_batch(ledger: Ledger) -> None:
+    found = await started(ledger, email_uncertain="hold")
+    await ledger.deliveries.intend(found, [Wanted(1, EMAIL, 0)])
+    await ledger.deliveries.record({(found.unit.serial, 1): [Fact(1, EMAIL, 1, "s")]})
+    await tell(ledger, found, "u")
+    assert await ledger.batches.distributed(found, delay=0) is BatchState.HELD
+    assert await pump(ledger) == []
+    await tell(ledger, found, "s")
+    again = await taken(ledger, found.unit.serial)
+    assert await ledger.batches.distributed(again, delay=0) is BatchState.DONE
+    assert "fin" in await ledger.counters(found.unit.serial)
+
+
+async def test_a_bounce_reopens_a_finished_campaign_for_the_next_channel(ledger: Ledger) -> None:
+    campaign = a_campaign(channels=("email", "sms"))
+    serial = await submit(ledger, campaign, [people(1, phone=True)])
+    found = await fulfilled(ledger, serial)
+    await ledger.deliveries.intend(found, FIRST)
+    await tell(ledger, found, "s")
+    assert await ledger.batches.distributed(found, delay=0) is BatchState.DONE
+    assert "fin" in await ledger.counters(serial)
+    await tell(ledger, found, "b")
+    assert "fin" not in await ledger.counters(serial)
+    again = await taken(ledger, serial)
+    assert [d.channel for d in again.ledger[0]] == [EMAIL, SMS]
+    assert await ledger.deliveries.intend(again, [Wanted(0, SMS, 0)]) == [1]
+    await ledger.deliveries.record({(serial, 1): [Fact(0, SMS, 1, "s")]})
+    assert await ledger.batches.distributed(again, delay=0) is BatchState.DONE
+    assert await ledger.counted(serial, "p:reached", "p:open", "d:bounced") == [1, 0, 1]
+
+
+async def test_the_last_refused_channel_leaves_the_person_not_reached(ledger: Ledger) -> None:
+    found = await started(ledger)
+    await tell(ledger, found, "f", code="smtp_550")
+    assert await ledger.counted(found.unit.serial, "p:not_reached", "p:open") == [1, 1]
+
+
+# After a retry
+
+
+async def retried(ledger: Ledger, found: Claim) -> None:
+    unit = found.unit
+    moved, _ = await ledger.batches.retry(
+        unit.serial, unit.batch, failed=True, uncertain=True, held=False, adopt=False
+    )
+    assert moved == 1
+    await assert_sound(ledger, unit.serial)
+
+
+async def test_a_retry_makes_the_failed_pending_again_and_nobody_else(ledger: Ledger) -> None:
+    found = await started(ledger)
+    await ledger.deliveries.intend(found, [Wanted(1, EMAIL, 0)])
+    await ledger.deliveries.record({(found.unit.serial, 1): [Fact(1, EMAIL, 1, "s")]})
+    await tell(ledger, found, "f")
+    assert await ledger.batches.distributed(found, delay=0) is BatchState.DONE
+    await retried(ledger, found)
+    again = await taken(ledger, found.unit.serial)
+    assert [d[0].status for d in again.ledger.values()] == [Status.PENDING, Status.SENT]
+    assert again.ledger[0][0].generation == 1
+
+
+@pytest.mark.parametrize("kind", ["f", "b", "x"])
+async def test_a_repeated_old_fact_does_not_undo_a_retry(ledger: Ledger, kind: FactKind) -> None:
+    found = await started(ledger)
+    await tell(ledger, found, "f", code="smtp_550")
+    await retried(ledger, found)
+    assert await tell(ledger, found, kind) == 0
+    assert await status(ledger, found) is Status.PENDING
+    assert await tell(ledger, found, "s") == 1, "good news still counts"
+
+
+async def test_late_bad_news_still_settles_what_was_uncertain(ledger: Ledger) -> None:
+    found = await started(ledger, email_uncertain="hold")
+    await tell(ledger, found, "u")
+    await retried(ledger, found)
+    assert await tell(ledger, found, "f") == 1
+    assert await status(ledger, found) is Status.FAILED
+
+
+# After a cancel
+
+
+@pytest.mark.parametrize("kind", ["p", "r", "f"])
+async def test_late_facts_leave_nothing_pending_in_a_cancelled_batch(
+    ledger: Ledger, kind: FactKind
+) -> None:
+    campaign = a_campaign(channels=("email", "sms"))
+    serial = await submit(ledger, campaign, [people(2, phone=True)])
+    found = await fulfilled(ledger, serial)
+    await ledger.deliveries.intend(found, FIRST)
+    await ledger.campaigns.steer(serial, "cancel")
+    await lapse(ledger, serial)
+    await ledger.batches.cancel(await taken(ledger, serial, nonce="other"))
+    await tell(ledger, found, kind)
+    assert await ledger.counted(serial, "d:pending", "p:open") == [0, 0]
+
+
+async def test_good_news_about_what_was_skipped_later_still_counts(ledger: Ledger) -> None:
+    found = await started(ledger)
+    serial = found.unit.serial
+    await tell(ledger, found, "u")
+    await ledger.deliveries.intend(found, [Wanted(0, EMAIL, 1)])
+    await tell(ledger, found, "p", attempt=2)
+    await ledger.campaigns.steer(serial, "cancel")
+    await ledger.batches.wait(found, delay=0)
+    await ledger.batches.cancel(await taken(ledger, serial))
+    assert await status(ledger, found) is Status.SKIPPED
+    assert await tell(ledger, found, "s", attempt=1) == 1
+    assert await ledger.counted(serial, "p:reached") == [1]

@@ -1,0 +1,299 @@
+"""The rules, without any I/O: thousands of cases cost nothing."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.batch import Batch
+from pipeline.decisions import (
+    Adopt,
+    Block,
+    Hold,
+    Placed,
+    Received,
+    RetryPolicy,
+    Wait,
+    api_delay,
+    decide_adoption,
+    decide_delivery,
+    decide_order,
+    decide_read,
+    probe_delay,
+    read_delay,
+)
+from pipeline.errors import (
+    AbandonedError,
+    BlockedError,
+    CredentialsError,
+    DeliveryError,
+    DuplicateOrderError,
+    FundsError,
+    OrderNotFoundError,
+    PermanentError,
+    RefusedError,
+    RewardsError,
+    RewardsUnavailableError,
+    TransientError,
+    UncertainError,
+)
+from pipeline.models import BatchState, ChannelName, Receipt, delivery_key
+from pipeline.rewards.links import LinksProblem
+from pipeline.rewards.models import OrderRequest
+from pipeline.rewards.statuses import Progress
+from pipeline.stages.request import po_number
+
+EMAIL, SMS = ChannelName.EMAIL, ChannelName.SMS
+POLICY = RetryPolicy(first=2, cap=900, give_up=86400)
+NOW = 1_800_000_000_000
+
+jitters = st.floats(0, 1, exclude_max=True)
+policies = st.builds(
+    RetryPolicy,
+    first=st.floats(0.1, 100),
+    cap=st.floats(100, 10_000),
+    give_up=st.floats(1, 200_000),
+)
+counts = st.integers(0, 5000)
+ids = st.from_regex(r"\A[a-z0-9][a-z0-9-]{0,39}\Z")
+
+
+def a_batch(**fields: object) -> Batch:
+    return Batch(**({"state": BatchState.ORDERED, "plan": "1" * 10} | fields))  # type: ignore[arg-type]
+
+
+# What is stored for ever
+
+
+def test_po_numbers_and_delivery_keys_are_what_they_have_always_been() -> None:
+    assert po_number("survey-2026-11", 7) == "CC-survey-2026-11-00007"
+    assert po_number("a", 123456) == "CC-a-123456"
+    assert delivery_key("survey-2026-11", "r-1", EMAIL) == "6b08c472-2346-5917-8ccd-b34631a1f49b"
+    assert delivery_key("survey-2026-11", "r-1", SMS, 2) == "257b7991-5670-56db-96d0-ac62ad3f403a"
+
+
+def test_the_hash_of_what_is_bought_is_what_it_has_always_been() -> None:
+    request = OrderRequest(
+        po_number="CC-a-00001", product_id="CVS", value=Decimal("10.00"), quantity=100
+    )
+    assert request.payload_hash() == (
+        "db759030381c6dd09871af293ffe36903847dd9a004b1e57d7352eb37baa192b"
+    )
+
+
+@given(st.tuples(ids, st.integers(1, 10**6)), st.tuples(ids, st.integers(1, 10**6)))
+def test_no_two_batches_share_a_po_number(one: tuple[str, int], two: tuple[str, int]) -> None:
+    assert (po_number(*one) == po_number(*two)) == (one == two)
+    assert len(po_number(*one)) <= 100
+
+
+@given(
+    *[st.tuples(ids, st.text(min_size=1), st.sampled_from([EMAIL, SMS]), st.integers(1, 9))] * 2
+)
+def test_no_two_deliveries_share_a_key(
+    one: tuple[str, str, ChannelName, int], two: tuple[str, str, ChannelName, int]
+) -> None:
+    keys = [delivery_key(c, r, channel, g) for c, r, channel, g in (one, two)]
+    assert (keys[0] == keys[1]) == (one == two)
+
+
+# Retries
+
+
+@given(policy=policies, tries=st.integers(1, 5000), jitter=jitters)
+def test_delays_grow_up_to_the_cap(policy: RetryPolicy, tries: int, jitter: float) -> None:
+    delay = policy.delay(tries, jitter)
+    assert 0 < delay <= policy.cap * 1.25
+    assert delay <= policy.delay(tries + 1, jitter)
+
+
+@given(policy=policies)
+def test_the_tries_fill_the_time_and_no_more(policy: RetryPolicy) -> None:
+    spent = sum(policy.delay(n) for n in range(1, policy.tries + 1))
+    assert policy.tries == 1 or spent - policy.delay(policy.tries) < policy.give_up <= spent
+
+
+deliveries = st.sampled_from(
+    [
+        Receipt(),
+        TransientError("t"),
+        TransientError("t", retry_after=7000),
+        PermanentError("smtp_550"),
+        UncertainError("timeout"),
+        BlockedError("smtp_auth"),
+        BlockedError("smtp_auth", fatal=True),
+        AbandonedError("halted"),
+        DeliveryError("internal_error"),
+    ]
+)
+
+
+@given(
+    outcome=deliveries,
+    tries=counts,
+    attempt=st.integers(1, 5000),
+    breaker_open=st.booleans(),
+    policy=policies,
+    jitter=jitters,
+)
+def test_every_outcome_of_an_attempt_has_its_fact(
+    outcome: Receipt | DeliveryError,
+    tries: int,
+    attempt: int,
+    breaker_open: bool,  # noqa: FBT001
+    policy: RetryPolicy,
+    jitter: float,
+) -> None:
+    verdict = decide_delivery(
+        outcome,
+        tries=tries,
+        attempt=attempt,
+        breaker_open=breaker_open,
+        policy=policy,
+        jitter=jitter,
+    )
+    assert (verdict.kind == "s") == isinstance(outcome, Receipt)
+    if isinstance(outcome, PermanentError):
+        assert (verdict.kind, verdict.code) == ("f", outcome.code)
+    if isinstance(outcome, TransientError):
+        assert verdict.kind == ("f" if tries + 1 >= policy.tries else "p")
+        assert verdict.kind == "f" or verdict.delay >= (outcome.retry_after or 0)
+    if isinstance(outcome, AbandonedError):
+        assert verdict.kind == "r", "what was never started costs nothing"
+    if isinstance(outcome, BlockedError):
+        alone = attempt >= policy.tries and not breaker_open
+        assert verdict.kind == ("f" if alone else "r")
+    if type(outcome) in {UncertainError, DeliveryError}:
+        assert verdict.kind == "u", "what may have arrived is never called failed"
+        assert tries < 3 or verdict.code == "unconfirmed"
+
+
+# Orders
+
+
+def after(outcome: RewardsError | str, batch: Batch | None = None, *, posts: int = 0) -> object:
+    return decide_order(
+        outcome, batch or a_batch(), posts_before=posts, probes=0, funds_probe=60, jitter=0.5
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "posts", "adopt", "step"),
+    [
+        ("o-1", 0, False, Placed("o-1")),
+        (DuplicateOrderError("o-1"), 0, False, Hold("foreign_order")),
+        (DuplicateOrderError("o-1"), 1, False, Adopt("o-1")),
+        (DuplicateOrderError("o-1"), 0, True, Adopt("o-1")),
+        (DuplicateOrderError(None), 1, True, Hold("duplicate_without_id")),
+        (RefusedError("http_400", "Bad product"), 0, False, Block("order_refused", "Bad product")),
+        (CredentialsError("http_403"), 0, False, Block("credentials", "http_403")),
+    ],
+)
+def test_each_answer_to_an_order_has_its_step(
+    outcome: RewardsError | str,
+    posts: int,
+    adopt: bool,  # noqa: FBT001
+    step: object,
+) -> None:
+    assert after(outcome, a_batch(adopt=adopt), posts=posts) == step
+
+
+@given(probes=counts, jitter=jitters)
+def test_without_funds_one_batch_probes_after_one_to_fifteen_minutes(
+    probes: int, jitter: float
+) -> None:
+    assert 48 <= probe_delay(60, probes, jitter) <= 900
+    step = after(FundsError("http_422"), posts=1)
+    assert isinstance(step, Block)
+    assert step.probe_after > 0
+
+
+@given(
+    fails=counts,
+    wait=st.none() | st.floats(0, 3600),
+    jitter=jitters,
+    code=st.sampled_from(["http_429", "http_503", "timeout", "reset"]),
+)
+def test_what_is_unavailable_is_tried_again_and_only_a_429_silences_others(
+    fails: int, wait: float | None, jitter: float, code: str
+) -> None:
+    error = RewardsUnavailableError(code, retry_after=wait)
+    order = decide_order(
+        error, a_batch(fails=fails), posts_before=0, probes=0, funds_probe=60, jitter=jitter
+    )
+    read = decide_read(error, a_batch(fails=fails), now_ms=NOW, overdue=9, jitter=jitter)
+    for step in (order, read):
+        assert isinstance(step, Wait)
+        assert step.counter == "fails"
+        assert max(0.1, wait or 0) <= step.delay <= max(60.0, wait or 0)
+        assert step.hush == (step.delay if code == "http_429" else 0)
+    assert api_delay(fails, wait, jitter) > 0
+
+
+def test_an_order_that_differs_is_not_adopted() -> None:
+    assert decide_adoption("o", None) == Placed("o")
+    assert decide_adoption("o", "the value differs") == Hold("order_differs")
+
+
+# Reads
+
+
+def read(outcome: object, **fields: object) -> object:
+    return decide_read(outcome, a_batch(**fields), now_ms=NOW, overdue=3600, jitter=0.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("code", ["links_short", "links_missing"])
+def test_missing_links_are_looked_for_during_ten_minutes(code: str) -> None:
+    problem = LinksProblem(code, "", found=9 if code == "links_short" else 0)
+    for age in (None, 0, 599_000):
+        since = {} if age is None else {"odd_since_ms": NOW - age}
+        step = read(problem, **since)
+        assert isinstance(step, Wait)
+        assert step.counter == "odd"
+    assert read(problem, odd_since_ms=NOW - 601_000) == Hold(code, missing=10 - problem.found)
+
+
+@pytest.mark.parametrize("code", ["links_many", "links_duplicate", "links_ambiguous"])
+def test_links_that_are_wrong_are_held_at_once(code: str) -> None:
+    assert read(LinksProblem(code, "", found=10)) == Hold(code)
+
+
+def test_an_order_that_cannot_be_found_is_doubted_and_then_held() -> None:
+    assert isinstance(read(OrderNotFoundError("http_404")), Wait)
+    late = read(OrderNotFoundError("http_404"), odd_since_ms=NOW - 601_000)
+    assert late == Hold("order_not_found")
+
+
+def test_complete_and_dead_orders() -> None:
+    assert read(("a", "b")) == Received(("a", "b"))
+    assert read(Progress.FAILED) == Hold("order_failed", missing=10)
+
+
+def test_credentials_block_at_once_but_for_tokens_that_may_have_ended_early() -> None:
+    assert read(CredentialsError("http_403")) == Block("credentials", "http_403")
+    for fails in (0, 1):
+        refused = CredentialsError("http_401")
+        for step in (read(refused, fails=fails), after(refused, a_batch(fails=fails))):
+            assert isinstance(step, Wait)
+            assert step.counter == "fails"
+    assert read(CredentialsError("http_401"), fails=2) == Block("credentials", "http_401")
+
+
+@pytest.mark.parametrize("progress", [Progress.WAITING, Progress.UNKNOWN])
+def test_an_unfinished_order_is_waited_for_then_held_and_still_read(progress: Progress) -> None:
+    young = read(progress, placed_ms=NOW - 3_599_000)
+    assert isinstance(young, Wait)
+    assert young.counter == "polls"
+    late = read(progress, placed_ms=NOW - 3_601_000)
+    assert late == Hold("order_overdue", reread=900)
+    again = read(progress, placed_ms=NOW - 9_999_000, state=BatchState.HELD)
+    assert again == Wait(900)
+
+
+@given(quantity=st.integers(1, 100), polls=counts)
+def test_reads_become_rarer_with_age_and_size_up_to_a_minute(quantity: int, polls: int) -> None:
+    delay = read_delay(quantity, polls)
+    assert 0.5 <= delay <= 60
+    assert delay <= read_delay(quantity, polls + 1)
+    assert delay <= read_delay(100, polls)

@@ -1,0 +1,206 @@
+"""Rate limits and breakers: the server's clock counts, so these tests let real time pass."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+import pytest
+from redis.asyncio import Redis
+
+from pipeline.limits import Limiter
+from pipeline.rate import Rate
+from tests.pipeline.ledger import open_ledger
+
+
+def a_limiter(redis: Redis, **rates: str) -> Limiter:
+    return open_ledger(redis, **rates).limiter
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """So many permits, at some moment between the two (seconds)."""
+
+    permits: int
+    earliest: float
+    latest: float
+
+
+async def greedy(limiter: Limiter, wanted: int, seconds: float) -> list[Grant]:
+    """Take whatever there is, as fast as possible."""
+    grants, end = [], time.monotonic() + seconds
+    while (asked := time.monotonic()) < end:
+        found = await limiter.take("email", wanted)
+        assert found.granted > 0 or found.wait > 0
+        grants.append(Grant(found.granted, asked, time.monotonic()))
+    return grants
+
+
+def assert_never_more(grants: list[Grant], rate: float) -> None:
+    """Over any window there is at most what the rate gives in it, and the burst."""
+    burst = max(1.0, rate / 10)
+    taken = sorted((grant for grant in grants if grant.permits), key=lambda grant: grant.earliest)
+    for first in range(len(taken)):
+        total = 0
+        for last in range(first, len(taken)):
+            total += taken[last].permits
+            window = taken[last].latest - taken[first].earliest
+            assert total <= window * rate + burst + 0.01
+
+
+@pytest.mark.parametrize(("rate", "wanted"), [("20/s", 1), ("200/s", 7), ("2000/s", 1000)])
+async def test_over_any_window_no_more_is_sent_than_allowed(
+    redis: Redis, rate: str, wanted: int
+) -> None:
+    limiter = a_limiter(redis, email=rate)
+    started = time.monotonic()
+    many = await asyncio.gather(*(greedy(limiter, wanted, 0.4) for _ in range(4)))
+    elapsed = time.monotonic() - started
+    grants = [grant for each in many for grant in each]
+    per_second = float(rate.split("/", maxsplit=1)[0])
+    assert_never_more(grants, per_second)
+    # Nor is anything wasted while somebody always asks.
+    assert sum(grant.permits for grant in grants) >= 0.3 * per_second * min(elapsed, 0.4)
+
+
+async def test_low_rates_give_one_permit_however_many_are_wanted(redis: Redis) -> None:
+    limiter = a_limiter(redis, email="1/m")
+    assert (await limiter.take("email", 400)).granted == 1
+    refused = await limiter.take("email", 400)
+    assert refused.granted == 0
+    assert 55 < refused.wait <= 60
+
+
+async def test_after_the_wait_that_was_told_there_is_a_permit(redis: Redis) -> None:
+    limiter = a_limiter(redis, email="20/s")
+    while (refused := await limiter.take("email")).granted:
+        pass
+    await asyncio.sleep(refused.wait)
+    assert (await limiter.take("email")).granted == 1
+
+
+async def test_several_limiters_give_all_or_nothing(redis: Redis) -> None:
+    limiter = a_limiter(redis, email="100/s")
+    own = {"1:email": Rate.parse("1/m")}
+    assert (await limiter.take("email", 5, **own)).granted == 1
+    before = await redis.hget("cc:gcra:email", "tat")  # type: ignore[misc]
+    for _ in range(20):
+        assert (await limiter.take("email", 5, **own)).granted == 0
+    assert await redis.hget("cc:gcra:email", "tat") == before, "the refused cost nothing"  # type: ignore[misc]
+    assert (await limiter.take("email", 5)).granted > 0
+    assert (await limiter.take("email", 1, **{"1:email": None})).granted == 1
+
+
+async def test_one_of_two_limiters_that_is_hushed_stops_both(redis: Redis) -> None:
+    limiter = a_limiter(redis, email="unlimited")
+    await limiter.hush("1:email", 30)
+    refused = await limiter.take("email", 5, **{"1:email": Rate.parse("unlimited")})
+    assert refused.granted == 0
+    assert refused.wait > 29
+    assert (await limiter.take("email", 5)).granted == 5
+
+
+async def test_a_rate_set_at_run_time_wins_until_it_is_unset(redis: Redis) -> None:
+    limiter = a_limiter(redis, email="unlimited")
+    await limiter.set_rate("email", Rate.parse("1/h"))
+    assert (await limiter.take("email", 9)).granted == 1
+    assert (await limiter.take("email", 9)).granted == 0
+    assert (await limiter.rates())["email"] == (Rate.parse("1/h"), True)
+    assert await limiter.unset_rate("email")
+    assert not await limiter.unset_rate("email")
+    assert (await limiter.rates())["email"] == (Rate.parse("unlimited"), False)
+    await limiter.set_rate("email", Rate.parse("unlimited"))
+    assert (await a_limiter(redis, email="1/h").take("sms", 9)).granted == 9
+
+
+@pytest.mark.parametrize("rate", ["unlimited", "50/s", "1000/s", "6/m"])
+async def test_a_hush_is_silence_for_everybody_and_ends(redis: Redis, rate: str) -> None:
+    limiter, other = a_limiter(redis, email=rate), a_limiter(redis, email=rate)
+    started = time.monotonic()
+    await limiter.hush("email", 0.5)
+    await limiter.hush("email", 0.01)
+    refused = await other.take("email", 10)
+    assert refused.granted == 0
+    assert refused.wait > 0.1
+    while not (await other.take("email", 10)).granted:
+        await asyncio.sleep(0.01)
+        assert time.monotonic() < started + 20
+    assert time.monotonic() - started >= 0.5
+
+
+async def test_a_retry_after_is_clamped_to_an_hour(redis: Redis) -> None:
+    limiter = a_limiter(redis, orders="5/s")
+    await limiter.hush("orders", 10**9)
+    assert 3500 < (await limiter.take("orders")).wait < 3602
+
+
+# The breaker
+
+
+async def trip(limiter: Limiter) -> float:
+    return await limiter.trip("email", "smtp_unreachable", threshold=3, first=5, longest=30)
+
+
+async def half_open(redis: Redis) -> None:
+    """Let the silence be over."""
+    await redis.hset("cc:breaker:email", "until", "1")  # type: ignore[misc]
+
+
+async def test_the_breaker_opens_at_its_threshold_and_silences_the_channel(redis: Redis) -> None:
+    limiter = a_limiter(redis)
+    assert [await trip(limiter) for _ in range(2)] == [0.0, 0.0]
+    assert (await limiter.take("email")).granted == 1
+    assert await trip(limiter) == 5
+    assert (await limiter.take("email")).granted == 0
+    breaker = await limiter.breaker("email")
+    assert (breaker.failures, breaker.reason) == (3, "smtp_unreachable")
+    assert breaker.until_ms > 0
+
+
+async def test_the_silence_doubles_with_every_failure_after_it_up_to_a_limit(
+    redis: Redis,
+) -> None:
+    limiter = a_limiter(redis)
+    silences = []
+    for _ in range(8):
+        silences.append(await trip(limiter))
+        await half_open(redis)
+    assert silences == [0, 0, 5, 10, 20, 30, 30, 30]
+
+
+async def test_all_connections_that_break_at_once_are_one_failure(redis: Redis) -> None:
+    limiter = a_limiter(redis)
+    silences = [await trip(limiter) for _ in range(30)]
+    assert max(silences) <= 5
+    await half_open(redis)
+    assert await trip(limiter) == 10
+
+
+async def test_the_first_success_closes_the_breaker(redis: Redis) -> None:
+    limiter = a_limiter(redis)
+    for _ in range(3):
+        await trip(limiter)
+    await limiter.recovered("email")
+    assert (await limiter.breaker("email")).failures == 0
+    assert await trip(limiter) == 0
+
+
+@pytest.mark.parametrize("new", ["50/s", "unlimited"])
+async def test_a_rate_set_at_run_time_counts_at_once_whatever_was_booked(
+    redis: Redis, new: str
+) -> None:
+    limiter = a_limiter(redis, email="1/h")
+    assert (await limiter.take("email")).granted == 1
+    assert (await limiter.take("email")).wait > 3000
+
+    await limiter.set_rate("email", Rate.parse(new))
+
+    assert (await limiter.take("email")).granted == 1
+
+
+async def test_a_silence_outlasts_a_new_rate(redis: Redis) -> None:
+    limiter = a_limiter(redis, email="1/h")
+    await limiter.hush("email", 60)
+
+    await limiter.set_rate("email", Rate.parse("unlimited"))
+
+    assert (await limiter.take("email")).granted == 0

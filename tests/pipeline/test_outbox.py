@@ -1,0 +1,327 @@
+"""The senders of one channel, over a channel that does what the test says."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from pipeline.decisions import RetryPolicy
+from pipeline.errors import (
+    BlockedError,
+    PermanentError,
+    TransientError,
+    UncertainError,
+)
+from pipeline.limits import Limiter
+from pipeline.models import BatchState, Message
+from pipeline.models import DeliveryStatus as Status
+from pipeline.outbox import Outbox
+from pipeline.recorder import Recorder
+from pipeline.store.records import DeliveryRecord
+from pipeline.store.scripts import Scripts
+from tests.pipeline.channel import Answer, ScriptedChannel
+from tests.pipeline.ledger import (
+    Ledger,
+    a_campaign,
+    assert_sound,
+    fulfilled,
+    links_of,
+    make_due,
+    people,
+    pump,
+    submit,
+)
+from tests.pipeline.stages.plant import sending
+from tests.support.waiting import wait_until
+
+
+async def ready(ledger: Ledger, number: int, name: str = "c", **campaign: Any) -> str:  # noqa: ANN401 - see a_campaign
+    """Return the serial of a campaign with one batch that only has to be sent."""
+    serial = await submit(ledger, a_campaign(name, **campaign), [people(number)])
+    await ledger.batches.wait(await fulfilled(ledger, serial), delay=0)
+    return serial
+
+
+async def records(ledger: Ledger, serial: str) -> list[DeliveryRecord]:
+    found = await ledger.deliveries.read(serial, 1)
+    return [found[index][0] for index in sorted(found)]
+
+
+async def state(ledger: Ledger, serial: str) -> BatchState:
+    batch = await ledger.batches.read(serial, 1)
+    assert batch is not None
+    return batch.state
+
+
+def always(error: Callable[[], Exception]) -> Callable[[Message], Answer]:
+    return lambda _: error()
+
+
+async def test_everybody_gets_the_link_that_is_his_once(ledger: Ledger) -> None:
+    serial = await ready(ledger, 20)
+    async with sending(ledger, ScriptedChannel()) as plant:
+        assert await plant.turn(serial) == 1
+        expected = {
+            f"person{i}@example.com": {link} for i, link in enumerate(links_of("1", 1, 20))
+        }
+        assert plant.channel.received() == expected
+        assert set(plant.channel.messages().values()) == {1}
+        assert await plant.turn(serial) == 0
+    assert await state(ledger, serial) is BatchState.DONE
+    await assert_sound(ledger, serial)
+
+
+async def test_no_more_than_twice_the_connections_are_ever_unrecorded(ledger: Ledger) -> None:
+    serial = await ready(ledger, 60)
+
+    class Slow:
+        """The ledger's recording, held back as long as the test wants."""
+
+        def __init__(self) -> None:
+            self.gate = asyncio.Event()
+
+        async def record(self, facts: object) -> int:
+            await self.gate.wait()
+            return await ledger.deliveries.record(facts)  # type: ignore[arg-type]
+
+    slow, channel = Slow(), ScriptedChannel(connections=3)
+    async with sending(ledger, channel) as plant:
+        plant.recorder._deliveries = slow  # type: ignore[assignment] # noqa: SLF001
+        working = asyncio.create_task(plant.turn(serial))
+        await wait_until(lambda: len(channel.sent) >= 3)
+        for _ in range(50):
+            await asyncio.sleep(0.002)
+            assert len(channel.sent) <= 6
+        slow.gate.set()
+        await working
+    assert len(channel.sent) == 60
+    assert channel.most_on_the_wire == 3
+    await assert_sound(ledger, serial)
+
+
+@pytest.mark.parametrize(("policy", "most"), [("resend", 40), ("hold", 4)])
+async def test_intents_run_ahead_as_far_as_their_loss_costs_nothing(
+    ledger: Ledger, policy: str, most: int
+) -> None:
+    serial = await ready(ledger, 60, email_uncertain=policy)
+    channel = ScriptedChannel(connections=2)
+    channel.gate.clear()
+    async with sending(ledger, channel) as plant:
+        working = asyncio.create_task(plant.turn(serial))
+
+        async def full() -> bool:
+            return await ledger.counted(serial, "d:sending") == [most]
+
+        await wait_until(full)
+        for _ in range(20):
+            await asyncio.sleep(0.002)
+            assert await full()
+        channel.gate.set()
+        await working
+    assert await ledger.counted(serial, "d:sent") == [60]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (lambda: PermanentError("smtp_550"), Status.FAILED, "smtp_550"),
+        (lambda: TransientError("smtp_450"), Status.PENDING, "smtp_450"),
+        (lambda: UncertainError("timeout"), Status.UNCERTAIN, "timeout"),
+        (lambda: BlockedError("smtp_down"), Status.PENDING, "smtp_down"),
+        (lambda: RuntimeError("https://secret.example"), Status.UNCERTAIN, "internal_error"),
+    ],
+)
+async def test_what_one_message_meets_concerns_this_one_only(
+    ledger: Ledger, error: Callable[[], Exception], status: Status, code: str
+) -> None:
+    serial = await ready(ledger, 3)
+    channel = ScriptedChannel()
+    channel.answer = lambda message: error() if message.to.startswith("person1") else None
+    async with sending(ledger, channel) as plant:
+        await plant.turn(serial)
+    found = await records(ledger, serial)
+    assert [record.status for record in found] == [Status.SENT, status, Status.SENT]
+    assert found[1].code == code
+    await assert_sound(ledger, serial)
+
+
+async def test_who_cannot_be_written_to_fails_and_nothing_leaves(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    serial = await ready(ledger, 3)
+    channel = ScriptedChannel(broken={"r-1"})
+    async with sending(ledger, channel) as plant:
+        await plant.turn(serial)
+    assert (await records(ledger, serial))[1].code == "compose_error"
+    assert set(channel.messages()) == {"person0@example.com", "person2@example.com"}
+    printed = capsys.readouterr()
+    assert "claim.example" not in printed.out + printed.err
+
+
+async def test_an_uncertain_message_is_repeated_with_the_same_key_and_link(
+    ledger: Ledger,
+) -> None:
+    serial = await ready(ledger, 1)
+    seen: list[Message] = []
+
+    def lost_once(message: Message) -> Answer:
+        seen.append(message)
+        return UncertainError("timeout") if len(seen) == 1 else None
+
+    channel = ScriptedChannel(answer=lost_once)
+    async with sending(ledger, channel) as plant:
+        await plant.turn(serial)
+        assert await ledger.counted(serial, "d:uncertain") == [1]
+        # Its delay is over.
+        await ledger.redis.hset(f"cc:{serial}:d:1", "0", "ue1.1.1.0.0.timeout")  # type: ignore[misc]
+        await plant.turn(serial)
+    assert seen[0] == seen[1]
+    assert await state(ledger, serial) is BatchState.DONE
+
+
+# Leases and halts
+
+
+async def test_what_waits_when_the_lease_is_lost_is_never_sent(ledger: Ledger) -> None:
+    serial = await ready(ledger, 10)
+    channel = ScriptedChannel(connections=2)
+    channel.gate.clear()
+    async with sending(ledger, channel) as plant:
+        working = asyncio.create_task(plant.turn(serial))
+        await wait_until(lambda: channel.on_the_wire == 2)
+        for lease in plant.leases._held:  # noqa: SLF001 - as the heartbeat does
+            lease.lost = True
+        channel.gate.set()
+        await working
+    assert channel.sent == []
+    assert {record.status for record in await records(ledger, serial)} == {Status.PENDING}
+    assert {record.tries for record in await records(ledger, serial)} == {0}
+    await assert_sound(ledger, serial)
+
+
+async def test_a_pause_lets_go_what_is_not_on_the_wire(ledger: Ledger) -> None:
+    serial = await ready(ledger, 10)
+    channel = ScriptedChannel(connections=2)
+    channel.gate.clear()
+    async with sending(ledger, channel) as plant:
+        working = asyncio.create_task(plant.turn(serial))
+        await wait_until(lambda: channel.on_the_wire == 2)
+        await ledger.campaigns.steer(serial, "pause")
+        plant.leases.halt({serial})
+        channel.gate.set()
+        await working
+        assert channel.sent == []
+        assert await plant.turn(serial) == 0
+        await ledger.campaigns.steer(serial, "resume")
+        await plant.turn(serial)
+    assert len(channel.sent) == 10
+    assert set(channel.messages().values()) == {1}
+
+
+async def test_senders_that_are_cut_off_leave_uncertainty_and_no_loss(ledger: Ledger) -> None:
+    serial = await ready(ledger, 4)
+    channel = ScriptedChannel(connections=2)
+    channel.gate.clear()
+    async with AsyncExitStack() as stack:
+        plant = await stack.enter_async_context(sending(ledger, channel))
+        working = asyncio.create_task(plant.turn(serial))
+        await wait_until(lambda: channel.on_the_wire == 2)
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+    assert channel.sent == []
+    channel.gate.set()
+    await assert_sound(ledger, serial)
+    async with sending(ledger, channel) as plant:
+        await ledger.redis.hset(f"cc:{serial}:b:1", "lu", "1")  # type: ignore[misc]
+        await plant.turn(serial)
+    assert len(channel.received()) == 4
+    assert await state(ledger, serial) is BatchState.DONE
+
+
+# The provider's own failures
+
+
+async def test_the_breaker_stops_the_channel_and_costs_nobody_a_try(ledger: Ledger) -> None:
+    serial = await ready(ledger, 40)
+    tried = 0
+
+    def down(_: Message) -> Answer:
+        nonlocal tried
+        tried += 1
+        return BlockedError("smtp_down")
+
+    async with sending(ledger, ScriptedChannel(connections=2, answer=down)) as plant:
+        await plant.turn(serial)
+        assert tried <= 8, "the rest was let go when the breaker opened"
+        await make_due(ledger, serial)
+        assert await pump(ledger) == [], "nor is there a permit to get"
+    found = await records(ledger, serial)
+    assert {(record.status, record.tries) for record in found} == {(Status.PENDING, 0)}
+    assert (await ledger.limiter.breaker("email")).reason == "smtp_down"
+    await assert_sound(ledger, serial)
+
+
+async def test_a_success_closes_the_breaker(ledger: Ledger) -> None:
+    serial = await ready(ledger, 3)
+    for _ in range(3):
+        await ledger.limiter.trip("email", "smtp_down")
+    async with sending(ledger, ScriptedChannel()) as plant:
+        await plant.turn(serial)
+    assert (await ledger.limiter.breaker("email")).failures == 0
+
+
+async def test_a_wrong_password_blocks_the_campaign_at_once_and_fails_nobody(
+    ledger: Ledger,
+) -> None:
+    serial, other = await ready(ledger, 20), await ready(ledger, 20, "d")
+    channel = ScriptedChannel(connections=2)
+    channel.answer = always(lambda: BlockedError("smtp_auth", "no such user", fatal=True))
+    async with sending(ledger, channel) as plant:
+        await plant.turn(serial)
+        assert (await ledger.counters(serial))["blk:s"] == "smtp_auth"
+        assert await pump(ledger) == [], "the channel is silent for the others as well"
+    for each in (serial, other):
+        await assert_sound(ledger, each)
+    assert await ledger.counted(serial, "d:pending", "d:failed") == [20, 0]
+    assert max(record.attempt for record in await records(ledger, serial)) <= 2
+    assert await ledger.counted(other, "d:pending") == [20]
+
+
+async def test_a_result_is_recorded_even_if_the_breaker_cannot_be_told(ledger: Ledger) -> None:
+    serial = await ready(ledger, 2)
+
+    class Deaf(Limiter):
+        async def recovered(self, channel: str) -> None:
+            raise RedisConnectionError
+
+    async with sending(ledger, ScriptedChannel()) as plant:
+        scripts = Scripts(ledger.redis)
+        plant.outbox._limiter = Deaf(ledger.redis, scripts, {})  # noqa: SLF001
+        await plant.turn(serial)
+    assert await ledger.counted(serial, "d:sent") == [2]
+
+
+async def test_a_lost_batch_of_links_is_never_guessed_at(ledger: Ledger) -> None:
+    serial = await ready(ledger, 3)
+    sealed = ledger.vault.seal(b"https://x.example/1\nhttps://x.example/2", f"links:{serial}:1")
+    await ledger.redis.set(f"cc:{serial}:k:1", sealed)
+    async with sending(ledger, ScriptedChannel()) as plant:
+        await asyncio.wait_for(plant.turn(serial), 5)
+        assert plant.channel.sent == []
+    assert await ledger.counted(serial, "d:pending", "d:sending") == [3, 0]
+    await assert_sound(ledger, serial)
+
+
+async def test_room_that_was_reserved_and_given_back_is_there_again(ledger: Ledger) -> None:
+    recorder, channel = Recorder(ledger.deliveries), ScriptedChannel(connections=2)
+    policy = RetryPolicy(first=1, cap=2, give_up=3)
+    outbox = Outbox(channel, recorder, ledger.limiter, ledger.campaigns, policy)
+    assert await outbox.reserve(100, resends=False) == 4
+    waiting = asyncio.create_task(outbox.reserve(100, resends=False))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    outbox.give_back(3)
+    assert await waiting == 3

@@ -1,0 +1,125 @@
+"""Facts are written in groups, and kept until they are."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from pipeline.recorder import Recorder
+from pipeline.store.batches import Claim
+from pipeline.store.deliveries import Fact, Wanted
+from tests.pipeline.ledger import (
+    EMAIL,
+    Ledger,
+    a_campaign,
+    assert_sound,
+    fulfilled,
+    people,
+    submit,
+)
+from tests.support.waiting import wait_until
+
+
+class _Store:
+    """The real store behind a line that can be cut."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._deliveries = ledger.deliveries
+        self.away: Exception | None = None
+        self.lose_reply = False
+        self.calls: list[int] = []
+
+    async def record(self, facts: Mapping[Any, Any]) -> int:
+        self.calls.append(sum(len(list(found)) for found in facts.values()))
+        if self.away is not None:
+            raise self.away
+        changed = await self._deliveries.record(facts)
+        if self.lose_reply:
+            self.lose_reply = False
+            raise RedisConnectionError
+        return changed
+
+
+@asynccontextmanager
+async def recording(store: _Store) -> AsyncIterator[Recorder]:
+    recorder = Recorder(store)  # type: ignore[arg-type]
+    task = asyncio.create_task(recorder.run())
+    try:
+        yield recorder
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def started(ledger: Ledger, number: int) -> Claim:
+    serial = await submit(ledger, a_campaign(), [people(number)])
+    found = await fulfilled(ledger, serial)
+    await ledger.deliveries.intend(found, [Wanted(i, EMAIL, 0) for i in range(number)])
+    return found
+
+
+def sent(index: int) -> Fact:
+    return Fact(index, EMAIL, 1, "s")
+
+
+async def test_what_happens_together_is_written_together_before_anybody_is_told(
+    ledger: Ledger,
+) -> None:
+    found, store = await started(ledger, 20), _Store(ledger)
+    key = (found.unit.serial, 1)
+    told: list[int] = []
+    async with recording(store) as recorder:
+        for index in range(20):
+            recorder.add(key, sent(index), lambda index=index: told.append(index))  # type: ignore[misc]
+        assert told == []
+        await recorder.drained()
+    assert told == list(range(20))
+    assert store.calls == [20]
+    assert await ledger.counted(key[0], "d:sent") == [20]
+
+
+async def test_facts_are_kept_over_an_outage_and_written_once(ledger: Ledger) -> None:
+    found, store = await started(ledger, 3), _Store(ledger)
+    key, told = (found.unit.serial, 1), []
+    store.away = OSError()
+    async with recording(store) as recorder:
+        recorder.add(key, sent(0), lambda: told.append(0))
+        await wait_until(lambda: store.calls)
+        store.away = RedisConnectionError()
+        recorder.add(key, sent(1), lambda: told.append(1))
+        await wait_until(lambda: len(store.calls) >= 2)
+        assert told == [], "nobody may run ahead of what is recorded"
+        store.away = None
+        await recorder.drained()
+        assert told == [0, 1]
+    assert await ledger.counted(key[0], "d:sent", "d:sending") == [2, 1]
+
+
+async def test_a_write_whose_reply_was_lost_is_repeated_without_counting_twice(
+    ledger: Ledger,
+) -> None:
+    found, store = await started(ledger, 1), _Store(ledger)
+    store.lose_reply = True
+    async with recording(store) as recorder:
+        recorder.add((found.unit.serial, 1), Fact(0, EMAIL, 1, "p", "smtp_450", 60), lambda: None)
+        await recorder.drained()
+    assert len(store.calls) == 2
+    (record,) = (await ledger.deliveries.read(found.unit.serial, 1))[0]
+    assert record.tries == 1
+    await assert_sound(ledger, found.unit.serial)
+
+
+async def test_what_is_added_while_others_are_written_is_waited_for(ledger: Ledger) -> None:
+    found, store = await started(ledger, 2), _Store(ledger)
+    key, told = (found.unit.serial, 1), []
+    async with recording(store) as recorder:
+
+        def and_one_more() -> None:
+            told.append(0)
+            recorder.add(key, sent(1), lambda: told.append(1))
+
+        recorder.add(key, sent(0), and_one_more)
+        await recorder.drained()
+        assert told == [0, 1]

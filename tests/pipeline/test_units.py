@@ -1,0 +1,108 @@
+"""A unit of work gives its batch back, whatever happens to it."""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from pipeline.batch import Lane, Unit
+from pipeline.errors import AbandonedError, ClaimcastError
+from pipeline.leases import Lease, Leases
+from pipeline.units import Units
+from tests.pipeline.ledger import Ledger, a_campaign, assert_sound, make_due, pump, submit
+
+Work = Callable[[Lease], Awaitable[None]]
+
+
+class Stage:
+    """Does what the test says."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    async def run(self, lease: Lease) -> None:
+        await self._work(lease)
+
+
+def units_of(ledger: Ledger, work: Work) -> Units:
+    return Units(
+        leases=Leases(ledger.batches, 30), batches=ledger.batches, stages={Lane.ORDER: Stage(work)}
+    )
+
+
+def failing(error: BaseException) -> Work:
+    async def work(_: Lease) -> None:
+        raise error
+
+    return work
+
+
+async def a_unit(ledger: Ledger) -> Unit:
+    await submit(ledger, a_campaign())
+    (unit,) = await pump(ledger)
+    return unit
+
+
+@pytest.mark.parametrize(
+    "error", [AbandonedError("halted"), RedisConnectionError(), OSError("gone")], ids=repr
+)
+async def test_what_was_interrupted_is_due_again_at_once(ledger: Ledger, error: Exception) -> None:
+    unit = await a_unit(ledger)
+    await units_of(ledger, failing(error)).run(unit)
+    assert [each.batch for each in await pump(ledger)] == [1]
+    await assert_sound(ledger, unit.serial)
+
+
+@pytest.mark.parametrize("error", [ClaimcastError("no"), RuntimeError("defect")], ids=repr)
+async def test_what_fails_is_tried_again_ever_more_rarely(
+    ledger: Ledger, error: Exception
+) -> None:
+    unit = await a_unit(ledger)
+    waits = []
+    for _ in range(4):
+        await units_of(ledger, failing(error)).run(unit)
+        soonest = await ledger.batches.next_due()
+        assert soonest is not None
+        waits.append(math.ceil(soonest))
+        await make_due(ledger, unit.serial)
+        (unit,) = await pump(ledger)
+    assert waits == [1, 2, 4, 8]
+
+
+async def test_a_unit_that_is_cancelled_gives_its_batch_back(ledger: Ledger) -> None:
+    unit, started = await a_unit(ledger), asyncio.Event()
+
+    async def work(_: Lease) -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(units_of(ledger, work).run(unit))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [each.batch for each in await pump(ledger)] == [1]
+
+
+async def test_a_unit_whose_turn_is_over_does_nothing(ledger: Ledger) -> None:
+    unit = await a_unit(ledger)
+    late = Unit(unit.serial, unit.batch, unit.lane, unit.turn - 1)
+    await units_of(ledger, failing(AssertionError("worked"))).run(late)
+    batch = await ledger.batches.read(unit.serial, 1)
+    assert batch is not None
+    assert (batch.fails, batch.leased) == (0, False)
+
+
+async def test_an_outage_at_the_claim_is_left_to_the_dispatch(ledger: Ledger) -> None:
+    unit = await a_unit(ledger)
+
+    class Gone:
+        async def claim(self, *_: object, **__: object) -> None:
+            raise RedisConnectionError
+
+    units = Units(leases=Leases(Gone(), 30), batches=ledger.batches, stages={})  # type: ignore[arg-type]
+    await units.run(unit)
+    await make_due(ledger, unit.serial)
+    assert len(await pump(ledger)) == 1
