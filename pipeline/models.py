@@ -81,8 +81,8 @@ class Message:
 
     `to` is the bare address, `content` what goes on the wire (for e-mail the complete RFC 5322
     message with CRLF line ends), `key` the delivery key, the same for every repetition. `sender`
-    is the envelope sender if it is not the channel's own, `callback` where the provider reports to,
-    `link` what the message can be recognised by at the provider.
+    is the envelope sender if it is not the channel's own, `callback` where the provider reports
+    to, `link` what the message can be recognised by at the provider.
     """
 
     key: DeliveryKey

@@ -23,6 +23,7 @@ from pipeline.store.campaigns import (
     Totals,
     plan_of,
 )
+from pipeline.tasks import stop
 
 _KEEP_ALIVE = 2.0  # well inside the patience of the staging area
 
@@ -128,8 +129,7 @@ class Submission:
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await stop(task)
 
     async def _stage(self, staging: Staging) -> Totals:
         recipients = deliveries = number = 0

@@ -34,6 +34,7 @@ from pipeline.store.deliveries import DeliveryStore
 from pipeline.store.keyring import unlock
 from pipeline.store.scripts import Scripts
 from pipeline.suppression import Suppressions
+from pipeline.tasks import stop
 from pipeline.tokens import Tokens
 from pipeline.units import Stage, Units
 from pipeline.vault import Vault
@@ -153,11 +154,7 @@ async def open_channels(settings: Settings) -> AsyncIterator[Mapping[ChannelName
 @asynccontextmanager
 async def open_machinery(app: App) -> AsyncIterator[Machinery]:
     """Wire the stages and start what runs beside them: senders, recorder, heartbeat."""
-    async with (
-        open_rewards(app) as rewards,
-        open_channels(app.settings) as channels,
-        AsyncExitStack() as stack,
-    ):
+    async with open_rewards(app) as rewards, open_channels(app.settings) as channels:
         if not channels:
             msg = "No channel is configured: set CLAIMCAST_SMTP__HOST and CLAIMCAST_SMTP__SENDER."
             raise InputError(msg)
@@ -170,13 +167,16 @@ async def open_machinery(app: App) -> AsyncIterator[Machinery]:
             for name, channel in channels.items()
         }
         units = _units(app, rewards, channels, outboxes, leases)
-        # Closed in reverse: the senders first, then what they told the recorder is written.
-        await stack.enter_async_context(_background(recorder.run()))
-        stack.push_async_callback(_drain, recorder)
-        await stack.enter_async_context(_background(leases.run()))
-        for outbox in outboxes.values():
-            await stack.enter_async_context(_background(outbox.run()))
-        yield Machinery(units=units, leases=leases, recorder=recorder, outboxes=outboxes)
+        # A group: should one of them die of a defect, the worker ends instead of idling for ever.
+        async with asyncio.TaskGroup() as group:
+            senders = [group.create_task(outbox.run()) for outbox in outboxes.values()]
+            others = [group.create_task(recorder.run()), group.create_task(leases.run())]
+            try:
+                yield Machinery(units=units, leases=leases, recorder=recorder, outboxes=outboxes)
+            finally:
+                await stop(*senders)
+                await _drain(recorder)
+                await stop(*others)
 
 
 def smtp_server(settings: Settings) -> SmtpServer:
@@ -285,5 +285,4 @@ async def _background(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await stop(task)

@@ -14,6 +14,7 @@ from redis import RedisError
 
 from pipeline.batch import Lane, Unit
 from pipeline.clock import uptime
+from pipeline.tasks import stop
 from worker.app import App, Machinery
 from worker.connection import connect, connection
 from worker.jobs import run_unit, submit_campaign
@@ -75,9 +76,7 @@ class Executor:
             await self._pump(burst=burst)
             await self._finish()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await stop(*tasks)
             await self._leave()
         log.info("worker.stopped", worker=self.name)
 

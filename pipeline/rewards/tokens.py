@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from pipeline.errors import RewardsError, RewardsUnavailableError
 from pipeline.rewards.models import Token
+from pipeline.tasks import stop
 from pipeline.vault import SealError, Vault
 
 _LUA = resources.files("pipeline.rewards") / "lua"
@@ -117,11 +118,11 @@ class FleetToken:
         try:
             value = await self._fetched(nonce)
         except BaseException:
-            await _stopped(keeper)
+            await stop(keeper)
             with suppress(RedisError):
                 await self._expire_if(keys=[self._lock], args=[nonce, _ms(pause_s)])
             raise
-        await _stopped(keeper)
+        await stop(keeper)
         return value
 
     async def _fetched(self, nonce: str) -> str:
@@ -161,11 +162,6 @@ class FleetToken:
         with suppress(SealError, ValueError, TypeError):
             return _Held(**json.loads(self._vault.open(blob, _PURPOSE)))
         return None
-
-
-async def _stopped(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait({task})
 
 
 def _ms(seconds: float) -> int:
