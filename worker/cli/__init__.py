@@ -2,6 +2,7 @@
 
 import click
 
+from worker.cli.bounces import bounces
 from worker.cli.doctor import doctor
 from worker.cli.entry import Entry
 from worker.cli.limits import limits
@@ -9,8 +10,10 @@ from worker.cli.reading import recipient, status
 from worker.cli.reporting import report, verify
 from worker.cli.run import run
 from worker.cli.services import sandbox, worker
+from worker.cli.serving import serve
 from worker.cli.steering import cancel, pause, resume, retry
 from worker.cli.submit import submit
+from worker.cli.suppress import suppress
 from worker.cli.validate import validate
 
 
@@ -35,3 +38,6 @@ main.add_command(cancel)
 main.add_command(retry)
 main.add_command(limits)
 main.add_command(doctor)
+main.add_command(serve)
+main.add_command(bounces)
+main.add_command(suppress)

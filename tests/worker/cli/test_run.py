@@ -25,6 +25,12 @@ from tests.worker.cli.files import (
 
 PEOPLE = 120
 
+# As errors they would keep connections open that arq closes, and uvloop would wait for them.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Call to deprecated close:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:unclosed Connection:ResourceWarning"),
+]
+
 
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:

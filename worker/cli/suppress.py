@@ -1,0 +1,173 @@
+"""The command `suppress`: addresses that nobody may write to any more."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from config.redaction import mask
+from pipeline.errors import InputError
+from pipeline.intake.lines import UnreadableError
+from pipeline.models import ChannelName
+from worker.app import App, open_app
+from worker.cli.campaigns import times
+from worker.cli.entry import NOT_ALL_REACHED, OK, command, say, settings
+from worker.cli.suppress_file import AddressFile, Line, normal_address
+
+_OPERATOR = "operator"
+_LONGEST_REASON = 100
+_AT_ONCE = 1000
+_MOST_SHOWN = 20
+
+_email = click.option("--email", metavar="ADDRESS")
+_phone = click.option("--phone", metavar="NUMBER", help="In E.164, such as +14155552671.")
+_reason = click.option(
+    "--reason", default=_OPERATOR, show_default=True, help="Why, for people; not an address."
+)
+
+
+@click.group()
+def suppress() -> None:
+    """Say which addresses nobody may write to; it holds for every campaign, at once."""
+
+
+@suppress.command()
+@_email
+@_phone
+@_reason
+@command
+async def add(*, email: str | None, phone: str | None, reason: str) -> int:
+    """Let nobody write to an address any more."""
+    channel, address = _address(email, phone)
+    words = _checked(reason)
+    async with open_app(settings()) as app:
+        if await app.suppressions.add(channel, address, words):
+            say("The address is on the list from now on.")
+        else:
+            [first] = await app.suppressions.reasons([(channel, address)])
+            say(f"The address was on the list already ({first}).")
+    return OK
+
+
+@suppress.command()
+@_email
+@_phone
+@command
+async def remove(*, email: str | None, phone: str | None) -> int:
+    """Take an address off the list, for example because its owner asks for it."""
+    channel, address = _address(email, phone)
+    async with open_app(settings()) as app:
+        removed = await app.suppressions.remove(channel, address)
+    say("The address is off the list." if removed else "The address was not on the list.")
+    if removed and channel is ChannelName.SMS:
+        say("If the person sent STOP, Twilio goes on refusing until they send START.")
+    return OK
+
+
+@suppress.command("list")
+@click.option("--check", metavar="ADDRESS", help="Say whether this one is on it, and why.")
+@command
+async def show(*, check: str | None) -> int:
+    """Count the addresses by reason; the list keeps digests, so it cannot show them."""
+    wanted = None if check is None else _either(check)
+    async with open_app(settings()) as app:
+        if wanted is None:
+            _print(await app.suppressions.count())
+        else:
+            [reason] = await app.suppressions.reasons([wanted])
+            click.echo("not suppressed" if reason is None else f"suppressed: {reason}")
+    return OK
+
+
+@suppress.command("import")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--channel", type=click.Choice(["email", "sms"]), required=True)
+@_reason
+@command
+async def import_file(*, file: Path, channel: str, reason: str) -> int:
+    """Add every address of FILE: one a line, or CSV with a column email or phone."""
+    words, name = _checked(reason), ChannelName(channel)
+    try:
+        with file.open("rb") as stream:
+            source = AddressFile(stream, name)
+            async with open_app(settings()) as app:
+                added, known = await _add_file(app, source, words)
+    except UnreadableError as error:
+        where = f"{file.name}, line {error.line}" if error.line else file.name
+        msg = f"{where}: {error}."
+        raise InputError(msg) from error
+    say(f"{times(added, 'address', 'addresses')} added; {known:,} on the list before.")
+    return _faults(source)
+
+
+async def _add_file(app: App, source: AddressFile, reason: str) -> tuple[int, int]:
+    """Return how many addresses were added, and how many were there already."""
+    added = total = 0
+    for lines in source.chunks(_AT_ONCE):
+        added += await _add_all(app, source.channel, lines, reason)
+        total += len(lines)
+    return added, total - added
+
+
+async def _add_all(app: App, channel: ChannelName, lines: Iterable[Line], reason: str) -> int:
+    """Return how many were new; one round trip, and one sync of the server's log."""
+    async with app.redis.pipeline(transaction=False) as pipe:
+        for line in lines:
+            bucket, field = app.suppressions.key_of(channel, line.address)
+            pipe.hsetnx(bucket, field, reason)  # type: ignore[arg-type] # bytes are fine
+        return sum(await pipe.execute())
+
+
+def _faults(source: AddressFile) -> int:
+    if not source.fault_count:
+        return OK
+    for line, fault in source.faults[:_MOST_SHOWN]:
+        say(f"  line {line:,} {fault}")
+    say(f"{times(source.fault_count, 'line')} could not be used; all others are on the list.")
+    return NOT_ALL_REACHED
+
+
+def _print(counts: dict[str, int]) -> None:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("reason")
+    table.add_column("addresses", justify="right")
+    for reason, number in sorted(counts.items()):
+        table.add_row(reason, f"{number:,}")
+    table.add_row("all", f"{sum(counts.values()):,}")
+    Console().print(table)
+
+
+def _address(email: str | None, phone: str | None) -> tuple[ChannelName, str]:
+    """Return channel and address in the form in which messages are sent; raises InputError."""
+    if (email is None) == (phone is None):
+        msg = "Give either --email ADDRESS or --phone NUMBER."
+        raise InputError(msg)
+    if email is not None:
+        return ChannelName.EMAIL, _normal(ChannelName.EMAIL, email, "--email")
+    return ChannelName.SMS, _normal(ChannelName.SMS, phone or "", "--phone")
+
+
+def _either(text: str) -> tuple[ChannelName, str]:
+    channel = ChannelName.EMAIL if "@" in text else ChannelName.SMS
+    return channel, _normal(channel, text, "--check")
+
+
+def _normal(channel: ChannelName, text: str, option: str) -> str:
+    try:
+        return normal_address(channel, text.strip())
+    except ValueError as error:
+        msg = f"{option} {error}."
+        raise InputError(msg) from error
+
+
+def _checked(reason: str) -> str:
+    reason = reason.strip()
+    if not reason or len(reason) > _LONGEST_REASON or not reason.isprintable():
+        msg = f"--reason must be one line of at most {_LONGEST_REASON} characters."
+        raise InputError(msg)
+    if mask(reason) != reason:
+        msg = "--reason must not hold an address, a number or a link: it is stored in clear."
+        raise InputError(msg)
+    return reason
