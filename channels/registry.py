@@ -3,7 +3,11 @@
 from collections.abc import Callable, Mapping
 
 from channels.email import EmailChannel
+from channels.sms import SmsChannel
 from pipeline.models import ChannelName
 from pipeline.ports import Channel
 
-ADAPTERS: Mapping[ChannelName, Callable[..., Channel]] = {ChannelName.EMAIL: EmailChannel}
+ADAPTERS: Mapping[ChannelName, Callable[..., Channel]] = {
+    ChannelName.EMAIL: EmailChannel,
+    ChannelName.SMS: SmsChannel,
+}

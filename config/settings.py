@@ -72,6 +72,11 @@ class SmtpSettings(_Group):
     )
     sender: Mailbox = Field(description="the From address, plain or `Name <address>`")
     connections: int = Field(20, ge=1, le=1000, description="per worker")
+    bounces: Mailbox | None = Field(
+        None,
+        description="envelope sender, tagged per message (VERP), whose mail is piped to"
+        " `claimcast bounces`; without it mail goes out under `sender`",
+    )
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:

@@ -25,6 +25,8 @@ from pipeline.rewards.statuses import Progress
 _DOUBT_SECONDS = 600  # a 404 or missing links are read again for ten minutes (design.md, stages)
 _SLOW_READ = 900.0  # an overdue order is still read, every quarter of an hour
 _API_CAP = 60.0
+_LOOKS = 3
+_LOOKED = "looked_"
 _UNAUTHORISED = 2  # tokens that end early come in rows; a wrong password goes on for ever
 _MOST_REPEATS = 4  # a message whose answer is lost four times is left for a person to judge
 
@@ -132,20 +134,22 @@ def decide_delivery(
     breaker_open: bool,
     policy: RetryPolicy,
     jitter: float,
+    look_every: float | None = None,
 ) -> Verdict:
     """
     Map the outcome of one attempt to a fact.
 
     *tries* counts the transient failures so far, *attempt* all attempts, this one included. What
     is the provider's fault costs no try; only a recipient who alone meets it, time and again
-    while the provider serves others, is given up in the end.
+    while the provider serves others, is given up in the end. *look_every* is the seconds between
+    looks for an uncertain message, None where the provider cannot be asked.
     """
     last = tries + 1 >= policy.tries
     match outcome:
         case Receipt():
             return Verdict("s")
-        case PermanentError(code=code):
-            return Verdict("f", code)
+        case PermanentError(code=code, fallback=fallback):
+            return Verdict("f" if fallback else "o", code)
         case TransientError() if last:
             return Verdict("f", "gave_up")
         case TransientError(code=code, retry_after=retry_after):
@@ -158,8 +162,40 @@ def decide_delivery(
             return Verdict("r", code)
         case _ if last or tries + 1 >= _MOST_REPEATS:
             return Verdict("u", "unconfirmed")
+        case _ if look_every is not None:
+            return Verdict("u", outcome.code, look_every / 12)
         case _:
             return Verdict("u", outcome.code, policy.delay(tries + 1, jitter))
+
+
+def decide_look(
+    found: Receipt | DeliveryError | None, code: str, *, resends: bool, every: float
+) -> Verdict:
+    """
+    Map what the provider knows of an uncertain message to a fact.
+
+    *code* is the delivery's, in which the looks are counted; *every* the seconds between them.
+    "Not there" counts after three looks; then the campaign's policy decides.
+    """
+    match found:
+        case Receipt():
+            return Verdict("s")
+        case PermanentError(code=why, fallback=fallback):
+            return Verdict("f" if fallback else "o", why)
+        case DeliveryError():
+            # Nothing was learned: the provider did not answer, or has not tried for good yet.
+            return Verdict("l", code, every)
+        case None:
+            pass
+    looks = 1 + looks_made(code)
+    if looks < _LOOKS:
+        return Verdict("l", f"{_LOOKED}{looks}", every)
+    return Verdict("n") if resends else Verdict("l", "unconfirmed")
+
+
+def looks_made(code: str) -> int:
+    """Return how often the provider was asked about an uncertain delivery with this code."""
+    return int(code.removeprefix(_LOOKED)) if code.startswith(_LOOKED) else 0
 
 
 def api_delay(failures: int, retry_after: float | None, jitter: float) -> float:
@@ -167,8 +203,14 @@ def api_delay(failures: int, retry_after: float | None, jitter: float) -> float:
     return max(retry_after or 0.0, 0.1, jitter * min(2.0 ** min(failures, 10), _API_CAP))
 
 
-def read_delay(quantity: int, polls: int) -> float:
-    """Return seconds before an unfinished order is read again; grows with its size and age."""
+def read_delay(quantity: int, polls: int, *, webhooks: bool = False) -> float:
+    """
+    Return seconds before an unfinished order is read again; grows with its size and age.
+
+    With *webhooks* the API says when it is complete, and reading is the slow safety net.
+    """
+    if webhooks:
+        return min(30.0 * 1.6 ** min(polls, 20), 10 * _API_CAP)
     return min((0.5 + quantity / 100) * 1.6 ** min(polls, 20), _API_CAP)
 
 
@@ -226,6 +268,7 @@ def decide_read(
     now_ms: int,
     overdue: float,
     jitter: float,
+    webhooks: bool = False,
 ) -> ReadStep:
     """
     Map what reading an order gave (its links, or how far it is, or what went wrong) to a step.
@@ -245,7 +288,7 @@ def decide_read(
         case Progress.FAILED:
             return Hold("order_failed", missing=batch.size)
         case Progress():
-            return _unfinished(batch, now_ms, overdue)
+            return _unfinished(batch, now_ms, overdue, webhooks=webhooks)
         case OrderNotFoundError():
             return _doubted(batch, now_ms) or Hold("order_not_found")
         case CredentialsError(code=code) if code != "http_401" or batch.fails >= _UNAUTHORISED:
@@ -268,9 +311,9 @@ def _doubted(batch: Batch, now_ms: int) -> Wait | None:
     return Wait(read_delay(batch.size, batch.odd), "odd")
 
 
-def _unfinished(batch: Batch, now_ms: int, overdue: float) -> Wait | Hold:
+def _unfinished(batch: Batch, now_ms: int, overdue: float, *, webhooks: bool) -> Wait | Hold:
     if batch.state is BatchState.HELD:
         return Wait(_SLOW_READ)
     if batch.placed_ms and now_ms - batch.placed_ms > overdue * 1000:
         return Hold("order_overdue", reread=_SLOW_READ)
-    return Wait(read_delay(batch.size, batch.polls), "polls")
+    return Wait(read_delay(batch.size, batch.polls, webhooks=webhooks), "polls")

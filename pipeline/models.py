@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 
 DeliveryKey = NewType("DeliveryKey", str)
 
-FactKind = Literal["s", "d", "b", "f", "x", "u", "p", "r"]
+FactKind = Literal["s", "d", "b", "f", "o", "x", "u", "p", "r", "l", "n", "w"]
 """What happened to an attempt; `store/lua/record.lua` says what each does to a delivery."""
 
 _NAMESPACE = UUID("6f2f4f5e-6f0b-5b0e-9d53-1f8d0c1a7c11")

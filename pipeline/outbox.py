@@ -11,15 +11,16 @@ import structlog
 from redis import RedisError
 
 from pipeline.clock import uptime
-from pipeline.decisions import RetryPolicy, Verdict, decide_delivery
+from pipeline.decisions import RetryPolicy, Verdict, decide_delivery, decide_look
 from pipeline.errors import AbandonedError, BlockedError, DeliveryError, PermanentError
 from pipeline.leases import Lease
 from pipeline.limits import Limiter
-from pipeline.models import DeliveryKey, Message, Receipt, Recipient
-from pipeline.ports import Channel, Composer
+from pipeline.models import DeliveryKey, Message, Receipt, Recipient, ReturnPaths
+from pipeline.ports import Channel, Composer, Searchable
 from pipeline.recorder import Recorder
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import Fact
+from pipeline.suppression import Suppressions
 
 log = structlog.get_logger()
 
@@ -64,6 +65,20 @@ class Outgoing:
     index: int
     attempt: int
     tries: int
+    returns: ReturnPaths
+    closes_at: float | None = None
+    """When the recipient's window closes, in seconds since the epoch."""
+    search: "Search | None" = None
+    """Not to be sent, but to be looked for at the provider."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """An uncertain delivery: its code, when the attempt was started, and the campaign's policy."""
+
+    code: str
+    not_before: float
+    resends: bool
 
 
 class Outbox:
@@ -81,12 +96,17 @@ class Outbox:
         limiter: Limiter,
         campaigns: CampaignStore,
         policy: RetryPolicy,
+        suppressions: Suppressions,
+        *,
+        look_every: float = 60.0,
     ) -> None:
         self.channel = channel
         self._recorder = recorder
         self._limiter = limiter
         self._campaigns = campaigns
         self._policy = policy
+        self._suppressions = suppressions
+        self._look_every = look_every if isinstance(channel, Searchable) else None
         self._queue: asyncio.Queue[Outgoing] = asyncio.Queue()
         self._ahead = 0
         self._room = asyncio.Event()
@@ -94,6 +114,11 @@ class Outbox:
         self._recorded = asyncio.Event()
         self._silent_until = 0.0
         self._failing = True  # what another worker's breaker said must not outlive our success
+
+    @property
+    def searches(self) -> bool:
+        """Whether the provider can be asked about uncertain messages."""
+        return self._look_every is not None
 
     async def reserve(self, wanted: int, *, resends: bool) -> int:
         """
@@ -129,8 +154,27 @@ class Outbox:
             while self._unrecorded >= self.channel.connections:
                 self._recorded.clear()
                 await self._recorded.wait()
+            if outgoing.search is not None:
+                self._record(outgoing, await self._look(outgoing, outgoing.search))
+                continue
             outcome = await self._attempt(outgoing)
             await self._settle(outgoing, outcome)
+
+    async def _look(self, outgoing: Outgoing, search: Search) -> Verdict:
+        """Ask the provider about an uncertain message; after three looks the policy decides."""
+        found: Receipt | DeliveryError | None
+        try:
+            message = self._compose(outgoing)
+            assert isinstance(self.channel, Searchable)  # noqa: S101 - who puts it has looked
+            found = await self.channel.look_up(message, not_before=search.not_before)
+        except DeliveryError as error:
+            found = error
+        except Exception as error:  # noqa: BLE001 - as in _attempt
+            log.error("delivery.defect", error=type(error).__name__)  # noqa: TRY400 - as there
+            found = DeliveryError("internal_error")
+        return decide_look(
+            found, search.code, resends=search.resends, every=self._look_every or 0.0
+        )
 
     async def _attempt(self, outgoing: Outgoing) -> Receipt | DeliveryError:
         lease = outgoing.round.lease
@@ -138,6 +182,8 @@ class Outbox:
         def clearance() -> None:
             if uptime() < self._silent_until:
                 raise AbandonedError("breaker_open")
+            if outgoing.closes_at is not None and time.time() >= outgoing.closes_at:
+                raise AbandonedError("window_closed")
             lease.check()
 
         try:
@@ -155,7 +201,11 @@ class Outbox:
     def _compose(self, outgoing: Outgoing) -> Message:
         try:
             return outgoing.composer.compose(
-                outgoing.recipient, outgoing.link, outgoing.key, sent_at=time.time()
+                outgoing.recipient,
+                outgoing.link,
+                outgoing.key,
+                sent_at=time.time(),
+                returns=outgoing.returns,
             )
         except DeliveryError:
             raise
@@ -169,6 +219,8 @@ class Outbox:
             await self._note(self._provider_works())
         elif isinstance(outcome, BlockedError):
             await self._note(self._provider_failed(outgoing.round.unit.serial, outcome))
+        elif isinstance(outcome, PermanentError) and outcome.suppress:
+            await self._note(self._suppress(outgoing, outcome.code))
         verdict = decide_delivery(
             outcome,
             tries=outgoing.tries,
@@ -176,6 +228,7 @@ class Outbox:
             breaker_open=uptime() < self._silent_until,
             policy=self._policy,
             jitter=random.random(),  # noqa: S311 - jitter is no secret
+            look_every=self._look_every,
         )
         self._record(outgoing, verdict)
 
@@ -198,6 +251,10 @@ class Outbox:
             verdict.delay,
         )
         self._recorder.add((unit.serial, unit.batch), fact, recorded)
+
+    async def _suppress(self, outgoing: Outgoing, code: str) -> None:
+        name = self.channel.name
+        await self._suppressions.add(name, outgoing.recipient.address(name), code)
 
     async def _provider_works(self) -> None:
         if self._failing:

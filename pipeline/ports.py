@@ -1,10 +1,11 @@
 """What the pipeline needs from the outside, named by its needs."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pipeline.campaign import Campaign
-from pipeline.models import ChannelName, DeliveryKey, Message, Receipt, Recipient
+from pipeline.errors import DeliveryError
+from pipeline.models import ChannelName, DeliveryKey, Message, Receipt, Recipient, ReturnPaths
 
 Clearance = Callable[[], None]
 """Raises AbandonedError when the right to start is gone; costs nothing, called right before."""
@@ -14,7 +15,13 @@ class Composer(Protocol):
     """The templates of one campaign, compiled for one channel; pure."""
 
     def compose(
-        self, recipient: Recipient, link: str, key: DeliveryKey, *, sent_at: float
+        self,
+        recipient: Recipient,
+        link: str,
+        key: DeliveryKey,
+        *,
+        sent_at: float,
+        returns: ReturnPaths,
     ) -> Message:
         """
         Fill the templates for one recipient; `sent_at` is seconds since the epoch.
@@ -51,4 +58,20 @@ class Channel(Protocol):
 
     async def aclose(self) -> None:
         """Close the connections; may be called twice."""
+        ...
+
+
+@runtime_checkable
+class Searchable(Protocol):
+    """A channel whose provider can be asked whether it has a message."""
+
+    async def look_up(
+        self, message: Message, *, not_before: float
+    ) -> Receipt | DeliveryError | None:
+        """
+        Look for *message*, sent at *not_before* (seconds since the epoch) or later.
+
+        Returns a Receipt if the provider has it, why it failed if it has failed, None if it is
+        not there (yet). Raises TransientError or BlockedError if the look itself got no answer.
+        """
         ...

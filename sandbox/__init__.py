@@ -1,1 +1,1 @@
-"""A rewards API and a mail sink on loopback, with switches for everything that can go wrong."""
+"""A rewards API, a mail sink and an SMS API on loopback, with switches for what can go wrong."""

@@ -12,8 +12,9 @@ import click
 from pydantic import BaseModel, ValidationError
 
 from sandbox.answers import LinkShape
-from sandbox.faults import Faults, MailFaults, in_words
-from sandbox.options import MailOptions, SandboxOptions
+from sandbox.faults import Faults, MailFaults, SmsFaults, in_words
+from sandbox.options import MailOptions, SandboxOptions, SmsOptions
+from sandbox.outgoing import is_loopback
 from sandbox.server import serve
 
 S = TypeVar("S", bound=BaseModel)
@@ -31,6 +32,13 @@ def _amount(text: str) -> Decimal:
         msg = f'"{text}" is not an amount such as 100.00'
         raise click.BadParameter(msg)
     return amount
+
+
+def _local(url: str) -> str:
+    if not is_loopback(url):
+        msg = f'"{url}" is not a URL of this machine such as http://127.0.0.1:8000/path'
+        raise click.BadParameter(msg)
+    return url
 
 
 @click.command("sandbox")
@@ -91,6 +99,36 @@ def _amount(text: str) -> Decimal:
     help="A fault of the mail sink, e.g. data_451=0.05; may be repeated.",
 )
 @click.option(
+    "--sms-fault",
+    "sms_faults",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A fault of the SMS API, e.g. sms_reset_after=0.05; may be repeated.",
+)
+@click.option(
+    "--sms-sent-after",
+    type=click.FloatRange(min=0),
+    default=0.2,
+    show_default=True,
+    help="Seconds until a message is sent.",
+)
+@click.option(
+    "--sms-delivered-after",
+    type=click.FloatRange(min=0),
+    default=0.3,
+    show_default=True,
+    help="Seconds from then until it is delivered.",
+)
+@click.option("--sms-inbound-url", type=_local, help="Messages from people are posted here.")
+@click.option("--bounce-url", type=_local, help="Bounces of mail are posted here.")
+@click.option(
+    "--bounce-delay",
+    type=click.FloatRange(min=0),
+    default=0.5,
+    show_default=True,
+    help="Seconds from a mail to its bounce.",
+)
+@click.option(
     "--smtp-security",
     type=click.Choice(["none", "starttls", "tls"]),
     default="none",
@@ -112,24 +150,28 @@ def command(
     ready_file: Path | None,
     faults: tuple[str, ...],
     smtp_faults: tuple[str, ...],
+    sms_faults: tuple[str, ...],
     **given: Any,  # noqa: ANN401 - what click has read and checked
 ) -> None:
     """
-    Run a rewards API and a mail sink on loopback, for trying things out.
+    Run a rewards API, a mail sink and an SMS API on loopback, for trying things out.
 
     Prints one line of JSON with the addresses when ready and runs until it is stopped; what it
     kept in --dir is there again at the next start.
     """
-    mail = {"port": given.pop("smtp_port"), "keep": given.pop("keep")}
-    for name in ("security", "certificate", "key", "user", "password"):
+    mail = {name: given.pop(name) for name in ("keep", "bounce_url", "bounce_delay")}
+    for name in ("port", "security", "certificate", "key", "user", "password"):
         mail[name] = given.pop(f"smtp_{name}")
     if mail["security"] != "none" and mail["certificate"] is None:
         msg = f"--smtp-security {mail['security']} needs --smtp-certificate"
         raise click.UsageError(msg)
+    names = ("sent_after", "delivered_after", "inbound_url")
+    sms = {name: given.pop(f"sms_{name}") for name in names}
     options = SandboxOptions(
         **given,
         faults=_switched(Faults, faults, "--fault"),
         mail=MailOptions(**mail, faults=_switched(MailFaults, smtp_faults, "--smtp-fault")),
+        sms=SmsOptions(**sms, faults=_switched(SmsFaults, sms_faults, "--sms-fault")),
     )
     try:
         serve(options, ready_file=ready_file)

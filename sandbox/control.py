@@ -1,7 +1,7 @@
 """The control endpoint: looking into the sandbox and changing what goes wrong, while it runs."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -11,32 +11,39 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from sandbox.account import Account
-from sandbox.faults import Chaos, Faults, MailFaults
+from sandbox.bounces import Bounces
+from sandbox.faults import Chaos, Faults, MailFaults, SmsFaults
 from sandbox.mailstore import MailStore
 from sandbox.orders import Order
-from sandbox.web import json_object
+from sandbox.web import json_object, window
 
 
 class Control:
     """
     The endpoints under /_sandbox; no login, as they listen on loopback only.
 
-    `on_signal` is called when a webhook has become due.
+    `on_signal` is called when a webhook has become due; *more* are the routes of other parts.
     """
 
     def __init__(
         self,
         account: Account,
         mails: MailStore,
+        bounces: Bounces,
+        *,
         chaos: Chaos[Faults],
         mail_chaos: Chaos[MailFaults],
-        *,
+        sms_chaos: Chaos[SmsFaults],
         on_signal: Callable[[], None],
+        more: Sequence[Route] = (),
     ) -> None:
         self._account = account
         self._mails = mails
         self._chaos = chaos
         self._mail_chaos = mail_chaos
+        self._sms_chaos = sms_chaos
+        self._bounces = bounces
+        self._more = more
         self._on_signal = on_signal
 
     def routes(self) -> Mount:
@@ -47,9 +54,12 @@ class Control:
                 Route("/account", self.account, methods=["GET"]),
                 Route("/faults", self.faults, methods=changing),
                 Route("/smtp-faults", self.smtp_faults, methods=changing),
+                Route("/sms-faults", self.sms_faults, methods=changing),
                 Route("/funds", self.funds, methods=["POST"]),
                 Route("/orders/{order_id}/complete", self.complete, methods=["POST"]),
                 Route("/mails", self.mails, methods=["GET"]),
+                Route("/bounces", self.bounces, methods=["GET"]),
+                *self._more,
             ],
         )
 
@@ -61,6 +71,9 @@ class Control:
 
     async def smtp_faults(self, request: Request) -> Response:
         return await _switch(request, self._mail_chaos)
+
+    async def sms_faults(self, request: Request) -> Response:
+        return await _switch(request, self._sms_chaos)
 
     async def funds(self, request: Request) -> Response:
         try:
@@ -84,12 +97,10 @@ class Control:
         return JSONResponse(_entry(order, now))
 
     async def mails(self, request: Request) -> Response:
-        numbers = {name: request.query_params.get(name) for name in ("since", "limit")}
-        try:
-            since, limit = int(numbers["since"] or 0), int(numbers["limit"] or -1)
-        except ValueError:
-            raise HTTPException(400, "since and limit must be numbers") from None
-        return JSONResponse(self._mails.since(since, limit))
+        return JSONResponse(self._mails.since(*window(request)))
+
+    async def bounces(self, request: Request) -> Response:
+        return JSONResponse(self._bounces.since(*window(request)))
 
 
 def statement(account: Account, now: float) -> dict[str, Any]:

@@ -90,6 +90,40 @@ class MailFaults(_Switches):
     slow_seconds: Seconds = 2.0
     refuse: Share = 0.0
     """The connection is dropped before the greeting."""
+    dsn: Share = 0.0
+    """The message is stored, and a delivery status notification says later that it failed."""
+
+
+class SmsFaults(_Switches):
+    """
+    What goes wrong at the SMS API, drawn per number and how often it was posted to.
+
+    Shares of callbacks are drawn once per number.
+    """
+
+    sms_429: Share = 0.0
+    """429 with code 20429; nothing is accepted."""
+    sms_500_before: Share = 0.0
+    """500; nothing is accepted."""
+    sms_500_after: Share = 0.0
+    """The message is accepted, then answered with 500."""
+    sms_reset_after: Share = 0.0
+    """The message is accepted, then the connection drops without an answer."""
+    undelivered_30003: Share = 0.0
+    undelivered_30005: Share = 0.0
+    undelivered_30006: Share = 0.0
+    undelivered_30007: Share = 0.0
+    callback_late: Share = 0.0
+    callback_twice: Share = 0.0
+    callback_reordered: Share = 0.0
+    """The message's fate is told before that it was sent."""
+    callback_never: Share = 0.0
+
+    callback_late_seconds: Seconds = 5.0
+    retry_after_seconds: Annotated[int, Field(ge=0)] = 0
+    """What a 429 says in Retry-After; 0: no such header."""
+    list_500: bool = False
+    """Every request for the list of messages is answered with 500."""
 
 
 F = TypeVar("F", bound=_Switches)

@@ -7,6 +7,7 @@ from typing import cast
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from sandbox.bounces import Bounces
 from sandbox.faults import Chaos, MailFaults
 from sandbox.mailstore import MailStore
 from sandbox.options import MailOptions
@@ -14,6 +15,7 @@ from sandbox.options import MailOptions
 _NO_MAILBOX = "550 5.1.1 There is no such mailbox"
 _GREYLISTED = "450 4.7.1 Greylisted, please come back later"
 _LOST = "lost-"
+_DSN, _DSN_DELAYED = "dsn-", "dsn-delayed-"
 _SPECIAL = ("bounce-", "full-", "grey-", _LOST)
 _NO_FAULTS = MailFaults()
 
@@ -24,12 +26,20 @@ class MailSink:
 
     Whatever the faults, a local part that starts with `bounce-` does not exist, `full-` is always
     full, `grey-` is greylisted at its first attempt, and at the first attempt of `lost-` the
-    message is stored but the connection drops instead of an answer. Attempts are counted from the
-    start of the sink.
+    message is stored but the connection drops instead of an answer. What `dsn-` is sent is stored,
+    and its sender is told later that it failed; with `dsn-delayed-`, that it is delayed. Attempts
+    are counted from the start of the sink.
     """
 
-    def __init__(self, store: MailStore, chaos: Chaos[MailFaults], options: MailOptions) -> None:
+    def __init__(
+        self,
+        store: MailStore,
+        bounces: Bounces,
+        chaos: Chaos[MailFaults],
+        options: MailOptions,
+    ) -> None:
         self._store = store
+        self._bounces = bounces
         self._chaos = chaos
         self._options = options
         self._attempts: Counter[str] = Counter()
@@ -98,6 +108,7 @@ class MailSink:
             return refusal
         content = envelope.original_content or b""
         self._store.add(envelope.mail_from or "", envelope.rcpt_tos, content)
+        self._bounce(envelope.mail_from or "", address, content, key)
         lost = address.startswith(_LOST) and attempt == 1
         if lost or self._chaos.strikes("drop_after_store", key):
             await _hang_up(server)
@@ -113,6 +124,12 @@ class MailSink:
         if self._chaos.strikes("data_policy", key):
             return "550 5.7.1 Message refused by policy"
         return None
+
+    def _bounce(self, sender: str, address: str, content: bytes, key: str) -> None:
+        if address.startswith(_DSN_DELAYED):
+            self._bounces.add(sender, address, content, "delayed")
+        elif address.startswith(_DSN) or self._chaos.strikes("dsn", key):
+            self._bounces.add(sender, address, content, "failed")
 
     def _count(self, address: str) -> int:
         # A million addresses need not be remembered while nothing depends on it.

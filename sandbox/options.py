@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from sandbox.answers import LinkShape
-from sandbox.faults import Faults, MailFaults
+from sandbox.faults import Faults, MailFaults, SmsFaults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +16,8 @@ class MailOptions:
 
     `starttls` and `tls` need `certificate` and `key` (PEM files); with a `user` every client must
     log in. `keep="index"` writes no files, only the index that the control endpoint shows.
+    A delivery status notification comes `bounce_delay` seconds after its mail and is posted to
+    `bounce_url`, on loopback.
     """
 
     port: int = 0
@@ -25,7 +27,26 @@ class MailOptions:
     user: str | None = None
     password: str = field(default="", repr=False)
     keep: Literal["maildir", "index"] = "maildir"
+    bounce_url: str | None = None
+    bounce_delay: float = 0.5
     faults: MailFaults = field(default_factory=MailFaults)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmsOptions:
+    """
+    The SMS API, which is at the port of the rewards API; times are in seconds.
+
+    A message is sent after `sent_after` and delivered `delivered_after` later. Messages from
+    people are posted to `inbound_url`; this and callbacks go to loopback only.
+    """
+
+    account_sid: str = "AC5a4db0c0ffee5a4db0c0ffee5a4db0c0"
+    auth_token: str = field(default="sandbox-auth-token", repr=False)
+    sent_after: float = 0.2
+    delivered_after: float = 0.3
+    inbound_url: str | None = None
+    faults: SmsFaults = field(default_factory=SmsFaults)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,3 +73,4 @@ class SandboxOptions:
     link_shape: LinkShape = "links"
     faults: Faults = field(default_factory=Faults)
     mail: MailOptions = field(default_factory=MailOptions)
+    sms: SmsOptions = field(default_factory=SmsOptions)

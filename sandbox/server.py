@@ -4,8 +4,8 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,20 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from sandbox.account import Account
+from sandbox.bounces import Bounces
 from sandbox.control import Control
-from sandbox.faults import Chaos, Faults, MailFaults
+from sandbox.faults import Chaos, Faults, MailFaults, SmsFaults
 from sandbox.mail import MailSink
 from sandbox.mailstore import MailStore
 from sandbox.options import SandboxOptions
+from sandbox.outgoing import Outgoing
 from sandbox.refusals import as_json
 from sandbox.rewards import RewardsApi
+from sandbox.sms import SmsApi
+from sandbox.smscallbacks import Callbacks
+from sandbox.smscontrol import SmsControl
+from sandbox.smsrefusals import Refusal, as_twilio_json
+from sandbox.smsstore import SmsStore
 from sandbox.smtp import receiving
 from sandbox.web import serving
 from sandbox.webhook import Signaller
@@ -35,7 +42,11 @@ _HOST = "127.0.0.1"  # never anything else: the control endpoint asks for no log
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
-    """Where a running sandbox is found; `base_url` is what `/v1/Orders` is appended to."""
+    """
+    Where a running sandbox is found, and the logins.
+
+    `base_url` is what `/v1/Orders` is appended to, and the SMS API's `/2010-04-01`.
+    """
 
     base_url: str
     control_url: str
@@ -44,9 +55,11 @@ class Addresses:
     email: str
     access_token: str = field(repr=False)
     maildir: str | None
+    account_sid: str
+    auth_token: str = field(repr=False)
 
     def to_json(self) -> str:
-        """Return one line of JSON, with the access token."""
+        """Return one line of JSON, with the tokens."""
         return json.dumps({each.name: getattr(self, each.name) for each in fields(Addresses)})
 
 
@@ -56,8 +69,10 @@ class Sandbox(Addresses):
 
     account: Account
     mails: MailStore
+    messages: SmsStore
     chaos: Chaos[Faults]
     mail_chaos: Chaos[MailFaults]
+    sms_chaos: Chaos[SmsFaults]
 
 
 @asynccontextmanager
@@ -69,35 +84,87 @@ async def running(options: SandboxOptions) -> AsyncIterator[Sandbox]:
     """
     options.directory.mkdir(parents=True, exist_ok=True)
     maildir = options.directory / "Maildir" if options.mail.keep == "maildir" else None
-    chaos = Chaos(options.faults, options.seed)
-    mail_chaos = Chaos(options.mail.faults, options.seed)
-    with (
-        Account(options.directory / "account.sqlite3", funds=options.funds) as account,
-        MailStore(options.directory / "mails.sqlite3", maildir) as mails,
-    ):
-        signaller = Signaller(account)
-        api = RewardsApi(account, chaos, options, on_signal=signaller.wake)
-        control = Control(account, mails, chaos, mail_chaos, on_signal=signaller.wake)
-        app = Starlette(
-            routes=[*api.routes(), control.routes()],
-            exception_handlers={HTTPException: as_json},
-        )
-        sink = MailSink(mails, mail_chaos, options.mail)
+    with _parts(options, maildir) as parts:
+        signaller = Signaller(parts.account)
+        api = RewardsApi(parts.account, parts.chaos, options, on_signal=signaller.wake)
+        sink = MailSink(parts.mails, parts.bounces, parts.mail_chaos, options.mail)
+        app = _application(parts, api, signaller, options)
         async with (
-            _background(signaller),
+            _background(signaller.run()),
+            _background(parts.outgoing.run()),
             serving(app, _HOST, options.api_port) as api_port,
-            receiving(sink, mail_chaos, options.mail, _HOST) as smtp_port,
+            receiving(sink, parts.mail_chaos, options.mail, _HOST) as smtp_port,
         ):
             try:
                 yield Sandbox(
                     **_addresses(options, api_port, smtp_port, maildir),
-                    account=account,
-                    mails=mails,
-                    chaos=chaos,
-                    mail_chaos=mail_chaos,
+                    account=parts.account,
+                    mails=parts.mails,
+                    messages=parts.messages,
+                    chaos=parts.chaos,
+                    mail_chaos=parts.mail_chaos,
+                    sms_chaos=parts.sms_chaos,
                 )
             finally:
                 api.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    account: Account
+    mails: MailStore
+    messages: SmsStore
+    outgoing: Outgoing
+    bounces: Bounces
+    chaos: Chaos[Faults]
+    mail_chaos: Chaos[MailFaults]
+    sms_chaos: Chaos[SmsFaults]
+
+
+@contextmanager
+def _parts(options: SandboxOptions, maildir: Path | None) -> Iterator[_Parts]:
+    """Open what is on disk, and throw the dice."""
+    where, mail = options.directory, options.mail
+    with (
+        Account(where / "account.sqlite3", funds=options.funds) as account,
+        MailStore(where / "mails.sqlite3", maildir) as mails,
+        SmsStore(where / "sms.sqlite3") as messages,
+        Outgoing(where / "outgoing.sqlite3") as outgoing,
+        Bounces(
+            where / "bounces.sqlite3", outgoing, url=mail.bounce_url, delay=mail.bounce_delay
+        ) as bounces,
+    ):
+        yield _Parts(
+            account=account,
+            mails=mails,
+            messages=messages,
+            outgoing=outgoing,
+            bounces=bounces,
+            chaos=Chaos(options.faults, options.seed),
+            mail_chaos=Chaos(mail.faults, options.seed),
+            sms_chaos=Chaos(options.sms.faults, options.seed),
+        )
+
+
+def _application(
+    parts: _Parts, api: RewardsApi, signaller: Signaller, options: SandboxOptions
+) -> Starlette:
+    callbacks = Callbacks(parts.outgoing, parts.sms_chaos, options.sms)
+    sms = SmsApi(parts.messages, callbacks, parts.sms_chaos, options.sms)
+    control = Control(
+        parts.account,
+        parts.mails,
+        parts.bounces,
+        chaos=parts.chaos,
+        mail_chaos=parts.mail_chaos,
+        sms_chaos=parts.sms_chaos,
+        on_signal=signaller.wake,
+        more=SmsControl(parts.messages, callbacks).routes(),
+    )
+    return Starlette(
+        routes=[*api.routes(), *sms.routes(), control.routes()],
+        exception_handlers={HTTPException: as_json, Refusal: as_twilio_json},
+    )
 
 
 def serve(options: SandboxOptions, *, ready_file: Path | None = None) -> None:
@@ -132,8 +199,8 @@ def _write_whole(path: Path, line: str) -> None:
 
 
 @asynccontextmanager
-async def _background(signaller: Signaller) -> AsyncIterator[None]:
-    task = asyncio.create_task(signaller.run())
+async def _background(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
     try:
         yield
     finally:
@@ -154,4 +221,6 @@ def _addresses(
         "email": options.email,
         "access_token": options.access_token,
         "maildir": None if maildir is None else str(maildir.resolve()),
+        "account_sid": options.sms.account_sid,
+        "auth_token": options.sms.auth_token,
     }

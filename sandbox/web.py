@@ -30,6 +30,15 @@ async def json_object(
     return body
 
 
+def window(request: Request) -> tuple[int, int]:
+    """Return `since` and `limit` of the query; raises HTTPException 400 unless numbers."""
+    query = request.query_params
+    try:
+        return int(query.get("since") or 0), int(query.get("limit") or -1)
+    except ValueError:
+        raise HTTPException(400, "since and limit must be numbers") from None
+
+
 class HangUp(Response):
     """Closes the TCP connection without an answer."""
 

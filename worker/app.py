@@ -9,8 +9,10 @@ import structlog
 from arq.connections import ArqRedis
 
 from channels.email import EmailChannel, SmtpServer
+from channels.email.address import Mailbox
+from channels.sms import SmsChannel, TwilioAccount
 from config.keys import secret_keys
-from config.settings import Settings
+from config.settings import Settings, TwilioSettings
 from pipeline.batch import Lane
 from pipeline.decisions import RetryPolicy
 from pipeline.errors import ClaimcastError, InputError
@@ -21,6 +23,7 @@ from pipeline.outbox import Outbox
 from pipeline.ports import Channel
 from pipeline.rate import Rate
 from pipeline.recorder import Recorder
+from pipeline.returns import Returns
 from pipeline.rewards.account import Account
 from pipeline.rewards.client import RewardsClient, http_client
 from pipeline.rewards.products import ProductCatalog
@@ -144,6 +147,8 @@ async def open_channels(settings: Settings) -> AsyncIterator[Mapping[ChannelName
     channels: dict[ChannelName, Channel] = {}
     if settings.smtp is not None:
         channels[ChannelName.EMAIL] = EmailChannel(smtp_server(settings))
+    if settings.twilio is not None:
+        channels[ChannelName.SMS] = SmsChannel(_twilio_account(settings.twilio))
     try:
         yield channels
     finally:
@@ -156,27 +161,40 @@ async def open_machinery(app: App) -> AsyncIterator[Machinery]:
     """Wire the stages and start what runs beside them: senders, recorder, heartbeat."""
     async with open_rewards(app) as rewards, open_channels(app.settings) as channels:
         if not channels:
-            msg = "No channel is configured: set CLAIMCAST_SMTP__HOST and CLAIMCAST_SMTP__SENDER."
+            msg = (
+                "No channel is configured: set CLAIMCAST_SMTP__HOST and CLAIMCAST_SMTP__SENDER, "
+                "or CLAIMCAST_TWILIO__ACCOUNT_SID, __AUTH_TOKEN and a sender."
+            )
             raise InputError(msg)
         recorder = Recorder(app.deliveries)
         leases = Leases(app.batches, app.settings.lease_seconds)
         outboxes = {
             name: Outbox(
-                channel, recorder, app.limiter, app.campaigns, _retry_policy(app.settings)
+                channel,
+                recorder,
+                app.limiter,
+                app.campaigns,
+                _retry_policy(app.settings),
+                app.suppressions,
             )
             for name, channel in channels.items()
         }
         units = _units(app, rewards, channels, outboxes, leases)
         # A group: should one of them die of a defect, the worker ends instead of idling for ever.
+        failure: Exception | None = None
         async with asyncio.TaskGroup() as group:
             senders = [group.create_task(outbox.run()) for outbox in outboxes.values()]
             others = [group.create_task(recorder.run()), group.create_task(leases.run())]
             try:
                 yield Machinery(units=units, leases=leases, recorder=recorder, outboxes=outboxes)
+            except Exception as error:  # noqa: BLE001 - raised below: the group would wrap it
+                failure = error
             finally:
                 await stop(*senders)
                 await _drain(recorder)
                 await stop(*others)
+        if failure is not None:
+            raise failure
 
 
 def smtp_server(settings: Settings) -> SmtpServer:
@@ -196,6 +214,22 @@ def smtp_server(settings: Settings) -> SmtpServer:
     )
 
 
+def _twilio_account(twilio: TwilioSettings) -> TwilioAccount:
+    return TwilioAccount(
+        account_sid=twilio.account_sid,
+        auth_token=twilio.auth_token.get_secret_value(),
+        messaging_service_sid=twilio.messaging_service_sid,
+        from_number=twilio.from_number,
+        base_url=twilio.base_url,
+    )
+
+
+def _returns(app: App) -> Returns:
+    address = app.settings.smtp.bounces if app.settings.smtp else None
+    bounces = Mailbox.parse(address, where="CLAIMCAST_SMTP__BOUNCES").address if address else None
+    return Returns(app.tokens, public_url=app.settings.public_url, bounces=bounces)
+
+
 def _units(
     app: App,
     rewards: Rewards,
@@ -205,7 +239,7 @@ def _units(
 ) -> Units:
     found = app.settings.rewards
     assert found is not None  # noqa: S101 - open_rewards has checked it
-    catalog = Catalog(app.campaigns, channels)
+    catalog, returns = Catalog(app.campaigns, channels), _returns(app)
     fulfilment = FulfilmentStage(
         batches=app.batches,
         campaigns=app.campaigns,
@@ -217,6 +251,7 @@ def _units(
             failed=found.failed_statuses,
             links_path=found.links_path,
             overdue=found.overdue.total_seconds(),
+            webhooks=returns.webhooks,
         ),
     )
     order = OrderStage(
@@ -228,6 +263,7 @@ def _units(
         catalog=catalog,
         fulfilment=fulfilment,
         funds_probe=found.funds_probe.total_seconds(),
+        returns=returns,
     )
     distribute = DistributeStage(
         batches=app.batches,
@@ -236,6 +272,8 @@ def _units(
         limiter=app.limiter,
         catalog=catalog,
         outboxes=outboxes,
+        suppressions=app.suppressions,
+        returns=returns,
     )
     stages: dict[Lane, Stage] = {Lane.ORDER: order, Lane.READ: fulfilment, Lane.SEND: distribute}
     return Units(leases=leases, batches=app.batches, stages=stages)

@@ -2,7 +2,7 @@
 
 from channels.email.address import Mailbox
 from channels.email.connection import Connection, StaleConnectionError
-from channels.email.mime import EmailComposer, UnsubscribeUrl
+from channels.email.mime import EmailComposer
 from channels.email.pool import Pool
 from channels.email.replies import redact
 from channels.email.server import SmtpServer
@@ -22,11 +22,10 @@ class EmailChannel:
 
     name: ChannelName = ChannelName.EMAIL
 
-    def __init__(self, server: SmtpServer, *, unsubscribe: UnsubscribeUrl | None = None) -> None:
+    def __init__(self, server: SmtpServer) -> None:
         self.connections = server.connections
         self._server = server
         self._sender = Mailbox.parse(server.sender, where="the sender of e-mail")
-        self._unsubscribe = unsubscribe
         self._pool = Pool(server, self._sender.address)
 
     def composer(self, campaign: Campaign) -> EmailComposer:
@@ -34,7 +33,7 @@ class EmailChannel:
         if campaign.email is None:
             msg = f"campaign {campaign.id} has no [email] section"
             raise InputError(msg)
-        return EmailComposer(campaign.email, self._sender, unsubscribe=self._unsubscribe)
+        return EmailComposer(campaign.email, self._sender)
 
     async def send(self, message: Message, clearance: Clearance) -> Receipt:
         """Submit one message; see `pipeline.ports.Channel.send`."""

@@ -67,7 +67,7 @@ class Connection:
         Raises StaleConnectionError if this connection was used before and the line is dead,
         otherwise what `Channel.send` raises.
         """
-        commands = self._envelope(message.to)
+        commands = self._envelope(message)
         self._settled = False
         try:
             for phase, command in commands:
@@ -104,11 +104,14 @@ class Connection:
             await self._client.quit(timeout=min(2.0, self._server.command_timeout))
         self._client.close()
 
-    def _envelope(self, to: str) -> tuple[tuple[Phase, bytes], ...]:
+    def _envelope(self, message: Message) -> tuple[tuple[Phase, bytes], ...]:
+        to = message.to
         if not is_wire_form(to):
             code = "bad_address"
             raise PermanentError(code, "the address cannot stand in an SMTP command")
-        mail = self._mail if to.isascii() else self._mail + self._international()
+        mail = b"MAIL FROM:<%b>" % message.sender.encode() if message.sender else self._mail
+        if not to.isascii():
+            mail += self._international()
         return (("mail", mail), ("rcpt", b"RCPT TO:<%b>" % to.encode()), ("data", b"DATA"))
 
     def _international(self) -> bytes:

@@ -2,7 +2,6 @@
 
 import re
 from binascii import b2a_base64
-from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -10,11 +9,10 @@ from channels.email.address import Mailbox, wire_form
 from channels.email.headers import date, mailbox, unstructured
 from pipeline.campaign import EmailContent
 from pipeline.errors import PermanentError
-from pipeline.models import DeliveryKey, Message, Recipient
+from pipeline.models import DeliveryKey, Message, Recipient, ReturnPaths
 from pipeline.templates import Template, values
 
-UnsubscribeUrl = Callable[[Recipient, DeliveryKey], str]
-
+_NO_WAY_BACK = ReturnPaths()
 _MAX_LINE = 998  # octets, without the line end: RFC 5322, section 2.1.1
 _BASE64_LINE = 76  # octets: RFC 2045, section 6.8
 _LINE_END = re.compile(r"\r\n?|\n")
@@ -32,22 +30,24 @@ class EmailComposer:
     """
     The templates of one campaign; `compose` is pure, equal arguments give equal octets.
 
-    *unsubscribe* gives the address of RFC 8058's one-click page, if there is one. Raises
-    InputError if a template or `reply_to` cannot be used.
+    Raises InputError if a template or `reply_to` cannot be used.
     """
 
-    def __init__(
-        self, content: EmailContent, sender: Mailbox, *, unsubscribe: UnsubscribeUrl | None = None
-    ) -> None:
+    def __init__(self, content: EmailContent, sender: Mailbox) -> None:
         self._subject = Template.compile(content.subject, html=False, where="email.subject")
         self._parts = _parts(content)
-        self._unsubscribe = unsubscribe
         self._boundary = _boundary(content)
         self._id_end = b"@%b>\r\nTo: " % sender.domain.encode("ascii")
         self._constant = _constant_head(content, sender)
 
     def compose(
-        self, recipient: Recipient, link: str, key: DeliveryKey, *, sent_at: float
+        self,
+        recipient: Recipient,
+        link: str,
+        key: DeliveryKey,
+        *,
+        sent_at: float,
+        returns: ReturnPaths = _NO_WAY_BACK,
     ) -> Message:
         """
         Return the complete message, every line ended by CRLF and of at most 998 octets.
@@ -67,23 +67,11 @@ class EmailComposer:
                 b"\r\nSubject: ",
                 unstructured(self._subject.render(fields), len("Subject: ")),
                 self._constant,
-                self._list_head(recipient, key),
+                _list_head(returns.unsubscribe),
                 self._body(fields),
             )
         )
-        return Message(key=key, to=to, content=content)
-
-    def _list_head(self, recipient: Recipient, key: DeliveryKey) -> bytes:
-        if self._unsubscribe is None:
-            return b""
-        url = self._unsubscribe(recipient, key)
-        if not _URL.fullmatch(url):
-            code = "bad_unsubscribe"
-            raise PermanentError(code, "the unsubscribe address is not an http(s) URL in ASCII")
-        return (
-            b"List-Unsubscribe:\r\n <%b>\r\n"
-            b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" % url.encode("ascii")
-        )
+        return Message(key=key, to=to, content=content, sender=returns.bounces or "", link=link)
 
     def _body(self, fields: dict[str, str]) -> bytes:
         boundary = self._boundary
@@ -98,6 +86,19 @@ class EmailComposer:
             pieces += (_encoded(part.template.render(fields), boundary), b"\r\n")
         pieces += (b"--", boundary, b"--\r\n")
         return b"".join(pieces)
+
+
+def _list_head(unsubscribe: str | None) -> bytes:
+    """Return the headers of RFC 8058; only where there is a page to unsubscribe at."""
+    if unsubscribe is None:
+        return b""
+    if not _URL.fullmatch(unsubscribe):
+        code = "bad_unsubscribe"
+        raise PermanentError(code, "the unsubscribe address is not an http(s) URL in ASCII")
+    return (
+        b"List-Unsubscribe:\r\n <%b>\r\n"
+        b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" % unsubscribe.encode("ascii")
+    )
 
 
 def _parts(content: EmailContent) -> tuple[_Part, ...]:

@@ -8,6 +8,33 @@ def _delivery(code: str, meaning: str, by_itself: str, action: str) -> Reason:
 
 
 DELIVERIES = (
+    *(
+        _delivery(
+            f"looked_{looks}",
+            f"the answer was lost, and the provider was asked {times} and has no such message",
+            "It is asked three times over two minutes; then the campaign's on_uncertain decides.",
+            NONE_NEEDED,
+        )
+        for looks, times in ((1, "once"), (2, "twice"))
+    ),
+    _delivery(
+        "suppressed",
+        "the address is on the suppression list: unsubscribed, bounced, or put there by hand",
+        "The next channel of the campaign is tried, if the person has one.",
+        "If it is there by mistake: `claimcast suppress remove`, then send the link another way.",
+    ),
+    _delivery(
+        "window",
+        "it is quiet hours where this person is",
+        "The message goes out when the window of the campaign opens.",
+        NONE_NEEDED,
+    ),
+    _delivery(
+        "window_closed",
+        "the window closed before the message could be started",
+        "The message goes out when the window of the campaign opens.",
+        NONE_NEEDED,
+    ),
     _delivery(
         "gave_up",
         "it failed again and again for CLAIMCAST_RETRY__GIVE_UP",

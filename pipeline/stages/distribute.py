@@ -1,6 +1,7 @@
 """Stage "distribute": one message to each recipient of a batch whose turn it is."""
 
 import asyncio
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,14 +13,20 @@ from pipeline.errors import ClaimcastError
 from pipeline.leases import Lease
 from pipeline.limits import Limiter
 from pipeline.models import ChannelName, DeliveryStatus, Recipient, delivery_key
-from pipeline.outbox import Outbox, Outgoing, Round
+from pipeline.outbox import Outbox, Outgoing, Round, Search
+from pipeline.returns import Returns
 from pipeline.stages.catalog import Catalog, Known
+from pipeline.stages.hours import Hours, hours
 from pipeline.store.batches import BatchStore, Claim
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import DeliveryStore, Wanted
 from pipeline.store.records import DeliveryRecord, initial
+from pipeline.suppression import Suppressions
+from pipeline.tokens import Target
 
 log = structlog.get_logger()
+
+Due = list[tuple[int, DeliveryRecord]]
 
 _WORK_SECONDS = 20.0  # then the batch goes back to the due index, so that others get their turn
 _LONGEST_NAP = 0.5
@@ -33,6 +40,15 @@ class Packet:
     links: Sequence[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One batch in hand."""
+
+    current: Round
+    known: Known
+    packet: Packet
+
+
 class DistributeStage:
     def __init__(
         self,
@@ -43,6 +59,8 @@ class DistributeStage:
         limiter: Limiter,
         catalog: Catalog,
         outboxes: Mapping[ChannelName, Outbox],
+        suppressions: Suppressions,
+        returns: Returns,
     ) -> None:
         self._batches = batches
         self._campaigns = campaigns
@@ -50,6 +68,8 @@ class DistributeStage:
         self._limiter = limiter
         self._catalog = catalog
         self._outboxes = outboxes
+        self._suppressions = suppressions
+        self._returns = returns
 
     async def run(self, lease: Lease) -> None:
         """Send what is due, wait until every result is recorded, and settle the batch."""
@@ -58,17 +78,17 @@ class DistributeStage:
             await self._batches.cancel(claim)
             return
         known, packet = await self._catalog.of(claim), await self._packet(claim)
-        current, delay = Round(lease), 0.0
-        until = uptime() + _WORK_SECONDS
-        due = _due(claim, known.campaign)
+        due, delay = _due(claim, known.campaign), 0.0
         if not due.keys() <= self._outboxes.keys():
             await self._block(claim, due.keys() - self._outboxes.keys())
             return
+        current, until = Round(lease), uptime() + _WORK_SECONDS
+        batch = Work(current, known, packet)
         try:
             for channel, wanted in due.items():
-                delay = max(
-                    delay, await self._start(current, known, packet, channel, wanted, until)
-                )
+                await self._search(batch, channel, wanted)
+                ready = await self._in_hours(batch, channel, wanted)
+                delay = max(delay, await self._start(batch, channel, ready, until))
         finally:
             await current.done()
         state = await self._batches.distributed(claim, delay=delay)
@@ -79,6 +99,38 @@ class DistributeStage:
             state=state,
             **current.results,
         )
+
+    async def _search(self, work: Work, channel: ChannelName, wanted: Due) -> None:
+        """Look for uncertain messages at a provider that can be asked."""
+        outbox, claim = self._outboxes[channel], work.current.lease.claim
+        if not outbox.searches:
+            return
+        for index, record in wanted:
+            if record.status is not DeliveryStatus.UNCERTAIN:
+                continue
+            await outbox.reserve(1, resends=True)
+            work.current.started(1)
+            search = Search(
+                code=record.code,
+                not_before=(claim.epoch_ms + record.started_ms) / 1000,
+                resends=work.known.campaign.resends(channel),
+            )
+            outbox.put(self._outgoing(work, channel, index, record, record.attempt, search=search))
+
+    async def _in_hours(self, work: Work, channel: ChannelName, wanted: Due) -> Hours:
+        """Put off those whose window is closed; it is kept in the ledger, never slept."""
+        searched = self._outboxes[channel].searches
+        sendable = [
+            (index, record)
+            for index, record in wanted
+            if not (searched and record.status is DeliveryStatus.UNCERTAIN)
+        ]
+        window = work.known.campaign.delivery.window
+        found = hours(window, channel, sendable, work.packet.recipients, time.time())
+        if found.waits:
+            unit = work.current.unit
+            await self._deliveries.record({(unit.serial, unit.batch): found.waits})
+        return found
 
     async def _block(self, claim: Claim, missing: Collection[ChannelName]) -> None:
         """Stop a campaign whose channel this worker was not given the settings of."""
@@ -103,20 +155,13 @@ class DistributeStage:
             raise ClaimcastError(msg)
         return Packet(recipients, links)
 
-    async def _start(
-        self,
-        current: Round,
-        known: Known,
-        packet: Packet,
-        channel: ChannelName,
-        wanted: list[tuple[int, DeliveryRecord]],
-        until: float,
-    ) -> float:
+    async def _start(self, work: Work, channel: ChannelName, ready: Hours, until: float) -> float:
         """Start deliveries as permits allow; return how long the rest has to wait, in seconds."""
-        outbox = self._outboxes[channel]
-        own = {f"{current.unit.serial}:{channel}": known.campaign.limit(channel)}
+        outbox, campaign = self._outboxes[channel], work.known.campaign
+        own = {f"{work.current.unit.serial}:{channel}": campaign.limit(channel)}
+        wanted = ready.now
         while wanted and uptime() < until:
-            room = await outbox.reserve(len(wanted), resends=known.campaign.resends(channel))
+            room = await outbox.reserve(len(wanted), resends=campaign.resends(channel))
             try:
                 permits = await self._limiter.take(channel, room, **own)
             except BaseException:
@@ -125,7 +170,7 @@ class DistributeStage:
             outbox.give_back(room - permits.granted)
             if permits.granted:
                 now, wanted = wanted[: permits.granted], wanted[permits.granted :]
-                await self._launch(current, known, packet, channel, now)
+                await self._launch(work, channel, now, ready.closes)
             elif permits.wait > _LONGEST_NAP:
                 return permits.wait
             else:
@@ -133,21 +178,16 @@ class DistributeStage:
         return 0.0
 
     async def _launch(
-        self,
-        current: Round,
-        known: Known,
-        packet: Packet,
-        channel: ChannelName,
-        now: list[tuple[int, DeliveryRecord]],
+        self, work: Work, channel: ChannelName, now: Due, closes: Mapping[int, float]
     ) -> None:
         """Write the intents and hand what was granted to the senders."""
-        outbox = self._outboxes[channel]
-        claim, campaign = current.lease.claim, known.campaign
-        composer = known.composer(outbox.channel)
+        outbox, current = self._outboxes[channel], work.current
+        wanted = [
+            Wanted(index, channel, record.attempt, self._suppression(work, channel, index))
+            for index, record in now
+        ]
         try:
-            attempts = await self._deliveries.intend(
-                claim, [Wanted(index, channel, record.attempt) for index, record in now]
-            )
+            attempts = await self._deliveries.intend(current.lease.claim, wanted)
         except BaseException:
             outbox.give_back(len(now))
             raise
@@ -155,26 +195,55 @@ class DistributeStage:
         outbox.give_back(len(now) - granted)
         current.started(granted)
         for (index, record), attempt in zip(now, attempts, strict=True):
-            if not attempt:
-                continue
-            recipient = packet.recipients[index]
-            outbox.put(
-                Outgoing(
-                    round=current,
-                    composer=composer,
-                    recipient=recipient,
-                    link=packet.links[index],
-                    key=delivery_key(campaign.id, recipient.id, channel, record.generation),
-                    index=index,
-                    attempt=attempt,
-                    tries=record.tries,
+            if attempt:
+                closes_at = closes.get(index)
+                outbox.put(
+                    self._outgoing(work, channel, index, record, attempt, closes_at=closes_at)
                 )
-            )
+
+    def _suppression(self, work: Work, channel: ChannelName, index: int) -> tuple[str, bytes]:
+        address = work.packet.recipients[index].address(channel)
+        return self._suppressions.key_of(channel, address)
+
+    def _outgoing(
+        self,
+        work: Work,
+        channel: ChannelName,
+        index: int,
+        record: DeliveryRecord,
+        attempt: int,
+        *,
+        closes_at: float | None = None,
+        search: Search | None = None,
+    ) -> Outgoing:
+        unit, recipient = work.current.unit, work.packet.recipients[index]
+        target = Target(
+            serial=unit.serial,
+            batch=unit.batch,
+            index=index,
+            channel=channel,
+            generation=record.generation,
+            attempt=attempt,
+        )
+        key = delivery_key(work.known.campaign.id, recipient.id, channel, record.generation)
+        return Outgoing(
+            round=work.current,
+            composer=work.known.composer(self._outboxes[channel].channel),
+            recipient=recipient,
+            link=work.packet.links[index],
+            key=key,
+            index=index,
+            attempt=attempt,
+            tries=record.tries,
+            returns=self._returns.of_message(target),
+            closes_at=closes_at,
+            search=search,
+        )
 
 
 def _due(claim: Claim, campaign: Campaign) -> dict[ChannelName, list[tuple[int, DeliveryRecord]]]:
     """Return the deliveries of a batch that may be started now, by channel."""
-    due: dict[ChannelName, list[tuple[int, DeliveryRecord]]] = {}
+    due: dict[ChannelName, Due] = {}
     for index, record in _records(claim, campaign):
         waits_until = claim.epoch_ms + record.started_ms + record.after_ms
         if _startable(record, campaign) and waits_until <= claim.now_ms:
@@ -194,5 +263,7 @@ def _records(claim: Claim, campaign: Campaign) -> Iterator[tuple[int, DeliveryRe
 
 def _startable(record: DeliveryRecord, campaign: Campaign) -> bool:
     if record.status is DeliveryStatus.UNCERTAIN:
-        return campaign.resends(record.channel) and record.code != "unconfirmed"
+        searchable = record.channel is ChannelName.SMS  # as LOOKS_UP in store/lua/common.lua
+        goes_on = searchable or campaign.resends(record.channel)
+        return goes_on and record.code != "unconfirmed"
     return record.status is DeliveryStatus.PENDING

@@ -28,12 +28,17 @@ _BLOCKED_PAUSE = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderReading:
-    """How to read an order: words of its status, where its links are, when it is overdue (s)."""
+    """
+    How to read an order: words of its status, where its links are, when it is overdue (s).
+
+    `webhooks` says that the API tells us of its completion, so that reading may be rare.
+    """
 
     completed: Collection[str]
     failed: Collection[str]
     links_path: str | None
     overdue: float
+    webhooks: bool = False
 
 
 class FulfilmentStage:
@@ -76,6 +81,7 @@ class FulfilmentStage:
             claim.batch,
             now_ms=claim.now_ms,
             overdue=self._reading.overdue,
+            webhooks=self._reading.webhooks,
             jitter=random.random(),  # noqa: S311 - jitter is no secret
         )
         evidence = json.dumps(answer.document).encode() if isinstance(answer, Order) else b""

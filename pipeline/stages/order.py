@@ -18,6 +18,7 @@ from pipeline.decisions import (
 from pipeline.errors import AbandonedError, RefusedError, RewardsError, RewardsUnavailableError
 from pipeline.leases import Lease
 from pipeline.limits import Limiter
+from pipeline.returns import Returns
 from pipeline.rewards.client import RewardsClient
 from pipeline.rewards.models import Order, OrderRequest, agrees
 from pipeline.rewards.products import ProductCatalog, check_product
@@ -43,6 +44,7 @@ class OrderStage:
         catalog: Catalog,
         fulfilment: FulfilmentStage,
         funds_probe: float,
+        returns: Returns,
     ) -> None:
         self._batches = batches
         self._campaigns = campaigns
@@ -52,6 +54,7 @@ class OrderStage:
         self._catalog = catalog
         self._fulfilment = fulfilment
         self._funds_probe = funds_probe
+        self._returns = returns
 
     async def run(self, lease: Lease) -> None:
         """Order one batch; whatever the answer is, it is in the ledger when this returns."""
@@ -81,7 +84,9 @@ class OrderStage:
         wait = await permit(self._limiter, "orders")
         if wait:
             return Wait(wait)
-        request = order_request(claim, known.campaign)
+        unit = claim.unit
+        webhook = self._returns.of_order(unit.serial, unit.batch)
+        request = order_request(claim, known.campaign, webhook)
         nonce = secrets.token_hex(8)
         posts = await self._batches.order_intent(
             claim,

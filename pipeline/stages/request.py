@@ -14,12 +14,14 @@ def po_number(campaign_id: str, batch: int) -> str:
     return f"CC-{campaign_id}-{batch:05d}"
 
 
-def order_request(claim: Claim, campaign: Campaign) -> OrderRequest:
+def order_request(
+    claim: Claim, campaign: Campaign, webhook_url: str | None = None
+) -> OrderRequest:
     """Return the order of a batch; a PO number that was stored is never computed again."""
     return OrderRequest(
         po_number=claim.batch.po_number or po_number(claim.campaign_id, claim.unit.batch),
         product_id=campaign.reward.product_id,
         value=campaign.reward.value,
         quantity=claim.batch.size,
-        webhook_url=None,
+        webhook_url=webhook_url,
     )

@@ -29,11 +29,17 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A delivery that a worker wants to start; `attempt` is the last one it knows of."""
+    """
+    A delivery that a worker wants to start; `attempt` is the last one it knows of.
+
+    `suppression` is where its address would stand in the suppression list, which is looked at in
+    the same step.
+    """
 
     index: int
     channel: ChannelName
     attempt: int
+    suppression: tuple[str, bytes] | None = None
 
 
 class DeliveryStore:
@@ -48,9 +54,10 @@ class DeliveryStore:
         Durable when it returns. Raises StaleLeaseError, or AbandonedError when the campaign was
         paused or cancelled. May be repeated with the same arguments.
         """
-        args: list[str | int] = []
+        args: list[str | bytes | int] = []
         for delivery in wanted:
             args += [delivery.index, LETTER[delivery.channel], delivery.attempt]
+            args += delivery.suppression or ("", "")
         unit = claim.unit
         reply = await self._run("intend", unit.serial, unit.batch, claim.token, *args)
         if reply == b"stale":

@@ -7,7 +7,7 @@ talks to it over a socket.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -23,9 +23,18 @@ from pipeline.errors import (
     PermanentError,
     UncertainError,
 )
-from pipeline.models import ChannelName, Message, Recipient, delivery_key
+from pipeline.models import ChannelName, Message, Recipient, ReturnPaths, delivery_key
 from pipeline.ports import Channel
 from tests.channels.email.servers import HANG_UP, Script, always, mail_server
+from tests.channels.sms.servers import HANG_UP as NO_ANSWER
+from tests.channels.sms.servers import (
+    Reply,
+    Twilio,
+    an_error,
+    deaf_port,
+    on_post,
+    twilio,
+)
 
 Behaviour: TypeAlias = Literal["well", "refuses", "down", "drops after content"]
 
@@ -57,11 +66,29 @@ async def email(behaviour: Behaviour) -> AsyncIterator[Scene]:
         await channel.aclose()
 
 
+@asynccontextmanager
+async def sms(behaviour: Behaviour) -> AsyncIterator[Scene]:
+    replies: dict[Behaviour, Reply] = {
+        "refuses": an_error(21211),
+        "drops after content": NO_ANSWER,
+    }
+    async with twilio(on_post(replies.get(behaviour))) as server:
+        with deaf_port() as port:
+            reached = Twilio(port=port) if behaviour == "down" else server
+            channel = ADAPTERS[ChannelName.SMS](reached.account())
+            async with aclosing(channel):
+                yield Scene(channel, server.bodies, whole)
+
+
+def whole(raw: bytes) -> bytes:
+    return raw
+
+
 def message_id(raw: bytes) -> bytes:
     return raw.partition(b"Message-ID: ")[2].partition(b"\r\n")[0]
 
 
-@pytest.fixture(params=[pytest.param(email, id="email")])
+@pytest.fixture(params=[pytest.param(email, id="email"), pytest.param(sms, id="sms")])
 def setting(request: pytest.FixtureRequest) -> Setting:
     found: Setting = request.param
     return found
@@ -86,7 +113,9 @@ def campaign(channel: Channel, **changes: str) -> Campaign:
 def a_message(channel: Channel, *, sent_at: float = 1e9) -> Message:
     ada = Recipient(id="r1", name="Ada", email="ada@example.com", phone="+4915112345678")
     key = delivery_key("camp", ada.id, channel.name)
-    return channel.composer(campaign(channel)).compose(ada, LINK, key, sent_at=sent_at)
+    return channel.composer(campaign(channel)).compose(
+        ada, LINK, key, sent_at=sent_at, returns=ReturnPaths()
+    )
 
 
 def cleared() -> None:
@@ -171,6 +200,7 @@ async def test_failure_has_a_code_to_store_and_shows_no_secret(
     assert 0 < len(code) <= 20
     assert "claim.example" not in str(caught.value)
     assert "ada@" not in str(caught.value)
+    assert "4915112345678" not in str(caught.value)
 
 
 async def test_many_at_once_all_arrive(setting: Setting) -> None:

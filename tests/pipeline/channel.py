@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pipeline.campaign import Campaign
-from pipeline.models import ChannelName, DeliveryKey, Message, Receipt, Recipient
+from pipeline.models import ChannelName, DeliveryKey, Message, Receipt, Recipient, ReturnPaths
 from pipeline.ports import Clearance
 
 Answer = Exception | None
@@ -19,7 +19,13 @@ class PlainComposer:
         self._broken = broken
 
     def compose(
-        self, recipient: Recipient, link: str, key: DeliveryKey, *, sent_at: float
+        self,
+        recipient: Recipient,
+        link: str,
+        key: DeliveryKey,
+        *,
+        sent_at: float,
+        returns: ReturnPaths,
     ) -> Message:
         if recipient.id in self._broken:
             raise RuntimeError(link)

@@ -22,6 +22,7 @@ from pipeline.outbox import Outbox
 from pipeline.recorder import Recorder
 from pipeline.store.records import DeliveryRecord
 from pipeline.store.scripts import Scripts
+from pipeline.suppression import Suppressions
 from tests.pipeline.channel import Answer, ScriptedChannel
 from tests.pipeline.ledger import (
     Ledger,
@@ -318,7 +319,8 @@ async def test_a_lost_batch_of_links_is_never_guessed_at(ledger: Ledger) -> None
 async def test_room_that_was_reserved_and_given_back_is_there_again(ledger: Ledger) -> None:
     recorder, channel = Recorder(ledger.deliveries), ScriptedChannel(connections=2)
     policy = RetryPolicy(first=1, cap=2, give_up=3)
-    outbox = Outbox(channel, recorder, ledger.limiter, ledger.campaigns, policy)
+    suppressions = Suppressions(ledger.redis, ledger.vault)
+    outbox = Outbox(channel, recorder, ledger.limiter, ledger.campaigns, policy, suppressions)
     assert await outbox.reserve(100, resends=False) == 4
     waiting = asyncio.create_task(outbox.reserve(100, resends=False))
     await asyncio.sleep(0)

@@ -68,6 +68,21 @@ def test_connections_break_as_asked_on_the_loop_of_the_process(tmp_path: Path) -
             client.sendmail("a@example.com", ["lost-1@example.com"], "Subject: x\r\n\r\nx")
 
 
+def test_sms_options_reach_the_process_and_its_line_has_the_login(tmp_path: Path) -> None:
+    options = ("--sms-fault", "undelivered_30007=1", "--sms-sent-after=0", "--bounce-delay=0")
+    with a_process(tmp_path, *options, "--sms-delivered-after=0") as process:
+        assert process.stdout is not None
+        addresses = json.loads(process.stdout.readline())
+        login = (addresses["account_sid"], addresses["auth_token"])
+        path = f"/2010-04-01/Accounts/{addresses['account_sid']}/Messages.json"
+        form = {"To": "+4915112345678", "From": "+15005550006", "Body": "Hello"}
+        with httpx.Client(base_url=addresses["base_url"], trust_env=False, auth=login) as http:
+            assert http.post(path, data=form).status_code == 201
+            [message] = http.get(path).json()["messages"]
+
+    assert (message["status"], message["error_code"]) == ("undelivered", 30007)
+
+
 def test_order_survives_kill_dash_nine(tmp_path: Path) -> None:
     statuses = []
     for _ in range(2):
@@ -85,6 +100,9 @@ def test_order_survives_kill_dash_nine(tmp_path: Path) -> None:
         (["--fault", "order_429=2"], "order_429: Input should be less than or equal to 1"),
         (["--fault", "nonsense=1"], "nonsense"),
         (["--smtp-fault", "data_451"], "NAME=VALUE"),
+        (["--sms-fault", "sms_429=2"], "sms_429: Input should be less than or equal to 1"),
+        (["--sms-inbound-url", "https://example.com/"], "is not a URL of this machine"),
+        (["--bounce-url", "http://example.com/"], "is not a URL of this machine"),
         (["--funds", "much"], "not an amount"),
         (["--smtp-security", "tls"], "--smtp-certificate"),
         (["--smtp-security", "tls", "--smtp-certificate", __file__], "PEM"),

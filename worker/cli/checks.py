@@ -1,7 +1,7 @@
 """What is looked at before anything is submitted: the product, the templates, the mail server."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing
 from typing import TypeVar
 
@@ -10,6 +10,7 @@ from config.settings import RewardsSettings, Settings
 from pipeline.campaign import Campaign
 from pipeline.errors import (
     BlockedError,
+    ClaimcastError,
     DeliveryError,
     InputError,
     RewardsUnavailableError,
@@ -17,11 +18,12 @@ from pipeline.errors import (
 )
 from pipeline.intake.problems import Problem
 from pipeline.models import ChannelName
+from pipeline.ports import Channel
 from pipeline.rewards.account import Account
 from pipeline.rewards.client import RewardsClient, http_client
 from pipeline.rewards.models import Token
 from pipeline.rewards.products import check_product
-from worker.app import App, open_app, open_rewards, smtp_server
+from worker.app import App, open_app, open_channels, open_rewards, smtp_server
 from worker.cli.inputs import CampaignFile
 from worker.cli.preview import NO_SERVER
 
@@ -29,6 +31,11 @@ T = TypeVar("T")
 
 # One unlucky answer is no reason to send a person away; an API that is down is.
 _PAUSES = (0.3, 1.0, 2.0)
+
+_VARIABLES = {
+    ChannelName.EMAIL: "CLAIMCAST_SMTP__HOST and CLAIMCAST_SMTP__SENDER",
+    ChannelName.SMS: "CLAIMCAST_TWILIO__ACCOUNT_SID and its like",
+}
 
 
 async def check_redis(settings: Settings) -> None:
@@ -76,34 +83,42 @@ def template_problem(settings: Settings, file: CampaignFile, campaign: Campaign)
     return None
 
 
-def require_channels(settings: Settings, campaign: Campaign) -> None:
-    """Raise InputError if a channel of *campaign* has no settings here."""
-    for channel in campaign.delivery.channels:
-        if channel is ChannelName.EMAIL:
-            smtp_server(settings)
-        else:
-            msg = f"This version cannot send over {channel}: take it out of delivery.channels."
-            raise InputError(msg)
+async def require_channels(settings: Settings, campaign: Campaign) -> None:
+    """Raise InputError if a channel of *campaign* is not set up here."""
+    async with open_channels(settings) as channels:
+        _of_campaign(channels, campaign)
 
 
-async def check_mail_server(settings: Settings) -> None:
+async def check_channels(settings: Settings, campaign: Campaign) -> None:
     """
-    Connect and log in without sending anything.
+    Connect to every provider that the campaign needs, and log in, without sending anything.
 
     Raises UnavailableError, or InputError if only other settings can help.
     """
-    channel = EmailChannel(smtp_server(settings))
-    try:
-        await channel.check()
-    except DeliveryError as error:
-        server = smtp_server(settings)
-        if isinstance(error, BlockedError) and error.fatal:
-            msg = f"The mail server {server} refuses us ({error}): check CLAIMCAST_SMTP__*."
-            raise InputError(msg) from None
-        msg = f"The mail server {server} cannot be used ({error}); nothing was submitted."
-        raise UnavailableError(msg) from None
-    finally:
-        await channel.aclose()
+    async with open_channels(settings) as channels:
+        for channel in _of_campaign(channels, campaign):
+            try:
+                await channel.check()
+            except DeliveryError as error:
+                raise _unusable(channel.name, error) from None
+
+
+def _of_campaign(channels: Mapping[ChannelName, Channel], campaign: Campaign) -> Iterator[Channel]:
+    missing = [name for name in campaign.delivery.channels if name not in channels]
+    if missing:
+        msg = (
+            f"The campaign uses {missing[0]}, which is not set up here: set "
+            f"{_VARIABLES[missing[0]]}, or take {missing[0]} out of delivery.channels."
+        )
+        raise InputError(msg)
+    return (channels[name] for name in campaign.delivery.channels)
+
+
+def _unusable(name: ChannelName, error: DeliveryError) -> ClaimcastError:
+    if isinstance(error, BlockedError) and error.fatal:
+        msg = f"The provider of {name} refuses us ({error}): correct the settings, see `doctor`."
+        return InputError(msg)
+    return UnavailableError(f"The provider of {name} cannot be used now ({error}).")
 
 
 class _OwnToken:

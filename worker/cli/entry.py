@@ -22,7 +22,6 @@ from pipeline.errors import (
     RewardsError,
     UnavailableError,
 )
-from worker.cli.stopping import ended
 
 try:
     from uvloop import new_event_loop
@@ -32,6 +31,7 @@ except ImportError:  # not made for Windows
 OK, NOT_ALL_REACHED, BAD_INPUT, UNREACHABLE = range(4)
 INTERRUPTED = 130  # what shells expect after Ctrl-C
 
+_CLEANING_SECONDS = 5.0
 _ROOT = Path(__file__).parents[2]
 
 P = ParamSpec("P")
@@ -65,6 +65,10 @@ def command(work: Callable[P, Coroutine[Any, Any, int]]) -> Callable[P, None]:
         except (KeyboardInterrupt, asyncio.CancelledError):
             say("Interrupted; run the same command again to go on.")
             sys.exit(INTERRUPTED)
+        except BrokenPipeError as error:
+            # Nobody reads on; what Python would still write at its end needs a place to go.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            fail(*explained(error))
         except Exception as error:  # noqa: BLE001 - a traceback tells people nothing
             fail(*explained(error))
         sys.exit(code)
@@ -75,6 +79,8 @@ def command(work: Callable[P, Coroutine[Any, Any, int]]) -> Callable[P, None]:
 def explained(error: Exception) -> tuple[str, int]:
     """Return one sentence on *error* for people, and the exit code that goes with it."""
     match error:
+        case ExceptionGroup(exceptions=(Exception() as first, *_)):
+            return explained(first)
         case UnavailableError():
             return str(error), UNREACHABLE
         case CredentialsError():
@@ -87,8 +93,6 @@ def explained(error: Exception) -> tuple[str, int]:
         case ConfigError() | ClaimcastError():
             return str(error), BAD_INPUT
         case BrokenPipeError():
-            # Nobody reads on; what Python would still write at its end has nowhere to go.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return "The output was closed before all was written.", NOT_ALL_REACHED
         case RedisError():
             name = type(error).__name__
@@ -115,7 +119,10 @@ async def _terminable(work: Coroutine[Any, Any, int]) -> int:
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        await ended(task)
+        # One may be lost (see pipeline.tasks), and a second one too early would stop the cleaning.
+        while not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=_CLEANING_SECONDS)
         raise
 
 

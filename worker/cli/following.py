@@ -7,10 +7,11 @@ import structlog
 from redis import RedisError
 
 from pipeline.status import moves
+from pipeline.tasks import stop
 from worker.app import App, Machinery
 from worker.cli.entry import say
 from worker.cli.progress import Display
-from worker.cli.stopping import ended, stop_signals
+from worker.cli.stopping import stop_signals
 from worker.executor import Executor
 
 log = structlog.get_logger()
@@ -58,13 +59,13 @@ async def work(app: App, machinery: Machinery, serial: str, shown: Display) -> b
     executor = Executor(app, machinery)
     stopping, over = asyncio.Event(), asyncio.Event()
 
-    def stop() -> None:
+    def stopped() -> None:
         say("Stopping: what is on the wire is settled. Ctrl-C again stops at once.")
         stopping.set()
         over.set()
         executor.stop()
 
-    with stop_signals(stop):
+    with stop_signals(stopped):
         running = asyncio.create_task(executor.run())
         running.add_done_callback(lambda _: over.set())
         try:
@@ -72,7 +73,7 @@ async def work(app: App, machinery: Machinery, serial: str, shown: Display) -> b
             executor.stop()
             await asyncio.wait({running}, timeout=_STOP_SECONDS)
         finally:
-            await ended(running)
+            await stop(running)
     if not running.cancelled():
         running.result()
     return stopping.is_set()

@@ -55,12 +55,13 @@ async def perform(
     try:
         definition = await checked(order, found)
         await check_redis(found)
-        async with open_app(found, patient=True) as app, open_machinery(app) as machinery:
+        async with open_app(found, patient=True) as app:
             with display(found.log_format) as shown:
                 submitted = await take_in(app, order, definition, shown, sends=True)
                 serial, stopped = submitted.serial, False
                 if submitted.created or await _goes_on(app, serial):
-                    stopped = await work(app, machinery, serial, shown)
+                    async with open_machinery(app) as machinery:
+                        stopped = await work(app, machinery, serial, shown)
             return await conclude(app, serial, as_json=as_json, stopped=stopped, program=program)
     except InvalidInputError as error:
         return refuse(error.findings, as_json=as_json)
@@ -76,4 +77,4 @@ async def _goes_on(app: App, serial: str) -> bool:
     state, _ = campaign_state(snapshot)
     if state is CampaignState.BLOCKED:
         await app.campaigns.steer(serial, "resume")
-    return not ended(snapshot) and state is not CampaignState.PAUSED
+    return not ended(snapshot)

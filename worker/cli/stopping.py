@@ -1,13 +1,11 @@
-"""Ctrl-C and SIGTERM while work is going on, and tasks that end when they are told to."""
+"""Ctrl-C and SIGTERM while work is going on."""
 
 import asyncio
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_AGAIN_SECONDS = 3.0  # long enough for what cleans up after a cancellation
 
 
 @contextmanager
@@ -36,20 +34,3 @@ def stop_signals(stop: Callable[[], None]) -> Iterator[None]:
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
-
-
-async def ended(task: asyncio.Task[Any], *, patience: float = 0.0) -> None:
-    """
-    Wait until *task* has ended, after *patience* seconds by cancelling it; its result is dropped.
-
-    More than once, if need be: before Python 3.12 asyncio.wait_for, under which redis-py writes,
-    swallows a cancellation that comes at the moment of success.
-    """
-    while not task.done():
-        if patience:
-            await asyncio.wait({task}, timeout=patience)
-        if not task.done():
-            task.cancel()
-            patience = _AGAIN_SECONDS
-    if not task.cancelled():
-        task.exception()  # so that nobody complains that it was never looked at

@@ -20,7 +20,7 @@ from pipeline.intake.recipients import Intake, Summary, read_recipients
 from pipeline.submission import InvalidRecipientsError, Submission, Submitted
 from worker.app import App
 from worker.cli.checks import (
-    check_mail_server,
+    check_channels,
     product_problem,
     require_channels,
     template_problem,
@@ -111,7 +111,7 @@ async def take_in(
 async def _check_outside(app: App, order: Order, campaign: Campaign, *, sends: bool) -> None:
     """Look at what must be right before money is spent; later on it would be waited for."""
     if sends:
-        require_channels(app.settings, campaign)
+        await require_channels(app.settings, campaign)
     if sends or app.settings.rewards is not None:
         problem = await product_problem(app, order.file, campaign)
         if problem:
@@ -119,7 +119,7 @@ async def _check_outside(app: App, order: Order, campaign: Campaign, *, sends: b
     else:
         say("Warning: the product was not checked, as the rewards API is not configured here.")
     if sends:
-        await check_mail_server(app.settings)
+        await check_channels(app.settings, campaign)
 
 
 async def _refuse(order: Order, settings: Settings, *problems: Problem) -> NoReturn:

@@ -157,7 +157,7 @@ async def _looked_up(found: Settings, file: CampaignFile) -> tuple[list[Problem]
         return [], ()
     problems, warnings = [template_problem(found, file, campaign)], []
     try:
-        require_channels(found, campaign)
+        await require_channels(found, campaign)
     except ClaimcastError as error:
         warnings.append(str(error))
     if found.rewards is None:

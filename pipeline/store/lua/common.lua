@@ -186,6 +186,28 @@ local function load(c, ledger, plan, index)
   return initial(c, plan, index)
 end
 
+-- In mode "first", make the next channel pending after a definite failure of those before it.
+local FINAL = { f = true, b = true, x = true }
+
+local function fall_back(c, deliveries, plan, index)
+  local tried = {}
+  for _, d in ipairs(deliveries) do
+    tried[d.channel] = d
+  end
+  for _, letter in ipairs(reachable(c.channels, plan, index)) do
+    local d = tried[letter]
+    if not d then
+      deliveries[#deliveries + 1] = fresh(letter)
+      return
+    elseif d.status == 'k' and d.code == 'retry' then
+      d.status, d.code = 'p', ''
+      return
+    elseif not FINAL[d.status] then
+      return
+    end
+  end
+end
+
 -- What the campaign looks like to the scripts that change deliveries.
 local function campaign_facts(serial)
   local campaign = campaign_key(serial)
@@ -196,10 +218,19 @@ local function campaign_facts(serial)
   }
 end
 
+-- The channels whose provider can be asked whether it has a message.
+local LOOKS_UP = { s = true }
+
 -- An uncertain delivery that is sent again by itself; after too many lost answers it no longer is.
+-- Where the provider can be asked, it is asked first, and what it has not becomes pending.
 local function resends(c, d)
-  return d.status == 'u' and d.code ~= 'unconfirmed'
+  return d.status == 'u' and d.code ~= 'unconfirmed' and not LOOKS_UP[d.channel]
     and string.find(c.resend, d.channel, 1, true) ~= nil
+end
+
+-- An uncertain delivery that somebody goes on with by itself.
+local function unsettled(c, d)
+  return d.status == 'u' and d.code ~= 'unconfirmed' and (LOOKS_UP[d.channel] or resends(c, d))
 end
 
 -- Reached, open or not reached: one person, whatever number of channels.

@@ -14,7 +14,7 @@ local c, plan, now, deltas = campaign_facts(serial), redis.call('HGET', batch, '
 local wait, uncertain = nil, false
 for index = 0, #plan - 1 do
   for _, d in ipairs(load(c, ledger, plan, index)) do
-    if d.status == 'p' or resends(c, d) then
+    if d.status == 'p' or unsettled(c, d) then
       local left = math.max(0, c.t0 + d.at + d.after - now)
       wait = math.min(wait or left, left)
     elseif d.status == 'i' then

@@ -1,9 +1,11 @@
 -- Record, durably, that messages are about to be sent; only what is granted here may start.
 --
--- ARGV      serial, batch, token, then index, channel letter and last known attempt, repeated
+-- ARGV      serial, batch, token, then repeated: index, channel letter, last known attempt, and where
+--           the address would stand in the suppression list (key and field; '' for no look)
 --
 -- Returns 'stale' if the lease is gone, 'halted' if the campaign is paused or cancelled, else one
--- attempt number per triple (0: not granted). A repeated call grants the same attempts again.
+-- attempt number per delivery (0: not granted). A suppressed
+-- one is settled here, and the next channel becomes pending. A repeated call grants the same attempts again.
 
 local serial, number, token = ARGV[1], ARGV[2], ARGV[3]
 local batch = batch_key(serial, number)
@@ -16,21 +18,30 @@ if c.paused or c.cancelled then
 end
 local ledger, plan = ledger_key(serial, number), redis.call('HGET', batch, 'plan')
 local now, deltas, granted = now_ms(), {}, {}
-for i = 4, #ARGV, 3 do
-  local deliveries = load(c, ledger, plan, tonumber(ARGV[i]))
+for i = 4, #ARGV, 5 do
+  local index = tonumber(ARGV[i])
+  local deliveries = load(c, ledger, plan, index)
   local attempt = 0
   for _, d in ipairs(deliveries) do
     if d.channel == ARGV[i + 1] then
       local known = tonumber(ARGV[i + 2])
       if d.status == 'i' and d.attempt == known + 1 then
         attempt = d.attempt
-      elseif d.attempt == known and (d.status == 'p' or resends(c, d))
-      then
-        count(deltas, 'd:' .. STATUS[d.status], -1)
-        count(deltas, 'd:sending', 1)
-        attempt = known + 1
-        d.status, d.attempt, d.at, d.after, d.code = 'i', attempt, now - c.t0, 0, ''
+      elseif d.attempt == known and (d.status == 'p' or resends(c, d)) then
+        tally(deltas, deliveries, -1)
+        d.at, d.after, d.code = now - c.t0, 0, ''
+        if ARGV[i + 3] ~= '' and redis.call('HEXISTS', ARGV[i + 3], ARGV[i + 4]) == 1 then
+          d.status, d.code = 'x', 'suppressed'
+          if c.mode == 'first' then
+            fall_back(c, deliveries, plan, index)
+          end
+        else
+          attempt = known + 1
+          d.status, d.attempt = 'i', attempt
+        end
+        tally(deltas, deliveries, 1)
         redis.call('HSET', ledger, ARGV[i], format(deliveries))
+        break
       end
     end
   end

@@ -2,8 +2,11 @@
 --
 -- ARGV[1]   JSON: [[serial, batch, [[index, channel, attempt, kind, code, delay ms], …]], …]
 --
--- Kinds: s sent, d delivered, b bounced, f failed, x suppressed, u uncertain and p transient failure
--- (both tried again after the delay, if at all; cost a try), r released (certainly not sent; costs nothing).
+-- Kinds: s sent, d delivered, b bounced, f failed, o failed and no reason to try another channel,
+-- x suppressed, u uncertain and p transient failure (both tried again after the delay, if at all;
+-- cost a try), r released (certainly not sent; costs nothing), l looked for an uncertain message at
+-- the provider and will look again, n it was not there and may be sent again, w waits for its window.
+-- Attempt 0 means the latest (callbacks and bounces do not always know which one they are about).
 -- A fact about the latest attempt moves the delivery forward by rank, never back. About an earlier
 -- attempt, or one that was skipped later, only good news counts: it reached the person; nor does a
 -- repeated old failure undo a retry. In mode "first" a definite failure makes the next channel
@@ -11,9 +14,17 @@
 -- Returns the number of facts that changed something; may be repeated.
 
 local RANK = { p = 0, i = 0, r = 0, u = 1, s = 2, f = 3, x = 3, b = 3, d = 3 }
-local FINAL = { f = true, b = true, x = true }
 
 local function applies(d, attempt, kind)
+  if kind == 'w' then
+    return d.status == 'p' and attempt == d.attempt
+  end
+  if attempt == 0 and RANK[kind] and RANK[kind] > 1 then
+    attempt = d.attempt
+  end
+  if kind == 'l' or kind == 'n' then
+    return d.status == 'u' and attempt == d.attempt
+  end
   local good = kind == 's' or kind == 'd'
   if attempt < 1 or attempt > d.attempt then
     return false
@@ -33,31 +44,14 @@ end
 local function apply(d, kind, code, delay, elapsed)
   -- What is kept is read again by its separators, so a code must not hold any.
   code = string.gsub(code, '[^%w_.-]', '_')
-  if kind == 'p' or kind == 'r' then
+  if kind == 'p' or kind == 'r' or kind == 'n' or kind == 'w' then
     d.tries = d.tries + (kind == 'p' and 1 or 0)
     d.status, d.code, d.after = 'p', code, elapsed + delay
+  elseif kind == 'l' then
+    d.code, d.after = code, elapsed + delay
   else
     d.tries = d.tries + (kind == 'u' and 1 or 0)
     d.status, d.code, d.after = kind, code, elapsed + (kind == 'u' and delay or 0)
-  end
-end
-
-local function fall_back(c, deliveries, plan, index)
-  local tried = {}
-  for _, d in ipairs(deliveries) do
-    tried[d.channel] = d
-  end
-  for _, letter in ipairs(reachable(c.channels, plan, index)) do
-    local d = tried[letter]
-    if not d then
-      deliveries[#deliveries + 1] = fresh(letter)
-      return
-    elseif d.status == 'k' and d.code == 'retry' then
-      d.status, d.code = 'p', ''
-      return
-    elseif not FINAL[d.status] then
-      return
-    end
   end
 end
 
@@ -79,12 +73,14 @@ for _, group in ipairs(cjson.decode(ARGV[1])) do
   for _, fact in ipairs(plan and group[3] or {}) do
     local index, letter, attempt, kind, code, delay =
       fact[1], fact[2], fact[3], fact[4], fact[5], fact[6]
+    local falls = kind ~= 'o'
+    kind = falls and kind or 'f'
     local deliveries = index >= 0 and index < #plan and load(c, ledger, plan, index) or {}
     for _, d in ipairs(deliveries) do
       if d.channel == letter and applies(d, attempt, kind) then
         tally(deltas, deliveries, -1)
         apply(d, kind, code, delay, now - c.t0 - d.at)
-        if c.mode == 'first' and FINAL[kind] then
+        if falls and c.mode == 'first' and FINAL[kind] then
           fall_back(c, deliveries, plan, index)
         end
         if ended then

@@ -14,7 +14,7 @@ from channels.email.headers import one_line
 from channels.email.mime import EmailComposer
 from pipeline.campaign import EmailContent
 from pipeline.errors import InputError, PermanentError
-from pipeline.models import ChannelName, Recipient, delivery_key
+from pipeline.models import ChannelName, Recipient, ReturnPaths, delivery_key
 
 LINK = "https://claim.example.com/c/abc?x=1&y=2"
 KEY = delivery_key("camp", "r1", ChannelName.EMAIL)
@@ -176,9 +176,10 @@ def test_same_arguments_give_the_same_octets() -> None:
 
 def test_unsubscribe_headers_are_there_only_when_configured() -> None:
     url = "https://claims.example.com/u/" + "a" * 64
-    composer = EmailComposer(content(), SENDER, unsubscribe=lambda to, key: url)
+    composer = EmailComposer(content(), SENDER)
 
-    raw = composer.compose(recipient(), LINK, KEY, sent_at=AT).content
+    returns = ReturnPaths(unsubscribe=url)
+    raw = composer.compose(recipient(), LINK, KEY, sent_at=AT, returns=returns).content
 
     assert str(read(raw)["List-Unsubscribe"]).strip() == f"<{url}>"
     assert read(raw)["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
@@ -187,10 +188,10 @@ def test_unsubscribe_headers_are_there_only_when_configured() -> None:
 
 @pytest.mark.parametrize("url", ["", "https://x.example/\r\nBcc: a@b.example", "https://x/>", "ü"])
 def test_unsubscribe_address_cannot_break_out_of_its_header(url: str) -> None:
-    composer = EmailComposer(content(), SENDER, unsubscribe=lambda to, key: url)
+    composer = EmailComposer(content(), SENDER)
 
     with pytest.raises(PermanentError, match="bad_unsubscribe"):
-        composer.compose(recipient(), LINK, KEY, sent_at=AT)
+        composer.compose(recipient(), LINK, KEY, sent_at=AT, returns=ReturnPaths(unsubscribe=url))
 
 
 def test_international_address_keeps_its_local_part_and_gets_an_ascii_domain() -> None:

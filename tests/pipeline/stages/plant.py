@@ -13,6 +13,7 @@ from pipeline.leases import Leases
 from pipeline.models import ChannelName
 from pipeline.outbox import Outbox
 from pipeline.recorder import Recorder
+from pipeline.returns import Returns
 from pipeline.rewards.account import Account
 from pipeline.rewards.client import RewardsClient, http_client
 from pipeline.rewards.products import ProductCatalog
@@ -20,6 +21,8 @@ from pipeline.stages.catalog import Catalog
 from pipeline.stages.distribute import DistributeStage
 from pipeline.stages.fulfilment import FulfilmentStage, OrderReading
 from pipeline.stages.order import OrderStage
+from pipeline.suppression import Suppressions
+from pipeline.tokens import Tokens
 from pipeline.units import Stage, Units
 from sandbox.faults import Faults
 from sandbox.options import SandboxOptions
@@ -58,7 +61,8 @@ class Plant:
 async def sending(ledger: Ledger, channel: ScriptedChannel) -> AsyncIterator[Plant]:
     """Run the senders of one channel, without any rewards API."""
     recorder = Recorder(ledger.deliveries)
-    outbox = Outbox(channel, recorder, ledger.limiter, ledger.campaigns, POLICY)
+    suppressions = Suppressions(ledger.redis, ledger.vault)
+    outbox = Outbox(channel, recorder, ledger.limiter, ledger.campaigns, POLICY, suppressions)
     plant = Plant(ledger, channel, Leases(ledger.batches, LEASE), recorder, outbox)
     plant.stages[Lane.SEND] = DistributeStage(
         batches=ledger.batches,
@@ -67,6 +71,8 @@ async def sending(ledger: Ledger, channel: ScriptedChannel) -> AsyncIterator[Pla
         limiter=ledger.limiter,
         catalog=Catalog(ledger.campaigns, {ChannelName.EMAIL: channel}),
         outboxes={ChannelName.EMAIL: outbox},
+        suppressions=suppressions,
+        returns=no_returns(ledger),
     )
     async with _background(recorder.run()), _background(outbox.run()):
         yield plant
@@ -153,7 +159,13 @@ def _add_stages(plant: Plant, client: RewardsClient, account: str, overdue: floa
         catalog=Catalog(ledger.campaigns, {}),
         fulfilment=fulfilment,
         funds_probe=60,
+        returns=no_returns(ledger),
     )
+
+
+def no_returns(ledger: Ledger) -> Returns:
+    """Nothing comes back: `serve` is not reachable."""
+    return Returns(Tokens(ledger.vault), public_url=None, bounces=None)
 
 
 @asynccontextmanager

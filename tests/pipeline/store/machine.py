@@ -30,7 +30,10 @@ from tests.pipeline.ledger import (
 )
 
 Value = TypeVar("Value")
-KINDS: tuple[FactKind, ...] = ("s", "d", "b", "f", "x", "u", "p", "r")
+KINDS: tuple[FactKind, ...] = (
+    *("s", "d", "b", "f", "o", "x"),
+    *("u", "p", "r", "l", "n", "w"),
+)
 FINAL = {
     DeliveryStatus.SENT,
     DeliveryStatus.DELIVERED,
@@ -341,6 +344,18 @@ class LedgerMachine(RuleBasedStateMachine):
             if number
         ]
 
+    async def look_up(self, claim: Claim) -> None:
+        """Find nothing at the provider of what is uncertain, and go by the campaign's policy."""
+        facts = [
+            Fact(index, record.channel, record.attempt, "n")
+            if self.campaign.resends(record.channel)
+            else Fact(index, record.channel, record.attempt, "l", "unconfirmed")
+            for index, records in claim.ledger.items()
+            for record in records
+            if record.status is DeliveryStatus.UNCERTAIN and record.channel is ChannelName.SMS
+        ]
+        await self.ledger.deliveries.record({(self.serial, claim.unit.batch): facts})
+
     def tell(self, attempt: Attempt, kind: FactKind, delay: float = 0) -> None:
         fact = Fact(attempt.index, attempt.channel, attempt.number, kind, f"c_{kind}", delay)
         self.do(self.ledger.deliveries.record({(self.serial, attempt.batch): [fact]}))
@@ -351,6 +366,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if claim.cancelled and claim.unit.lane is not Lane.READ:
             await self.ledger.batches.cancel(claim)
         elif claim.unit.lane is Lane.SEND:
+            await self.look_up(claim)
             await self.intend(claim)
             for each in self.attempts[known:]:
                 fact = Fact(each.index, each.channel, each.number, "s")

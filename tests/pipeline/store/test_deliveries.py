@@ -145,7 +145,7 @@ async def test_of_an_earlier_attempt_only_good_news_counts(ledger: Ledger) -> No
 
 async def test_facts_about_attempts_that_never_were_change_nothing(ledger: Ledger) -> None:
     found = await started(ledger)
-    for attempt in (0, 2, 99):
+    for attempt in (2, 99):
         for kind in get_args(FactKind):
             assert await tell(ledger, found, kind, attempt=attempt) == 0
     assert await ledger.deliveries.record({("99", 1): [Fact(0, EMAIL, 1, "s")]}) == 0
@@ -298,3 +298,19 @@ async def test_good_news_about_what_was_skipped_later_still_counts(ledger: Ledge
     assert await status(ledger, found) is Status.SKIPPED
     assert await tell(ledger, found, "s", attempt=1) == 1
     assert await ledger.counted(serial, "p:reached") == [1]
+
+
+@pytest.mark.parametrize("kind", ["s", "d", "b", "f", "x"])
+async def test_a_fact_without_an_attempt_is_about_the_latest(
+    ledger: Ledger, kind: FactKind
+) -> None:
+    found = await started(ledger)
+    assert await tell(ledger, found, kind, attempt=0) == 1
+
+
+@pytest.mark.parametrize("kind", ["p", "r", "u", "l", "n", "w"])
+async def test_what_only_the_sender_knows_needs_its_attempt(
+    ledger: Ledger, kind: FactKind
+) -> None:
+    found = await started(ledger)
+    assert await tell(ledger, found, kind, attempt=0) == 0

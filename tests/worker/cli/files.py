@@ -134,7 +134,11 @@ DEFECTS = (
     ),
     Defect("no such file", "people.csv: does not exist; check the path", people=None),
     Defect("binary file", "people.csv: looks like an Excel", people=b"PK\x03\x04" + bytes(64)),
-    Defect("not UTF-8", "line 2: ", people="id,email,name\n1,one@example.com,Zo\xeb\n".encode("latin-1")),
+    Defect(
+        "not UTF-8",
+        "line 2: ",
+        people="id,email,name\n1,one@example.com,Zo\xeb\n".encode("latin-1"),
+    ),
     Defect("empty file", "people.csv: ", people=""),
     Defect("no rows", "people.csv: holds no recipients", people="id,email,name\n"),
     Defect(

@@ -146,7 +146,7 @@ def test_skip_invalid_judges_what_is_left(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        "\N{BYTE ORDER MARK}id;email;name;note\r\n1;one@example.com;Zoë;\"a\r\nb\"\r\n\r\n",
+        '\N{BYTE ORDER MARK}id;email;name;note\r\n1;one@example.com;Zoë;"a\r\nb"\r\n\r\n',
         "id\temail\tname\n\n1\tone@example.com\tZoë\n",
         '{"id": "1", "email": "one@example.com", "name": "Zoë", "extra": 3}\n',
     ],

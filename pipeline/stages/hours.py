@@ -1,0 +1,55 @@
+"""Quiet hours of one batch: who may be written to now, until when, and who waits."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pipeline.campaign import Window
+from pipeline.models import ChannelName, Recipient
+from pipeline.store.deliveries import Fact
+from pipeline.store.records import DeliveryRecord
+from pipeline.window import closing, opening, zone_of
+
+Wanted = Sequence[tuple[int, DeliveryRecord]]
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """
+    Who may be written to now, and who not yet.
+
+    `closes` is when the windows of those in `now` close (seconds since the epoch), `waits` are
+    the facts that put the others off until theirs open.
+    """
+
+    now: list[tuple[int, DeliveryRecord]]
+    closes: Mapping[int, float]
+    waits: list[Fact]
+
+
+def hours(
+    window: Window | None,
+    channel: ChannelName,
+    wanted: Wanted,
+    recipients: Sequence[Recipient],
+    moment: float,
+) -> Hours:
+    """Sort *wanted* by the window at *moment* (seconds since the epoch); pure."""
+    if window is None:
+        return Hours(list(wanted), {}, [])
+    now = datetime.fromtimestamp(moment, UTC)
+    found = Hours([], closes := {}, [])
+    opens: dict[str, datetime | None] = {}
+    for index, record in wanted:
+        recipient = recipients[index]
+        name = recipient.timezone
+        if name not in opens:
+            opens[name] = opening(window, zone_of(window, recipient), now)
+        until = opens[name]
+        if until is None:
+            found.now.append((index, record))
+            closes[index] = closing(window, zone_of(window, recipient), now).timestamp()
+        else:
+            delay = until.timestamp() - moment
+            found.waits.append(Fact(index, channel, record.attempt, "w", "window", delay))
+    return found

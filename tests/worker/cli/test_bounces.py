@@ -1,0 +1,85 @@
+"""`claimcast bounces` takes what a mail server pipes into it, and bears with all the rest."""
+
+import pytest
+
+from pipeline.models import DeliveryStatus
+from pipeline.tokens import Purpose, Target, Tokens
+from tests.pipeline.installation import Installation
+from tests.pipeline.notifications import block, notification
+from tests.worker.cli.desk import Desk
+from worker.web.bounces import DOOR
+
+
+def sent(desk: Desk) -> tuple[str, str]:
+    """Return the serial of a campaign that was sent, and the token of its first mail."""
+
+    async def work(installation: Installation) -> tuple[str, str]:
+        serial = await installation.submitted()
+        await installation.finished(serial)
+        target = Target(serial=serial, batch=1, attempt=1)
+        return serial, Tokens(installation.vault).make(Purpose.BOUNCE, target)
+
+    return desk.prepare(work)
+
+
+def status(desk: Desk, serial: str) -> tuple[DeliveryStatus, str]:
+    async def work(installation: Installation) -> tuple[DeliveryStatus, str]:
+        [record] = (await installation.deliveries.read(serial, 1))[0]
+        return record.status, record.code
+
+    return desk.prepare(work)
+
+
+def test_a_bounce_is_recorded_and_the_address_suppressed(desk: Desk) -> None:
+    serial, token = sent(desk)
+    message = notification(f"<bounces+{token}@example.org>").decode()
+    for _ in range(2):
+        assert "The notification was recorded." in desk.run("bounces", typed=message).stderr
+    assert status(desk, serial) == (DeliveryStatus.BOUNCED, "bounce_5.1.1")
+    checked = desk.run("suppress", "list", "--check", "p0@example.com").stdout
+    assert checked == "suppressed: bounce_5.1.1\n"
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("Subject: Out of office\n\nBack on Monday.", "This is no delivery status notification"),
+        (notification("<bounces+aaaa@x.org>").decode(), "not about a message of ours"),
+        ("\ufffd\0", "This is no delivery status notification"),
+    ],
+)
+def test_what_is_something_else_is_ignored_with_a_sentence(
+    desk: Desk, message: str, told: str
+) -> None:
+    serial, _ = sent(desk)
+    assert told in desk.run("bounces", typed=message).stderr
+    assert status(desk, serial) == (DeliveryStatus.SENT, "")
+
+
+def test_a_delay_changes_nothing(desk: Desk) -> None:
+    serial, token = sent(desk)
+    message = notification(f"<bounces+{token}@example.org>", [block("delayed", "4.4.1")])
+    assert "is not final" in desk.run("bounces", typed=message.decode()).stderr
+    assert status(desk, serial) == (DeliveryStatus.SENT, "")
+
+
+def test_nothing_on_standard_input_is_told(desk: Desk) -> None:
+    told = desk.run("bounces", typed="", code=2).stderr
+    assert told == "Error: Give the message on standard input: claimcast bounces < MESSAGE\n"
+
+
+def test_the_address_of_the_webhook_is_printed_when_there_is_one(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "Set CLAIMCAST_PUBLIC_URL" in desk.run("bounces", "--url", code=2).stderr
+    monkeypatch.setenv("CLAIMCAST_PUBLIC_URL", "https://claims.example.org/hooks")
+
+    url = desk.run("bounces", "--url").stdout.strip()
+
+    head, _, token = url.rpartition("/")
+    assert head == "https://claims.example.org/hooks/webhooks/bounces"
+
+    async def read(installation: Installation) -> Target | None:
+        return Tokens(installation.vault).read(Purpose.BOUNCE, token)
+
+    assert desk.prepare(read) == DOOR

@@ -1,0 +1,105 @@
+"""`claimcast serve` as a process: it says where it is, logs no token, and ends when told to."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pipeline.tokens import Purpose, Target, Tokens
+from tests.pipeline.installation import Installation
+from tests.worker.cli.desk import Desk
+
+ROOT = Path(__file__).parents[3]
+
+
+@contextmanager
+def served(log: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Run `claimcast serve` and yield the process and its address."""
+    words = [sys.executable, "-m", "worker.cli", "serve", "--port", "0"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with (
+        log.open("wb") as stream,
+        subprocess.Popen(words, stderr=stream, env=environment) as process,
+    ):
+        try:
+            yield process, _address(process, log)
+        finally:
+            process.kill()
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        found = re.search(r"Serving on (http://\S+) until", log.read_text())
+        if found:
+            return found[1]
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.02)
+    pytest.fail(log.read_text())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_until_it_is_told_to_stop(
+    desk: Desk, tmp_path: Path, number: signal.Signals
+) -> None:
+    async def token(installation: Installation) -> str:
+        return Tokens(installation.vault).make(Purpose.FULFILMENT, Target(serial="1", batch=1))
+
+    secret = desk.prepare(token)
+    log = tmp_path / "log"
+    with served(log) as (process, url):
+        assert httpx.get(f"{url}/readyz").text == "ready\n"
+        assert httpx.post(f"{url}/webhooks/fulfillment/{secret}").status_code == 204
+        assert httpx.get(f"{url}/webhooks/fulfillment/{secret}?x={secret}").status_code == 405
+        assert httpx.get(f"{url}/{secret}").status_code == 404
+        began = time.monotonic()
+        process.send_signal(number)
+        assert process.wait(10) == 0
+        assert time.monotonic() - began < 5
+    written = log.read_text()
+    assert "CLAIMCAST_PUBLIC_URL is not set" in written
+    assert secret not in written
+    assert "Traceback" not in written
+
+
+def test_a_second_signal_ends_it_at_once(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ACCOUNT_SID", "AUTH_TOKEN", "FROM_NUMBER"):
+        monkeypatch.setenv(f"CLAIMCAST_TWILIO__{name}", "x")
+    monkeypatch.setenv("CLAIMCAST_PUBLIC_URL", "https://claims.example.org")
+    with served(tmp_path / "log") as (process, url):
+        host, _, port = url.removeprefix("http://").rpartition(":")
+
+        async def stop_twice() -> None:
+            reader, writer = await asyncio.open_connection(host, int(port))
+            idle, other = await asyncio.open_connection(host, int(port))
+            head = b"POST /webhooks/twilio/inbound HTTP/1.1\r\nContent-Length: 1\r\n"
+            writer.write(head + b"Expect: 100-continue\r\n\r\n")
+            await asyncio.wait_for(reader.readuntil(b"100 Continue\r\n\r\n"), 10)
+            process.send_signal(signal.SIGTERM)
+            assert await asyncio.wait_for(idle.read(), 10) == b""  # it waits for the other now
+            process.send_signal(signal.SIGTERM)
+            writer.close()
+            other.close()
+
+        began = time.monotonic()
+        asyncio.run(stop_twice())
+        assert process.wait(10) == 130
+        assert time.monotonic() - began < 4
+
+
+def test_a_port_that_is_taken_is_told(desk: Desk, tmp_path: Path) -> None:
+    with served(tmp_path / "log") as (_, url):
+        told = desk.run("serve", "--port", url.rpartition(":")[2], code=2).stderr
+    assert "Cannot listen on 127.0.0.1 port" in told
+    assert "choose others: --host, --port." in told

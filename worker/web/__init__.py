@@ -1,0 +1,1 @@
+"""The web application behind `claimcast serve`: what comes back from the outside."""

@@ -1,0 +1,94 @@
+"""Delivery status notifications, taken in from a mail server or from the command line."""
+
+from enum import StrEnum
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pipeline.bounces import LARGEST, Bounce, parse_bounce
+from pipeline.tokens import Purpose, Target, Tokens
+from worker.web.bodies import body_of
+from worker.web.feedback import Feedback
+from worker.web.metrics import Webhooks
+
+log = structlog.get_logger()
+
+DOOR = Target(serial="0", batch=0)
+"""What the token in the address of the webhook speaks of: no message, so nobody else has it."""
+
+
+class Taken(StrEnum):
+    """What became of a notification."""
+
+    RECORDED = "recorded"
+    NOT_FINAL = "not_final"
+    UNREADABLE = "unreadable"
+    FORGED = "forged"
+
+
+class BounceDesk:
+    """Takes in notifications; each may come any number of times."""
+
+    def __init__(self, tokens: Tokens, feedback: Feedback) -> None:
+        self._tokens = tokens
+        self._feedback = feedback
+
+    async def take(self, raw: bytes) -> Taken:
+        """Record what a message says, if it is a notification about one of ours."""
+        bounce = parse_bounce(raw)
+        taken = Taken.UNREADABLE if bounce is None else await self._believe(bounce)
+        if taken in {Taken.UNREADABLE, Taken.FORGED}:
+            log.info("bounce.ignored", why=taken.value)
+        return taken
+
+    async def _believe(self, bounce: Bounce) -> Taken:
+        target = self._target(bounce)
+        if target is None:
+            return Taken.FORGED
+        names = {"serial": target.serial, "batch": target.batch, "index": target.index}
+        log.info(
+            "bounce.received",
+            **names,
+            action=bounce.action,
+            status=bounce.status,
+            why=bounce.diagnostic,
+        )
+        fact = bounce.fact()
+        if fact is None:
+            return Taken.NOT_FINAL
+        kind, code = fact
+        if bounce.dead:
+            await self._feedback.suppress(target, code)
+        await self._feedback.record(target, kind, code)
+        return Taken.RECORDED
+
+    def _target(self, bounce: Bounce) -> Target | None:
+        for token in bounce.tokens:
+            target = self._tokens.read(Purpose.BOUNCE, token)
+            if target is not None and target != DOOR:
+                return target
+        return None
+
+
+class BounceWebhook:
+    """`POST /webhooks/bounces/{token}`: one notification, as message/rfc822."""
+
+    def __init__(self, tokens: Tokens, desk: BounceDesk, webhooks: Webhooks) -> None:
+        self._tokens = tokens
+        self._desk = desk
+        self._count = webhooks.count
+
+    async def take(self, request: Request) -> Response:
+        if self._tokens.read(Purpose.BOUNCE, request.path_params["token"]) != DOOR:
+            self._count("bounce", "unknown_token")
+            raise HTTPException(404)
+        taken = await self._desk.take(await body_of(request, LARGEST))
+        self._count("bounce", "taken" if taken is Taken.RECORDED else "ignored")
+        return Response(status_code=202)
+
+
+def bounce_path(tokens: Tokens) -> str:
+    """Return the path of the webhook; whoever knows it may post notifications."""
+    return f"/webhooks/bounces/{tokens.make(Purpose.BOUNCE, DOOR)}"

@@ -1,0 +1,34 @@
+"""What came back about a message, put where it counts: the ledger and the suppression list."""
+
+from pipeline.models import FactKind
+from pipeline.store.deliveries import Fact
+from pipeline.tokens import Target
+from worker.app import App
+
+
+class Feedback:
+    """Everything here may be called any number of times, in any order."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def record(self, target: Target, kind: FactKind, code: str) -> bool:
+        """Record a fact about the attempt that *target* names; False if it changed nothing."""
+        fact = Fact(target.index, target.channel, target.attempt, kind, code)
+        return bool(await self._app.deliveries.record({(target.serial, target.batch): [fact]}))
+
+    async def suppress(self, target: Target, reason: str) -> bool:
+        """Let nobody write to the address again; False if it is not kept any more."""
+        address = await self._address(target)
+        if address:
+            await self._app.suppressions.add(target.channel, address, reason)
+        return bool(address)
+
+    async def _address(self, target: Target) -> str:
+        # Purged data leaves tokens behind that were valid.
+        if not await self._app.redis.exists(f"cc:{target.serial}:r:{target.batch}"):
+            return ""
+        recipients = await self._app.campaigns.recipients(target.serial, target.batch)
+        if target.index >= len(recipients):
+            return ""
+        return recipients[target.index].address(target.channel)

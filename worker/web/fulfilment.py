@@ -1,0 +1,98 @@
+"""The rewards API's signal that an order is complete: it wakes the batch, and no more."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import structlog
+from redis import RedisError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pipeline.store.batches import BatchStore
+from pipeline.tokens import Purpose, Tokens
+from worker.web.metrics import Webhooks
+
+log = structlog.get_logger()
+
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 30.0  # seconds; the polls that webhooks replace are as slow
+_AT_ONCE = 8
+_HASTE = 2.0
+
+
+class Wakes:
+    """
+    Wakes batches, however often it is asked to, at once and then at growing intervals.
+
+    Each wake of an unfinished order costs a read of it, so a flood may cause a few and no more;
+    but every signal is followed by a wake, because what it tells may be new.
+    """
+
+    def __init__(self, batches: BatchStore) -> None:
+        self._batches = batches
+        self._asked: set[tuple[str, int]] = set()
+        self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._connections = asyncio.Semaphore(_AT_ONCE)
+        self._stopping = asyncio.Event()
+
+    def ask(self, serial: str, batch: int) -> None:
+        """Have a batch woken soon; returns at once and never fails."""
+        key = (serial, batch)
+        self._asked.add(key)
+        if key not in self._tasks:
+            self._tasks[key] = asyncio.create_task(self._wake_while_asked(key))
+
+    async def drain(self) -> None:
+        """Wake what still waits, within seconds; the polls come to what is left."""
+        self._stopping.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_HASTE):
+                await asyncio.gather(*self._tasks.values())
+
+    async def _wake_while_asked(self, key: tuple[str, int]) -> None:
+        pause = _FIRST_PAUSE
+        while key in self._asked:
+            await self._wake(key)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        del self._tasks[key]
+
+    async def _wake(self, key: tuple[str, int]) -> None:
+        async with self._connections:
+            # What is asked from here on may come too late for this wake.
+            self._asked.discard(key)
+            try:
+                await self._batches.wake(*key)
+            except (RedisError, OSError) as error:
+                self._asked.add(key)
+                log.warning("batch.not_woken", batch=key[1], error=type(error).__name__)
+
+
+@asynccontextmanager
+async def waking(batches: BatchStore) -> AsyncIterator[Wakes]:
+    """Yield what wakes batches; at the end nothing that was asked for is left."""
+    wakes = Wakes(batches)
+    try:
+        yield wakes
+    finally:
+        await wakes.drain()
+
+
+class FulfilmentWebhook:
+    def __init__(self, tokens: Tokens, wakes: Wakes, webhooks: Webhooks) -> None:
+        self._tokens = tokens
+        self._wakes = wakes
+        self._count = webhooks.count
+
+    async def take(self, request: Request) -> Response:
+        """Answer at once; the body is neither read nor believed."""
+        target = self._tokens.read(Purpose.FULFILMENT, request.path_params["token"])
+        if target is None:
+            self._count("fulfilment", "unknown_token")
+            raise HTTPException(404)
+        self._wakes.ask(target.serial, target.batch)
+        self._count("fulfilment", "taken")
+        return Response(status_code=204)

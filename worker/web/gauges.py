@@ -1,0 +1,122 @@
+"""The state of the installation as Prometheus' gauges; no label has values without a bound."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
+
+from pipeline.status import campaign_state
+from pipeline.store.campaigns import Snapshot
+from pipeline.store.records import CHANNEL
+from worker.app import App
+from worker.web.readings import LANES, MOST_CAMPAIGNS, Fleet, Standing, read_campaigns, read_fleet
+
+
+async def read_gauges(app: App) -> list[Metric]:
+    """
+    Return every gauge of the installation.
+
+    Of more than 500 campaigns the newest are counted, and how many are not is a gauge too.
+    Raises RedisError or OSError.
+    """
+    fleet = await read_fleet(app)
+    standings, queued = await read_campaigns(app, fleet)
+    return [*_fleet_gauges(fleet, queued), *_campaign_gauges(fleet, standings)]
+
+
+def _fleet_gauges(fleet: Fleet, queued: int) -> list[Metric]:
+    return [
+        _gauge(
+            "claimcast_workers", "Workers that gave a sign of life in 15 s", len(fleet.workers)
+        ),
+        _gauge("claimcast_suppressed_addresses", "Addresses nobody writes to", fleet.suppressed),
+        _gauges(
+            "claimcast_queue_jobs",
+            "Jobs in arq's queues",
+            "queue",
+            {"submit": fleet.submits, "units": queued},
+        ),
+        _gauges(
+            "claimcast_breaker_open_seconds",
+            "For how long a provider is still left alone because it failed",
+            "channel",
+            {channel: silence for channel, (_, silence) in fleet.breakers.items()},
+        ),
+        _gauges(
+            "claimcast_breaker_failures",
+            "Failures of a provider since it last took a message",
+            "channel",
+            {channel: failures for channel, (failures, _) in fleet.breakers.items()},
+        ),
+        _gauges(
+            "claimcast_permit_wait_seconds",
+            "Until a rate limit gives the next permit",
+            "limit",
+            fleet.permits,
+        ),
+        _gauge(
+            "claimcast_campaigns_uncounted",
+            "Campaigns that the other gauges leave out",
+            max(0, len(fleet.active) + len(fleet.finished) - MOST_CAMPAIGNS),
+        ),
+    ]
+
+
+def _campaign_gauges(fleet: Fleet, standings: Sequence[Standing]) -> list[Metric]:
+    snapshots = [standing.snapshot for standing in standings]
+    lags = {
+        words: max((standing.lag(lane, fleet.now) for standing in standings), default=0.0)
+        for lane, words in LANES.items()
+    }
+    states = Counter(campaign_state(snapshot)[0].value for snapshot in snapshots)
+    batches = _sums(snapshot.batches() for snapshot in snapshots)
+    people = _sums(snapshot.people() for snapshot in snapshots)
+    links = _sums(snapshot.links() for snapshot in snapshots)
+    held = _sums(snapshot.held_reasons() for snapshot in snapshots)
+    return [
+        _gauges("claimcast_campaigns", "Campaigns by state", "state", states),
+        _deliveries(snapshots),
+        _gauges("claimcast_people", "Recipients by outcome", "state", people),
+        _gauges("claimcast_links", "Claim links", "state", links),
+        _gauges("claimcast_batches", "Batches by state", "state", batches),
+        _gauges("claimcast_batches_held", "Held batches by reason", "reason", held),
+        _gauges("claimcast_due_lag_seconds", "How late the first due batch is", "lane", lags),
+    ]
+
+
+def _deliveries(snapshots: Sequence[Snapshot]) -> Metric:
+    """Return the deliveries by status, and by the channels of their campaign."""
+    family = GaugeMetricFamily(
+        "claimcast_deliveries",
+        "Deliveries by status, and by the channels that their campaign uses",
+        labels=["channels", "status"],
+    )
+    by_channels: dict[str, list[Mapping[str, int]]] = {}
+    for snapshot in snapshots:
+        letters = snapshot.text("channels") or ""
+        words = "+".join(sorted(CHANNEL[letter] for letter in letters))
+        by_channels.setdefault(words, []).append(snapshot.deliveries())
+    for words, counts in by_channels.items():
+        for status, number in _sums(counts).items():
+            family.add_metric([words, status], number)
+    return family
+
+
+def _sums(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for each in counts:
+        for name, number in each.items():
+            total[name] = total.get(name, 0) + number
+    return total
+
+
+def _gauge(name: str, words: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, words, value=value)
+
+
+def _gauges(name: str, words: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, words, labels=[label])
+    for value, number in values.items():
+        family.add_metric([value], number)
+    return family

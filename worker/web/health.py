@@ -1,0 +1,27 @@
+"""Whether this process is alive, and whether it can do its work."""
+
+import asyncio
+
+from redis import RedisError
+from redis.asyncio import Redis
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+_PATIENCE = 1.0
+
+
+class Health:
+    def __init__(self, redis: "Redis") -> None:
+        self._redis = redis
+
+    async def alive(self, request: Request) -> Response:  # noqa: ARG002 - Starlette's signature
+        return PlainTextResponse("ok\n")
+
+    async def ready(self, request: Request) -> Response:  # noqa: ARG002 - Starlette's signature
+        """Answer 200 if Redis answers within a second, else 503."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._redis.ping()
+        except (RedisError, OSError):
+            return PlainTextResponse("Redis does not answer within a second.\n", 503)
+        return PlainTextResponse("ready\n")

@@ -1,0 +1,89 @@
+"""What Prometheus reads: what this process received, and where the whole installation stands."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Metric, ProcessCollector, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+from redis import RedisError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pipeline.clock import uptime
+from worker.app import App
+from worker.web.gauges import read_gauges
+
+log = structlog.get_logger()
+
+_FRESH_SECONDS = 5.0
+_READ_SECONDS = 4.0  # a scrape times out after 10 by default
+
+WebhookKind = Literal["fulfilment", "twilio", "inbound", "unsubscribe", "bounce"]
+WebhookResult = Literal["taken", "ignored", "refused", "unknown_token", "bad_signature"]
+
+
+class Webhooks:
+    """Counts what came in, by kind and result; both are words of ours, never of a sender."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._counter = Counter(
+            "claimcast_webhooks",
+            "Webhooks received by this process",
+            ["kind", "result"],
+            registry=registry,
+        )
+
+    def count(self, kind: WebhookKind, result: WebhookResult) -> None:
+        self._counter.labels(kind, result).inc()
+
+
+class _Installation(Collector):
+    """What was last read of the installation."""
+
+    gauges: Sequence[Metric] = ()
+
+    def collect(self) -> Iterable[Metric]:
+        return self.gauges
+
+
+class Metrics:
+    """
+    `/metrics`: however often it is asked for, the ledger is read at most every five seconds.
+
+    The values of the installation are the same at every process of it; without Redis, only
+    `claimcast_redis_up` is left of them.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._registry = CollectorRegistry()
+        self._installation = _Installation()
+        self._registry.register(self._installation)
+        ProcessCollector(registry=self._registry)
+        self._reading = asyncio.Lock()
+        self._read_at = -_FRESH_SECONDS
+        self.webhooks = Webhooks(self._registry)
+
+    async def show(self, request: Request) -> Response:  # noqa: ARG002 - Starlette's signature
+        async with self._reading:
+            if uptime() - self._read_at >= _FRESH_SECONDS:
+                self._installation.gauges = await self._gauges()
+                self._read_at = uptime()
+        return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)
+
+    async def _gauges(self) -> list[Metric]:
+        try:
+            async with asyncio.timeout(_READ_SECONDS):
+                found = await read_gauges(self._app)
+        except (RedisError, OSError) as error:
+            log.warning("metrics.not_read", error=type(error).__name__)
+            return [_up(0)]
+        return [_up(1), *found]
+
+
+def _up(value: int) -> Metric:
+    return GaugeMetricFamily("claimcast_redis_up", "1 if Redis answers", value=value)

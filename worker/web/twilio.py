@@ -1,0 +1,134 @@
+"""Twilio's webhooks: what became of an SMS, and what people answer to it."""
+
+from starlette.datastructures import ImmutableMultiDict
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from twilio.request_validator import RequestValidator  # type: ignore[import-untyped] # no py.typed
+
+from channels.sms.codes import of_callback
+from config.settings import Settings
+from pipeline.intake.fields import phone
+from pipeline.models import ChannelName
+from pipeline.suppression import Suppressions
+from pipeline.tokens import Purpose, Tokens
+from worker.web.bodies import form_of
+from worker.web.feedback import Feedback
+from worker.web.metrics import Webhooks
+
+OPT_OUT = "opt-out"
+
+# Twilio's own default keywords, each as the whole text of a message.
+_STOP = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT"})
+_START = frozenset({"START", "YES", "UNSTOP"})
+# 21610 is how Twilio says that the person had opted out before.
+_TAKEN_BACK = frozenset({OPT_OUT, "twilio_21610"})
+_EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?>\n<Response/>\n'
+
+Form = ImmutableMultiDict[str, str]
+
+
+class TwilioSignature:
+    """
+    Tells whether Twilio signed a request, by the address under which it knows us.
+
+    Without a Twilio account, or without CLAIMCAST_PUBLIC_URL, nothing can be told and every
+    request is refused. A proxy in front must hand on paths as they came, without its own prefix.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._url = settings.public_url
+        account = settings.twilio
+        self._validator = (
+            RequestValidator(account.auth_token.get_secret_value()) if account else None
+        )
+
+    async def signed_form(self, request: Request) -> Form | None:
+        """Return the form, or None unless Twilio signed it; raises HTTPException 400 or 413."""
+        if self._validator is None or self._url is None:
+            return None
+        form = await form_of(request)
+        # As it was sent, not decoded: the signature is over the exact characters.
+        path = request.scope["raw_path"].decode("ascii")
+        query = request.scope["query_string"].decode("ascii")
+        url = f"{self._url}{path}?{query}" if query else f"{self._url}{path}"
+        signature = request.headers.get("x-twilio-signature", "")
+        return form if self._validator.validate(url, form, signature) else None
+
+
+class StatusCallback:
+    """`POST /webhooks/twilio/{token}`: a status of the message that the token names."""
+
+    def __init__(
+        self, signature: TwilioSignature, tokens: Tokens, feedback: Feedback, webhooks: Webhooks
+    ) -> None:
+        self._signature = signature
+        self._tokens = tokens
+        self._feedback = feedback
+        self._count = webhooks.count
+
+    async def take(self, request: Request) -> Response:
+        form = await self._signature.signed_form(request)
+        if form is None:
+            self._count("twilio", "bad_signature")
+            raise _unsigned()
+        target = self._tokens.read(Purpose.CALLBACK, request.path_params["token"])
+        if target is None:
+            self._count("twilio", "unknown_token")
+            raise HTTPException(404)
+        found = of_callback(form.get("MessageStatus", ""), _number(form.get("ErrorCode", "")))
+        if found is not None:
+            kind, code, dead = found
+            if dead:
+                await self._feedback.suppress(target, code)
+            await self._feedback.record(target, kind, code)
+        self._count("twilio", "taken" if found else "ignored")
+        return Response(status_code=204)
+
+
+class InboundMessage:
+    """`POST /webhooks/twilio/inbound`: somebody writes to our number; STOP and START count."""
+
+    def __init__(
+        self, signature: TwilioSignature, suppressions: Suppressions, webhooks: Webhooks
+    ) -> None:
+        self._signature = signature
+        self._suppressions = suppressions
+        self._count = webhooks.count
+
+    async def take(self, request: Request) -> Response:
+        form = await self._signature.signed_form(request)
+        if form is None:
+            self._count("inbound", "bad_signature")
+            raise _unsigned()
+        self._count("inbound", "taken" if await self._obey(form) else "ignored")
+        return Response(_EMPTY_TWIML, media_type="text/xml")
+
+    async def _obey(self, form: Form) -> bool:
+        try:
+            sender = phone(form.get("From", ""))
+        except ValueError:
+            return False  # a short code, or another service's way to name people
+        # What the operator set up at Twilio for other languages comes as OptOutType.
+        word = form.get("OptOutType", "") or form.get("Body", "").strip(" \t\r\n.!\"'").upper()
+        if word in _STOP:
+            await self._suppressions.add(ChannelName.SMS, sender, OPT_OUT)
+            return True
+        if word in _START:
+            await self._take_back(sender)
+            return True
+        return False
+
+    async def _take_back(self, sender: str) -> None:
+        """Undo a STOP; what the operator or an unsubscribe page put on the list stays."""
+        [reason] = await self._suppressions.reasons([(ChannelName.SMS, sender)])
+        if reason in _TAKEN_BACK:
+            await self._suppressions.remove(ChannelName.SMS, sender)
+
+
+def _unsigned() -> HTTPException:
+    return HTTPException(403, "The request does not carry a valid X-Twilio-Signature.")
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
