@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 
 from channels.email import EmailChannel
 from channels.sms import SmsChannel
+from channels.webhook import WebhookChannel
 from pipeline.models import ChannelName
 from pipeline.ports import Channel
 
 ADAPTERS: Mapping[ChannelName, Callable[..., Channel]] = {
     ChannelName.EMAIL: EmailChannel,
     ChannelName.SMS: SmsChannel,
+    ChannelName.WEBHOOK: WebhookChannel,
 }

@@ -1,5 +1,6 @@
 """The kinds of values that settings have, read from the text of environment variables."""
 
+import base64
 import re
 from datetime import timedelta
 from email.utils import parseaddr
@@ -15,6 +16,8 @@ _DURATION = re.compile(r"^\s*([0-9]{1,7}(?:\.[0-9]{1,6})?)\s*([a-z]*)\s*$", re.I
 _RATE = re.compile(r"^(?!0+\s*/)[0-9]{1,9}\s*/\s*[smhd]$")
 _FERNET_KEY = re.compile(r"^[A-Za-z0-9_-]{43}=$")  # 32 bytes
 _LOOPBACK = re.compile(r"^(localhost|127(\.\d{1,3}){3}|::1)$", re.IGNORECASE)
+
+_SHORTEST_SECRET, _LONGEST_SECRET = 24, 64  # bytes, Standard Webhooks 1.0.0, "Signature scheme"
 
 
 def duration(text: object, *, unit: int = 1) -> timedelta:
@@ -59,7 +62,7 @@ def _split(text: str, schemes: str, *, needs_host: bool = True) -> SplitResult:
     return parts
 
 
-def _service_url(text: str) -> str:
+def _hook_url(text: str) -> str:
     text = text.strip()
     parts = _split(text, "https http")
     if parts.scheme == "http" and not _LOOPBACK.match(parts.hostname or ""):
@@ -68,7 +71,11 @@ def _service_url(text: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         msg = "must be a plain URL, without a user, a query or a fragment"
         raise ValueError(msg)
-    return text.rstrip("/")
+    return text
+
+
+def _service_url(text: str) -> str:
+    return _hook_url(text).rstrip("/")
 
 
 def _secret_web_url(secret: SecretStr) -> SecretStr:
@@ -101,6 +108,18 @@ def _fernet_keys(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _webhook_secret(secret: SecretStr) -> SecretStr:
+    encoded = secret.get_secret_value().strip().removeprefix("whsec_")
+    try:
+        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    except ValueError:
+        key = b""
+    if not _SHORTEST_SECRET <= len(key) <= _LONGEST_SECRET:
+        msg = "must be whsec_ and 24 to 64 bytes in base64"
+        raise ValueError(msg)
+    return SecretStr(encoded)
+
+
 def _mailbox(text: str) -> str:
     _, address = parseaddr(text)
     local, _, domain = address.rpartition("@")
@@ -128,9 +147,12 @@ def split_list(text: object) -> tuple[str, ...]:
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 Days = Annotated[timedelta, BeforeValidator(_days)]
 RateText = Annotated[str, AfterValidator(_rate)]
+HookUrl = Annotated[str, AfterValidator(_hook_url)]
+"""As it is written: with or without a slash at the end are two addresses."""
 ServiceUrl = Annotated[str, AfterValidator(_service_url)]
 SecretWebUrl = Annotated[SecretStr, AfterValidator(_secret_web_url)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
+WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook_secret)]
 FernetKeys = Annotated[SecretStr, AfterValidator(_fernet_keys)]
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 JmesPath = Annotated[str, AfterValidator(_jmespath)]

@@ -1,6 +1,7 @@
 """All configuration, read once at start-up and validated as a whole."""
 
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -13,12 +14,14 @@ from config.fields import (
     Days,
     Duration,
     FernetKeys,
+    HookUrl,
     JmesPath,
     Mailbox,
     RateText,
     RedisUrl,
     SecretWebUrl,
     ServiceUrl,
+    WebhookSecret,
     Words,
 )
 
@@ -94,6 +97,9 @@ class TwilioSettings(_Group):
         None, description="the sender, in E.164, instead of a messaging service"
     )
     base_url: ServiceUrl = Field("https://api.twilio.com", description="where the API is")
+    segment_price: Decimal | None = Field(
+        None, ge=0, description="what one segment costs you, for the estimate of `validate`"
+    )
 
     @model_validator(mode="after")
     def _one_sender(self) -> Self:
@@ -103,11 +109,20 @@ class TwilioSettings(_Group):
         return self
 
 
+class WebhookSettings(_Group):
+    url: HookUrl = Field(description="the app or portal that messages are posted to")
+    secret: WebhookSecret = Field(
+        description="what they are signed with (Standard Webhooks), whsec_… as the app has it"
+    )
+    connections: int = Field(10, ge=1, le=1000, description="per worker")
+
+
 class LimitSettings(_Group):
     orders: RateText = Field("5/s", description="orders placed")
     reads: RateText = Field("10/s", description="orders read")
     email: RateText = Field("50/s", description="e-mails sent")
     sms: RateText = Field("10/s", description="SMS sent")
+    webhook: RateText = Field("50/s", description="messages posted to the app or portal")
 
 
 class RetrySettings(_Group):
@@ -165,6 +180,7 @@ class Settings(BaseSettings):
     )
     smtp: SmtpSettings | None = None
     twilio: TwilioSettings | None = None
+    webhook: WebhookSettings | None = None
     limits: LimitSettings = LimitSettings()
     retry: RetrySettings = RetrySettings()
     batch_size: int = Field(100, ge=1, le=100, description="recipients per order")

@@ -103,9 +103,16 @@ class SmsContent(_Part):
     on_uncertain: Literal["resend", "hold"] = "hold"
 
 
+class WebhookContent(_Part):
+    body: Annotated[str, StringConstraints(min_length=1)]
+    title: Annotated[str, StringConstraints(min_length=1)] | None = None
+    on_uncertain: Literal["resend", "hold"] = "resend"
+
+
 class CampaignLimits(_Part):
     email: Rate | None = None
     sms: Rate | None = None
+    webhook: Rate | None = None
 
 
 class Campaign(_Part):
@@ -117,20 +124,27 @@ class Campaign(_Part):
     delivery: Delivery
     email: EmailContent | None = None
     sms: SmsContent | None = None
+    webhook: WebhookContent | None = None
     limits: CampaignLimits = CampaignLimits()
 
     @model_validator(mode="after")
     def _every_channel_has_content(self) -> Self:
         for channel in self.delivery.channels:
-            if getattr(self, channel) is None:
+            if self.content(channel) is None:
                 msg = f"delivery.channels names {channel}, but there is no [{channel}] section"
                 raise ValueError(msg)
         return self
 
+    def content(self, channel: ChannelName) -> EmailContent | SmsContent | WebhookContent | None:
+        """Return the section of *channel*, which has its name; None if there is none."""
+        found: EmailContent | SmsContent | WebhookContent | None = getattr(self, channel)
+        return found
+
     def resends(self, channel: ChannelName) -> bool:
         """Return whether an uncertain delivery over *channel* is sent again by itself."""
-        content = self.email if channel is ChannelName.EMAIL else self.sms
+        content = self.content(channel)
         return content is not None and content.on_uncertain == "resend"
 
     def limit(self, channel: ChannelName) -> Rate | None:
-        return self.limits.email if channel is ChannelName.EMAIL else self.limits.sms
+        rate: Rate | None = getattr(self.limits, channel)
+        return rate

@@ -211,7 +211,7 @@ def read_delay(quantity: int, polls: int, *, webhooks: bool = False) -> float:
     """
     if webhooks:
         return min(30.0 * 1.6 ** min(polls, 20), 10 * _API_CAP)
-    return min((0.5 + quantity / 100) * 1.6 ** min(polls, 20), _API_CAP)
+    return min((0.25 + quantity / 200) * 1.6 ** min(polls, 20), _API_CAP)
 
 
 def probe_delay(first: float, probes: int, jitter: float) -> float:

@@ -17,6 +17,7 @@ _NAMESPACE = UUID("6f2f4f5e-6f0b-5b0e-9d53-1f8d0c1a7c11")
 class ChannelName(StrEnum):
     EMAIL = "email"
     SMS = "sms"
+    WEBHOOK = "webhook"
 
 
 class CampaignState(StrEnum):
@@ -71,7 +72,14 @@ class Recipient:
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def address(self, channel: ChannelName) -> str:
-        return self.email if channel is ChannelName.EMAIL else self.phone
+        """Return where *channel* reaches this recipient; a webhook takes everybody by their id."""
+        match channel:
+            case ChannelName.EMAIL:
+                return self.email
+            case ChannelName.SMS:
+                return self.phone
+            case ChannelName.WEBHOOK:
+                return self.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +95,7 @@ class Message:
 
     key: DeliveryKey
     to: str
-    content: bytes
+    content: bytes = field(repr=False)
     sender: str = ""
     callback: str = ""
     link: str = field(default="", repr=False)

@@ -98,7 +98,8 @@ class Submission:
                 committed = await self._campaigns.commit(opened, self._campaign, totals)
         except BaseException:
             # Also Ctrl-C: what cannot be removed now is removed by the next process that starts.
-            await self._campaigns.discard(opened)
+            # Shielded, as a second Ctrl-C must not leave half of it to the next sweep.
+            await asyncio.shield(self._campaigns.discard(opened))
             raise
         if committed.serial != opened.serial:
             await self._campaigns.discard(opened)

@@ -89,7 +89,8 @@ def _masked(recipient: Recipient) -> dict[str, str]:
     return {
         channel.value: mask(address)
         for channel in ChannelName
-        if (address := recipient.address(channel))
+        # The id is what a webhook takes, and what the person was asked for by.
+        if channel is not ChannelName.WEBHOOK and (address := recipient.address(channel))
     }
 
 

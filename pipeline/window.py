@@ -24,8 +24,10 @@ def opening(window: Window, zone: tzinfo, now: datetime) -> datetime | None:
     moment after the gap, those that come twice as the first of the two.
     """
     local = now.astimezone(zone)
-    for day in (-1, 0, 1, 2):
+    for day in (-1, 0, 1, 2, 3):
         opens, closes = _bounds(window, zone, local + timedelta(days=day))
+        if opens >= closes:
+            continue  # the change to summer time swallowed it on this day
         if opens <= now < closes:
             return None
         if opens > now:

@@ -11,8 +11,9 @@ from arq.connections import ArqRedis
 from channels.email import EmailChannel, SmtpServer
 from channels.email.address import Mailbox
 from channels.sms import SmsChannel, TwilioAccount
+from channels.webhook import WebhookChannel, WebhookTarget
 from config.keys import secret_keys
-from config.settings import Settings, TwilioSettings
+from config.settings import Settings, TwilioSettings, WebhookSettings
 from pipeline.batch import Lane
 from pipeline.decisions import RetryPolicy
 from pipeline.errors import ClaimcastError, InputError
@@ -149,6 +150,8 @@ async def open_channels(settings: Settings) -> AsyncIterator[Mapping[ChannelName
         channels[ChannelName.EMAIL] = EmailChannel(smtp_server(settings))
     if settings.twilio is not None:
         channels[ChannelName.SMS] = SmsChannel(_twilio_account(settings.twilio))
+    if settings.webhook is not None:
+        channels[ChannelName.WEBHOOK] = WebhookChannel(_webhook_target(settings.webhook))
     try:
         yield channels
     finally:
@@ -163,7 +166,8 @@ async def open_machinery(app: App) -> AsyncIterator[Machinery]:
         if not channels:
             msg = (
                 "No channel is configured: set CLAIMCAST_SMTP__HOST and CLAIMCAST_SMTP__SENDER, "
-                "or CLAIMCAST_TWILIO__ACCOUNT_SID, __AUTH_TOKEN and a sender."
+                "or CLAIMCAST_TWILIO__ACCOUNT_SID, __AUTH_TOKEN and a sender, or "
+                "CLAIMCAST_WEBHOOK__URL and __SECRET."
             )
             raise InputError(msg)
         recorder = Recorder(app.deliveries)
@@ -221,6 +225,14 @@ def _twilio_account(twilio: TwilioSettings) -> TwilioAccount:
         messaging_service_sid=twilio.messaging_service_sid,
         from_number=twilio.from_number,
         base_url=twilio.base_url,
+    )
+
+
+def _webhook_target(webhook: WebhookSettings) -> WebhookTarget:
+    return WebhookTarget(
+        url=webhook.url,
+        secret=webhook.secret.get_secret_value(),
+        connections=webhook.connections,
     )
 
 
@@ -295,6 +307,7 @@ def _rates(settings: Settings) -> dict[str, Rate]:
         "reads": Rate.parse(limits.reads),
         "email": Rate.parse(limits.email),
         "sms": Rate.parse(limits.sms),
+        "webhook": Rate.parse(limits.webhook),
     }
 
 

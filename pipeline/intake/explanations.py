@@ -13,6 +13,7 @@ from pipeline.campaign import (
     EmailContent,
     Reward,
     SmsContent,
+    WebhookContent,
     Window,
 )
 from pipeline.intake.columns import nearest
@@ -27,6 +28,7 @@ _SECTIONS: dict[Path, type[BaseModel]] = {
     ("delivery", "window"): Window,
     ("email",): EmailContent,
     ("sms",): SmsContent,
+    ("webhook",): WebhookContent,
     ("limits",): CampaignLimits,
 }
 _FILE_KEYS: dict[Path, tuple[str, ...]] = {("email",): ("text_file", "html_file")}

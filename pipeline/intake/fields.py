@@ -11,7 +11,11 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, valida
 
 from pipeline.models import ChannelName, Recipient
 
-ADDRESS_FIELD = {ChannelName.EMAIL: "email", ChannelName.SMS: "phone"}
+ADDRESS_FIELD = {
+    ChannelName.EMAIL: "email",
+    ChannelName.SMS: "phone",
+    ChannelName.WEBHOOK: "id",
+}
 
 _LONGEST_ID = 200
 _LONGEST_ADDRESS = 320

@@ -56,7 +56,8 @@ class Judge:
         self._leave_out = leave_out or self._duplicates == "skip"
         self._unique_fields: tuple[str, ...] = ()
         if self._duplicates != "allow":
-            self._unique_fields = tuple(ADDRESS_FIELD[channel] for channel in self._channels)
+            fields = (ADDRESS_FIELD[channel] for channel in self._channels)
+            self._unique_fields = tuple(name for name in fields if name != "id")  # always unique
 
     def judge(self, rows: Sequence[RawRow]) -> list[Judged]:
         judged = [self._alone(row) for row in rows]

@@ -17,7 +17,8 @@ _SAMPLES = ("x", "1", "")
 class _Kind(NamedTuple):
     channel: ChannelName
     key: str
-    holds_link: bool
+    holds_link: bool | None
+    """Whether the link must stand in it (True), must not (False), or may (None)."""
 
     @property
     def dotted(self) -> str:
@@ -32,6 +33,9 @@ _KINDS = (
     _Kind(ChannelName.EMAIL, "text", holds_link=True),
     _Kind(ChannelName.EMAIL, "html", holds_link=True),
     _Kind(ChannelName.SMS, "body", holds_link=True),
+    # The link goes beside them, in a field of its own.
+    _Kind(ChannelName.WEBHOOK, "title", holds_link=False),
+    _Kind(ChannelName.WEBHOOK, "body", holds_link=None),
 )
 
 
@@ -68,9 +72,13 @@ def _fault(kind: _Kind, source: str) -> str:
         template = kind.compiled(source)
     except InputError as error:
         return "cannot be used: " + str(error).removeprefix(kind.dotted).lstrip(":, ")
+    if kind.holds_link is None:
+        return ""
     if not kind.holds_link:
         if "link" in template.variables:
-            return "must not hold {{ link }}: subjects end up in logs; put it into the text"
+            return (
+                f"must not hold {{{{ link }}}}: {kind.key}s end up in logs; put it into the text"
+            )
         return ""
     if "link" not in template.variables:
         return "does not hold {{ link }}, so nobody would get their link; add it"

@@ -8,17 +8,20 @@ from pipeline.reasons.deliveries import DELIVERIES
 from pipeline.reasons.reason import Reason
 from pipeline.reasons.sms import SMS, TWILIO
 from pipeline.reasons.smtp import SMTP
+from pipeline.reasons.webhook import STATUSES, WEBHOOK
 
 __all__ = ["REASONS", "Reason", "find_reason", "in_words"]
 
-REASONS = {reason.code: reason for reason in (*HOLDS, *BLOCKS, *DELIVERIES, *SMS, *NOTES)}
+REASONS = {
+    reason.code: reason for reason in (*HOLDS, *BLOCKS, *DELIVERIES, *SMS, *WEBHOOK, *NOTES)
+}
 
 
 def find_reason(code: str) -> Reason | None:
     """Return what a code means; None if it is none that this program uses."""
     if code in REASONS:
         return REASONS[code]
-    for pattern, reason in (*SMTP, *TWILIO):
+    for pattern, reason in (*SMTP, *TWILIO, *STATUSES):
         if pattern.fullmatch(code):
             return replace(reason, code=code)
     return None

@@ -14,6 +14,12 @@ def _smtp(
 # The first that matches the code holds, as in channels/email/replies.py.
 SMTP = (
     _smtp(
+        r"bounce_.*",
+        "a delivery status notification says that the mail did not arrive in the end",
+        ANOTHER,
+        "Ask the person for another address.",
+    ),
+    _smtp(
         r"smtp_53[0458].*",
         "the mail server does not accept our login",
         WAITS,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.models import ChannelName, DeliveryStatus
 
-LETTER = {ChannelName.EMAIL: "e", ChannelName.SMS: "s"}
+LETTER = {ChannelName.EMAIL: "e", ChannelName.SMS: "s", ChannelName.WEBHOOK: "w"}
 CHANNEL = {letter: channel for channel, letter in LETTER.items()}
 STATUS = {
     "p": DeliveryStatus.PENDING,

@@ -25,9 +25,11 @@ from pipeline.errors import (
 )
 from pipeline.models import ChannelName, Message, Recipient, ReturnPaths, delivery_key
 from pipeline.ports import Channel
+from tests.channels.app import KEPT, App, app
 from tests.channels.email.servers import HANG_UP, Script, always, mail_server
 from tests.channels.sms.servers import HANG_UP as NO_ANSWER
 from tests.channels.sms.servers import (
+    Answer,
     Reply,
     Twilio,
     an_error,
@@ -80,6 +82,20 @@ async def sms(behaviour: Behaviour) -> AsyncIterator[Scene]:
                 yield Scene(channel, server.bodies, whole)
 
 
+@asynccontextmanager
+async def webhook(behaviour: Behaviour) -> AsyncIterator[Scene]:
+    answers: dict[Behaviour, Reply] = {"refuses": Answer(422), "drops after content": NO_ANSWER}
+    async with app(answers.get(behaviour, KEPT)) as server:
+        with deaf_port() as port:
+            reached = App(port=port) if behaviour == "down" else server
+            async with aclosing(ADAPTERS[ChannelName.WEBHOOK](reached.target())) as channel:
+                yield Scene(channel, server.raw, webhook_id)
+
+
+def webhook_id(raw: bytes) -> bytes:
+    return raw.partition(b"webhook-id: ")[2].partition(b"\r\n")[0]
+
+
 def whole(raw: bytes) -> bytes:
     return raw
 
@@ -88,7 +104,13 @@ def message_id(raw: bytes) -> bytes:
     return raw.partition(b"Message-ID: ")[2].partition(b"\r\n")[0]
 
 
-@pytest.fixture(params=[pytest.param(email, id="email"), pytest.param(sms, id="sms")])
+@pytest.fixture(
+    params=[
+        pytest.param(email, id="email"),
+        pytest.param(sms, id="sms"),
+        pytest.param(webhook, id="webhook"),
+    ]
+)
 def setting(request: pytest.FixtureRequest) -> Setting:
     found: Setting = request.param
     return found
@@ -98,6 +120,7 @@ def campaign(channel: Channel, **changes: str) -> Campaign:
     content = {
         "email": {"subject": "Reward", "text": "{{ name }}: {{ link }}"} | changes,
         "sms": {"body": "{{ name }}: {{ link }}"} | changes,
+        "webhook": {"body": "Hello {{ name }}"} | changes,
     }
     return Campaign.model_validate(
         {

@@ -31,6 +31,11 @@ TWILIO = {
     "CLAIMCAST_TWILIO__AUTH_TOKEN": SECRET,
     "CLAIMCAST_TWILIO__FROM_NUMBER": "+15005550006",
 }
+WEBHOOK = {
+    "CLAIMCAST_WEBHOOK__URL": "https://app.example.com/hooks/rewards/",
+    "CLAIMCAST_WEBHOOK__SECRET": "whsec_aHVudGVyMi1vSzktaHVudGVyMi1vSzktaHVudGVy",
+    "CLAIMCAST_WEBHOOK__CONNECTIONS": "4",
+}
 OTHERS = {
     "CLAIMCAST_REDIS__URL": "rediss://user:hunter2@redis.example:6380/1",
     "CLAIMCAST_STATE_DIR": "/var/lib/claimcast",
@@ -50,10 +55,12 @@ OTHERS = {
     "CLAIMCAST_SMTP__CONNECTIONS": "40",
     "CLAIMCAST_SMTP__BOUNCES": "bounces@example.com",
     "CLAIMCAST_TWILIO__BASE_URL": "http://127.0.0.1:8025",
+    "CLAIMCAST_TWILIO__SEGMENT_PRICE": "0.0083",
     "CLAIMCAST_LIMITS__ORDERS": "1/s",
     "CLAIMCAST_LIMITS__READS": "300/m",
     "CLAIMCAST_LIMITS__EMAIL": "unlimited",
     "CLAIMCAST_LIMITS__SMS": "1000 / h",
+    "CLAIMCAST_LIMITS__WEBHOOK": "20/s",
     "CLAIMCAST_RETRY__FIRST": "1",
     "CLAIMCAST_RETRY__CAP": "15 min",
     "CLAIMCAST_RETRY__GIVE_UP": "24 h",
@@ -91,6 +98,7 @@ def test_without_any_variable_there_are_the_contracts_defaults() -> None:
         "reads": "10/s",
         "email": "50/s",
         "sms": "10/s",
+        "webhook": "50/s",
     }
     assert settings.retry.first == timedelta(seconds=2)
     assert settings.retry.cap == timedelta(minutes=15)
@@ -117,7 +125,7 @@ def test_groups_have_defaults_for_what_is_not_set(monkeypatch: pytest.MonkeyPatc
 
 
 def test_every_variable_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = REWARDS | SMTP | TWILIO | OTHERS
+    values = REWARDS | SMTP | TWILIO | WEBHOOK | OTHERS
     settings = load(monkeypatch, **values)
 
     known = {variable.name for variable in variables(Settings)}
@@ -128,6 +136,8 @@ def test_every_variable_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.rewards
     assert settings.rewards.completed_statuses == ("Done", "Ready")
     assert settings.rewards.timeout == timedelta(seconds=5)
+    assert settings.webhook
+    assert settings.webhook.url == values["CLAIMCAST_WEBHOOK__URL"]
     assert settings.limits.email == "unlimited"
     assert settings.lease_seconds == 2.5
     assert settings.retention == timedelta(days=30)
@@ -135,11 +145,12 @@ def test_every_variable_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_secret_is_shown_by_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = load(monkeypatch, **REWARDS, **SMTP, **TWILIO, **OTHERS)
+    settings = load(monkeypatch, **REWARDS, **SMTP, **TWILIO, **WEBHOOK, **OTHERS)
     for text in (repr(settings), str(settings), str(settings.model_dump())):
         assert "hunter2" not in text
         assert KEY not in text
         assert "/T0/abc" not in text
+        assert WEBHOOK["CLAIMCAST_WEBHOOK__SECRET"][6:] not in text
 
 
 def test_settings_cannot_be_changed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,6 +170,7 @@ def test_every_variable_is_described() -> None:
         "CLAIMCAST_REWARDS__ACCESS_TOKEN",
         "CLAIMCAST_SMTP__PASSWORD",
         "CLAIMCAST_TWILIO__AUTH_TOKEN",
+        "CLAIMCAST_WEBHOOK__SECRET",
         "CLAIMCAST_ALERT__URL",
     }
 
@@ -251,6 +263,9 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
         (SMTP | {"CLAIMCAST_SMTP__SENDER": "Rewards"}, r"SMTP__SENDER: must be an address"),
         (REWARDS | {"CLAIMCAST_REWARDS__LINKS_PATH": "a[[["}, r"LINKS_PATH: must be a JMESPath"),
         (REWARDS | {"CLAIMCAST_REWARDS__BASE_URL": "http://api.ex"}, r"BASE_URL: .*https://"),
+        (WEBHOOK | {"CLAIMCAST_WEBHOOK__SECRET": "whsec_dG9vIHNob3J0"}, r"SECRET: must be whsec_"),
+        (WEBHOOK | {"CLAIMCAST_WEBHOOK__SECRET": "no base64! " * 4}, r"SECRET: must be whsec_"),
+        (WEBHOOK | {"CLAIMCAST_WEBHOOK__URL": "http://app.example"}, r"WEBHOOK__URL: .*https://"),
         (
             TWILIO | {"CLAIMCAST_TWILIO__MESSAGING_SERVICE_SID": "MG123"},
             r"TWILIO: set either messaging_service_sid or from_number",

@@ -31,7 +31,7 @@ def test_a_postfix_notification_is_understood() -> None:
 
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
 def test_line_ends_and_an_envelope_line_make_no_difference(line_end: bytes) -> None:
-    raw = b"From MAILER-DAEMON Sun Nov 22 19:00:00 2026\n" + notification(TO)
+    raw = b"\nFrom MAILER-DAEMON Sun Nov 22 19:00:00 2026\n" + notification(TO)
     assert parsed(raw.replace(b"\n", line_end)) == parsed(notification(TO))
 
 

@@ -294,6 +294,6 @@ def test_an_unfinished_order_is_waited_for_then_held_and_still_read(progress: Pr
 @given(quantity=st.integers(1, 100), polls=counts)
 def test_reads_become_rarer_with_age_and_size_up_to_a_minute(quantity: int, polls: int) -> None:
     delay = read_delay(quantity, polls)
-    assert 0.5 <= delay <= 60
+    assert 0.25 <= delay <= 60
     assert delay <= read_delay(quantity, polls + 1)
     assert delay <= read_delay(100, polls)

@@ -9,12 +9,13 @@ import pytest
 
 import channels
 import pipeline
+from channels import webhook
 from channels.email.replies import classify
 from channels.sms.codes import CODES, meaning
 from pipeline.errors import BlockedError, PermanentError, TransientError
 from pipeline.models import BatchState
 from pipeline.reasons import REASONS, find_reason, in_words
-from pipeline.reasons.reason import ANOTHER, TRIES
+from pipeline.reasons.reason import ANOTHER, TRIES, WAITS
 
 _SOURCES = [Path(package.__path__[0]) for package in (pipeline, channels)]
 _FIRST = {"Hold", "Block", "LinksProblem", "AbandonedError"} | {
@@ -138,3 +139,15 @@ def test_every_number_of_twilio_is_explained() -> None:
 def test_an_unknown_code_stands_for_itself() -> None:
     assert find_reason("no_such_code") is None
     assert in_words("no_such_code") == "no_such_code"
+
+
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 408, 410, 422, 429, 500, 503])
+def test_an_answer_of_the_app_is_explained_as_the_channel_judges_it(status: int) -> None:
+    error = webhook.classify(status, {})
+    assert error is not None
+    reason = find_reason(error.code)
+    assert reason is not None
+    assert (reason.kind == "block") == (isinstance(error, BlockedError) and error.fatal)
+    assert (reason.by_itself == WAITS) == isinstance(error, BlockedError)
+    assert (reason.by_itself == TRIES) == isinstance(error, TransientError)
+    assert (reason.by_itself == ANOTHER) == isinstance(error, PermanentError)

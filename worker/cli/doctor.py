@@ -177,9 +177,13 @@ async def _channel(channel: Channel) -> Line:
 
 
 def _unconfigured(name: ChannelName) -> str:
-    if name is ChannelName.EMAIL:
-        return "not configured: set CLAIMCAST_SMTP__HOST and CLAIMCAST_SMTP__SENDER"
-    return "not configured: set CLAIMCAST_TWILIO__ACCOUNT_SID and the others of its group"
+    match name:
+        case ChannelName.EMAIL:
+            return "not configured: set CLAIMCAST_SMTP__HOST and CLAIMCAST_SMTP__SENDER"
+        case ChannelName.SMS:
+            return "not configured: set CLAIMCAST_TWILIO__ACCOUNT_SID and the others of its group"
+        case ChannelName.WEBHOOK:
+            return "not configured: set CLAIMCAST_WEBHOOK__URL and CLAIMCAST_WEBHOOK__SECRET"
 
 
 def _sentence(error: ClaimcastError) -> str:

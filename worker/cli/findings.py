@@ -11,6 +11,7 @@ from pipeline.errors import InputError
 from pipeline.intake.problems import SHOWN, Problem
 from pipeline.intake.recipients import Summary
 from worker.cli.preview import Preview
+from worker.cli.texting import TextingEstimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,7 @@ class Findings:
     before: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
     previews: tuple[Preview, ...] = ()
+    texting: TextingEstimate | None = None
     skip_invalid: bool = False
 
     @property
@@ -77,6 +79,7 @@ class Findings:
             "valid": self.usable,
             **_counts(self.summary),
             "cost": _cost_json(self.campaign, self.summary),
+            "sms": _sms_json(self.texting),
             "problem_count": self.problem_count,
             "problems": [problem.as_json() for problem in self.problems],
             "warnings": list(self.warnings),
@@ -92,6 +95,8 @@ class Findings:
         yield f"  cost         {cost(self.campaign.reward, summary.accepted)}"
         for channel, reachable in summary.reachable.items():
             yield f"  {channel:12} reaches {reachable:,} of {summary.accepted:,}"
+        if self.texting is not None and self.texting.messages:
+            yield f"  texting      {self.texting}"
 
 
 class InvalidInputError(InputError):
@@ -100,6 +105,18 @@ class InvalidInputError(InputError):
     def __init__(self, findings: Findings) -> None:
         super().__init__(f"{findings.total}; nothing was changed")
         self.findings = findings
+
+
+def _sms_json(texting: TextingEstimate | None) -> dict[str, Any] | None:
+    if texting is None:
+        return None
+    price = texting.price
+    return {
+        "messages": texting.messages,
+        "segments": texting.segments,
+        "not_gsm7": texting.unicode,
+        "cost": None if price is None else str(texting.segments * price),
+    }
 
 
 def people(summary: Summary) -> str:

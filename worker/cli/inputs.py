@@ -26,6 +26,7 @@ _STAND_IN: dict[str, Any] = {
     "reward": {"product_id": "any", "value": "1"},
     "email": {"subject": "any", "text": "{{ link }}"},
     "sms": {"body": "{{ link }}"},
+    "webhook": {"body": "any"},
 }
 
 
@@ -58,7 +59,7 @@ class CampaignFile:
         except (UnreadableError, ValueError, RecursionError):
             return None
         found, sound = None, _STAND_IN
-        for section in ("delivery", "reward", "email", "sms"):
+        for section in ("delivery", "reward", "email", "sms", "webhook"):
             tried = {**sound, section: data.get(section)}
             campaign, _ = campaign_from_dict(tried)
             if campaign is not None:

@@ -1,5 +1,6 @@
 """Messages as people would get them, with a link that is worth nothing."""
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from email.message import EmailMessage
 from typing import Any
 
 from channels.email import EmailChannel, SmtpServer
+from channels.webhook import WebhookComposer
 from config.settings import Settings
 from pipeline.campaign import Campaign
 from pipeline.errors import PermanentError
@@ -63,10 +65,13 @@ def previews(
     for recipient in recipients:
         channel = next(each for each in campaign.delivery.channels if recipient.address(each))
         try:
-            if channel is ChannelName.EMAIL:
-                yield _email(campaign, recipient, settings)
-            else:
-                yield _sms(campaign, recipient)
+            match channel:
+                case ChannelName.EMAIL:
+                    yield _email(campaign, recipient, settings)
+                case ChannelName.SMS:
+                    yield _sms(campaign, recipient)
+                case ChannelName.WEBHOOK:
+                    yield _webhook(campaign, recipient)
         except PermanentError as error:
             yield Preview(recipient=recipient.id, channel=channel, failure=error.detail)
 
@@ -104,4 +109,17 @@ def _sms(campaign: Campaign, recipient: Recipient) -> Preview:
         channel=ChannelName.SMS,
         to=recipient.phone,
         text=body.render(values(recipient, EXAMPLE_LINK)),
+    )
+
+
+def _webhook(campaign: Campaign, recipient: Recipient) -> Preview:
+    key = delivery_key(campaign.id, recipient.id, ChannelName.WEBHOOK)
+    message = WebhookComposer(campaign).compose(recipient, EXAMPLE_LINK, key, sent_at=time.time())
+    document = json.loads(message.content)
+    return Preview(
+        recipient=recipient.id,
+        channel=ChannelName.WEBHOOK,
+        to=recipient.id,
+        subject=document["title"] or "",
+        text=document["body"],
     )

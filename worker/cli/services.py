@@ -45,6 +45,10 @@ def sandbox_environment(addresses: Mapping[str, Any]) -> dict[str, str]:
         "CLAIMCAST_SMTP__PORT": str(addresses["smtp_port"]),
         "CLAIMCAST_SMTP__SECURITY": "none",
         "CLAIMCAST_SMTP__SENDER": "Rewards <rewards@example.com>",
+        "CLAIMCAST_TWILIO__ACCOUNT_SID": str(addresses["account_sid"]),
+        "CLAIMCAST_TWILIO__AUTH_TOKEN": str(addresses["auth_token"]),
+        "CLAIMCAST_TWILIO__FROM_NUMBER": "+15005550006",
+        "CLAIMCAST_TWILIO__BASE_URL": str(addresses["base_url"]),
     }
 
 

@@ -64,6 +64,7 @@ class AddressFile:
             msg = f"The first line of a CSV file must name the columns, {self._column} among them."
             raise InputError(msg)
         for line in chain([first], self._lines):
+            self._lines.begin_row()
             if text := line.strip():
                 yield self._lines.number, text
 

@@ -22,6 +22,7 @@ from worker.cli.entry import BAD_INPUT, OK, command, explained, settings
 from worker.cli.findings import Findings
 from worker.cli.inputs import CampaignFile, RecipientsFile, RecipientsType
 from worker.cli.preview import Preview, previews
+from worker.cli.texting import Texting
 
 _ROWS_AT_ONCE = 1000
 
@@ -94,10 +95,16 @@ async def examine(
     campaign = file.campaign or file.stand_in()
     if recipients.problem:
         before.append(recipients.problem)
-    summary, first = None, list[Recipient]()
+    summary, first, texting = None, list[Recipient](), None
     if campaign is not None and recipients.stream is not None:
+        texting = Texting(campaign, settings.twilio.segment_price if settings.twilio else None)
         summary, first = await _read(
-            recipients, campaign, keep=keep, preview=preview, skip_invalid=skip_invalid
+            recipients,
+            campaign,
+            texting,
+            keep=keep,
+            preview=preview,
+            skip_invalid=skip_invalid,
         )
     shown: tuple[Preview, ...] = ()
     if file.campaign is not None and not before:
@@ -107,6 +114,7 @@ async def examine(
         summary=summary,
         before=tuple(before),
         previews=shown,
+        texting=texting.estimate() if texting else None,
         skip_invalid=skip_invalid,
     )
 
@@ -114,6 +122,7 @@ async def examine(
 async def _read(
     recipients: RecipientsFile,
     campaign: Campaign,
+    texting: Texting,
     *,
     keep: int | None,
     preview: int,
@@ -127,6 +136,7 @@ async def _read(
             recipients.stream, campaign, name=recipients.name, keep=keep, rejected=rejected
         )
         async for row in _interruptible(intake):
+            texting.count(row.recipient)
             if len(first) < preview:
                 first.append(row.recipient)
     return intake.summary, first

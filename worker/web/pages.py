@@ -16,7 +16,11 @@ _STYLE = (
 STYLE_HASH = "sha256-" + base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 """What a Content-Security-Policy needs to allow the style of these pages, and no other."""
 
-_WORDS = {ChannelName.EMAIL: "e-mail", ChannelName.SMS: "SMS"}
+_WORDS = {
+    ChannelName.EMAIL: "by e-mail",
+    ChannelName.SMS: "by SMS",
+    ChannelName.WEBHOOK: "in the app",
+}
 
 # The name and value are RFC 8058's, so that the button and a mail program ask for the same.
 _FORM = (
@@ -27,12 +31,12 @@ _FORM = (
 
 def question(channel: ChannelName) -> HTMLResponse:
     """Return the page that asks; only its button changes anything."""
-    text = f"We will not send you any more messages by {_WORDS[channel]}."
+    text = f"We will not send you any more messages {_WORDS[channel]}."
     return _page("Unsubscribe?", text, form=_FORM)
 
 
 def confirmation(channel: ChannelName) -> HTMLResponse:
-    text = f"You will not get any more messages from us by {_WORDS[channel]}."
+    text = f"You will not get any more messages from us {_WORDS[channel]}."
     return _page("You are unsubscribed", text)
 
 

@@ -13,7 +13,7 @@ from worker.app import App
 MOST_CAMPAIGNS = 500
 _ALIVE_SECONDS = 15.0  # three heartbeats of a worker
 _QUEUE = "claimcast"
-_LIMITS = ("orders", "reads", "email", "sms")
+_LIMITS = ("orders", "reads", *ChannelName)
 
 LANES = {Lane.ORDER: "order", Lane.READ: "read", Lane.SEND: "send"}
 _HOLDS = tuple(reason.code for reason in REASONS.values() if reason.kind == "hold")

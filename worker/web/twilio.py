@@ -6,8 +6,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped] # no py.typed
 
-from channels.sms.codes import of_callback
+from channels.sms.codes import failure, of_callback
 from config.settings import Settings
+from pipeline.errors import PermanentError
 from pipeline.intake.fields import phone
 from pipeline.models import ChannelName
 from pipeline.suppression import Suppressions
@@ -76,9 +77,12 @@ class StatusCallback:
         if target is None:
             self._count("twilio", "unknown_token")
             raise HTTPException(404)
-        found = of_callback(form.get("MessageStatus", ""), _number(form.get("ErrorCode", "")))
+        status, number = form.get("MessageStatus", ""), _number(form.get("ErrorCode", ""))
+        found = of_callback(status, number)
         if found is not None:
             kind, code, dead = found
+            if not _is_understood(status, number):
+                kind = "o"  # no reason to try another channel before somebody has looked
             if dead:
                 await self._feedback.suppress(target, code)
             await self._feedback.record(target, kind, code)
@@ -124,6 +128,11 @@ class InboundMessage:
         [reason] = await self._suppressions.reasons([(ChannelName.SMS, sender)])
         if reason in _TAKEN_BACK:
             await self._suppressions.remove(ChannelName.SMS, sender)
+
+
+def _is_understood(status: str, number: int | None) -> bool:
+    error = failure(status, number)
+    return not isinstance(error, PermanentError) or error.fallback
 
 
 def _unsigned() -> HTTPException:

@@ -6,7 +6,7 @@
 --
 --   status    p pending, i sending (in flight), u uncertain, s sent, d delivered, b bounced,
 --             f failed, x suppressed, k skipped
---   channel   the letter of the channel (e, s)
+--   channel   the letter of the channel (e, s, w)
 --   attempt   number of the last attempt that was started; a fact names the attempt it is about
 --   tries     transient failures so far; only these count towards giving up
 --   at        when the last attempt was started, in ms since the campaign's epoch (t0)
@@ -20,7 +20,7 @@ local STATUS = {
 }
 -- The due index of a state; a held batch whose order is merely overdue stays in 'r', polled slowly.
 local LANE = { planned = 'o', ordered = 'r', fulfilled = 's', held = 'h' }
-local CHANNEL = { e = 'email', s = 'sms' }
+local CHANNEL = { e = 'email', s = 'sms', w = 'webhook' }
 
 local function now_ms()
   local time = redis.call('TIME')

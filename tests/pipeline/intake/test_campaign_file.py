@@ -206,7 +206,7 @@ def problems_of(data: object) -> list[str]:
         ({"reward": None}, "reward: must be a section that begins with the line [reward]"),
         ({"delivery": {"channels": []}}, "delivery.channels: must name at least one channel"),
         ({"delivery": {"channels": "email"}}, "delivery.channels: must be a list such as"),
-        ({"delivery": {"channels": ["fax"]}}, 'delivery.channels: must be "email" or "sms"'),
+        ({"delivery": {"channels": ["fax"]}}, 'delivery.channels: must be "email", "sms" or'),
         ({"delivery": {}}, "delivery.channels: is missing; add channels = …"),
         ({"delivery": {"channels": ["email"] * 2}}, "delivery: channels names a channel twice"),
         ({"delivery": {"channels": ["sms"]}}, "delivery.channels names sms, but there is no"),

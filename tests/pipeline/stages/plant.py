@@ -10,7 +10,6 @@ from typing import Protocol
 from pipeline.batch import Batch, Lane
 from pipeline.decisions import RetryPolicy
 from pipeline.leases import Leases
-from pipeline.models import ChannelName
 from pipeline.outbox import Outbox
 from pipeline.recorder import Recorder
 from pipeline.returns import Returns
@@ -58,19 +57,29 @@ class Plant:
 
 
 @asynccontextmanager
-async def sending(ledger: Ledger, channel: ScriptedChannel) -> AsyncIterator[Plant]:
+async def sending(
+    ledger: Ledger, channel: ScriptedChannel, *, look_every: float = 60.0
+) -> AsyncIterator[Plant]:
     """Run the senders of one channel, without any rewards API."""
     recorder = Recorder(ledger.deliveries)
     suppressions = Suppressions(ledger.redis, ledger.vault)
-    outbox = Outbox(channel, recorder, ledger.limiter, ledger.campaigns, POLICY, suppressions)
+    outbox = Outbox(
+        channel,
+        recorder,
+        ledger.limiter,
+        ledger.campaigns,
+        POLICY,
+        suppressions,
+        look_every=look_every,
+    )
     plant = Plant(ledger, channel, Leases(ledger.batches, LEASE), recorder, outbox)
     plant.stages[Lane.SEND] = DistributeStage(
         batches=ledger.batches,
         campaigns=ledger.campaigns,
         deliveries=ledger.deliveries,
         limiter=ledger.limiter,
-        catalog=Catalog(ledger.campaigns, {ChannelName.EMAIL: channel}),
-        outboxes={ChannelName.EMAIL: outbox},
+        catalog=Catalog(ledger.campaigns, {channel.name: channel}),
+        outboxes={channel.name: outbox},
         suppressions=suppressions,
         returns=no_returns(ledger),
     )

@@ -1,11 +1,21 @@
 """The compact record of a recipient's deliveries, as Lua writes it and Python reads it."""
 
+import re
+from importlib.resources import files
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.models import ChannelName, DeliveryStatus
-from pipeline.store.records import DeliveryRecord, initial, parse_record, reachable
+from pipeline.store.records import (
+    CHANNEL,
+    LETTER,
+    DeliveryRecord,
+    initial,
+    parse_record,
+    reachable,
+)
 
 EMAIL, SMS = ChannelName.EMAIL, ChannelName.SMS
 
@@ -23,6 +33,13 @@ def test_a_record_is_read_as_it_is_written() -> None:
         ),
         DeliveryRecord(channel=SMS),
     )
+
+
+def test_the_scripts_know_every_channel_by_the_same_letter() -> None:
+    source = files("pipeline.store").joinpath("lua/common.lua").read_text("utf-8")
+    [table] = re.findall(r"^local CHANNEL = \{(.*)\}$", source, re.MULTILINE)
+    assert dict(re.findall(r"(\w) = '(\w+)'", table)) == CHANNEL
+    assert set(LETTER) == set(ChannelName)
 
 
 @pytest.mark.parametrize("text", ["", ";", "pe1.0.0.0.0", "zz1.0.0.0.0.", "pe1.0.0.0.0.;"])

@@ -17,7 +17,7 @@ def test_what_was_set_wins_until_it_is_unset(desk: Desk, monkeypatch: pytest.Mon
     assert shown(desk)["email"] == ["50/s", "limits", "set"]
     assert "again limited to 7/m" in desk.run("limits", "unset", "email").stderr
     assert shown(desk)["email"][:2] == ["7/m", "CLAIMCAST_LIMITS__EMAIL"]
-    assert set(shown(desk)) == {"orders", "reads", "email", "sms"}
+    assert set(shown(desk)) == {"orders", "reads", "email", "sms", "webhook"}
 
 
 def test_an_unknown_limit_is_told_with_the_nearest(desk: Desk) -> None:

@@ -1,11 +1,14 @@
 """The suppression list from the command line: what is added is not written to, by any name."""
 
+import io
 from pathlib import Path
 
 import pytest
 
+from pipeline.models import ChannelName
 from tests.pipeline.installation import Installation
 from tests.worker.cli.desk import Desk
+from worker.cli.suppress_file import AddressFile
 
 
 def counts(desk: Desk) -> dict[str, int]:
@@ -139,6 +142,14 @@ def test_what_is_no_list_is_told(desk: Desk, tmp_path: Path, content: bytes, tol
     file.write_bytes(content)
     assert told in desk.run("suppress", "import", str(file), "--channel", "email", code=2).stderr
     assert counts(desk) == {"all": 0}
+
+
+@pytest.mark.parametrize("header", ["", "email\n"])
+def test_a_file_may_be_of_any_length(header: str) -> None:
+    lines = b"".join(b"p%d@example.com\n" % number for number in range(60_000))
+    file = AddressFile(io.BytesIO(header.encode() + lines), ChannelName.EMAIL)
+    sizes = [len(chunk) for chunk in file.chunks(1000)]
+    assert (sizes, file.fault_count) == ([1000] * 60, 0)
 
 
 def test_no_address_rests_in_redis(desk: Desk) -> None:

@@ -1,0 +1,168 @@
+"""What is looked at right before a message leaves: the suppression list, the window, the past."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from pipeline.errors import DeliveryError, PermanentError, UncertainError
+from pipeline.models import ChannelName, Message, Receipt
+from pipeline.models import DeliveryStatus as Status
+from pipeline.store.records import DeliveryRecord
+from pipeline.suppression import Suppressions
+from tests.pipeline.channel import ScriptedChannel
+from tests.pipeline.ledger import Ledger, a_campaign, assert_sound, fulfilled, people, submit
+from tests.pipeline.stages.plant import sending
+
+
+@dataclass
+class SearchableChannel(ScriptedChannel):
+    """An SMS channel whose provider can be asked; `has` is what it knows of a number."""
+
+    name: ChannelName = ChannelName.SMS
+    has: dict[str, Receipt | DeliveryError] = field(default_factory=dict)
+    looks: int = 0
+
+    async def look_up(
+        self, message: Message, *, not_before: float
+    ) -> Receipt | DeliveryError | None:
+        assert datetime.now(UTC).timestamp() - not_before < 60
+        self.looks += 1
+        return self.has.get(message.to)
+
+
+async def a_batch(ledger: Ledger, number: int, channels: list[str], **more: Any) -> str:  # noqa: ANN401 - see a_campaign
+    campaign = a_campaign("c", channels=channels, **more)
+    serial = await submit(ledger, campaign, [people(number, phone=True)])
+    await ledger.batches.wait(await fulfilled(ledger, serial), delay=0)
+    return serial
+
+
+async def only(ledger: Ledger, serial: str) -> list[DeliveryRecord]:
+    found = await ledger.deliveries.read(serial, 1)
+    return [record for index in sorted(found) for record in found[index]]
+
+
+async def test_a_suppressed_address_is_not_written_to_and_the_next_channel_is_tried(
+    ledger: Ledger,
+) -> None:
+    serial = await a_batch(ledger, 3, ["email", "sms"])
+    await Suppressions(ledger.redis, ledger.vault).add(
+        ChannelName.EMAIL, "Person1@example.com", "unsubscribed"
+    )
+    channel = ScriptedChannel()
+    async with sending(ledger, channel) as plant:
+        await plant.turn(serial)
+
+    assert set(channel.received()) == {"person0@example.com", "person2@example.com"}
+    first, second = (await ledger.deliveries.read(serial, 1))[1]
+    assert (first.channel, first.status) == (ChannelName.EMAIL, Status.SUPPRESSED)
+    assert (second.channel, second.status) == (ChannelName.SMS, Status.PENDING)
+    await assert_sound(ledger, serial)
+
+
+async def test_a_dead_address_is_put_on_the_list_for_every_campaign(ledger: Ledger) -> None:
+    serial = await a_batch(ledger, 2, ["email"])
+    channel = ScriptedChannel()
+    channel.answer = lambda message: (
+        PermanentError("smtp_550_5.1.1", suppress=True) if "person1" in message.to else None
+    )
+    async with sending(ledger, channel) as plant:
+        await plant.turn(serial)
+
+    suppressions = Suppressions(ledger.redis, ledger.vault)
+    addresses = [(ChannelName.EMAIL, f"person{n}@example.com") for n in range(2)]
+    assert await suppressions.reasons(addresses) == [None, "smtp_550_5.1.1"]
+
+
+async def test_outside_of_the_window_nothing_is_sent_and_the_ledger_says_until_when(
+    ledger: Ledger,
+) -> None:
+    now = datetime.now(UTC)
+    window = {
+        "start": (now + timedelta(hours=2)).strftime("%H:%M"),
+        "end": (now + timedelta(hours=3)).strftime("%H:%M"),
+        "timezone": "UTC",
+    }
+    delivery = {"channels": ["email"], "window": window}
+    serial = await a_batch(ledger, 2, ["email"], delivery=delivery)
+    channel = ScriptedChannel()
+    async with sending(ledger, channel) as plant:
+        await plant.turn(serial)
+        assert channel.sent == []
+        soonest = await ledger.batches.next_due()
+    assert soonest is not None
+    assert 2 * 3600 - 70 < soonest <= 2 * 3600
+    assert {record.code for record in await only(ledger, serial)} == {"window"}
+    assert await ledger.counted(serial, "d:pending", "d:sending") == [2, 0]
+    await assert_sound(ledger, serial)
+
+
+async def test_inside_of_the_window_everybody_is_sent(ledger: Ledger) -> None:
+    now = datetime.now(UTC)
+    window = {
+        "start": (now - timedelta(hours=1)).strftime("%H:%M"),
+        "end": (now + timedelta(hours=1)).strftime("%H:%M"),
+        "timezone": "recipient",
+    }
+    delivery = {"channels": ["email"], "window": window}
+    serial = await a_batch(ledger, 2, ["email"], delivery=delivery)
+    channel = ScriptedChannel()
+    async with sending(ledger, channel) as plant:
+        await plant.turn(serial)
+    assert len(channel.sent) == 2
+
+
+async def test_an_uncertain_message_that_the_provider_has_is_not_sent_again(
+    ledger: Ledger,
+) -> None:
+    serial = await a_batch(
+        ledger, 1, ["sms"], sms={"body": "{{ link }}", "on_uncertain": "resend"}
+    )
+    channel = SearchableChannel(has={"person0@example.com": Receipt()})
+    answers = [UncertainError("twilio_reset")]
+    channel.answer = lambda _: answers.pop()  # a second attempt would find nothing to answer
+    async with sending(ledger, channel, look_every=0) as plant:
+        await plant.turn(serial)
+        await plant.turn(serial)
+
+    assert (answers, channel.looks) == ([], 1)
+    assert [record.status for record in await only(ledger, serial)] == [Status.SENT]
+    await assert_sound(ledger, serial)
+
+
+@pytest.mark.parametrize("policy", ["hold", "resend"])
+async def test_what_three_looks_do_not_find_goes_by_the_policy(
+    ledger: Ledger, policy: str
+) -> None:
+    serial = await a_batch(ledger, 1, ["sms"], sms={"body": "{{ link }}", "on_uncertain": policy})
+    channel = SearchableChannel()
+    answers = [UncertainError("twilio_reset"), None]
+    channel.answer = lambda _: answers.pop(0)
+    async with sending(ledger, channel, look_every=0) as plant:
+        for _ in range(6):
+            await plant.turn(serial)
+
+    assert channel.looks == 3
+    [record] = await only(ledger, serial)
+    if policy == "hold":
+        assert (record.status, record.code) == (Status.UNCERTAIN, "unconfirmed")
+        assert await ledger.counted(serial, "b:held", "h:uncertain") == [1, 1]
+        assert channel.sent == []
+    else:
+        assert record.status is Status.SENT
+        assert len(channel.sent) == 1
+    await assert_sound(ledger, serial)
+
+
+async def test_a_refusal_that_nobody_understands_tries_no_other_channel(ledger: Ledger) -> None:
+    serial = await a_batch(ledger, 1, ["sms", "email"])
+    channel = SearchableChannel()
+    channel.answer = lambda _: PermanentError("twilio_99999", fallback=False)
+    async with sending(ledger, channel) as plant:
+        await plant.turn(serial)
+
+    assert [record.status for record in await only(ledger, serial)] == [Status.FAILED]
+    assert await ledger.counted(serial, "p:not_reached") == [1]
+    await assert_sound(ledger, serial)
