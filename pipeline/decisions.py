@@ -182,9 +182,11 @@ def decide_look(
             return Verdict("s")
         case PermanentError(code=why, fallback=fallback):
             return Verdict("f" if fallback else "o", why)
-        case DeliveryError():
-            # Nothing was learned: the provider did not answer, or has not tried for good yet.
-            return Verdict("l", code, every)
+        case BlockedError(code=why):
+            return Verdict("o", why)
+        case DeliveryError(code=why):
+            # The provider has it and will not try again, however passing the cause was.
+            return Verdict("f", why)
         case None:
             pass
     looks = 1 + looks_made(code)

@@ -168,10 +168,13 @@ class Outbox:
             assert isinstance(self.channel, Searchable)  # noqa: S101 - who puts it has looked
             found = await self.channel.look_up(message, not_before=search.not_before)
         except DeliveryError as error:
-            found = error
+            # Nothing was learned; the question is asked again, and does not count.
+            if isinstance(error, BlockedError):
+                await self._note(self._provider_failed(outgoing.round.unit.serial, error))
+            return Verdict("l", search.code, self._look_every or 0.0)
         except Exception as error:  # noqa: BLE001 - as in _attempt
             log.error("delivery.defect", error=type(error).__name__)  # noqa: TRY400 - as there
-            found = DeliveryError("internal_error")
+            return Verdict("l", search.code, self._look_every or 0.0)
         return decide_look(
             found, search.code, resends=search.resends, every=self._look_every or 0.0
         )

@@ -26,7 +26,9 @@ class Returns:
 
     def of_message(self, target: Target) -> ReturnPaths:
         """Return the paths of one attempt; only the callback of an SMS names the attempt."""
-        if target.channel is not ChannelName.EMAIL:
+        if target.channel is ChannelName.WEBHOOK:
+            return ReturnPaths()
+        if target.channel is ChannelName.SMS:
             return ReturnPaths(callback=self._path("webhooks/twilio", Purpose.CALLBACK, target))
         return ReturnPaths(
             unsubscribe=self._path("unsubscribe", Purpose.UNSUBSCRIBE, target),

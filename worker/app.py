@@ -1,7 +1,7 @@
 """The composition root: the only place where settings meet concrete classes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -82,6 +82,8 @@ class Machinery:
     leases: Leases
     recorder: Recorder
     outboxes: Mapping[ChannelName, Outbox]
+    alive: Callable[[], bool]
+    """Whether everything that runs beside the stages still does."""
 
 
 @asynccontextmanager
@@ -190,7 +192,13 @@ async def open_machinery(app: App) -> AsyncIterator[Machinery]:
             senders = [group.create_task(outbox.run()) for outbox in outboxes.values()]
             others = [group.create_task(recorder.run()), group.create_task(leases.run())]
             try:
-                yield Machinery(units=units, leases=leases, recorder=recorder, outboxes=outboxes)
+                yield Machinery(
+                    units=units,
+                    leases=leases,
+                    recorder=recorder,
+                    outboxes=outboxes,
+                    alive=lambda: not any(task.done() for task in (*senders, *others)),
+                )
             except Exception as error:  # noqa: BLE001 - raised below: the group would wrap it
                 failure = error
             finally:

@@ -73,17 +73,21 @@ class Executor:
             asyncio.create_task(_every(_SWEEP_SECONDS, self._sweep)),
         ]
         try:
-            await self._pump(burst=burst)
+            await self._pump(tasks, burst=burst)
             await self._finish()
         finally:
             await stop(*tasks)
             await self._leave()
         log.info("worker.stopped", worker=self.name)
 
-    async def _pump(self, *, burst: bool) -> None:
+    async def _pump(self, tasks: "list[asyncio.Task[None]]", *, burst: bool) -> None:
         """Bring as much as there are free slots, at once when one becomes free."""
         async with connection(self._app.url) as pool:
             while not self._stopping:
+                if not self._machinery.alive() or any(task.done() for task in tasks):
+                    # A cancellation may be lost (see pipeline/tasks.py), so this is looked at.
+                    msg = "a part of the worker has died"
+                    raise RuntimeError(msg)
                 self._slots.changed.clear()
                 try:
                     busy = await self._dispatch(pool)

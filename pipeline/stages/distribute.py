@@ -84,6 +84,8 @@ class DistributeStage:
             return
         current, until = Round(lease), uptime() + _WORK_SECONDS
         batch = Work(current, known, packet)
+        for channel in due:
+            known.composer(self._outboxes[channel].channel)  # what fails must fail before intents
         try:
             for channel, wanted in due.items():
                 await self._search(batch, channel, wanted)
@@ -108,14 +110,15 @@ class DistributeStage:
         for index, record in wanted:
             if record.status is not DeliveryStatus.UNCERTAIN:
                 continue
-            await outbox.reserve(1, resends=True)
-            work.current.started(1)
             search = Search(
                 code=record.code,
                 not_before=(claim.epoch_ms + record.started_ms) / 1000,
                 resends=work.known.campaign.resends(channel),
             )
-            outbox.put(self._outgoing(work, channel, index, record, record.attempt, search=search))
+            outgoing = self._outgoing(work, channel, index, record, record.attempt, search=search)
+            await outbox.reserve(1, resends=True)
+            work.current.started(1)
+            outbox.put(outgoing)
 
     async def _in_hours(self, work: Work, channel: ChannelName, wanted: Due) -> Hours:
         """Put off those whose window is closed; it is kept in the ledger, never slept."""

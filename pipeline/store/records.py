@@ -19,7 +19,7 @@ STATUS = {
     "x": DeliveryStatus.SUPPRESSED,
     "k": DeliveryStatus.SKIPPED,
 }
-_RECORD = re.compile(r"([a-z])([a-z])(\d+)\.(\d+)\.(\d+)\.(\d+)\.(\d+)\.([^;]*)")
+_RECORD = re.compile(r"([a-z])([a-z])(\d+)\.(\d+)\.(\d+)\.(-?\d+)\.(-?\d+)\.([^;]*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

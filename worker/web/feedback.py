@@ -1,5 +1,6 @@
 """What came back about a message, put where it counts: the ledger and the suppression list."""
 
+from pipeline.errors import BlockedError
 from pipeline.models import FactKind
 from pipeline.store.deliveries import Fact
 from pipeline.tokens import Target
@@ -16,6 +17,14 @@ class Feedback:
         """Record a fact about the attempt that *target* names; False if it changed nothing."""
         fact = Fact(target.index, target.channel, target.attempt, kind, code)
         return bool(await self._app.deliveries.record({(target.serial, target.batch): [fact]}))
+
+    async def provider_failed(self, target: Target, error: BlockedError) -> None:
+        """Let the channel rest, or stop the campaign where only a person can mend it."""
+        await self._app.limiter.trip(target.channel, error.code)
+        if error.fatal:
+            await self._app.campaigns.block(
+                target.serial, "s", error.code, error.detail, probe_after=0
+            )
 
     async def suppress(self, target: Target, reason: str) -> bool:
         """Let nobody write to the address again; False if it is not kept any more."""

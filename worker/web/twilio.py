@@ -8,7 +8,7 @@ from twilio.request_validator import RequestValidator  # type: ignore[import-unt
 
 from channels.sms.codes import failure, of_callback
 from config.settings import Settings
-from pipeline.errors import PermanentError
+from pipeline.errors import BlockedError, DeliveryError, PermanentError
 from pipeline.intake.fields import phone
 from pipeline.models import ChannelName
 from pipeline.suppression import Suppressions
@@ -81,7 +81,10 @@ class StatusCallback:
         found = of_callback(status, number)
         if found is not None:
             kind, code, dead = found
-            if not _is_understood(status, number):
+            error = failure(status, number)
+            if isinstance(error, BlockedError):
+                await self._feedback.provider_failed(target, error)
+            if not _is_about_the_person(error):
                 kind = "o"  # no reason to try another channel before somebody has looked
             if dead:
                 await self._feedback.suppress(target, code)
@@ -130,9 +133,10 @@ class InboundMessage:
             await self._suppressions.remove(ChannelName.SMS, sender)
 
 
-def _is_understood(status: str, number: int | None) -> bool:
-    error = failure(status, number)
-    return not isinstance(error, PermanentError) or error.fallback
+def _is_about_the_person(error: DeliveryError | None) -> bool:
+    if isinstance(error, PermanentError):
+        return error.fallback
+    return not isinstance(error, BlockedError)
 
 
 def _unsigned() -> HTTPException:

@@ -48,7 +48,7 @@ if lane == 's' then
       tally(deltas, before, -1)
       for _, d in ipairs(deliveries) do
         if d.status == 'i' then
-          d.status, d.after, d.code = 'u', now - c.t0 - d.at, 'worker_lost'
+          d.status, d.after, d.code = 'u', math.max(0, now - c.t0 - d.at), 'worker_lost'
         end
       end
       tally(deltas, deliveries, 1)

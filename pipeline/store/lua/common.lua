@@ -127,7 +127,7 @@ local function parse(text)
   local deliveries = {}
   for part in string.gmatch(text, '[^;]+') do
     local status, channel, generation, attempt, tries, at, after, code =
-      string.match(part, '^(%l)(%l)(%d+)%.(%d+)%.(%d+)%.(%d+)%.(%d+)%.(.*)$')
+      string.match(part, '^(%l)(%l)(%d+)%.(%d+)%.(%d+)%.(-?%d+)%.(-?%d+)%.(.*)$')
     deliveries[#deliveries + 1] = {
       status = status, channel = channel, generation = tonumber(generation),
       attempt = tonumber(attempt), tries = tonumber(tries), at = tonumber(at),

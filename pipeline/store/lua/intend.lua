@@ -29,15 +29,22 @@ for i = 4, #ARGV, 5 do
         attempt = d.attempt
       elseif d.attempt == known and (d.status == 'p' or resends(c, d)) then
         tally(deltas, deliveries, -1)
-        d.at, d.after, d.code = now - c.t0, 0, ''
+        local doubtful = d.status == 'u'
         if ARGV[i + 3] ~= '' and redis.call('HEXISTS', ARGV[i + 3], ARGV[i + 4]) == 1 then
-          d.status, d.code = 'x', 'suppressed'
-          if c.mode == 'first' then
+          d.code = 'suppressed'
+          if doubtful then
+            -- It may have arrived (how else did they unsubscribe?): no repeat, and no other channel.
+            d.code = 'unconfirmed'
+          else
+            d.status = 'x'
+          end
+          if not doubtful and c.mode == 'first' then
             fall_back(c, deliveries, plan, index)
           end
         else
           attempt = known + 1
           d.status, d.attempt = 'i', attempt
+          d.at, d.after, d.code = math.max(0, now - c.t0), 0, ''
         end
         tally(deltas, deliveries, 1)
         redis.call('HSET', ledger, ARGV[i], format(deliveries))

@@ -17,7 +17,7 @@ local RANK = { p = 0, i = 0, r = 0, u = 1, s = 2, f = 3, x = 3, b = 3, d = 3 }
 
 local function applies(d, attempt, kind)
   if kind == 'w' then
-    return d.status == 'p' and attempt == d.attempt
+    return (d.status == 'p' or d.status == 'u') and attempt == d.attempt
   end
   if attempt == 0 and RANK[kind] and RANK[kind] > 1 then
     attempt = d.attempt
@@ -44,7 +44,13 @@ end
 local function apply(d, kind, code, delay, elapsed)
   -- What is kept is read again by its separators, so a code must not hold any.
   code = string.gsub(code, '[^%w_.-]', '_')
-  if kind == 'p' or kind == 'r' or kind == 'n' or kind == 'w' then
+  if kind == 'w' then
+    -- What the code says about earlier attempts must outlast the night.
+    if d.status == 'p' and d.code ~= 'retry' then
+      d.code = code
+    end
+    d.after = elapsed + delay
+  elseif kind == 'p' or kind == 'r' or kind == 'n' then
     d.tries = d.tries + (kind == 'p' and 1 or 0)
     d.status, d.code, d.after = 'p', code, elapsed + delay
   elseif kind == 'l' then
@@ -79,7 +85,8 @@ for _, group in ipairs(cjson.decode(ARGV[1])) do
     for _, d in ipairs(deliveries) do
       if d.channel == letter and applies(d, attempt, kind) then
         tally(deltas, deliveries, -1)
-        apply(d, kind, code, delay, now - c.t0 - d.at)
+        -- The server's clock may have been set back meanwhile.
+        apply(d, kind, code, delay, math.max(0, now - c.t0 - d.at))
         if falls and c.mode == 'first' and FINAL[kind] then
           fall_back(c, deliveries, plan, index)
         end

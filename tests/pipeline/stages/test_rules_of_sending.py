@@ -6,13 +6,29 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import DeliveryError, PermanentError, UncertainError
+from pipeline.decisions import decide_look
+from pipeline.errors import (
+    BlockedError,
+    DeliveryError,
+    PermanentError,
+    TransientError,
+    UncertainError,
+)
 from pipeline.models import ChannelName, Message, Receipt
 from pipeline.models import DeliveryStatus as Status
+from pipeline.store.deliveries import Fact, Wanted
 from pipeline.store.records import DeliveryRecord
 from pipeline.suppression import Suppressions
 from tests.pipeline.channel import ScriptedChannel
-from tests.pipeline.ledger import Ledger, a_campaign, assert_sound, fulfilled, people, submit
+from tests.pipeline.ledger import (
+    Ledger,
+    a_campaign,
+    assert_sound,
+    fulfilled,
+    people,
+    submit,
+    taken,
+)
 from tests.pipeline.stages.plant import sending
 
 
@@ -166,3 +182,92 @@ async def test_a_refusal_that_nobody_understands_tries_no_other_channel(ledger: 
     assert [record.status for record in await only(ledger, serial)] == [Status.FAILED]
     assert await ledger.counted(serial, "p:not_reached") == [1]
     await assert_sound(ledger, serial)
+
+
+async def test_an_uncertain_mail_waits_for_its_window_as_well(ledger: Ledger) -> None:
+    now = datetime.now(UTC)
+    window = {
+        "start": (now + timedelta(hours=2)).strftime("%H:%M"),
+        "end": (now + timedelta(hours=3)).strftime("%H:%M"),
+        "timezone": "UTC",
+    }
+    delivery = {"channels": ["email"], "window": window}
+    serial = await a_batch(ledger, 1, ["email"], delivery=delivery)
+    found = await taken(ledger, serial)
+    await ledger.deliveries.intend(found, [Wanted(0, ChannelName.EMAIL, 0)])
+    await ledger.deliveries.record(
+        {(serial, 1): [Fact(0, ChannelName.EMAIL, 1, "u", "smtp_lost")]}
+    )
+    await ledger.batches.distributed(found, delay=0)
+
+    async with sending(ledger, ScriptedChannel()) as plant:
+        await plant.turn(serial)
+        soonest = await ledger.batches.next_due()
+
+    assert soonest is not None
+    assert soonest > 3600, "it would be worked on in a circle all night"
+    [record] = await only(ledger, serial)
+    assert (record.status, record.code) == (Status.UNCERTAIN, "smtp_lost")
+
+
+async def test_who_unsubscribes_from_an_uncertain_mail_gets_no_sms(ledger: Ledger) -> None:
+    serial = await a_batch(ledger, 1, ["email", "sms"])
+    found = await taken(ledger, serial)
+    await ledger.deliveries.intend(found, [Wanted(0, ChannelName.EMAIL, 0)])
+    await ledger.deliveries.record(
+        {(serial, 1): [Fact(0, ChannelName.EMAIL, 1, "u", "smtp_lost")]}
+    )
+    suppressions = Suppressions(ledger.redis, ledger.vault)
+    await suppressions.add(ChannelName.EMAIL, "person0@example.com", "unsubscribed")
+    place = suppressions.key_of(ChannelName.EMAIL, "person0@example.com")
+
+    granted = await ledger.deliveries.intend(found, [Wanted(0, ChannelName.EMAIL, 1, place)])
+
+    assert granted == [0]
+    [record] = await only(ledger, serial)
+    assert (record.status, record.code) == (Status.UNCERTAIN, "unconfirmed")
+    await assert_sound(ledger, serial)
+
+
+async def test_a_clock_that_is_set_back_leaves_readable_records(ledger: Ledger) -> None:
+    serial = await a_batch(ledger, 1, ["email"])
+    found = await taken(ledger, serial)
+    epoch = int((await ledger.counters(serial))["t0"])
+    await ledger.redis.hset(f"cc:{serial}", "t0", str(epoch + 60_000))  # type: ignore[misc]
+
+    await ledger.deliveries.intend(found, [Wanted(0, ChannelName.EMAIL, 0)])
+    await ledger.deliveries.record({(serial, 1): [Fact(0, ChannelName.EMAIL, 1, "s")]})
+
+    [record] = await only(ledger, serial)
+    assert (record.status, record.started_ms, record.after_ms) == (Status.SENT, 0, 0)
+
+
+async def test_a_night_does_not_make_old_bad_news_count_against_a_retry(ledger: Ledger) -> None:
+    serial = await a_batch(ledger, 1, ["email"])
+    found = await taken(ledger, serial)
+    await ledger.deliveries.intend(found, [Wanted(0, ChannelName.EMAIL, 0)])
+    failed = {(serial, 1): [Fact(0, ChannelName.EMAIL, 1, "f", "smtp_550")]}
+    await ledger.deliveries.record(failed)
+    await ledger.batches.retry(serial, 1, failed=True, uncertain=False, held=False, adopt=False)
+    await ledger.deliveries.record(
+        {(serial, 1): [Fact(0, ChannelName.EMAIL, 1, "w", "window", 9)]}
+    )
+
+    assert await ledger.deliveries.record(failed) == 0
+    [record] = await only(ledger, serial)
+    assert record.status is Status.PENDING
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (TransientError("twilio_30003"), "f"),
+        (BlockedError("twilio_30007"), "o"),
+        (PermanentError("twilio_30005"), "f"),
+        (PermanentError("twilio_99999", fallback=False), "o"),
+    ],
+)
+def test_a_message_that_the_provider_has_as_failed_is_not_looked_for_again(
+    answer: DeliveryError, kind: str
+) -> None:
+    assert decide_look(answer, "twilio_reset", resends=True, every=60).kind == kind
