@@ -120,10 +120,15 @@ class FleetToken:
         except BaseException:
             await stop(keeper)
             with suppress(RedisError):
-                await self._expire_if(keys=[self._lock], args=[nonce, _ms(pause_s)])
+                await self._rest(nonce, pause_s)
             raise
         await stop(keeper)
         return value
+
+    async def _rest(self, nonce: str, seconds: float) -> None:
+        """Let nobody ask for a while, under another nonce: a renewal may still be on its way."""
+        if await self._delete_if(keys=[self._lock], args=[nonce]):
+            await self._redis.set(self._lock, secrets.token_hex(16), nx=True, px=_ms(seconds))
 
     async def _fetched(self, nonce: str) -> str:
         held, now = await self._read()
