@@ -120,7 +120,9 @@ class FleetToken:
         except BaseException:
             await stop(keeper)
             with suppress(RedisError):
-                await self._rest(nonce, pause_s)
+                # In a task of its own: before Python 3.11.3 redis-py cannot be used in one that
+                # is being cancelled.
+                await asyncio.shield(self._rest(nonce, pause_s))
             raise
         await stop(keeper)
         return value
