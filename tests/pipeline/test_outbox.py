@@ -277,18 +277,19 @@ async def test_a_success_closes_the_breaker(ledger: Ledger) -> None:
 async def test_a_wrong_password_blocks_the_campaign_at_once_and_fails_nobody(
     ledger: Ledger,
 ) -> None:
-    serial, other = await ready(ledger, 20), await ready(ledger, 20, "d")
+    serials = [await ready(ledger, 20), await ready(ledger, 20, "d")]
     channel = ScriptedChannel(connections=2)
     channel.answer = always(lambda: BlockedError("smtp_auth", "no such user", fatal=True))
     async with sending(ledger, channel) as plant:
-        await plant.turn(serial)
-        assert (await ledger.counters(serial))["blk:s"] == "smtp_auth"
+        await plant.turn(serials[0])
+        found = [(await ledger.counters(serial)).get("blk:s") for serial in serials]
+        assert "smtp_auth" in found, "whichever of the two was the first on the wire"
+        assert set(found) <= {"smtp_auth", None}
         assert await pump(ledger) == [], "the channel is silent for the others as well"
-    for each in (serial, other):
-        await assert_sound(ledger, each)
-    assert await ledger.counted(serial, "d:pending", "d:failed") == [20, 0]
-    assert max(record.attempt for record in await records(ledger, serial)) <= 2
-    assert await ledger.counted(other, "d:pending") == [20]
+    for serial in serials:
+        await assert_sound(ledger, serial)
+        assert await ledger.counted(serial, "d:pending", "d:failed") == [20, 0]
+        assert max(record.attempt for record in await records(ledger, serial)) <= 2
 
 
 async def test_a_result_is_recorded_even_if_the_breaker_cannot_be_told(ledger: Ledger) -> None:
