@@ -14,6 +14,7 @@ from channels.sms import SmsChannel, TwilioAccount
 from channels.webhook import WebhookChannel, WebhookTarget
 from config.keys import secret_keys
 from config.settings import Settings, TwilioSettings, WebhookSettings
+from pipeline.audit import AuditTrail
 from pipeline.batch import Lane
 from pipeline.decisions import RetryPolicy
 from pipeline.errors import ClaimcastError, InputError
@@ -64,6 +65,7 @@ class App:
     limiter: Limiter
     suppressions: Suppressions
     tokens: Tokens
+    audit: AuditTrail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +122,7 @@ async def open_app(settings: Settings, *, patient: bool = False) -> AsyncIterato
             limiter=Limiter(redis, scripts, _rates(settings)),
             suppressions=Suppressions(redis, vault),
             tokens=Tokens(vault),
+            audit=AuditTrail(redis, scripts, vault),
         )
 
 
