@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TextIO
 
-import structlog
 from redis.asyncio import Redis
 
 from pipeline.errors import ClaimcastError
@@ -19,8 +18,6 @@ from pipeline.recount import Entry, Ground
 from pipeline.status import iso
 from pipeline.store.records import DeliveryRecord
 from pipeline.vault import Vault
-
-log = structlog.get_logger()
 
 COLUMNS = (
     "recipient_id",
@@ -66,16 +63,6 @@ def understood(stored: StoredBatch, ground: Ground) -> Entry:
     except (ValueError, KeyError) as error:
         msg = f"Batch {stored.number} is gone or damaged; `claimcast verify` says what is wrong."
         raise ClaimcastError(msg) from error
-
-
-def record_reveal(campaign_id: str, reveal: Reveal) -> None:
-    """Leave a trace of who may have seen links or addresses; the one place for the audit."""
-    log.warning(
-        "report.revealed",
-        campaign=campaign_id,
-        links_shown=reveal.links,
-        addresses_shown=reveal.addresses,
-    )
 
 
 class Report:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
 
+from pipeline.audit import Action, AuditTrail
 from pipeline.campaign import Campaign
 from pipeline.errors import InputError
 from pipeline.intake.recipients import Intake, Row, Summary
@@ -68,9 +69,13 @@ class Submission:
         *,
         expected_rows: int,
         batch_size: int,
+        audit: AuditTrail,
+        actor: str,
         start_ms: int = 0,
         skip_invalid: bool = False,
     ) -> None:
+        self._audit = audit
+        self._actor = actor
         self._campaigns = campaigns
         self._campaign = campaign
         self._intake = intake
@@ -95,6 +100,7 @@ class Submission:
                 totals = await self._stage(opened)
                 summary = self._judge()
                 await _ask(confirm, summary)
+                await self._record(totals)
                 committed = await self._campaigns.commit(opened, self._campaign, totals)
         except BaseException:
             # Also Ctrl-C: what cannot be removed now is removed by the next process that starts.
@@ -157,6 +163,17 @@ class Submission:
         if self._campaign.delivery.mode == "first":
             return len(plan)
         return sum((ord(mask) - ord("0")).bit_count() for mask in plan)
+
+    async def _record(self, totals: Totals) -> None:
+        reward = self._campaign.reward
+        await self._audit.add(
+            Action.SUBMIT,
+            actor=self._actor,
+            campaign=self._campaign.id,
+            recipients=totals.recipients,
+            product=reward.product_id,
+            value=str(reward.value),
+        )
 
     def _judge(self) -> Summary:
         summary = self._intake.summary

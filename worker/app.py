@@ -287,6 +287,7 @@ def _units(
         fulfilment=fulfilment,
         funds_probe=found.funds_probe.total_seconds(),
         returns=returns,
+        audit=app.audit,
     )
     distribute = DistributeStage(
         batches=app.batches,

@@ -66,6 +66,8 @@ async def _submit(app: App, data: dict[str, Any]) -> dict[str, str]:
         check_recipients(rows, campaign),
         expected_rows=len(rows),
         batch_size=app.settings.batch_size,
+        audit=app.audit,
+        actor="arq",
     ).run()
     log.info("campaign.submitted", campaign=campaign.id, created=submitted.created)
     state, _ = campaign_state(await app.campaigns.snapshot(submitted.serial))

@@ -5,6 +5,7 @@ import secrets
 
 import structlog
 
+from pipeline.audit import Action, AuditTrail
 from pipeline.decisions import (
     Adopt,
     Block,
@@ -33,7 +34,7 @@ log = structlog.get_logger()
 
 
 class OrderStage:
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what ordering touches; a bag around it would only hide it
         self,
         *,
         batches: BatchStore,
@@ -45,6 +46,7 @@ class OrderStage:
         fulfilment: FulfilmentStage,
         funds_probe: float,
         returns: Returns,
+        audit: AuditTrail,
     ) -> None:
         self._batches = batches
         self._campaigns = campaigns
@@ -55,6 +57,7 @@ class OrderStage:
         self._fulfilment = fulfilment
         self._funds_probe = funds_probe
         self._returns = returns
+        self._audit = audit
 
     async def run(self, lease: Lease) -> None:
         """Order one batch; whatever the answer is, it is in the ledger when this returns."""
@@ -88,6 +91,8 @@ class OrderStage:
         webhook = self._returns.of_order(unit.serial, unit.batch)
         request = order_request(claim, known.campaign, webhook)
         nonce = secrets.token_hex(8)
+        if not claim.batch.posts:
+            await self._record(Action.ORDER, claim, request.po_number)
         posts = await self._batches.order_intent(
             claim,
             po_number=request.po_number,
@@ -154,8 +159,19 @@ class OrderStage:
         if not isinstance(step, Placed):
             return step
         log.info("order.adopted", **_names(lease.claim), order_id=order.id)
+        await self._record(Action.ADOPT, lease.claim, request.po_number)
         await self._placed(lease, order)
         return None
+
+    async def _record(self, action: Action, claim: Claim, po_number: str) -> None:
+        await self._audit.add(
+            action,
+            actor="worker",
+            campaign=claim.campaign_id,
+            batch=claim.unit.batch,
+            po_number=po_number,
+            quantity=claim.batch.size,
+        )
 
     async def _placed(self, lease: Lease, order: Order) -> None:
         claim = lease.claim

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 
+from pipeline.audit import AuditTrail
 from pipeline.batch import Lane
 from pipeline.campaign import Campaign
 from pipeline.models import ChannelName, FactKind
@@ -54,7 +55,13 @@ class Installation:
         rows = [f"r{i},p{i}@example.com,+4930123456{i:03}" for i in range(people)]
         intake = an_intake("\n".join(["id,email,phone", *rows]), campaign)
         submission = Submission(
-            self.campaigns, campaign, intake, expected_rows=people, batch_size=size
+            self.campaigns,
+            campaign,
+            intake,
+            audit=AuditTrail(self.redis, Scripts(self.redis), self.vault),
+            actor="ann",
+            expected_rows=people,
+            batch_size=size,
         )
         return (await submission.run()).serial
 

@@ -8,6 +8,7 @@ from typing import Any
 from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 
+from pipeline.audit import AuditTrail
 from pipeline.batch import Lane, Unit
 from pipeline.campaign import Campaign
 from pipeline.limits import Limiter
@@ -34,6 +35,7 @@ class Ledger:
     batches: BatchStore
     deliveries: DeliveryStore
     limiter: Limiter
+    audit: AuditTrail
 
     async def fields(self, serial: str, batch: int) -> dict[str, str]:
         return texts(await self.redis.hgetall(f"cc:{serial}:b:{batch}"))  # type: ignore[misc]
@@ -59,6 +61,7 @@ def open_ledger(redis: Redis, **rates: str) -> Ledger:
         BatchStore(redis, scripts, vault),
         DeliveryStore(redis, scripts),
         Limiter(redis, scripts, limits),
+        AuditTrail(redis, scripts, vault),
     )
 
 

@@ -33,12 +33,20 @@ def a_submission(
     campaign = campaign or an_intake_campaign()
     intake = an_intake(rows(lines), campaign)
     return Submission(
-        ledger.campaigns, campaign, intake, expected_rows=len(lines), batch_size=3, **more
+        ledger.campaigns,
+        campaign,
+        intake,
+        audit=ledger.audit,
+        actor="ann",
+        expected_rows=len(lines),
+        batch_size=3,
+        **more,
     )
 
 
 async def left_behind(redis: Redis) -> set[bytes]:
-    return {key async for key in redis.scan_iter()} - {b"cc:serial"}
+    trail = {b"cc:audit", b"cc:audit:count"}  # it says what was tried as well
+    return {key async for key in redis.scan_iter()} - {b"cc:serial"} - trail
 
 
 async def test_a_campaign_is_taken_in_as_it_was_read(ledger: Ledger) -> None:
@@ -194,7 +202,13 @@ async def test_deliveries_are_counted_by_mode(redis: Redis) -> None:
         await redis.flushall()
         ledger, campaign = open_ledger(redis), both_channels(mode=mode)
         done = await Submission(
-            ledger.campaigns, campaign, an_intake(text, campaign), expected_rows=3, batch_size=2
+            ledger.campaigns,
+            campaign,
+            an_intake(text, campaign),
+            audit=ledger.audit,
+            actor="ann",
+            expected_rows=3,
+            batch_size=2,
         ).run()
         assert await ledger.counted(done.serial, "d:pending", "p:open") == [number, 3]
         await assert_sound(ledger, done.serial)

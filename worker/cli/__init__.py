@@ -2,6 +2,7 @@
 
 import click
 
+from worker.cli.audit import audit
 from worker.cli.bounces import bounces
 from worker.cli.doctor import doctor
 from worker.cli.entry import Entry
@@ -41,3 +42,4 @@ main.add_command(doctor)
 main.add_command(serve)
 main.add_command(bounces)
 main.add_command(suppress)
+main.add_command(audit)

@@ -6,9 +6,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.audit import Action
 from pipeline.errors import InputError
 from pipeline.rate import Rate
 from worker.app import App, open_app
+from worker.cli.actor import actor, actor_option
 from worker.cli.entry import OK, command, say, settings
 
 
@@ -23,12 +25,14 @@ def limits(context: click.Context) -> None:
 @limits.command("set")
 @click.argument("name")
 @click.argument("rate")
+@actor_option
 @command
 async def set_limit(name: str, rate: str) -> int:
     """Set limiter NAME to RATE, such as 50/s, 300/m or unlimited; wins over the environment."""
     wanted = _parsed(rate)
     async with open_app(settings()) as app:
         await _known(app, name)
+        await app.audit.add(Action.LIMITS, actor=actor(), name=name, rate=str(wanted))
         await app.limiter.set_rate(name, wanted)
     say(f"{name} is limited to {wanted} from now on; `claimcast limits unset {name}` undoes it.")
     return OK
@@ -36,11 +40,13 @@ async def set_limit(name: str, rate: str) -> int:
 
 @limits.command("unset")
 @click.argument("name")
+@actor_option
 @command
 async def unset_limit(name: str) -> int:
     """Let the environment say again what limiter NAME is."""
     async with open_app(settings()) as app:
         await _known(app, name)
+        await app.audit.add(Action.LIMITS, actor=actor(), name=name, rate="unset")
         was_set = await app.limiter.unset_rate(name)
         rate, _ = (await app.limiter.rates())[name]
     again = "again " if was_set else ""

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from worker.cli.actor import actor_option
 from worker.cli.inputs import CampaignFile, RecipientsFile, RecipientsType
 from worker.cli.submission import Order
 
@@ -25,6 +26,7 @@ _IN_COMMON: tuple[Callable[[Any], Any], ...] = (
         help="Where --skip-invalid writes the rows it leaves out; default: NAME.rejected.csv "
         "beside RECIPIENTS.",
     ),
+    actor_option,
     click.option(
         "--json",
         "as_json",

@@ -4,16 +4,21 @@ from pathlib import Path
 from typing import Literal
 
 import click
+import structlog
 
+from pipeline.audit import Action
 from pipeline.errors import InputError
 from pipeline.remote import OrderComparison
-from pipeline.report import Report, Reveal, record_reveal, write_report
+from pipeline.report import Report, Reveal, write_report
 from pipeline.store.campaigns import Snapshot
 from pipeline.verify import Findings, Verifier
 from worker.app import App, open_app, open_rewards
+from worker.cli.actor import actor, actor_option
 from worker.cli.campaigns import found_campaign, times
 from worker.cli.entry import NOT_ALL_REACHED, OK, command, say, settings
 from worker.cli.output import opened_output
+
+log = structlog.get_logger()
 
 
 @click.command()
@@ -29,6 +34,7 @@ from worker.cli.output import opened_output
 @click.option("--with-links", is_flag=True, help="Reveal the links; needs --yes.")
 @click.option("--with-addresses", is_flag=True, help="Reveal the addresses; needs --yes.")
 @click.option("--yes", is_flag=True, help="Reveal what was asked for; it is recorded.")
+@actor_option
 @command
 async def report(
     campaign: str,
@@ -47,7 +53,7 @@ async def report(
     async with open_app(settings()) as app:
         snapshot = await found_campaign(app, campaign)
         if reveal:
-            record_reveal(snapshot.campaign_id, reveal)
+            await _record(app, snapshot.campaign_id, reveal)
         rows = Report(app.redis, app.vault, reveal).rows(snapshot.serial, snapshot.batch_count)
         with opened_output(output) as out:
             written = await write_report(rows, out, file_format, reveal)
@@ -56,12 +62,28 @@ async def report(
     return OK
 
 
+async def _record(app: App, campaign: str, reveal: Reveal) -> None:
+    await app.audit.add(
+        Action.REVEAL,
+        actor=actor(),
+        campaign=campaign,
+        links=reveal.links,
+        addresses=reveal.addresses,
+    )
+    log.warning(
+        "report.revealed",
+        campaign=campaign,
+        links_shown=reveal.links,
+        addresses_shown=reveal.addresses,
+    )
+
+
 @click.command()
 @click.argument("campaign")
 @click.option("--remote", is_flag=True, help="Also read every order again at the rewards API.")
 @command
 async def verify(campaign: str, *, remote: bool) -> int:
-    """Recount the invariants of CAMPAIGN by decrypting every batch; changes nothing."""
+    """Recount the invariants of CAMPAIGN by decrypting every batch, and the audit trail."""
     async with open_app(settings()) as app:
         snapshot = await found_campaign(app, campaign)
         verifier = Verifier(app.redis, app.campaigns, app.vault)
@@ -69,8 +91,11 @@ async def verify(campaign: str, *, remote: bool) -> int:
             findings = await _with_remote(app, verifier, snapshot.serial)
         else:
             findings = await verifier.run(snapshot.serial)
+        broken = await app.audit.violations()
+    for fault in broken:
+        click.echo(f"audit: {fault}")
     _tell(findings, snapshot, remote=remote)
-    return NOT_ALL_REACHED if findings.count else OK
+    return NOT_ALL_REACHED if findings.count or broken else OK
 
 
 async def _with_remote(app: App, verifier: Verifier, serial: str) -> Findings:

@@ -7,9 +7,11 @@ from typing import Literal
 
 import click
 
+from pipeline.audit import Action
 from pipeline.errors import InputError
 from pipeline.store.campaigns import Snapshot
 from worker.app import App, open_app
+from worker.cli.actor import actor, actor_option
 from worker.cli.campaigns import found_campaign, times
 from worker.cli.entry import NOT_ALL_REACHED, OK, command, say, settings
 from worker.cli.overview import advice, view
@@ -30,6 +32,7 @@ class Wanted:
 
 @click.command()
 @click.argument("campaign")
+@actor_option
 @command
 async def pause(campaign: str) -> int:
     """Stop CAMPAIGN from starting anything; what is on the wire is finished."""
@@ -45,6 +48,7 @@ async def pause(campaign: str) -> int:
 
 @click.command()
 @click.argument("campaign")
+@actor_option
 @command
 async def resume(campaign: str) -> int:
     """Let CAMPAIGN go on after a pause, or after what blocked it was mended."""
@@ -60,6 +64,7 @@ async def resume(campaign: str) -> int:
 @click.command()
 @click.argument("campaign")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@actor_option
 @command
 async def cancel(campaign: str, *, yes: bool) -> int:
     """End CAMPAIGN for good: no new order, no new message."""
@@ -156,6 +161,7 @@ def _retried(moved: int, freed: int) -> str:
 
 async def _steer(app: App, snapshot: Snapshot, verb: Literal["pause", "resume", "cancel"]) -> None:
     """Steer the campaign; raises InputError if it has ended."""
+    await app.audit.add(Action(verb), actor=actor(), campaign=snapshot.campaign_id)
     if not await app.campaigns.steer(snapshot.serial, verb):
         _refuse_ended(await app.campaigns.snapshot(snapshot.serial), verb)
 

@@ -19,6 +19,7 @@ from pipeline.intake.problems import SHOWN, Problem
 from pipeline.intake.recipients import Intake, Summary, read_recipients
 from pipeline.submission import InvalidRecipientsError, Submission, Submitted
 from worker.app import App
+from worker.cli.actor import actor
 from worker.cli.checks import (
     check_channels,
     product_problem,
@@ -99,6 +100,8 @@ async def take_in(
                     intake,
                     expected_rows=order.recipients.expected_rows,
                     batch_size=app.settings.batch_size,
+                    audit=app.audit,
+                    actor=actor(),
                     start_ms=order.start_ms,
                     skip_invalid=order.skip_invalid,
                 ).run(lambda summary: _confirmed(order, campaign, summary, shown))

@@ -8,10 +8,12 @@ from rich.console import Console
 from rich.table import Table
 
 from config.redaction import mask
+from pipeline.audit import Action
 from pipeline.errors import InputError
 from pipeline.intake.lines import UnreadableError
 from pipeline.models import ChannelName
 from worker.app import App, open_app
+from worker.cli.actor import actor, actor_option
 from worker.cli.campaigns import times
 from worker.cli.entry import NOT_ALL_REACHED, OK, command, say, settings
 from worker.cli.suppress_file import AddressFile, Line, normal_address
@@ -37,12 +39,14 @@ def suppress() -> None:
 @_email
 @_phone
 @_reason
+@actor_option
 @command
 async def add(*, email: str | None, phone: str | None, reason: str) -> int:
     """Let nobody write to an address any more."""
     channel, address = _address(email, phone)
     words = _checked(reason)
     async with open_app(settings()) as app:
+        await _record(app, "add", channel, reason=words)
         if await app.suppressions.add(channel, address, words):
             say("The address is on the list from now on.")
         else:
@@ -54,11 +58,13 @@ async def add(*, email: str | None, phone: str | None, reason: str) -> int:
 @suppress.command()
 @_email
 @_phone
+@actor_option
 @command
 async def remove(*, email: str | None, phone: str | None) -> int:
     """Take an address off the list, for example because its owner asks for it."""
     channel, address = _address(email, phone)
     async with open_app(settings()) as app:
+        await _record(app, "remove", channel)
         removed = await app.suppressions.remove(channel, address)
     say("The address is off the list." if removed else "The address was not on the list.")
     if removed and channel is ChannelName.SMS:
@@ -85,6 +91,7 @@ async def show(*, check: str | None) -> int:
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--channel", type=click.Choice(["email", "sms"]), required=True)
 @_reason
+@actor_option
 @command
 async def import_file(*, file: Path, channel: str, reason: str) -> int:
     """Add every address of FILE: one a line, or CSV with a column email or phone."""
@@ -93,6 +100,7 @@ async def import_file(*, file: Path, channel: str, reason: str) -> int:
         with file.open("rb") as stream:
             source = AddressFile(stream, name)
             async with open_app(settings()) as app:
+                await _record(app, "import", name, reason=words)
                 added, known = await _add_file(app, source, words)
     except UnreadableError as error:
         where = f"{file.name}, line {error.line}" if error.line else file.name
@@ -100,6 +108,13 @@ async def import_file(*, file: Path, channel: str, reason: str) -> int:
         raise InputError(msg) from error
     say(f"{times(added, 'address', 'addresses')} added; {known:,} on the list before.")
     return _faults(source)
+
+
+async def _record(app: App, change: str, channel: ChannelName, **details: str) -> None:
+    """Leave a trace of the change; whose address it is about stays out of it."""
+    await app.audit.add(
+        Action.SUPPRESS, actor=actor(), change=change, channel=str(channel), **details
+    )
 
 
 async def _add_file(app: App, source: AddressFile, reason: str) -> tuple[int, int]:

@@ -169,6 +169,7 @@ def _add_stages(plant: Plant, client: RewardsClient, account: str, overdue: floa
         fulfilment=fulfilment,
         funds_probe=60,
         returns=no_returns(ledger),
+        audit=ledger.audit,
     )
 
 
