@@ -1,15 +1,14 @@
 """One SMTP session: one message after the other, and exact knowledge of what left."""
 
 import asyncio
-from contextlib import suppress
-from typing import cast
 
-from aiosmtplib import SMTP, SMTPException
-from aiosmtplib.protocol import SMTPProtocol
+from aiosmtplib import SMTP
 
 from channels.email.address import is_wire_form
 from channels.email.replies import Phase, classify
 from channels.email.server import SmtpServer
+from channels.email.transaction import Exchange, LineLostError, Transaction
+from channels.email.wire import Wire, transport_of
 from pipeline.errors import (
     BlockedError,
     DeliveryError,
@@ -37,17 +36,17 @@ class Connection:
     """
 
     def __init__(self, client: SMTP, server: SmtpServer, sender: str) -> None:
-        if client.protocol is None:
+        if client.transport is None:
             # The server hung up between its last answer and now.
             code = "smtp_connect"
             raise BlockedError(code, "the server closed the connection")
         self._client = client
-        self._protocol: SMTPProtocol = client.protocol
+        self._wire = Wire(transport_of(client.transport))
         self._server = server
         self._mail = b"MAIL FROM:<%b>" % sender.encode("ascii")
+        self._pipelining = client.supports_extension("pipelining")
         self._loop = asyncio.get_running_loop()
         self._tick = min(_TICK, server.idle_timeout, server.command_timeout, server.reply_timeout)
-        self._phase: Phase = "mail"
         self._timed_out = False
         self._settled = True
         self._rested = False
@@ -58,7 +57,7 @@ class Connection:
     @property
     def usable(self) -> bool:
         worn = self.sent >= self._server.messages_per_connection
-        return self._settled and not worn and self._protocol.is_connected
+        return self._settled and not worn and self._wire.clear and self._wire.connected
 
     async def transact(self, message: Message, clearance: Clearance) -> str:
         """
@@ -69,13 +68,15 @@ class Connection:
         """
         commands = self._envelope(message)
         self._settled = False
+        transaction = Transaction(
+            self._wire, commands, _dotted(message.content), clearance, self._moved
+        )
+        transaction.start(pipelining=self._pipelining)
         try:
-            for phase, command in commands:
-                await self._command(phase, command)
-            clearance()
-            return await self._content(message.content)
-        except SMTPException:
-            raise self._lost() from None
+            phase, code, text = await transaction.answer
+        except LineLostError as error:
+            raise self._lost(error.phase) from None
+        return await self._judge(phase, code, text)
 
     def describe(self) -> str:
         """Return in words which addresses the server takes."""
@@ -91,20 +92,21 @@ class Connection:
         """Close without waiting: with a farewell if that can't be taken for message content."""
         self._timer.cancel()
         if self._settled:
-            with suppress(SMTPException):
-                self._protocol.write(b"QUIT\r\n")
-        elif self._protocol.transport is not None:
-            cast("asyncio.WriteTransport", self._protocol.transport).abort()
+            self._wire.write(b"QUIT\r\n")
+            self._wire.close()
+        else:
+            self._wire.abort()
         self._client.close()
 
     async def quit(self) -> None:
         """Say farewell and wait for the answer, but not for long."""
         self._timer.cancel()
-        with suppress(SMTPException):
-            await self._client.quit(timeout=min(2.0, self._server.command_timeout))
+        farewell = Exchange(self._wire, b"QUIT\r\n").answer
+        await asyncio.wait([farewell], timeout=min(2.0, self._server.command_timeout))
+        self._wire.close()
         self._client.close()
 
-    def _envelope(self, message: Message) -> tuple[tuple[Phase, bytes], ...]:
+    def _envelope(self, message: Message) -> tuple[bytes, bytes, bytes]:
         to = message.to
         if not is_wire_form(to):
             code = "bad_address"
@@ -112,7 +114,7 @@ class Connection:
         mail = b"MAIL FROM:<%b>" % message.sender.encode() if message.sender else self._mail
         if not to.isascii():
             mail += self._international()
-        return (("mail", mail), ("rcpt", b"RCPT TO:<%b>" % to.encode()), ("data", b"DATA"))
+        return mail + b"\r\n", b"RCPT TO:<%b>\r\n" % to.encode(), b"DATA\r\n"
 
     def _international(self) -> bytes:
         # RFC 6531, section 3.2: who offers SMTPUTF8 takes 8BITMIME as well.
@@ -121,27 +123,15 @@ class Connection:
             raise PermanentError(code, "the mail server takes only ASCII addresses")
         return b" BODY=8BITMIME SMTPUTF8"
 
-    async def _command(self, phase: Phase, command: bytes) -> None:
-        self._phase = phase
-        self._move_deadline(self._server.command_timeout)
-        code, text = await self._protocol.execute_command(command)
-        if code // 100 != (3 if phase == "data" else 2):
-            raise await self._refused(phase, code, text)
-
-    async def _content(self, content: bytes) -> str:
-        # Between clearance and this write lies no await: what was cleared is what leaves.
-        self._move_deadline(self._server.reply_timeout)
-        self._protocol.write(_dotted(content))
-        self._phase = "content"
-        code, text = await self._protocol.read_response()
-        if code // 100 == 2:
+    async def _judge(self, phase: Phase, code: int, text: str) -> str:
+        if phase == "content" and code // 100 == 2:
             self._settled = True
             self.sent += 1
             return text
-        if code // 100 not in (4, 5):
+        if phase == "content" and code // 100 not in (4, 5):
             error = "smtp_protocol"
             raise UncertainError(error, f"unexpected answer {code} to the content")
-        raise await self._refused("content", code, text)
+        raise await self._refused(phase, code, text)
 
     async def _refused(self, phase: Phase, code: int, text: str) -> Exception:
         if code == 421 and phase == "mail" and self._rested:
@@ -153,22 +143,25 @@ class Connection:
     async def _reset(self) -> None:
         # If this fails, the connection stays unsettled and is discarded.
         self._move_deadline(self._server.command_timeout)
-        with suppress(SMTPException):
-            code, _ = await self._protocol.execute_command(b"RSET")
-            self._settled = code == 250
+        self._settled = await Exchange(self._wire, b"RSET\r\n").answer == 250
 
-    def _lost(self) -> Exception:
+    def _lost(self, phase: Phase) -> Exception:
         """Return what a lost line, or an answer nobody can read, means at this point."""
-        detail = f"{self._phase}: " + ("no answer in time" if self._timed_out else "line lost")
+        detail = f"{phase}: " + ("no answer in time" if self._timed_out else "line lost")
         code = "smtp_timeout" if self._timed_out else "smtp_lost"
         verdicts: dict[Phase, type[DeliveryError]] = {
             "content": UncertainError,
             "rcpt": TransientError,  # it may be this recipient that the server dies of
             "data": TransientError,
         }
-        if self._phase == "mail" and self._rested and not self._timed_out:
+        if phase == "mail" and self._rested and not self._timed_out:
             return StaleConnectionError()
-        return verdicts.get(self._phase, BlockedError)(code, detail)
+        return verdicts.get(phase, BlockedError)(code, detail)
+
+    def _moved(self, phase: Phase) -> None:
+        """Take note that a transaction came to the next step."""
+        last = phase == "content"
+        self._move_deadline(self._server.reply_timeout if last else self._server.command_timeout)
 
     def _move_deadline(self, seconds: float) -> None:
         self._deadline = self._loop.time() + seconds

@@ -11,7 +11,9 @@ from channels.email import SmtpServer
 HANG_UP = "hang up"
 SILENCE = "silence"
 
-OK = {"DATA": "354 go ahead", "QUIT": "221 bye", "EHLO": "250-here\r\n250 8BITMIME"}
+EHLO = "250-here\r\n250 8BITMIME"
+EHLO_PIPELINING = "250-here\r\n250-PIPELINING\r\n250 8BITMIME"
+OK = {"DATA": "354 go ahead", "QUIT": "221 bye", "EHLO": EHLO}
 
 Script = Callable[[str, str], str | None]
 """Gets a verb (CONTENT for the message) and the whole line; None is the ordinary answer."""
@@ -53,8 +55,10 @@ class MailServer:
             self.commands.append(line.strip())
             answer = await self._answer(writer, verb, line.strip())
             if verb == "DATA" and answer.startswith("354"):
-                self.mails.append(await reader.readuntil(b"\r\n.\r\n"))
-                await self._answer(writer, "CONTENT", "CONTENT")
+                self.mails.append(await _content(reader))
+                answer = await self._answer(writer, "CONTENT", "CONTENT")
+            if answer == SILENCE:
+                await reader.read()  # not a word more, whatever else was sent
             if verb == "QUIT":
                 return
 
@@ -94,6 +98,17 @@ async def mail_server(
         server.close()
         double.hang_up()
         await server.wait_closed()
+
+
+async def _content(reader: asyncio.StreamReader) -> bytes:
+    """Return a message with its end; one without a single line is its end alone."""
+    content = b""
+    while not content.endswith(b"\r\n.\r\n") and content != b".\r\n":
+        line = await reader.readline()
+        if not line.endswith(b"\n"):
+            raise asyncio.IncompleteReadError(content + line, None)
+        content += line
+    return content
 
 
 def once(verb: str, answer: str) -> Script:

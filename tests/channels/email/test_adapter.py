@@ -16,7 +16,10 @@ from pipeline.errors import (
 )
 from pipeline.models import DeliveryKey, Message
 from tests.channels.email.servers import (
+    EHLO,
+    EHLO_PIPELINING,
     HANG_UP,
+    OK,
     SILENCE,
     MailServer,
     Script,
@@ -27,6 +30,13 @@ from tests.channels.email.servers import (
 from tests.support.waiting import wait_until
 
 TRANSACTION = ["MAIL", "RCPT", "DATA"]
+
+
+@pytest.fixture(autouse=True, params=[EHLO, EHLO_PIPELINING], ids=["stepwise", "pipelining"])
+def greeting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every rule holds whether or not the server lets commands be sent together."""
+    monkeypatch.setitem(OK, "EHLO", request.param)
+    return str(request.param)
 
 
 def a_message(
