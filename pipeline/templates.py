@@ -8,6 +8,7 @@ from typing import Self
 import jinja2
 from jinja2 import meta, nodes
 from jinja2.sandbox import SandboxedEnvironment
+from markupsafe import escape
 
 from pipeline.errors import InputError, PermanentError
 from pipeline.models import Recipient
@@ -43,12 +44,18 @@ class Template:
     calls functions, so what a template can cost is bounded by its own length and its values'.
     """
 
-    __slots__ = ("_compiled", "_where", "variables")
+    __slots__ = ("_compiled", "_plain", "_where", "variables")
 
     def __init__(
-        self, compiled: jinja2.Template, variables: frozenset[str], *, where: str
+        self,
+        compiled: jinja2.Template,
+        plain: "_Plain | None",
+        variables: frozenset[str],
+        *,
+        where: str,
     ) -> None:
         self._compiled = compiled
+        self._plain = plain
         self.variables = variables
         self._where = where
 
@@ -60,7 +67,8 @@ class Template:
             tree = environment.parse(source)
             _check(tree)
             variables = frozenset(meta.find_undeclared_variables(tree))
-            return cls(environment.from_string(tree), variables, where=where)
+            plain = _Plain.of(tree, html=html)
+            return cls(environment.from_string(tree), plain, variables, where=where)
         except jinja2.TemplateSyntaxError as error:
             msg = f"{where}, line {error.lineno}: {_sentence(error.message)}"
             raise InputError(msg) from None
@@ -71,8 +79,10 @@ class Template:
 
     def render(self, values: Mapping[str, str]) -> str:
         """Fill the template; raises PermanentError if it can't be filled with these *values*."""
-        compiled = self._compiled
+        compiled, plain = self._compiled, self._plain
         try:
+            if plain is not None:
+                return _join(plain.fill(values))
             # "shared" leaves out Jinja's globals (range, lipsum, ...), and saves a copy.
             context = compiled.new_context(dict(values), shared=True)
             return _join(compiled.root_render_func(context))
@@ -82,6 +92,40 @@ class Template:
         detail = f"{self._where} cannot be filled for this recipient ({failure})"
         code = "template_error"
         raise PermanentError(code, detail)
+
+
+class _Plain:
+    """
+    A template of nothing but text and names, as most are; it is filled without Jinja.
+
+    That takes a sixth of the time, and every message pays it two or three times.
+    """
+
+    def __init__(self, pieces: list[str], names: list[tuple[int, str]], *, html: bool) -> None:
+        self._pieces = pieces
+        self._names = names
+        self._html = html
+
+    @classmethod
+    def of(cls, tree: nodes.Template, *, html: bool) -> "_Plain | None":
+        """Return the template in this form; None if there is more to it."""
+        pieces: list[str] = []
+        names: list[tuple[int, str]] = []
+        for output in tree.body:
+            for node in output.nodes if isinstance(output, nodes.Output) else [output]:
+                if isinstance(node, nodes.Name):
+                    names.append((len(pieces), node.name))
+                elif not isinstance(node, nodes.TemplateData):
+                    return None
+                pieces.append(node.data if isinstance(node, nodes.TemplateData) else "")
+        return cls(pieces, names, html=html)
+
+    def fill(self, values: Mapping[str, str]) -> list[str]:
+        """Return the pieces with the values in their places; raises KeyError."""
+        pieces = self._pieces.copy()
+        for at, name in self._names:
+            pieces[at] = escape(values[name]) if self._html else values[name]
+        return pieces
 
 
 def values(recipient: Recipient, link: str) -> dict[str, str]:

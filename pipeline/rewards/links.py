@@ -7,6 +7,7 @@ a LinksProblem, and `CLAIMCAST_REWARDS__LINKS_PATH` settles it.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import jmespath
@@ -124,11 +125,14 @@ def _candidates(document: object) -> tuple[Candidates, Candidates]:
     """Return the texts under each path that may hold links: in the line items, at the top."""
     items: dict[KeyPath, list[str]] = {}
     top: dict[KeyPath, list[str]] = {}
+    texts: dict[KeyPath, list[str]] = {}
     for path, value in leaves(document) if isinstance(document, dict) else ():
+        texts.setdefault(path, []).append(_as_text(value))
+    for path, found in texts.items():
         if _names_links(path) and path[0].replace("_", "").casefold() == "lineitems":
-            items.setdefault(path, []).append(_as_text(value))
+            items[path] = found
         elif _names_links(path) and len(path) <= 2 and "link" in path[0].casefold():
-            top.setdefault(path, []).append(_as_text(value))
+            top[path] = found
     return _with_urls(items), _with_urls(top)
 
 
@@ -188,6 +192,12 @@ def _https(link: str) -> SplitResult | None:
 
 
 def _origin(url: SplitResult) -> Origin:
+    return _origin_of(url.netloc)
+
+
+@lru_cache(maxsize=64)  # the links of an order lead to one host
+def _origin_of(netloc: str) -> Origin:
+    url = SplitResult("https", netloc, "", "", "")
     host = (url.hostname or "").rstrip(".")
     return host if ":" in host else host.encode("idna").decode().lower(), url.port or 443
 

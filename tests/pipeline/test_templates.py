@@ -3,6 +3,8 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import StrictUndefined
+from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import escape
 
 from pipeline.errors import InputError, PermanentError
@@ -144,3 +146,24 @@ def test_loop_over_a_long_value_is_bounded() -> None:
 
 def test_message_may_be_as_long_as_the_bound() -> None:
     assert len(filled("{{ name }}", name="x" * MAX_RENDERED)) == MAX_RENDERED
+
+
+LITERALS = st.sampled_from(
+    ["", "Hello ", "<b>", "\n", "{# note #}", " & ", '"', "\n\n", "%", "\\"]
+)
+PLACES = st.sampled_from(["{{ name }}", "{{link}}", "{{- name -}}", "{{ id }}\n"])
+
+
+@given(
+    pieces=st.lists(LITERALS | PLACES, max_size=8),
+    name=st.text(max_size=20),
+    html=st.booleans(),
+)
+def test_a_plain_template_is_filled_as_jinja_fills_it(
+    pieces: list[str], name: str, *, html: bool
+) -> None:
+    source = "".join(pieces)
+    fields = {"name": name, "link": "https://x.example/?a&b", "id": "<1>"}
+    environment = SandboxedEnvironment(autoescape=html, undefined=StrictUndefined)
+    expected = environment.from_string(source).render(fields)
+    assert Template.compile(source, html=html, where="w").render(fields) == expected
