@@ -11,11 +11,12 @@ OURSELVES := $(INSTALL) --no-deps --no-build-isolation --editable .
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
 	--no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links $(UPGRADE)
 
-.PHONY: help demo test lint lock clean
+.PHONY: help demo test chaos lint lock clean
 
 help:
 	@echo 'make demo   a campaign of 1,000 people, end to end, on embedded parts'
 	@echo 'make test   all tests'
+	@echo 'make chaos  kill everything at any moment, and count; CHAOS="--seed 1 --people 2000"'
 	@echo 'make lint   formatting, lint, types, import rules'
 	@echo 'make lock   requirements/*.txt anew from pyproject.toml; UPGRADE=--upgrade for newer ones'
 	@echo 'make clean  remove .venv and caches, never any state'
@@ -25,6 +26,9 @@ demo: .venv/.runtime
 
 test: .venv/.dev
 	$(BIN)/pytest -n $(JOBS)
+
+chaos: .venv/.dev
+	@$(BIN)/python -m tests.chaos $(CHAOS)
 
 lint: .venv/.dev
 	$(BIN)/ruff format --check .

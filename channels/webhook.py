@@ -33,6 +33,7 @@ _DRAIN_S = 1.0
 _LARGEST_ANSWER = 65_536
 _NO_WAY_BACK = ReturnPaths()
 _FATAL = frozenset({401, 403, 410})
+_WRONG_ADDRESS = frozenset({404, 405})
 _REPEATED = frozenset({408, 429})
 
 
@@ -185,7 +186,7 @@ def classify(status: int, headers: Mapping[str, str]) -> DeliveryError | None:
         return None
     if status >= 500 or status in _REPEATED:
         return TransientError(code, retry_after=retry_after(headers, datetime.now(UTC)))
-    if status < 400 or status == 404 or status in _FATAL:
+    if status < 400 or status in _WRONG_ADDRESS or status in _FATAL:
         return BlockedError(code, fatal=status in _FATAL)
     return PermanentError(code)
 

@@ -37,6 +37,8 @@ def duration(text: object, *, unit: int = 1) -> timedelta:
 
 
 def _days(text: object) -> timedelta:
+    if str(text).strip().lower() in {"0", "off"}:
+        return timedelta(0)
     return duration(text, unit=86400)
 
 
@@ -146,6 +148,7 @@ def split_list(text: object) -> tuple[str, ...]:
 
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 Days = Annotated[timedelta, BeforeValidator(_days)]
+"""A length of time in days; `0` and `off` are none at all."""
 RateText = Annotated[str, AfterValidator(_rate)]
 HookUrl = Annotated[str, AfterValidator(_hook_url)]
 """As it is written: with or without a slash at the end are two addresses."""

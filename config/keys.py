@@ -15,13 +15,14 @@ from config.settings import Settings
 _FILE = "secret.keys"
 
 
-def secret_keys(settings: Settings) -> tuple[SecretStr, ...]:
+def secret_keys(settings: Settings, *, in_use: bool = False) -> tuple[SecretStr, ...]:
     """
     Return the Fernet keys; the first encrypts, all decrypt.
 
     Without configured keys and without an outside server, one is made in the state directory
-    once; processes that start at the same time get the same one. Raises ConfigError with a
-    sentence that says what to do.
+    once, unless the embedded server's data was sealed before (*in_use*): then it was lost.
+    Processes that start at the same time get the same one. Raises ConfigError with a sentence
+    that says what to do.
     """
     if settings.secret_keys is not None:
         return _split(settings.secret_keys.get_secret_value())
@@ -36,11 +37,36 @@ def secret_keys(settings: Settings) -> tuple[SecretStr, ...]:
     path = settings.state_dir / _FILE
     try:
         if not path.exists():
+            if in_use:
+                raise _lost(path)
             _generate(path)
         return _read(path)
     except (OSError, UnicodeDecodeError) as error:
         msg = f"{path} cannot be used ({type(error).__name__}): make it readable for this user"
         raise ConfigError(msg) from error
+
+
+def key_file_hint(settings: Settings) -> str:
+    """Return a sentence if keys are configured and the state directory holds others, else ''."""
+    path = settings.state_dir / _FILE
+    if settings.secret_keys is None or settings.redis.url is not None:
+        return ""
+    try:
+        kept = {key.get_secret_value() for key in _read(path)}
+    except (OSError, UnicodeDecodeError, ConfigError):
+        return ""
+    configured = {key.get_secret_value() for key in secret_keys(settings)}
+    if kept <= configured:
+        return ""
+    return f"The key in {path}, made at the first start, is not among them."
+
+
+def _lost(path: Path) -> ConfigError:
+    return ConfigError(
+        f"{path} is gone, and nothing in {path.parent} can be read without the key in it: put back"
+        " the copy from a backup, set CLAIMCAST_SECRET_KEYS to that key, or move"
+        f" {path.parent} away to start with nothing"
+    )
 
 
 def _split(text: str) -> tuple[SecretStr, ...]:

@@ -143,8 +143,22 @@ class RetrySettings(_Group):
 
 
 class AlertSettings(_Group):
-    url: SecretWebUrl | None = Field(None, description="told by POST when something is held up")
-    email: Mailbox | None = Field(None, description="told by mail when something is held up")
+    url: SecretWebUrl | None = Field(
+        None, description="told by a signed POST when something is held up, and when it is over"
+    )
+    secret: WebhookSecret | None = Field(
+        None, description="what those posts are signed with (Standard Webhooks); goes with the URL"
+    )
+    email: Mailbox | None = Field(
+        None, description="told by mail, through the mail server above; either or both"
+    )
+
+    @model_validator(mode="after")
+    def _signed(self) -> Self:
+        if (self.url is None) != (self.secret is None):
+            msg = "url and secret go together: posts are signed"
+            raise ValueError(msg)
+        return self
 
 
 class Settings(BaseSettings):
@@ -188,12 +202,20 @@ class Settings(BaseSettings):
         30, ge=1, le=3600, description="after a worker's death, until another takes over"
     )
     retention: Days = Field(
-        timedelta(days=90), description="days until a finished campaign is purged"
+        timedelta(days=90),
+        description="days until people and links of an ended campaign are purged; 0 or off: never",
     )
     alert: AlertSettings = AlertSettings()
     log_format: Literal["console", "json"] | None = Field(
         None, description="console or json; without it console on a terminal, else json"
     )
+
+    @model_validator(mode="after")
+    def _mail_has_a_server(self) -> Self:
+        if self.alert.email is not None and self.smtp is None:
+            msg = "CLAIMCAST_ALERT__EMAIL needs a mail server: set CLAIMCAST_SMTP__HOST as well"
+            raise ValueError(msg)
+        return self
 
 
 def load_settings(env_file: str | Path | None = ".env") -> Settings:

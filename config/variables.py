@@ -62,6 +62,8 @@ def _sentence(problem: ErrorDetails) -> str:
     name = PREFIX + DELIMITER.join(str(part).upper() for part in problem["loc"][:2])
     if problem["type"] == "missing":
         return f"{name} is not set, but others of its group are"
+    if problem["type"] == "value_error" and not problem["loc"]:
+        return str(problem["ctx"]["error"])  # of several groups: it names them itself
     if problem["type"] == "value_error":
         return f"{name}: {problem['ctx']['error']}"
     return f"{name}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"

@@ -1,7 +1,7 @@
 """A batch: up to 100 recipients, the unit of ordering, of queueing and of leasing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pipeline.models import BatchState
@@ -28,7 +28,12 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """What the ledger knows of a batch; times are ms since the epoch, 0 for never."""
+    """
+    What the ledger knows of a batch; times are ms since the epoch, 0 for never.
+
+    `reorder` tells how a dead order was ended: `into` is the batch that took over people of this
+    one, `origin` the batch that its own people came from, `dead` why it had been held.
+    """
 
     state: BatchState
     plan: str
@@ -51,10 +56,23 @@ class Batch:
     odd_since_ms: int = 0
     turn: int = 0
     leased: bool = False
+    ordered_for: int = 0
+    reordered_ms: int = 0
+    dead: str | None = None
+    into: int = 0
+    origin: int = 0
+    woken: bool = False
+    forgotten: Mapping[int, int] = field(default_factory=dict)
+    """Who was removed on request: index, and when."""
 
     @property
     def size(self) -> int:
         return len(self.plan)
+
+    @property
+    def quantity(self) -> int:
+        """Return what its order is for: more than its people, once some were moved away."""
+        return self.ordered_for or self.size
 
     @classmethod
     def parse(cls, fields: Mapping[str, str]) -> "Batch":
@@ -83,4 +101,16 @@ class Batch:
             odd_since_ms=number("odd:at"),
             turn=number("turn"),
             leased="tok" in fields,
+            ordered_for=number("qty"),
+            reordered_ms=number("tr"),
+            dead=fields.get("dead"),
+            into=number("into"),
+            origin=number("from"),
+            woken="woken" in fields,
+            forgotten=_forgotten(fields.get("gone", "")),
         )
+
+
+def _forgotten(text: str) -> dict[int, int]:
+    pairs = (pair.partition(":") for pair in text.split())
+    return {int(index): int(at) for index, _, at in pairs}

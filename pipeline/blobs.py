@@ -7,10 +7,12 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 
 from pipeline.campaign import Campaign
+from pipeline.forget import TOMBSTONE
 from pipeline.intake.rows import decode_batch
 from pipeline.models import Recipient
 from pipeline.pages import StoredBatch
 from pipeline.recount import Entry, Violation
+from pipeline.store.resends import open_generations
 from pipeline.vault import SealError, Vault
 
 _FERNET = b"\x80"  # the version byte that every Fernet token begins with
@@ -25,17 +27,51 @@ class BatchContents:
     violations: list[Violation] = field(default_factory=list)
     _has_rows: bool = False
     _has_links: bool = False
+    _has_evidence: bool = False
+    _has_resends: bool = False
 
     def mismatches(self, entry: Entry) -> Iterator[Violation]:
         """Yield what the blobs and the ledger of a batch say differently."""
+        if entry.ground.purging:
+            yield from self._leftovers(entry)
+            return
         if not self._has_rows:
             yield Violation(3, "recipients", entry.number, "its recipients are gone")
         elif self.rows is not None and len(self.rows) != entry.batch.size:
             found = f"{len(self.rows)} recipients rest here, {entry.batch.size} were taken in"
             yield Violation(3, "recipients", entry.number, found)
+        elif self.rows is not None:
+            yield from _misplaced_tombstones(self.rows, entry)
         if self._has_links != bool(entry.batch.fulfilled_ms):
             found = "links rest here" if self._has_links else "its links are gone"
             yield Violation(2, "links_stored", entry.number, f"{found}, and the ledger differs")
+
+    def _leftovers(self, entry: Entry) -> Iterator[Violation]:
+        """Yield what a purge that came to its end has left behind."""
+        kept = [
+            name
+            for name, there in (
+                ("recipients", self._has_rows),
+                ("links", self._has_links),
+                ("evidence", self._has_evidence),
+                ("corrections", self._has_resends),
+            )
+            if there
+        ]
+        if kept and entry.ground.purged:
+            found = f"it was purged, but its {' and '.join(kept)} still rest here"
+            yield Violation(6, "purged", entry.number, found)
+
+
+def _misplaced_tombstones(rows: Sequence[Recipient], entry: Entry) -> Iterator[Violation]:
+    for index, recipient in enumerate(rows):
+        forgotten = index in entry.batch.forgotten
+        if forgotten and recipient != TOMBSTONE:
+            found = f"recipient {index + 1} was forgotten, but their data still rests here"
+            yield Violation(6, "forgotten", entry.number, found)
+        elif not forgotten and not recipient.id:
+            found = f"recipient {index + 1} is gone without having been forgotten"
+            yield Violation(3, "recipients", entry.number, found)
 
 
 class Contents:
@@ -57,7 +93,10 @@ class Contents:
         """Open the blobs of a batch; what is wrong with them stands in `violations`."""
         number = stored.number
         found = BatchContents(
-            _has_rows=stored.rows is not None, _has_links=stored.links is not None
+            _has_rows=stored.rows is not None,
+            _has_links=stored.links is not None,
+            _has_evidence=stored.evidence is not None,
+            _has_resends=bool(stored.resends),
         )
         rows = self._part(found, stored.rows, f"rows:{serial}:{number}", number)
         links = self._part(found, stored.links, f"links:{serial}:{number}", number)
@@ -68,7 +107,19 @@ class Contents:
         except (ValueError, KeyError, TypeError):
             damaged = Violation(3, "recipients", number, "its recipients cannot be read")
             found.violations.append(damaged)
+        self._check_resends(found, serial, stored)
         return found
+
+    def _check_resends(self, found: BatchContents, serial: str, stored: StoredBatch) -> None:
+        if found.rows is None:
+            return
+        try:
+            open_generations(self._vault, serial, found.rows, stored.resends)
+        except SealError as error:
+            found.violations.append(Violation(3, "blob", stored.number, str(error)))
+        except (ValueError, KeyError, TypeError, IndexError):
+            damaged = Violation(3, "resends", stored.number, "its resends cannot be read")
+            found.violations.append(damaged)
 
     def _part(
         self, found: BatchContents, sealed: bytes | None, purpose: str, number: int

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
+from pipeline.measurements import Measurements
 from pipeline.rate import Rate
 from pipeline.store.scripts import Scripts, texts
 
@@ -36,10 +37,17 @@ class Limiter:
     of one campaign is named `<serial>:<channel>` and its rate is passed to `take`.
     """
 
-    def __init__(self, redis: "Redis", scripts: Scripts, defaults: Mapping[str, Rate]) -> None:
+    def __init__(
+        self,
+        redis: "Redis",
+        scripts: Scripts,
+        defaults: Mapping[str, Rate],
+        measurements: Measurements | None = None,
+    ) -> None:
         self._redis = redis
         self._run = scripts.run
         self._defaults = defaults
+        self._measurements = measurements or Measurements()
 
     async def take(self, name: str, wanted: int = 1, **extra: Rate | None) -> Permits:
         """Take up to *wanted* permits of *name* and of every limiter in *extra*, all or none."""
@@ -48,7 +56,9 @@ class Limiter:
             if rate is not None:
                 args += [other, rate.interval_us]
         granted, wait_us = await self._run("permit", wanted, *args)
-        return Permits(int(granted), int(wait_us) / 1e6)
+        permits = Permits(int(granted), int(wait_us) / 1e6)
+        self._measurements.permits(name, permits.granted, permits.wait)
+        return permits
 
     async def hush(self, name: str, seconds: float) -> None:
         """Let nobody take a permit of *name* for a while; never shortens a longer silence."""

@@ -15,6 +15,7 @@ from pipeline.decisions import RetryPolicy, Verdict, decide_delivery, decide_loo
 from pipeline.errors import AbandonedError, BlockedError, DeliveryError, PermanentError
 from pipeline.leases import Lease
 from pipeline.limits import Limiter
+from pipeline.measurements import Measurements
 from pipeline.models import DeliveryKey, Message, Receipt, Recipient, ReturnPaths
 from pipeline.ports import Channel, Composer, Searchable
 from pipeline.recorder import Recorder
@@ -66,6 +67,7 @@ class Outgoing:
     attempt: int
     tries: int
     returns: ReturnPaths
+    generation: int = 1
     closes_at: float | None = None
     """When the recipient's window closes, in seconds since the epoch."""
     search: "Search | None" = None
@@ -99,6 +101,7 @@ class Outbox:
         suppressions: Suppressions,
         *,
         look_every: float = 60.0,
+        measurements: Measurements | None = None,
     ) -> None:
         self.channel = channel
         self._recorder = recorder
@@ -106,6 +109,7 @@ class Outbox:
         self._campaigns = campaigns
         self._policy = policy
         self._suppressions = suppressions
+        self._measurements = measurements or Measurements()
         self._look_every = look_every if isinstance(channel, Searchable) else None
         self._queue: asyncio.Queue[Outgoing] = asyncio.Queue()
         self._ahead = 0
@@ -242,6 +246,7 @@ class Outbox:
         def recorded() -> None:
             self._unrecorded -= 1
             self._recorded.set()
+            self._measurements.attempt(self.channel.name, verdict.kind)
             self.give_back(1)
             current.settled(verdict)
 
@@ -252,6 +257,7 @@ class Outbox:
             verdict.kind,
             verdict.code,
             verdict.delay,
+            generation=outgoing.generation,
         )
         self._recorder.add((unit.serial, unit.batch), fact, recorded)
 

@@ -17,16 +17,19 @@ class StoredBatch:
     """
     What Redis holds of one batch; `fields` is empty if there is no such batch.
 
+    `earlier` are the generations that were resent since; `resends`, by index, is sealed.
     `lanes` are the due indexes that it stands in. The blobs are sealed; None is an absent one.
     """
 
     number: int
     fields: Mapping[str, str]
     ledger: Mapping[str, str]
+    earlier: Mapping[str, str]
     lanes: tuple[Lane, ...]
     rows: bytes | None
     links: bytes | None
     evidence: bytes | None
+    resends: Mapping[int, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +61,47 @@ async def read_page(
     return Page(texts(campaign), [_batch(number, replies, sealed) for number in numbers])
 
 
+async def read_place(redis: "Redis", serial: str, number: int, index: int) -> tuple[Page, int]:
+    """
+    Return the page of one batch and the index where somebody is by now, from what a look-up says.
+
+    When a dead order is ended, those who were forgotten move too, but have no id any more to
+    correct the look-up by.
+    """
+    while True:
+        page = await read_page(redis, serial, [number])
+        fields = page.batches[0].fields
+        size, into = len(fields.get("plan", "")), fields.get("into")
+        if index < size or into is None:
+            return page, index
+        number, index = int(into), index - size
+
+
 def _ask(pipe: Any, serial: str, number: int, *, sealed: bool) -> None:  # noqa: ANN401 - untyped in redis-py
     pipe.hgetall(f"cc:{serial}:b:{number}")
     pipe.hgetall(f"cc:{serial}:d:{number}")
+    pipe.hgetall(f"cc:{serial}:g:{number}")
     for lane in Lane:
         pipe.zscore(f"cc:{serial}:due:{lane}", number)
     for kind in ("r", "k", "raw") if sealed else ():
         pipe.get(f"cc:{serial}:{kind}:{number}")
+    if sealed:
+        pipe.hgetall(f"cc:{serial}:a:{number}")
 
 
 def _batch(number: int, replies: Iterator[Any], sealed: bool) -> StoredBatch:  # noqa: FBT001 - private
-    fields, ledger = texts(next(replies)), texts(next(replies))
+    fields, ledger, earlier = (texts(next(replies)) for _ in range(3))
     lanes = tuple(lane for lane in Lane if next(replies) is not None)
     rows, links, evidence = (next(replies) if sealed else None for _ in range(3))
+    resends = next(replies) if sealed else {}
     return StoredBatch(
         number=number,
         fields=fields,
         ledger=ledger,
+        earlier=earlier,
         lanes=lanes,
         rows=rows,
         links=links,
         evidence=evidence,
+        resends={int(index): blob for index, blob in resends.items()},
     )

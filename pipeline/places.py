@@ -6,8 +6,8 @@ from redis.asyncio import Redis
 
 from pipeline.blobs import BatchContents
 from pipeline.recount import Entry, Violation
-from pipeline.store.batches import _LINK_BUCKETS
-from pipeline.store.campaigns import CampaignStore, _bucket
+from pipeline.store.batches import LINK_BUCKETS
+from pipeline.store.campaigns import CampaignStore, bucket_of
 from pipeline.vault import Vault
 
 _AT_ONCE = 1000
@@ -72,8 +72,10 @@ class Places:
     ) -> None:
         buckets, size = int(campaign.get("xb", 1)), int(campaign.get("bs", 1))
         for index, recipient in enumerate(content.rows or ()):
+            if index in entry.batch.forgotten:
+                continue  # the id is gone; its digest stays, and is counted with the strays
             digest = self._campaigns.id_digest(serial, recipient.id)
-            pipe.hget(f"cc:{serial}:x:{_bucket(digest, buckets)}", digest)  # type: ignore[arg-type]
+            pipe.hget(f"cc:{serial}:x:{bucket_of(digest, buckets)}", digest)  # type: ignore[arg-type]
             place = str((entry.number - 1) * size + index).encode()
             expected.append((entry.number, index, place))
 
@@ -87,8 +89,10 @@ class Places:
     ) -> None:
         owner = f"{serial}:{entry.number}".encode()
         for index, link in enumerate(content.links or ()):
+            if index in entry.batch.forgotten:
+                continue
             digest = self._vault.digest("link", link.encode(), 12)
-            bucket = int.from_bytes(digest[:2]) % _LINK_BUCKETS
+            bucket = int.from_bytes(digest[:2]) % LINK_BUCKETS
             pipe.hget(f"cc:links:{bucket}", digest[2:])  # type: ignore[arg-type]
             expected.append((entry.number, index, owner))
 

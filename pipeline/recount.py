@@ -8,7 +8,14 @@ from urllib.parse import urlsplit
 from pipeline.batch import Batch, Lane
 from pipeline.models import BatchState, ChannelName, DeliveryStatus
 from pipeline.pages import StoredBatch
-from pipeline.store.records import CHANNEL, DeliveryRecord, initial, parse_record, reachable
+from pipeline.store.records import (
+    CHANNEL,
+    LETTER,
+    DeliveryRecord,
+    initial,
+    parse_record,
+    reachable,
+)
 
 Records = tuple[DeliveryRecord, ...]
 
@@ -17,6 +24,7 @@ UNFINISHED = frozenset(
     {BatchState.PLANNED, BatchState.ORDERED, BatchState.FULFILLED, BatchState.HELD}
 )
 _REACHED = frozenset({DeliveryStatus.SENT, DeliveryStatus.DELIVERED})
+_LEFT = frozenset({DeliveryStatus.SKIPPED, DeliveryStatus.UNCERTAIN})
 _ORDERED = frozenset({BatchState.ORDERED, BatchState.FULFILLED, BatchState.DONE})
 _FULFILLED = frozenset({BatchState.FULFILLED, BatchState.DONE})
 _LANES: Mapping[BatchState, frozenset[Lane]] = {
@@ -43,11 +51,17 @@ class Violation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """What the batches of a campaign have in common; *cancelled* is of the page's moment."""
+    """
+    What the batches of a campaign have in common; *cancelled* is of the page's moment.
+
+    *purging* says that people and links are being removed, *purged* that none must be left.
+    """
 
     channels: Sequence[ChannelName]
     mode: str
     cancelled: bool
+    purging: bool = False
+    purged: bool = False
 
     @classmethod
     def of(cls, campaign: Mapping[str, str]) -> "Ground":
@@ -55,6 +69,8 @@ class Ground:
             channels=[CHANNEL[letter] for letter in campaign.get("channels", "")],
             mode=campaign.get("mode", "first"),
             cancelled="can" in campaign,
+            purging="purging" in campaign,
+            purged="purged" in campaign,
         )
 
 
@@ -65,6 +81,7 @@ class Entry:
     number: int
     batch: Batch
     ledger: Mapping[int, Records]
+    earlier: Mapping[int, Records]
     damaged: Sequence[str]
     lanes: Sequence[Lane]
     ground: Ground
@@ -73,17 +90,14 @@ class Entry:
     def read(cls, stored: StoredBatch, ground: Ground) -> "Entry":
         """Understand a stored batch; raises ValueError or KeyError if its hash is no batch."""
         batch = Batch.parse(stored.fields)
-        ledger, damaged = {}, []
-        for field, text in stored.ledger.items():
-            try:
-                ledger[_index(field, batch.size)] = parse_record(text)
-            except (ValueError, KeyError):
-                damaged.append(field)
+        ledger, damaged = _understood(stored.ledger, batch.size)
+        earlier, damaged_too = _understood(stored.earlier, batch.size)
         return cls(
             number=stored.number,
             batch=batch,
             ledger=ledger,
-            damaged=damaged,
+            earlier=earlier,
+            damaged=damaged + damaged_too,
             lanes=stored.lanes,
             ground=ground,
         )
@@ -103,6 +117,16 @@ def tally(entry: Entry) -> Counter[str]:
     batch, counted = entry.batch, Counter({f"b:{entry.batch.state}": 1})
     for _, records in entry.people():
         counted.update(f"d:{record.status}" for record in records)
+        counted.update(
+            "d:uncertain:forgotten"
+            for record in records
+            if record.status is DeliveryStatus.UNCERTAIN and _forgotten(record)
+        )
+        counted.update(
+            f"c:{LETTER[record.channel]}:{record.status}"
+            for record in records
+            if record.status is not DeliveryStatus.PENDING
+        )
         counted[_person(records)] += 1
     if batch.reason:
         counted[f"h:{batch.reason}"] += 1
@@ -123,18 +147,39 @@ def batch_violations(entry: Entry) -> Iterator[Violation]:
 
 
 def link_violations(links: Sequence[str], entry: Entry) -> Iterator[Violation]:
-    """Yield what is wrong with the links of one batch by themselves."""
-    number, size = entry.number, entry.batch.size
+    """
+    Yield what is wrong with the links of one batch by themselves.
+
+    Nothing rests in the places of people who were forgotten.
+    """
+    number, size, gone = entry.number, entry.batch.size, entry.batch.forgotten
     if len(links) != size:
         yield Violation(2, "link_count", number, f"{len(links)} links for {size} recipients")
-    bad = [str(k) for k, link in enumerate(links, start=1) if not _is_https(link)]
+    left = [str(index + 1) for index in sorted(gone) if index < len(links) and links[index]]
+    if left:
+        found = f"the link of recipient {', '.join(left)}, who was forgotten, still rests here"
+        yield Violation(6, "forgotten", number, found)
+    kept = [(k, link) for k, link in enumerate(links, start=1) if k - 1 not in gone]
+    bad = [str(k) for k, link in kept if not _is_https(link)]
     if bad:
         yield Violation(2, "link_https", number, f"link {', '.join(bad)} is no https URL")
     first: dict[str, int] = {}
-    for k, link in enumerate(links, start=1):
+    for k, link in kept:
         if first.setdefault(link, k) != k:
             found = f"recipients {first[link]} and {k} hold the same link"
             yield Violation(4, "link_twice", number, found)
+
+
+def _understood(fields: Mapping[str, str], size: int) -> tuple[dict[int, Records], list[str]]:
+    """Return the records by index, and the names of the fields that hold none."""
+    records: dict[int, Records] = {}
+    damaged = []
+    for field, text in fields.items():
+        try:
+            records[_index(field, size)] = parse_record(text)
+        except (ValueError, KeyError):
+            damaged.append(field)
+    return records, damaged
 
 
 def _index(field: str, size: int) -> int:
@@ -145,33 +190,44 @@ def _index(field: str, size: int) -> int:
 
 
 def _person(records: Records) -> str:
-    statuses = {record.status for record in records}
+    statuses = {record.status for record in records if not _forgotten(record)}
     if statuses & _REACHED:
         return "p:reached"
     if statuses & OPEN:
         return "p:open"
-    return "p:reached" if DeliveryStatus.SUPPRESSED in statuses else "p:not_reached"
+    excused = DeliveryStatus.SUPPRESSED in statuses or any(map(_forgotten, records))
+    return "p:reached" if excused else "p:not_reached"
+
+
+def _forgotten(record: DeliveryRecord) -> bool:
+    """Return whether this delivery ended, or was left in doubt, when its person was forgotten."""
+    return record.code == "forgotten" and record.status in _LEFT
 
 
 def _links(entry: Entry) -> dict[str, int]:
     batch = entry.batch
     if batch.order_id is None:
         return {}
+    counted = {"l:ordered": batch.quantity, "l:missing": batch.missing}
     if not batch.fulfilled_ms:
-        awaited = batch.size - batch.missing
-        return {"l:ordered": batch.size, "l:awaited": awaited, "l:missing": batch.missing}
-    spare = batch.size if batch.spare else sum(_unsent(records) for _, records in entry.people())
-    return {
-        "l:ordered": batch.size,
+        return counted | {"l:awaited": batch.quantity - batch.missing}
+    spare = sum(
+        batch.spare or _unsent(entry, index, records)
+        for index, records in entry.people()
+        if index not in batch.forgotten
+    )
+    return counted | {
         "l:received": batch.size,
         "l:assigned": batch.size - spare,
         "l:spare": spare,
     }
 
 
-def _unsent(records: Records) -> bool:
+def _unsent(entry: Entry, index: int, records: Records) -> bool:
     """Return whether cancelling found nothing that was ever started for this person."""
-    return all(record.code == "cancelled" and not record.attempt for record in records)
+    return index not in entry.earlier and all(
+        record.code == "cancelled" and not record.attempt for record in records
+    )
 
 
 def _order_faults(batch: Batch) -> Iterator[tuple[int, str, str]]:
@@ -184,8 +240,10 @@ def _order_faults(batch: Batch) -> Iterator[tuple[int, str, str]]:
         yield 2, "links_stored", "it has links, but no order"
     if state in _FULFILLED and not batch.fulfilled_ms:
         yield 2, "links_stored", f"it is {state}, but has no links"
-    if not 0 <= batch.missing <= batch.size:
-        yield 5, "missing_links", f"{batch.missing} links are missing of {batch.size}"
+    least = batch.quantity - batch.size if batch.fulfilled_ms else 0
+    most = least if batch.fulfilled_ms else batch.quantity
+    if not least <= batch.missing <= most:
+        yield 5, "missing_links", f"{batch.missing} links are missing of {batch.quantity}"
 
 
 def _ledger_faults(entry: Entry) -> Iterator[tuple[int, str, str]]:
@@ -196,13 +254,27 @@ def _ledger_faults(entry: Entry) -> Iterator[tuple[int, str, str]]:
         known = reachable(entry.ground.channels, entry.batch.plan, index)
         if len(set(channels)) != len(channels) or not set(channels) <= set(known):
             yield 7, "ledger", f"recipient {index + 1} has deliveries over {', '.join(channels)}"
+        waits = any(record.status is DeliveryStatus.PENDING for record in records)
+        if waits and index in entry.batch.forgotten:
+            yield 7, "forgotten", f"recipient {index + 1} was forgotten, but a message waits"
+        if not _in_turn(entry.earlier.get(index, ()), records):
+            yield 7, "ledger", f"the generations of recipient {index + 1} are not in their turn"
     deliveries = [record for _, records in entry.people() for record in records]
     started = sum(record.attempt > 0 for record in deliveries)
     if started and not entry.batch.fulfilled_ms:
         yield 2, "sent_without_links", f"{started} deliveries were started before links came"
-    still_open = sum(record.status in OPEN for record in deliveries)
+    still_open = sum(record.status in OPEN and not _forgotten(record) for record in deliveries)
     if still_open and entry.batch.state is BatchState.DONE:
         yield 7, "done_batch", f"it is done, but {still_open} deliveries are open"
+
+
+def _in_turn(earlier: Records, records: Records) -> bool:
+    """Return whether what was resent has a later generation over the same channel."""
+    last = {record.channel: record.generation for record in records}
+    numbers = [(record.channel, record.generation) for record in earlier]
+    return len(set(numbers)) == len(numbers) and all(
+        number < last.get(channel, 0) for channel, number in numbers
+    )
 
 
 def _due_faults(entry: Entry) -> Iterator[tuple[int, str, str]]:

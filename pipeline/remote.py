@@ -50,7 +50,7 @@ class OrderComparison:
         if difference is not None:
             words = f"order {order_id} differs: {difference}"
             found.append(Violation(1, "remote_order", entry.number, words))
-        if links and (problem := self._link_problem(order, links)):
+        if links and (problem := self._link_problem(order, links, late=entry.batch.into > 0)):
             found.append(Violation(3, "remote_links", entry.number, problem))
         return found
 
@@ -76,9 +76,9 @@ class OrderComparison:
         while wait := await permit(self._limiter, "reads"):  # noqa: ASYNC110 - the limit is in Redis
             await asyncio.sleep(wait)
 
-    def _link_problem(self, order: Order, links: Sequence[str]) -> str | None:
+    def _link_problem(self, order: Order, links: Sequence[str], *, late: bool) -> str | None:
         try:
-            shown = extract_links(order.document, len(links), path=self._links_path)
+            shown = self._shown(order, len(links), late=late)
         except LinksProblem as problem:
             return f"the links of order {order.id} cannot be compared ({problem})"
         # In which order they are shown is documented nowhere: which were shown is what counts.
@@ -88,3 +88,12 @@ class OrderComparison:
         return (
             f"order {order.id} does not show {len(others)} stored links, first number {others[0]}"
         )
+
+    def _shown(self, order: Order, number: int, *, late: bool) -> Sequence[str]:
+        """Return the links of an order; a *late* one was ended short, and may show more by now."""
+        try:
+            return extract_links(order.document, number, path=self._links_path)
+        except LinksProblem as problem:
+            if not late or problem.code != "links_many":
+                raise
+            return extract_links(order.document, problem.found, path=self._links_path)

@@ -10,6 +10,8 @@ from typing import Literal, TextIO
 from redis.asyncio import Redis
 
 from pipeline.errors import ClaimcastError
+from pipeline.forget import TOMBSTONE
+from pipeline.generations import Generations, address_of
 from pipeline.intake.rows import decode_batch
 from pipeline.models import Recipient
 from pipeline.moments import sent_at, settled_at
@@ -17,6 +19,7 @@ from pipeline.pages import Page, StoredBatch, read_pages
 from pipeline.recount import Entry, Ground
 from pipeline.status import iso
 from pipeline.store.records import DeliveryRecord
+from pipeline.store.resends import open_generations
 from pipeline.vault import Vault
 
 COLUMNS = (
@@ -74,7 +77,11 @@ class Report:
         self._reveal = reveal or Reveal()
 
     async def rows(self, serial: str, batches: int) -> AsyncIterator[Row]:
-        """Yield a row per delivery; *batches* is how many the campaign has."""
+        """
+        Yield a row per delivery; *batches* is how many the campaign has.
+
+        Of people who were forgotten, or purged, the row stays, without id, link and address.
+        """
         async for page in read_pages(self._redis, serial, batches):
             for row in self._page(serial, page):
                 yield row
@@ -83,15 +90,22 @@ class Report:
         ground, epoch = Ground.of(page.campaign), int(page.campaign["t0"])
         for stored in page.batches:
             entry = understood(stored, ground)
-            recipients, links = self._recipients(serial, stored), self._links(serial, stored)
+            people, links = self._people(serial, stored, entry), self._links(serial, stored)
             for index, records in entry.people():
                 for record in records:
                     yield self._row(
-                        entry, recipients[index], links[index] if links else None, record, epoch
+                        entry, people[index], links[index] if links else None, record, epoch
                     )
 
-    def _recipients(self, serial: str, stored: StoredBatch) -> Sequence[Recipient]:
-        return decode_batch(self._vault.open(stored.rows or b"", f"rows:{serial}:{stored.number}"))
+    def _people(
+        self, serial: str, stored: StoredBatch, entry: Entry
+    ) -> Sequence[tuple[Recipient, Generations]]:
+        if stored.rows is None and entry.ground.purging:
+            return [(TOMBSTONE, ())] * entry.batch.size
+        plain = self._vault.open(stored.rows or b"", f"rows:{serial}:{stored.number}")
+        rows = decode_batch(plain)
+        resends = open_generations(self._vault, serial, rows, stored.resends)
+        return [(recipient, resends.get(index, ())) for index, recipient in enumerate(rows)]
 
     def _links(self, serial: str, stored: StoredBatch) -> Sequence[str]:
         if stored.links is None:
@@ -102,13 +116,13 @@ class Report:
     def _row(
         self,
         entry: Entry,
-        recipient: Recipient,
+        person: tuple[Recipient, Generations],
         link: str | None,
         record: DeliveryRecord,
         epoch: int,
     ) -> Row:
         row: Row = {
-            "recipient_id": recipient.id,
+            "recipient_id": person[0].id,
             "channel": record.channel.value,
             "status": record.status.value,
             "code": record.code or None,
@@ -117,12 +131,12 @@ class Report:
             "settled_at": iso(settled_at(record, epoch)),
             "po_number": entry.batch.po_number,
             "order_id": entry.batch.order_id,
-            "link_ref": None if link is None else link_ref(self._vault, link),
+            "link_ref": link_ref(self._vault, link) if link else None,
         }
         if self._reveal.links:
-            row["link"] = link
+            row["link"] = link or None
         if self._reveal.addresses:
-            row["address"] = recipient.address(record.channel)
+            row["address"] = address_of(*person, record.channel, record.generation)
         return row
 
 

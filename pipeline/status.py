@@ -66,6 +66,7 @@ def as_json(snapshot: Snapshot) -> dict[str, Any]:
         "batches": snapshot.batches(),
         "submitted_at": iso(snapshot.number("sub")),
         "finished_at": iso(snapshot.number("fin")),
+        "purged_at": iso(snapshot.number("purged")),
     }
 
 

@@ -4,7 +4,14 @@ import asyncio
 import contextlib
 import secrets
 from array import array
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
@@ -15,6 +22,7 @@ from pipeline.errors import InputError
 from pipeline.intake.recipients import Intake, Row, Summary
 from pipeline.intake.rows import canonical
 from pipeline.models import Recipient
+from pipeline.status import iso
 from pipeline.store.campaigns import (
     Busy,
     CampaignStore,
@@ -25,6 +33,7 @@ from pipeline.store.campaigns import (
     plan_of,
 )
 from pipeline.tasks import stop
+from pipeline.versions import differences, is_editable
 
 _KEEP_ALIVE = 2.0  # well inside the patience of the staging area
 
@@ -183,27 +192,35 @@ class Submission:
 
     async def _compare(self, serial: str) -> Submitted:
         """Compare with the committed campaign; DifferentContentError says what differs."""
+        snapshot = await self._campaigns.snapshot(serial)
+        _refuse_purged(snapshot)
         digests, lines = array("Q"), array("L")
         for row in self._intake:
             digests.append(_digest(row.recipient))
             lines.append(row.line)
         summary = self._judge()
-        snapshot = await self._campaigns.snapshot(serial)
-        before = await self._campaigns.definition(serial)
-        differences = [
-            f"[{name}]"
-            for name in Campaign.model_fields
-            if getattr(before, name) != getattr(self._campaign, name)
-        ]
+        keys = await self._differing_keys(snapshot)
+        found = list(dict.fromkeys(f"[{key.partition('.')[0]}]" for key in keys))
         if summary.digest != snapshot.text("content"):
-            differences.append(await self._first_difference(snapshot, digests, lines))
-        if differences:
-            msg = (
-                f'Campaign "{self._campaign.id}" was submitted before with other content: '
-                f"{', '.join(differences)} differ. Use another id, or the same files as then."
-            )
-            raise DifferentContentError(msg)
+            found.append(await self._first_difference(snapshot, digests, lines))
+            keys = ["recipients"]
+        if found:
+            raise DifferentContentError(_other_content(self._campaign.id, found, keys))
         return Submitted(serial, created=False, summary=summary)
+
+    async def _differing_keys(self, snapshot: Snapshot) -> list[str]:
+        """
+        Return the keys in which the file differs from the campaign as it is.
+
+        Nothing differs if it is what the campaign is, or was before an edit: whoever repeats a
+        command goes on, with the messages and limits of the latest edit.
+        """
+        serial = snapshot.serial
+        found = differences(await self._campaigns.definition(serial), self._campaign)
+        for version in range(snapshot.number("ver") - 1, 0, -1):
+            if found and await self._campaigns.earlier(serial, version) == self._campaign:
+                return []
+        return found
 
     async def _first_difference(
         self, snapshot: Snapshot, digests: "array[int]", lines: "array[int]"
@@ -213,10 +230,31 @@ class Submission:
             for recipient in await self._campaigns.recipients(snapshot.serial, number):
                 if position >= len(digests):
                     break
-                if digests[position] != _digest(recipient):
+                # Whoever was forgotten has no id any more, and cannot be compared.
+                if recipient.id and digests[position] != _digest(recipient):
                     return f"the recipients (first on line {lines[position]})"
                 position += 1
         return f"the recipients ({len(digests)} now, {snapshot.number('n')} then)"
+
+
+def _refuse_purged(snapshot: Snapshot) -> None:
+    if purging := snapshot.number("purging"):
+        msg = (
+            f'Campaign "{snapshot.campaign_id}" was carried out before, and its people and links'
+            f" were purged ({iso(purging)}); an id is never used twice, so take another one."
+        )
+        raise DifferentContentError(msg)
+
+
+def _other_content(campaign: str, found: Sequence[str], keys: Sequence[str]) -> str:
+    differ = f"{', '.join(found)} differ"
+    sentence = f'Campaign "{campaign}" was submitted before with other content: {differ}.'
+    if all(map(is_editable, keys)):
+        return (
+            f"{sentence} While it is paused, `claimcast edit {campaign} CAMPAIGN.toml` changes"
+            " that for those who were not written to yet; else use the same files as then."
+        )
+    return f"{sentence} Use another id, or the same files as then."
 
 
 async def _ask(confirm: Confirm | None, summary: Summary) -> None:

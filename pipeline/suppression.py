@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 from pipeline.models import ChannelName
 from pipeline.vault import Vault
 
-_BUCKETS = 1024
+BUCKETS = 1024
 
 
 class Suppressions:
@@ -25,7 +25,7 @@ class Suppressions:
         """Return the bucket and the field that *address* has, if it is on the list."""
         text = f"{channel}\n{address.strip().casefold()}"
         digest = self._vault.digest("suppression", text.encode(), 12)
-        return f"cc:suppressed:{int.from_bytes(digest[:2]) % _BUCKETS}", digest[2:]
+        return f"cc:suppressed:{int.from_bytes(digest[:2]) % BUCKETS}", digest[2:]
 
     async def add(self, channel: ChannelName, address: str, reason: str) -> bool:
         """Put an address on the list; return False if it was there. The first reason stays."""

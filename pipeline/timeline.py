@@ -1,25 +1,27 @@
 """What happened to one person of a campaign, as far as the ledger remembers it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from redis.asyncio import Redis
 
 from pipeline.errors import InputError
+from pipeline.forget import TOMBSTONE
+from pipeline.former_orders import Event, former_orders, order_events
+from pipeline.generations import Generations, address_of, readdressed
 from pipeline.intake.rows import decode_batch
 from pipeline.models import ChannelName, Recipient
 from pipeline.moments import next_at, settled_at, started_at
-from pipeline.pages import StoredBatch, read_page
+from pipeline.pages import StoredBatch, read_place
 from pipeline.reasons import in_words
 from pipeline.recount import Entry, Ground
 from pipeline.report import link_ref, understood
 from pipeline.status import iso
 from pipeline.store.campaigns import CampaignStore, Snapshot
 from pipeline.store.records import DeliveryRecord
+from pipeline.store.resends import open_generations
 from pipeline.vault import Vault
-
-Event = tuple[int, str]
-"""When, in ms since the epoch, and what."""
+from pipeline.versions import starts, version_at
 
 
 class Timelines:
@@ -41,18 +43,23 @@ class Timelines:
                 " taken exactly as they stand in the list."
             )
             raise InputError(msg)
-        number, index = place
-        page = await read_page(self._redis, snapshot.serial, [number])
+        page, index = await read_place(self._redis, snapshot.serial, *place)
         stored = page.batches[0]
         entry = understood(stored, Ground.of(page.campaign))
-        recipient = self._recipient(snapshot.serial, stored, index)
-        epoch = int(page.campaign["t0"])
-        records = dict(entry.people())[index]
+        recipient, resends = self._recipient(snapshot.serial, stored, index)
+        forgotten_ms, purged_ms = (
+            entry.batch.forgotten.get(index, 0),
+            int(page.campaign.get("purged", 0)),
+        )
+        epoch, began = int(page.campaign["t0"]), starts(page.campaign)
+        records, earlier = dict(entry.people())[index], entry.earlier.get(index, ())
         return {
             "campaign": snapshot.campaign_id,
-            "recipient": recipient.id,
-            "addresses": _masked(recipient),
-            "batch": number,
+            "recipient": recipient_id,
+            "forgotten_at": iso(forgotten_ms),
+            "purged_at": iso(purged_ms),
+            "addresses": _masked(readdressed(recipient, resends)),
+            "batch": entry.number,
             "position": index + 1,
             "batch_state": entry.batch.state.value,
             "reason": entry.batch.reason,
@@ -61,20 +68,42 @@ class Timelines:
             "link_ref": self._link_ref(snapshot.serial, stored, index),
             "events": [
                 {"at": iso(at), "event": event}
-                for at, event in sorted(_events(entry, int(page.campaign["sub"]), records, epoch))
+                for at, event in sorted(
+                    [
+                        *_events(entry, began, earlier + records, epoch),
+                        *_resent(resends),
+                        *_removed(forgotten_ms, purged_ms),
+                        *await former_orders(self._redis, snapshot.serial, entry.batch),
+                    ]
+                )
             ],
-            "deliveries": [_delivery(record, epoch) for record in records],
+            "deliveries": [
+                _delivery(record, epoch, began) | _whither(record, recipient, resends)
+                for record in records
+            ],
+            "earlier": [
+                _delivery(record, epoch, began) | _whither(record, recipient, resends)
+                for record in earlier
+            ],
         }
 
-    def _recipient(self, serial: str, stored: StoredBatch, index: int) -> Recipient:
-        plain = self._vault.open(stored.rows or b"", f"rows:{serial}:{stored.number}")
-        return decode_batch(plain)[index]
+    def _recipient(
+        self, serial: str, stored: StoredBatch, index: int
+    ) -> tuple[Recipient, Generations]:
+        """Return what rests of a person: nothing once the campaign is purged."""
+        if stored.rows is None:
+            return TOMBSTONE, ()
+        plain = self._vault.open(stored.rows, f"rows:{serial}:{stored.number}")
+        rows = decode_batch(plain)
+        resends = open_generations(self._vault, serial, rows, stored.resends)
+        return rows[index], resends.get(index, ())
 
     def _link_ref(self, serial: str, stored: StoredBatch, index: int) -> str | None:
         if stored.links is None:
             return None
         plain = self._vault.open(stored.links, f"links:{serial}:{stored.number}")
-        return link_ref(self._vault, plain.decode().split("\n")[index])
+        link = plain.decode().split("\n")[index]
+        return link_ref(self._vault, link) if link else None
 
 
 def mask(address: str) -> str:
@@ -95,34 +124,62 @@ def _masked(recipient: Recipient) -> dict[str, str]:
 
 
 def _events(
-    entry: Entry, submitted_ms: int, records: tuple[DeliveryRecord, ...], epoch: int
+    entry: Entry, began: Mapping[int, int], records: tuple[DeliveryRecord, ...], epoch: int
 ) -> Iterator[Event]:
     batch = entry.batch
-    yield submitted_ms, "submitted"
-    if batch.placed_ms:
-        yield batch.placed_ms, f"ordered under {batch.po_number} as {batch.order_id}"
-    elif batch.posts:
-        yield batch.first_post_ms, f"order sent under {batch.po_number}; its answer is open"
+    for version, at in began.items():
+        yield at, "submitted" if version == 1 else f"the campaign was edited: version {version}"
+    yield from order_events(batch)
     if batch.reason:
         yield batch.held_ms, f"held: {in_words(batch.reason)} ({batch.reason})"
     if batch.fulfilled_ms:
         yield batch.fulfilled_ms, "link received and assigned"
     for record in records:
-        yield from _attempts(record, epoch)
+        yield from _attempts(record, epoch, began)
 
 
-def _attempts(record: DeliveryRecord, epoch: int) -> Iterator[Event]:
-    if record.attempt:
-        yield started_at(record, epoch), f"{record.channel}: attempt {record.attempt} started"
+def _removed(forgotten_ms: int, purged_ms: int) -> Iterator[Event]:
+    if forgotten_ms:
+        yield forgotten_ms, "forgotten: name, addresses, variables and link were removed"
+    if purged_ms:
+        yield purged_ms, "the people and links of the campaign were purged"
+
+
+def _resent(resends: Generations) -> Iterator[Event]:
+    for resend in resends:
+        to = _shown(resend.channel, resend.address)
+        yield resend.at_ms, f"{resend.channel}: resent as generation {resend.number} to {to}"
+
+
+def _attempts(record: DeliveryRecord, epoch: int, began: Mapping[int, int]) -> Iterator[Event]:
+    name = f"{record.channel}"
+    if record.generation > 1:
+        name += f" (generation {record.generation})"
+    if started := started_at(record, epoch):
+        text = f" with version {version_at(began, started)}" if len(began) > 1 else ""
+        yield started, f"{name}: attempt {record.attempt} started{text}"
     if settled := settled_at(record, epoch):
         why = f", {in_words(record.code)} ({record.code})" if record.code else ""
-        yield settled, f"{record.channel}: {record.status}{why}"
+        yield settled, f"{name}: {record.status}{why}"
     if again := next_at(record, epoch):
         why = f" after {in_words(record.code)} ({record.code})" if record.code else ""
-        yield again, f"{record.channel}: to be tried again{why}"
+        yield again, f"{name}: to be tried again{why}"
 
 
-def _delivery(record: DeliveryRecord, epoch: int) -> dict[str, Any]:
+def _whither(
+    record: DeliveryRecord, recipient: Recipient, resends: Generations
+) -> dict[str, str | None]:
+    address = address_of(recipient, resends, record.channel, record.generation)
+    return {"address": _shown(record.channel, address) if address else None}
+
+
+def _shown(channel: ChannelName, address: str) -> str:
+    # The id is what a webhook takes, and what the person was asked for by.
+    return address if channel is ChannelName.WEBHOOK else mask(address)
+
+
+def _delivery(record: DeliveryRecord, epoch: int, began: Mapping[int, int]) -> dict[str, Any]:
+    started = started_at(record, epoch)
     return {
         "channel": record.channel.value,
         "status": record.status.value,
@@ -130,7 +187,8 @@ def _delivery(record: DeliveryRecord, epoch: int) -> dict[str, Any]:
         "meaning": in_words(record.code) if record.code else None,
         "attempts": record.attempt,
         "generation": record.generation,
-        "started_at": iso(started_at(record, epoch)),
+        "version": version_at(began, started) if started else None,
+        "started_at": iso(started),
         "settled_at": iso(settled_at(record, epoch)),
         "next_attempt_at": iso(next_at(record, epoch)),
     }

@@ -2,16 +2,19 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 import structlog
 from redis import RedisError
 
 from pipeline.batch import Lane, Unit
-from pipeline.errors import AbandonedError, ClaimcastError, StaleLeaseError
+from pipeline.clock import uptime
+from pipeline.errors import AbandonedError, ClaimcastError, InputError, StaleLeaseError
 from pipeline.leases import Lease, Leases
+from pipeline.measurements import Measurements
 from pipeline.store.batches import BatchStore
+from pipeline.vault import SealError
 
 log = structlog.get_logger()
 
@@ -28,18 +31,30 @@ class Units:
     """The one entry for every kind of work; a unit may run 0, 1 or N times."""
 
     def __init__(
-        self, *, leases: Leases, batches: BatchStore, stages: Mapping[Lane, Stage]
+        self,
+        *,
+        leases: Leases,
+        batches: BatchStore,
+        stages: Mapping[Lane, Stage],
+        measurements: Measurements | None = None,
+        missing_keys: Callable[[], Awaitable[Sequence[str]]] | None = None,
     ) -> None:
+        self.unfit: InputError | None = None
+        """Why this process cannot do its work, once that is so: it must not take more of it."""
+        self._missing_keys = missing_keys
         self._leases = leases
         self._batches = batches
         self._stages = stages
+        self._measurements = measurements or Measurements()
 
     async def run(self, unit: Unit) -> None:
         """Work on a batch if it is this unit's turn; raises nothing but CancelledError."""
         try:
             async with self._leases.hold(unit) as lease:
                 if lease is not None:
+                    began = uptime()
                     await self._work(lease)
+                    self._measurements.stage(unit.lane, uptime() - began)
         except (RedisError, OSError) as error:
             # Not even the claim went through; the batch is due again when its dispatch lapses.
             log.warning("unit.not_claimed", **_names(unit), error=type(error).__name__)
@@ -61,12 +76,26 @@ class Units:
         except (RedisError, OSError) as error:
             log.warning("unit.interrupted", **_names(unit), error=type(error).__name__)
             await self._give_back(lease, 0.0)
+        except SealError as error:
+            await self._unreadable(lease, error)
         except ClaimcastError as error:
             log.error("unit.failed", **_names(unit), why=str(error))  # noqa: TRY400 - says it all
             await self._give_back(lease, _pause(lease))
         except Exception:
             log.exception("unit.defect", **_names(unit))
             await self._give_back(lease, _pause(lease))
+
+    async def _unreadable(self, lease: Lease, error: SealError) -> None:
+        """Leave a batch to those who can open it; nobody's attempts are spent."""
+        log.error("unit.failed", **_names(lease.claim.unit), why=str(error))
+        with contextlib.suppress(RedisError, OSError):
+            if self._missing_keys is not None and (missing := await self._missing_keys()):
+                self.unfit = InputError(
+                    f"Something is encrypted with a key that this process lacks (fingerprint "
+                    f"{', '.join(missing)}): start it again with the same CLAIMCAST_SECRET_KEYS "
+                    "as all others. What it had in hand goes on elsewhere."
+                )
+        await self._give_back(lease, _pause(lease))
 
     async def _give_back(self, lease: Lease, delay: float) -> None:
         """Release the lease as soon as Redis answers, so that nobody waits for it to lapse."""

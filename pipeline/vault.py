@@ -1,13 +1,19 @@
 """Everything secret or personal rests as a sealed blob; everything compared rests as a digest."""
 
 import base64
+import copy
 import hashlib
+import hmac
 import zlib
 from collections.abc import Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from pipeline.errors import ClaimcastError, InputError
+
+_VERSION = b"\x80"  # the first byte of every Fernet token
+_OVERHEAD, _BLOCK = 57, 16  # version, time, IV and MAC around blocks of AES (Fernet's spec)
+_MAC_SIZE = 32
 
 
 class SealError(ClaimcastError):
@@ -28,13 +34,21 @@ class Vault:
         except ValueError as error:
             msg = "CLAIMCAST_SECRET_KEYS must hold Fernet keys: 32 bytes in URL-safe base64 each"
             raise InputError(msg) from error
+        self._keys = [base64.urlsafe_b64decode(key) for key in secret_keys]
         self._digest_key = digest_key
 
     def with_digest_key(self, digest_key: bytes) -> "Vault":
-        other = Vault.__new__(Vault)
-        other._fernet = self._fernet  # noqa: SLF001 - a copy of ourselves
-        other._digest_key = digest_key  # noqa: SLF001
+        other = copy.copy(self)
+        other._digest_key = digest_key  # noqa: SLF001 - a copy of ourselves
         return other
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """What names each key, in their order: 8 hex digits that say nothing about the key."""
+        return tuple(
+            hashlib.blake2b(key, digest_size=4, person=b"fingerprint").hexdigest()
+            for key in self._keys
+        )
 
     def seal(self, plain: bytes, purpose: str) -> bytes:
         token = self._fernet.encrypt(zlib.compress(purpose.encode() + b"\0" + plain))
@@ -53,8 +67,40 @@ class Vault:
             raise SealError(msg)
         return plain
 
+    def position(self, sealed: bytes) -> int | None:
+        """
+        Return which key opens a blob, None if none does; 0 is the first, which seals.
+
+        Looks at the blob's MAC alone (by Fernet's spec the first half of a key signs), which is
+        cheaper than to open it.
+        """
+        body, mac = sealed[:-_MAC_SIZE], sealed[-_MAC_SIZE:]
+        for place, key in enumerate(self._keys):
+            if hmac.compare_digest(mac, hmac.digest(key[:16], body, "sha256")):
+                return place
+        return None
+
+    def reseal(self, sealed: bytes) -> bytes:
+        """Return the blob under the first key, for the same purpose; raises SealError."""
+        try:
+            token = self._fernet.rotate(base64.urlsafe_b64encode(sealed))
+        except InvalidToken as error:
+            msg = "a blob cannot be decrypted with the keys in CLAIMCAST_SECRET_KEYS"
+            raise SealError(msg) from error
+        return base64.urlsafe_b64decode(token)
+
     def digest(self, purpose: str, data: bytes, size: int = 16) -> bytes:
         """Return *size* bytes that only holders of the digest key can compute from *data*."""
         return hashlib.blake2b(
             data, digest_size=size, key=self._digest_key, person=purpose.encode()[:16]
         ).digest()
+
+
+def is_sealed(value: bytes) -> bool:
+    """Tell whether a value has the form of a sealed blob, whoever can open it."""
+    return value.startswith(_VERSION) and (len(value) - _OVERHEAD) % _BLOCK == 0
+
+
+def mark(sealed: bytes) -> bytes:
+    """Return what no other blob has: the MAC at its end, over everything in it."""
+    return sealed[-_MAC_SIZE:]

@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from pipeline.batch import Lane
 from pipeline.blobs import BatchContents, Contents
 from pipeline.campaign import Campaign
+from pipeline.lineage import Lineage
 from pipeline.pages import Page, StoredBatch, read_pages
 from pipeline.places import Places
 from pipeline.recount import (
@@ -35,8 +36,9 @@ from pipeline.vault import Vault
 
 _SHOWN = 1000
 _COUNTS = 4  # a campaign that never stands still for one count is not compared
-_COUNTERS = ("d:", "p:", "b:", "l:", "h:", "n:")
+_COUNTERS = ("d:", "c:", "p:", "b:", "l:", "h:", "n:")
 _OPEN_DELIVERIES = ("d:pending", "d:sending", "d:uncertain")
+_LEFT_OPEN = "d:uncertain:forgotten"
 
 
 class RemoteCheck(Protocol):
@@ -53,7 +55,8 @@ class Findings:
     What a recount found; the first thousand violations are kept, all are counted.
 
     `value` is the face value of all links ordered. `compared` is false if the counters never
-    stood still, `unfinished` tells that the campaign had not ended.
+    stood still, `unfinished` tells that the campaign had not ended, `purged_ms` when its people
+    and links were removed (0: they are there).
     """
 
     violations: list[Violation] = field(default_factory=list)
@@ -65,6 +68,7 @@ class Findings:
     value: Decimal = Decimal(0)
     compared: bool = False
     unfinished: bool = False
+    purged_ms: int = 0
 
     def add(self, violation: Violation) -> None:
         self.count += 1
@@ -119,6 +123,7 @@ class Verifier:
         findings = recount.findings
         fields = await self._campaign(serial)
         findings.unfinished = "fin" not in fields
+        findings.purged_ms = int(fields.get("purged", 0))
         for violation in [*recount.whole(fields), *await self._places.strays(serial, fields)]:
             findings.add(violation)
         await self._compare(serial, recount, before, count)
@@ -178,6 +183,7 @@ class _Recount:
         self.counted: Counter[str] = Counter()
         self._campaign = campaign
         self._orders: dict[str, int] = {}
+        self._lineage = Lineage()
 
     def page(self, page: Page) -> list[tuple[StoredBatch, Entry]]:
         """Count a page and judge its batches; return those that could be read."""
@@ -198,7 +204,7 @@ class _Recount:
             po_number=po_number(self._campaign.id, entry.number),
             product_id=self._campaign.reward.product_id,
             value=self._campaign.reward.value,
-            quantity=entry.batch.size,
+            quantity=entry.batch.quantity,
         )
 
     def whole(self, fields: Mapping[str, str]) -> Iterator[Violation]:
@@ -206,12 +212,15 @@ class _Recount:
         if self.findings.recipients != recipients:
             found = f"{self.findings.recipients} recipients in the batches, {recipients} taken in"
             yield Violation(5, "recipient_count", None, found)
+        yield from self._lineage.violations()
         if self._campaign is None:
             return
         reward = self._campaign.reward
         self.findings.value = self.counted["l:ordered"] * reward.value
-        if reward.max_total is not None and self.findings.value > reward.max_total:
-            found = f"ordered for {self.findings.value}, allowed are {reward.max_total}"
+        # What a dead order did not give was ordered again, and the cap was set for living ones.
+        living = self.findings.value - self._lineage.given_up * reward.value
+        if reward.max_total is not None and living > reward.max_total:
+            found = f"ordered for {living}, allowed are {reward.max_total}"
             yield Violation(5, "value", None, found)
 
     def _entry(self, stored: StoredBatch, ground: Ground) -> Entry | None:
@@ -225,6 +234,7 @@ class _Recount:
         self.findings.batches += 1
         self.findings.recipients += entry.batch.size
         self.counted.update(tally(entry))
+        self._lineage.add(entry)
         for violation in (*batch_violations(entry), *self._order_violations(entry)):
             self.findings.add(violation)
 
@@ -248,7 +258,7 @@ def _judge_contents(findings: Findings, entry: Entry, content: BatchContents) ->
     for violation in content.violations:
         findings.add(violation)
     if content.links is not None:
-        findings.links += len(content.links)
+        findings.links += sum(map(bool, content.links))
         for violation in link_violations(content.links, entry):
             findings.add(violation)
     for violation in content.mismatches(entry):
@@ -264,8 +274,12 @@ async def _ask_remote(
 ) -> None:
     if remote is None or request is None or entry.batch.order_id is None:
         return
+    if entry.batch.into and not entry.batch.fulfilled_ms:  # a dead order may be anything by now
+        return
     findings.orders_read += 1
-    for violation in await remote.violations(entry, request, content.links or ()):
+    # Where somebody was forgotten, not every link is there to be compared.
+    links = () if entry.batch.forgotten else content.links or ()
+    for violation in await remote.violations(entry, request, links):
         findings.add(violation)
 
 
@@ -279,7 +293,7 @@ def _differences(totals: _Totals, counted: Counter[str]) -> Iterator[Violation]:
     if totals.due != unfinished:
         found = f"{totals.due} entries in the due indexes for {unfinished} unfinished batches"
         yield Violation(7, "due_index", None, found)
-    deliveries = sum(counted[name] for name in _OPEN_DELIVERIES)
+    deliveries = sum(counted[name] for name in _OPEN_DELIVERIES) - counted[_LEFT_OPEN]
     done = not unfinished and (totals.cancelled or not deliveries)
     if totals.finished != done:
         claim = "finished" if totals.finished else "unfinished"

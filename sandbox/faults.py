@@ -26,6 +26,7 @@ class Faults(_Switches):
     order_504_after_commit: Share = 0.0
     order_reset_after_commit: Share = 0.0
     order_500: Share = 0.0
+    order_400: Share = 0.0
     order_429: Share = 0.0
     read_500: Share = 0.0
     read_429: Share = 0.0
@@ -42,6 +43,8 @@ class Faults(_Switches):
     duplicate_link: Share = 0.0
     repeated_link: Share = 0.0
     """One link was already part of an earlier order."""
+    extra_link: Share = 0.0
+    """There is one link more than ordered."""
     links_twice: Share = 0.0
     extra_urls: Share = 0.0
     status_unknown: Share = 0.0
@@ -61,6 +64,21 @@ class Faults(_Switches):
     webhook_late_seconds: Seconds = 5.0
     credentials_disabled: bool = False
     """Every request for a token is answered 403."""
+
+    # How everything is answered while they are on.
+    links_withdrawn: bool = False
+    """No product can be ordered as links: the list says so, and orders are answered 400."""
+    duplicate_without_id: bool = False
+    """A 409 does not say which order has the PO number."""
+    order_shown_wrong: bool = False
+    """Orders are shown with another value."""
+    links_hidden: bool = False
+    links_http: bool = False
+    """Links are shown as http, without the s."""
+    links_elsewhere: bool = False
+    """The first link of an order is shown at another host."""
+    links_ambiguous: bool = False
+    """Line items show other URLs too, in CardLinks."""
 
 
 class MailFaults(_Switches):

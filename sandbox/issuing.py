@@ -62,6 +62,8 @@ def _spoil(
         last[-1] = earlier_link() or last[-1]
     if chaos.strikes("duplicate_link", po):
         last[-1] = links[0][0]
+    if chaos.strikes("extra_link", po):
+        last.append(_link())
     if chaos.strikes("short_order", po) and not chaos.faults.short_reads:
         last.pop()
 

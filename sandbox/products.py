@@ -87,3 +87,8 @@ def _offered(product: dict[str, Any], value: Decimal) -> bool:
     if product["DenominationType"] == "Variable":
         return min(denominations) <= value <= max(denominations)
     return value in denominations
+
+
+def without_links() -> list[dict[str, Any]]:
+    """Return the catalogue as it is when nothing of it may be ordered as links."""
+    return [product | {"AvailableDeliveryTypes": ["PhysicalShipment"]} for product in PRODUCTS]

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from sandbox import products
 from sandbox.account import Account, DuplicateError, FundsError, Reading
 from sandbox.answers import order_answer, summary
+from sandbox.disguises import disguised
 from sandbox.faults import Chaos, Faults, in_words
 from sandbox.issuing import issue
 from sandbox.options import SandboxOptions
@@ -75,7 +76,11 @@ class RewardsApi:
 
     async def list_products(self, request: Request) -> Response:
         await self._read(request, "products")
-        return JSONResponse(list(products.PRODUCTS))
+        return JSONResponse(
+            products.without_links()
+            if self._chaos.faults.links_withdrawn
+            else list(products.PRODUCTS)
+        )
 
     async def list_orders(self, request: Request) -> Response:
         await self._read(request, "orders")
@@ -95,7 +100,7 @@ class RewardsApi:
             raise HTTPException(404, "There is no such order")
         now = time.time()
         reading = self._account.read(order, now)
-        return JSONResponse(order_answer(reading, self._options.link_shape, now))
+        return JSONResponse(self._shown(reading, now))
 
     async def create_order(self, request: Request) -> Response:
         await self._enter()
@@ -105,6 +110,8 @@ class RewardsApi:
         key = f"{po}:{self._account.count(f'post:{po}')}"
         self._expire_early(token, f"post:{key}")
         self._refuse("order", f"post:{key}")
+        if self._chaos.faults.links_withdrawn or self._chaos.strikes("order_400", f"post:{key}"):
+            raise HTTPException(400, "This product cannot be ordered at present")
         answer = self._order_or_duplicate(body, po)
         await self._dawdle(f"post:{key}")
         if answer.status_code == 201 and self._chaos.strikes("order_504_after_commit", key):
@@ -117,15 +124,19 @@ class RewardsApi:
         try:
             order = self._place(body, po)
         except DuplicateError as duplicate:
-            words = "A previous order has this PONumber"
-            return JSONResponse({"Message": words, "Id": duplicate.order_id}, 409)
+            words = {"Message": "A previous order has this PONumber"}
+            hidden = self._chaos.faults.duplicate_without_id
+            return JSONResponse(words if hidden else words | {"Id": duplicate.order_id}, 409)
         except FundsError:
             raise HTTPException(422, "Insufficient funds") from None
         if order.signal_at is not None:
             self._on_signal()
         reading = Reading(order=order, reads=0, full_reads=0)
-        answer = order_answer(reading, self._options.link_shape, order.created_at)
-        return JSONResponse(answer, 201)
+        return JSONResponse(self._shown(reading, order.created_at), 201)
+
+    def _shown(self, reading: Reading, now: float) -> dict[str, Any]:
+        answer = order_answer(reading, self._options.link_shape, now)
+        return disguised(answer, self._chaos.faults)
 
     def _place(self, body: dict[str, Any], po: str) -> Order:
         # The vendor compares PO numbers only, so a repeated one wins over any other mistake.

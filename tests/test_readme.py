@@ -15,6 +15,10 @@ import pytest
 
 from config.settings import Settings
 from config.variables import Variable, variables
+from pipeline.alerts import Cause, Kind
+from pipeline.notices import of_campaign
+from pipeline.reasons.table import markdown
+from pipeline.store.campaigns import Snapshot
 from tests.end_to_end.world import judge, world
 from tests.support.waiting import wait_until_sync
 from worker.cli import main
@@ -108,6 +112,27 @@ def _logs(function: ast.expr) -> bool:
 
 def test_every_setting_is_in_the_table_as_the_code_has_it() -> None:
     assert settings_table() in section("Settings"), f"it should be:\n{settings_table()}"
+
+
+def test_every_code_is_in_the_table_as_the_code_base_has_it() -> None:
+    there = section("What the codes mean")
+    assert markdown() in there, "take the output of `python -m pipeline.reasons`"
+
+
+def test_the_alert_that_is_shown_is_what_is_posted() -> None:
+    people = {"p:reached": "400", "p:open": "600"}
+    fields = {"id": "survey-2026-11", "n": "1000", "blk:o": "insufficient_funds", **people}
+    notice = of_campaign(
+        Cause("1", Kind.ORDERING, "insufficient_funds"),
+        Snapshot("1", fields, 0),
+        since_ms=1795366801000,
+        now_ms=1795366821000,
+        over=False,
+    )
+    shown_there = json.loads(code_block("json"))
+    assert shown_there == notice.document
+    named = set(re.findall(r"`([a-z_]+)`", section("A real campaign").split("| member |")[1]))
+    assert set(shown_there["data"]) <= named
 
 
 def test_every_variable_that_is_named_is_a_setting() -> None:

@@ -12,7 +12,7 @@ from channels.email import EmailChannel, SmtpServer
 from channels.email.address import Mailbox
 from channels.sms import SmsChannel, TwilioAccount
 from channels.webhook import WebhookChannel, WebhookTarget
-from config.keys import secret_keys
+from config.keys import key_file_hint, secret_keys
 from config.settings import Settings, TwilioSettings, WebhookSettings
 from pipeline.audit import AuditTrail
 from pipeline.batch import Lane
@@ -20,6 +20,7 @@ from pipeline.decisions import RetryPolicy
 from pipeline.errors import ClaimcastError, InputError
 from pipeline.leases import Leases
 from pipeline.limits import Limiter
+from pipeline.measurements import Measurements
 from pipeline.models import ChannelName
 from pipeline.outbox import Outbox
 from pipeline.ports import Channel
@@ -36,7 +37,7 @@ from pipeline.stages.order import OrderStage
 from pipeline.store.batches import BatchStore
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import DeliveryStore
-from pipeline.store.keyring import unlock
+from pipeline.store.keyring import Keyring, WrongKeysError, is_in_use
 from pipeline.store.scripts import Scripts
 from pipeline.suppression import Suppressions
 from pipeline.tasks import stop
@@ -49,6 +50,7 @@ from worker.embedded import EmbeddedValkey
 log = structlog.get_logger()
 
 _WATCH_SECONDS = 1.0
+_DRAIN_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,7 @@ class App:
     url: str
     redis: ArqRedis
     vault: Vault
+    keyring: Keyring
     campaigns: CampaignStore
     batches: BatchStore
     deliveries: DeliveryStore
@@ -66,6 +69,7 @@ class App:
     suppressions: Suppressions
     tokens: Tokens
     audit: AuditTrail
+    measurements: Measurements
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,32 +102,47 @@ async def open_app(settings: Settings, *, patient: bool = False) -> AsyncIterato
     async with AsyncExitStack() as stack:
         configured = settings.redis.url
         if configured is not None:
+            secret_keys(settings)  # missing ones are told before anything is tried
             url = configured.get_secret_value()
         else:
             embedded = EmbeddedValkey(settings.state_dir)
             stack.callback(embedded.release)
             url = await asyncio.to_thread(embedded.start_or_join)
             await stack.enter_async_context(_background(_watch(embedded)))
-        vault = Vault([key.get_secret_value() for key in secret_keys(settings)])
         redis = connect(url, patient=patient)
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
         for warning in await check_server(redis, accept_unsafe=settings.unsafe_redis):
             log.warning("redis.unsafe", why=warning)
-        vault = await unlock(redis, vault)
-        scripts = Scripts(redis)
+        keyring, vault = await _unlocked(settings, redis)
+        stack.push_async_callback(keyring.leave)
+        await stack.enter_async_context(_background(keyring.stay()))
+        scripts, measurements = Scripts(redis), Measurements()
         yield App(
             settings=settings,
             url=url,
             redis=redis,
             vault=vault,
+            keyring=keyring,
             campaigns=CampaignStore(redis, scripts, vault),
             batches=BatchStore(redis, scripts, vault),
             deliveries=DeliveryStore(redis, scripts),
-            limiter=Limiter(redis, scripts, _rates(settings)),
+            limiter=Limiter(redis, scripts, _rates(settings), measurements),
             suppressions=Suppressions(redis, vault),
             tokens=Tokens(vault),
             audit=AuditTrail(redis, scripts, vault),
+            measurements=measurements,
         )
+
+
+async def _unlocked(settings: Settings, redis: ArqRedis) -> tuple[Keyring, Vault]:
+    keys = secret_keys(settings, in_use=await is_in_use(redis))
+    vault = Vault([key.get_secret_value() for key in keys])
+    keyring = Keyring(redis, vault)
+    try:
+        return keyring, await keyring.unlock()
+    except WrongKeysError as error:
+        hint = key_file_hint(settings)
+        raise InputError(f"{error} {hint}".rstrip()) from error
 
 
 @asynccontextmanager
@@ -185,6 +204,7 @@ async def open_machinery(app: App) -> AsyncIterator[Machinery]:
                 app.campaigns,
                 _retry_policy(app.settings),
                 app.suppressions,
+                measurements=app.measurements,
             )
             for name, channel in channels.items()
         }
@@ -206,7 +226,7 @@ async def open_machinery(app: App) -> AsyncIterator[Machinery]:
                 failure = error
             finally:
                 await stop(*senders)
-                await _drain(recorder)
+                await _drain(recorder, patience=0 if others[0].done() else _DRAIN_SECONDS)
                 await stop(*others)
         if failure is not None:
             raise failure
@@ -276,6 +296,7 @@ def _units(
             overdue=found.overdue.total_seconds(),
             webhooks=returns.webhooks,
         ),
+        measurements=app.measurements,
     )
     order = OrderStage(
         batches=app.batches,
@@ -300,7 +321,13 @@ def _units(
         returns=returns,
     )
     stages: dict[Lane, Stage] = {Lane.ORDER: order, Lane.READ: fulfilment, Lane.SEND: distribute}
-    return Units(leases=leases, batches=app.batches, stages=stages)
+    return Units(
+        leases=leases,
+        batches=app.batches,
+        stages=stages,
+        measurements=app.measurements,
+        missing_keys=app.keyring.missing,
+    )
 
 
 def _retry_policy(settings: Settings) -> RetryPolicy:
@@ -334,10 +361,10 @@ async def _watch(embedded: EmbeddedValkey) -> None:
             log.warning("valkey.not_restarted", why=str(error))
 
 
-async def _drain(recorder: Recorder) -> None:
+async def _drain(recorder: Recorder, *, patience: float) -> None:
     """Give results a last chance to be written; what is not, comes back as uncertain."""
     try:
-        await asyncio.wait_for(recorder.drained(), timeout=5)
+        await asyncio.wait_for(recorder.drained(), timeout=patience)
     except TimeoutError:
         log.warning("facts.left_unrecorded")
 

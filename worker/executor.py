@@ -14,7 +14,11 @@ from redis import RedisError
 
 from pipeline.batch import Lane, Unit
 from pipeline.clock import uptime
+from pipeline.purge import Purging, Retention
+from pipeline.store.scripts import Scripts
 from pipeline.tasks import stop
+from worker import stats
+from worker.alerts import LOOK_SECONDS, Alerts, open_alerts
 from worker.app import App, Machinery
 from worker.connection import connect, connection
 from worker.jobs import run_unit, submit_campaign
@@ -30,6 +34,7 @@ _CONTROL_SECONDS = 0.25  # pause takes effect within a second
 _BEAT_SECONDS = 5.0
 _DEAD_SECONDS = 60.0
 _SWEEP_SECONDS = 30.0
+_RETENTION_SECONDS = 60.0
 _STOP_SECONDS = 4.0  # Ctrl-C stops within a few seconds
 _BURST_SECONDS = 60.0
 _OUTAGE_PAUSE = 0.5
@@ -64,6 +69,10 @@ class Executor:
 
     async def run(self, *, burst: bool = False) -> None:
         """Work until `stop`, or with *burst* until nothing is due within a minute."""
+        async with open_alerts(self._app) as alerts:
+            await self._run(alerts, burst=burst)
+
+    async def _run(self, alerts: Alerts, *, burst: bool) -> None:
         log.info("worker.started", worker=self.name)
         tasks = [
             asyncio.create_task(self._supervise(self._unit_worker)),
@@ -71,12 +80,15 @@ class Executor:
             asyncio.create_task(_every(_CONTROL_SECONDS, self._obey)),
             asyncio.create_task(_every(_BEAT_SECONDS, self._beat)),
             asyncio.create_task(_every(_SWEEP_SECONDS, self._sweep)),
+            asyncio.create_task(_every(LOOK_SECONDS, alerts.look)),
+            asyncio.create_task(_every(_RETENTION_SECONDS, self._purge)),
         ]
         try:
             await self._pump(tasks, burst=burst)
             await self._finish()
         finally:
             await stop(*tasks)
+            await alerts.leave()
             await self._leave()
         log.info("worker.stopped", worker=self.name)
 
@@ -84,10 +96,9 @@ class Executor:
         """Bring as much as there are free slots, at once when one becomes free."""
         async with connection(self._app.url) as pool:
             while not self._stopping:
-                if not self._machinery.alive() or any(task.done() for task in tasks):
-                    # A cancellation may be lost (see pipeline/tasks.py), so this is looked at.
-                    msg = "a part of the worker has died"
-                    raise RuntimeError(msg)
+                if (unfit := self._machinery.units.unfit) is not None:
+                    raise unfit
+                self._check_parts(tasks)
                 self._slots.changed.clear()
                 try:
                     busy = await self._dispatch(pool)
@@ -98,6 +109,16 @@ class Executor:
                     await asyncio.sleep(_OUTAGE_PAUSE)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._slots.changed.wait(), _IDLE_SECONDS)
+
+    def _check_parts(self, tasks: "list[asyncio.Task[None]]") -> None:
+        """Raise what a part of the worker died of: it must end rather than idle for ever."""
+        for task in tasks:
+            if task.done() and not task.cancelled():
+                task.result()
+        if not self._machinery.alive() or any(task.done() for task in tasks):
+            # A cancellation may be lost (see pipeline/tasks.py), so this is looked at.
+            msg = "a part of the worker has died"
+            raise RuntimeError(msg)
 
     async def _dispatch(self, pool: ArqRedis) -> bool:
         """Return whether there is anything in hand."""
@@ -194,6 +215,11 @@ class Executor:
 
     async def _beat(self) -> None:
         await self._app.redis.zadd("cc:workers", {self.name: await _server_time(self._app)})
+        await self._tell()
+
+    async def _tell(self) -> None:
+        leases = len(self._machinery.leases)
+        await stats.add(self._app.redis, self.name, self._app.measurements, leases=leases)
 
     async def _sweep(self) -> None:
         """Clear away what dead submits and dead workers left behind."""
@@ -202,7 +228,15 @@ class Executor:
         long_ago = await _server_time(app) - _DEAD_SECONDS
         for name in await app.redis.zrangebyscore("cc:workers", "-inf", long_ago):
             await app.redis.delete(f"claimcast:worker:{name.decode()}")
+            await stats.forget(app.redis, name.decode())
             await app.redis.zrem("cc:workers", name)
+
+    async def _purge(self) -> None:
+        """Remove people and links of campaigns whose time is over."""
+        app = self._app
+        purging = Purging(app.campaigns, app.audit, Scripts(app.redis))
+        retention = Retention(app.redis, app.campaigns, purging)
+        await retention.run(self.name, app.settings.retention)
 
     async def _finish(self) -> None:
         """Wait for what is on the wire; what is not started yet is given up at once."""
@@ -220,6 +254,8 @@ class Executor:
                 for unit in self._slots.waiting():
                     await self._app.batches.wake(unit.serial, unit.batch)
                 await self._app.redis.delete(self._queue)
+                await self._tell()
+                await stats.forget(self._app.redis, self.name)
                 await self._app.redis.zrem("cc:workers", self.name)
         except (RedisError, OSError, TimeoutError) as error:
             log.warning("worker.left_in_haste", error=type(error).__name__)

@@ -1,12 +1,13 @@
-"""Why a batch is held, or what is noted about it when its campaign was cancelled."""
+"""Why a batch is held, or what is noted about one that was ended without its links."""
 
-from pipeline.reasons.reason import HELD, NOTHING, Reason
+from pipeline.reasons.reason import HELD, NOTHING, REORDER, Reason
 
 _ASK = "Ask the rewards provider what became of the order"
-_READ_AGAIN = f"{_ASK}, then run {HELD} to read it again."
+_DEAD = f"if the provider says that the order is dead, {REORDER} orders anew for its people."
+_READ_AGAIN = f"{_ASK}, then run {HELD} to read it again; {_DEAD}"
 _PATH = (
     "Set CLAIMCAST_REWARDS__LINKS_PATH to where the links are, restart the workers, then run "
-    f"{HELD}."
+    f"{HELD}; {_DEAD}"
 )
 
 
@@ -19,28 +20,30 @@ HOLDS = (
         "foreign_order",
         "the PO number was used before, by an order that this installation has no record of",
         "Make sure that no other installation hands out the links of that order, then run "
-        "`claimcast retry {campaign} --held --adopt`.",
+        "`claimcast retry {campaign} --held --adopt`; if they are somebody else's, "
+        f"{REORDER} orders anew under another PO number.",
     ),
     _hold(
         "duplicate_without_id",
         "the API says that the PO number was used before, but not by which order",
-        f"{_ASK} under this PO number, then run {HELD} to ask again.",
+        f"{_ASK} under this PO number, then run {HELD} to ask again; {_DEAD}",
     ),
     _hold(
         "order_differs",
         "the order at the API is not what was ordered (product, value, quantity or PO number)",
-        f"{_ASK}; once it is right there, run {HELD}.",
+        f"{_ASK}; once it is right there, run {HELD}; {_DEAD}",
     ),
     _hold(
         "order_changed",
         "another content was stored under this PO number before, so nothing was ordered",
-        "Run `claimcast verify {campaign}`, and do not order this batch elsewhere.",
+        "Run `claimcast verify {campaign}`, and do not order this batch elsewhere; "
+        f"{REORDER} orders anew under another PO number.",
     ),
     _hold("order_failed", "the API says that the order failed or was cancelled", _READ_AGAIN),
     _hold(
         "order_overdue",
         "the order is not finished after CLAIMCAST_REWARDS__OVERDUE",
-        f"{_ASK}.",
+        f"{_ASK}; {HELD} reads it at once; {_DEAD}",
         "It is read every quarter of an hour, and goes on as soon as its links are there.",
     ),
     _hold("order_not_found", "the API does not know the order that it confirmed", _READ_AGAIN),
@@ -66,6 +69,13 @@ HOLDS = (
 )
 
 NOTES = (
+    Reason(
+        "reordered",
+        "note",
+        "the order was dead, and its people were ordered for once more in another batch",
+        "Nothing: whatever the dead order still gives is handed to nobody.",
+        "Ask the rewards provider for the money if the dead order was paid.",
+    ),
     Reason(
         "order_unknown",
         "note",

@@ -36,6 +36,12 @@ BLOCKS = (
         "Fulfilled batches are sent; nothing is ordered.",
     ),
     _block(
+        "channel_not_configured",
+        "a worker was started without the settings of a channel that the campaign uses",
+        "Give every worker the settings of all channels that campaigns use, restart them, "
+        f"{RESUME}; `claimcast doctor` tries them.",
+    ),
+    _block(
         "smtp_no_starttls",
         "the mail server does not offer encryption",
         "Set CLAIMCAST_SMTP__SECURITY and CLAIMCAST_SMTP__PORT to what the server offers, restart "

@@ -100,9 +100,33 @@ DELIVERIES = (
         NONE_NEEDED,
     ),
     _delivery(
+        "superseded",
+        "the link was resent another way before it was known whether this message had arrived",
+        "Nothing more.",
+        NONE_NEEDED,
+    ),
+    _delivery(
+        "readdressed",
+        "the address was corrected before a message had been accepted",
+        "It is sent to the corrected address.",
+        NONE_NEEDED,
+    ),
+    _delivery(
         "breaker_open",
         "it was not started, because the provider was failing",
         "It is started when the provider works again.",
+        NONE_NEEDED,
+    ),
+    _delivery(
+        "forgotten",
+        "the person was removed on request (`claimcast forget`)",
+        "Nothing is sent to them any more, nor looked up.",
+        NONE_NEEDED,
+    ),
+    _delivery(
+        "purged",
+        "the addresses and links of the campaign were removed before this channel's turn came",
+        "Nothing.",
         NONE_NEEDED,
     ),
     _delivery(

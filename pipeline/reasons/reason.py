@@ -31,5 +31,6 @@ TRIES = "The message is tried again, until it is given up after CLAIMCAST_RETRY_
 ANOTHER = "The next channel is used where the person has one; this address is not tried again."
 RESUME = "then run `claimcast resume {campaign}`"
 HELD = "`claimcast retry {campaign} --held`"
+REORDER = "`claimcast reorder {campaign} BATCH --yes`"
 FAILED = "`claimcast retry {campaign} --failed`"
 NONE_NEEDED = "Nothing has to be done."

@@ -61,7 +61,7 @@ TWILIO = (
         "20003|20005|20404|21603|21609|21703|30002|http_40[134]",
         "Twilio does not accept our account, login or sender",
         WAITS,
-        f"Correct the CLAIMCAST_TWILIO settings, restart the workers, {RESUME}.",
+        f"Correct the CLAIMCAST_TWILIO__* settings, restart the workers, {RESUME}.",
         kind="block",
     ),
     _twilio(

@@ -65,7 +65,7 @@ STATUSES = (
         TRIES,
         "If it goes on, ask whoever runs the app.",
     ),
-    _status(r"404|[123]\d\d", "nothing takes messages at this address", WAITS, _SETTINGS),
+    _status(r"40[45]|[123]\d\d", "nothing takes messages at this address", WAITS, _SETTINGS),
     _status(
         r"4\d\d",
         "the app refuses this message or this recipient",

@@ -36,6 +36,8 @@ class Catalog:
         self.channels = channels
 
     async def of(self, claim: Claim) -> Known:
+        # Should an edit come between, the newer one stands here under the older version; whatever
+        # is made of that is refused with its intent (store/lua/intend.lua).
         key = (claim.unit.serial, claim.version)
         if key not in self._known:
             self._known[key] = Known(await self._campaigns.definition(claim.unit.serial))

@@ -151,7 +151,8 @@ class DistributeStage:
 
     async def _packet(self, claim: Claim) -> Packet:
         unit = claim.unit
-        recipients = await self._campaigns.recipients(unit.serial, unit.batch)
+        # Read after the claim: of whom was resent since, the intent is refused.
+        recipients = await self._campaigns.readdressed(unit.serial, unit.batch)
         links = await self._batches.links(unit.serial, unit.batch)
         if not len(links) == len(recipients) == claim.batch.size:
             msg = "The batch does not hold one link per recipient: run `claimcast verify`."
@@ -186,7 +187,13 @@ class DistributeStage:
         """Write the intents and hand what was granted to the senders."""
         outbox, current = self._outboxes[channel], work.current
         wanted = [
-            Wanted(index, channel, record.attempt, self._suppression(work, channel, index))
+            Wanted(
+                index,
+                channel,
+                record.attempt,
+                self._suppression(work, channel, index),
+                record.generation,
+            )
             for index, record in now
         ]
         try:
@@ -238,6 +245,7 @@ class DistributeStage:
             index=index,
             attempt=attempt,
             tries=record.tries,
+            generation=record.generation,
             returns=self._returns.of_message(target),
             closes_at=closes_at,
             search=search,

@@ -11,6 +11,7 @@ from pipeline.decisions import Block, Hold, ReadStep, Received, Wait, decide_rea
 from pipeline.errors import RewardsError
 from pipeline.leases import Lease
 from pipeline.limits import Limiter
+from pipeline.measurements import Measurements
 from pipeline.rewards.client import RewardsClient
 from pipeline.rewards.links import LinksProblem, extract_links
 from pipeline.rewards.models import Order, agrees
@@ -51,6 +52,7 @@ class FulfilmentStage:
         rewards: RewardsClient,
         catalog: Catalog,
         reading: OrderReading,
+        measurements: Measurements | None = None,
     ) -> None:
         self._batches = batches
         self._campaigns = campaigns
@@ -58,6 +60,7 @@ class FulfilmentStage:
         self._rewards = rewards
         self._catalog = catalog
         self._reading = reading
+        self._measurements = measurements or Measurements()
 
     async def run(self, lease: Lease) -> None:
         """Read the order of one batch once, and settle what it says; safe to repeat."""
@@ -66,6 +69,7 @@ class FulfilmentStage:
         if wait:
             await self._batches.wait(claim, delay=wait)
             return
+        self._measurements.order_read("webhook" if claim.batch.woken else "poll")
         try:
             outcome = await self._rewards.read_order(claim.batch.order_id or "")
         except RewardsError as error:

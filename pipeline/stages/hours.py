@@ -51,5 +51,15 @@ def hours(
             closes[index] = closing(window, zone_of(window, recipient), now).timestamp()
         else:
             delay = until.timestamp() - moment
-            found.waits.append(Fact(index, channel, record.attempt, "w", "window", delay))
+            found.waits.append(
+                Fact(
+                    index,
+                    channel,
+                    record.attempt,
+                    "w",
+                    "window",
+                    delay,
+                    generation=record.generation,
+                )
+            )
     return found

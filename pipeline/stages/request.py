@@ -22,6 +22,6 @@ def order_request(
         po_number=claim.batch.po_number or po_number(claim.campaign_id, claim.unit.batch),
         product_id=campaign.reward.product_id,
         value=campaign.reward.value,
-        quantity=claim.batch.size,
+        quantity=claim.batch.quantity,
         webhook_url=webhook_url,
     )

@@ -1,18 +1,26 @@
 """Batches in Redis: who may work on one, and how it moves from planned to fulfilled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from redis.asyncio import Redis
 
 from pipeline.batch import Batch, Lane, Unit
-from pipeline.errors import StaleLeaseError
+from pipeline.errors import InputError, StaleLeaseError
 from pipeline.models import BatchState
 from pipeline.store.records import DeliveryRecord, parse_record
 from pipeline.store.scripts import Scripts, flat, texts
 from pipeline.vault import Vault
 
-_LINK_BUCKETS = 4096  # 2.4 links each at 10,000 links, 244 at a million: listpacks at both
+LINK_BUCKETS = 4096  # 2.4 links each at 10,000 links, 244 at a million: listpacks at both
+
+_WORKED = (Lane.ORDER, Lane.READ, Lane.SEND)
+_FLAGS = [
+    "pau",
+    "can",
+    "start",
+    *(f"blk:{lane}{end}" for lane in _WORKED for end in ("", ":until")),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,15 +56,28 @@ class BatchStore:
         ]
 
     async def next_due(self) -> float | None:
-        """Return seconds until the next batch of any active campaign is due; None if none is."""
+        """
+        Return seconds until the next batch of any active campaign can be worked on.
+
+        None if there is none, or none that moves by itself: what is paused, or blocked without a
+        probe ahead, waits for a person.
+        """
         seconds, micros = await self._redis.time()
+        serials = [serial.decode() for serial in await self._redis.zrange("cc:active", 0, -1)]
         async with self._redis.pipeline(transaction=False) as pipe:
-            for serial in await self._redis.zrange("cc:active", 0, -1):
-                for lane in (Lane.ORDER, Lane.READ, Lane.SEND):
-                    pipe.zrange(f"cc:{serial.decode()}:due:{lane}", 0, 0, withscores=True)
-            found = await pipe.execute()
-        scores = [score for first in found for _, score in first]
-        return min(scores) / 1000 - seconds - micros / 1e6 if scores else None
+            for serial in serials:
+                pipe.hmget(f"cc:{serial}", _FLAGS)
+                for lane in _WORKED:
+                    pipe.zrange(f"cc:{serial}:due:{lane}", 0, 0, withscores=True)
+            replies = iter(await pipe.execute())
+        moments = []
+        for _ in serials:
+            values = zip(_FLAGS, next(replies), strict=True)
+            flags = {name: value.decode() for name, value in values if value is not None}
+            for lane in _WORKED:
+                moments += [_workable_at(flags, lane, score) for _, score in next(replies)]
+        soonest = min((moment for moment in moments if moment is not None), default=None)
+        return None if soonest is None else soonest / 1000 - seconds - micros / 1e6
 
     async def claim(self, unit: Unit, *, nonce: str, lease_seconds: float) -> Claim | None:
         """Take the batch, or return None if it is not this unit's turn; safe to repeat."""
@@ -132,20 +153,28 @@ class BatchStore:
         Store the links, link k as recipient k's; return None when they are stored.
 
         Otherwise return the position of a link that was seen in an earlier batch; nothing is
-        stored then. Raises StaleLeaseError.
+        stored then. The link of somebody who was forgotten leaves its digest and nothing else.
+        Raises StaleLeaseError.
         """
-        unit = claim.unit
-        sealed = self._vault.seal("\n".join(links).encode(), f"links:{unit.serial}:{unit.batch}")
-        args: list[str | bytes | int] = []
-        for link in links:
-            digest = self._vault.digest("link", link.encode(), 12)
-            args += [int.from_bytes(digest[:2]) % _LINK_BUCKETS, digest[2:]]
-        reply = await self._run(
-            "links_received", unit.serial, unit.batch, claim.token, sealed, *args
-        )
+        unit, known = claim.unit, claim.batch
+        while (reply := await self._store(claim, links, known.forgotten)) == b"forgotten":
+            known = await self.read(unit.serial, unit.batch) or known
         if reply == b"stale":
             raise StaleLeaseError(_named(unit))
         return None if reply == b"ok" else int(reply.split()[1])
+
+    async def _store(
+        self, claim: Claim, links: Sequence[str], forgotten: Collection[int]
+    ) -> bytes:
+        unit = claim.unit
+        kept = "\n".join("" if i in forgotten else link for i, link in enumerate(links))
+        sealed = self._vault.seal(kept.encode(), f"links:{unit.serial}:{unit.batch}")
+        reply: bytes = await self._run(
+            "links_received",
+            *(unit.serial, unit.batch, claim.token, sealed, len(forgotten)),
+            *link_digests(self._vault, links),
+        )
+        return reply
 
     async def distributed(self, claim: Claim, *, delay: float) -> BatchState:
         """Let the ledger say what is left of the batch; raises StaleLeaseError."""
@@ -158,16 +187,27 @@ class BatchStore:
     async def cancel(self, claim: Claim, note: str = "") -> None:
         await self._settle("cancel_batch", claim, note)
 
-    async def wake(self, serial: str, batch: int) -> bool:
-        """Make the batch due now, also while somebody works on it; False if it is finished."""
-        return bool(await self._run("wake", serial, batch))
+    async def wake(self, serial: str, batch: int, *, complete: bool = False) -> bool:
+        """
+        Make the batch due now, also while somebody works on it; False if it is finished.
+
+        With *complete* it is the rewards API that says so, which is counted and nothing else.
+        """
+        return bool(await self._run("wake", serial, batch, int(complete)))
 
     async def retry(
         self, serial: str, batch: int, *, failed: bool, uncertain: bool, held: bool, adopt: bool
     ) -> tuple[int, int]:
-        """Return the deliveries made pending again, and 1 if a held batch was moved on."""
+        """
+        Return the deliveries made pending again, and 1 if a held batch was moved on.
+
+        Raises InputError if the campaign's data was purged.
+        """
         flags = [str(int(flag)) for flag in (failed, uncertain, held, adopt)]
         moved, freed = await self._run("retry_batch", serial, batch, *flags)
+        if moved < 0:
+            msg = "The people and links of this campaign were purged: nothing can be sent again."
+            raise InputError(msg)
         return int(moved), int(freed)
 
     async def read(self, serial: str, batch: int) -> Batch | None:
@@ -189,6 +229,25 @@ class BatchStore:
     async def _settle(self, verb: str, claim: Claim, *args: str | bytes | int) -> None:
         if not await self._run(verb, claim.unit.serial, claim.unit.batch, claim.token, *args):
             raise StaleLeaseError(_named(claim.unit))
+
+
+def _workable_at(flags: Mapping[str, str], lane: Lane, due_ms: float) -> float | None:
+    """Return when the pump would take a batch, in ms as *due_ms*; None if only a person helps."""
+    if "can" in flags:
+        return due_ms
+    blocked, probe = f"blk:{lane}" in flags, flags.get(f"blk:{lane}:until")
+    if "pau" in flags or (blocked and probe is None):
+        return None
+    return max(due_ms, float(flags.get("start", 0)), float(probe or 0) if blocked else 0.0)
+
+
+def link_digests(vault: Vault, links: Sequence[str]) -> list[str | bytes | int]:
+    """Return the bucket and the digest of every link, in turn."""
+    args: list[str | bytes | int] = []
+    for link in links:
+        digest = vault.digest("link", link.encode(), 12)
+        args += [int.from_bytes(digest[:2]) % LINK_BUCKETS, digest[2:]]
+    return args
 
 
 def _ms(seconds: float) -> int:

@@ -8,11 +8,16 @@ from redis.asyncio import Redis
 
 from pipeline.campaign import Campaign
 from pipeline.errors import InputError
+from pipeline.generations import Generations, readdressed
 from pipeline.intake.rows import channel_mask, decode_batch, encode_batch
 from pipeline.models import BatchState, DeliveryStatus, Recipient
 from pipeline.store.records import LETTER
+from pipeline.store.resends import open_generations
 from pipeline.store.scripts import Scripts, texts
 from pipeline.vault import Vault
+
+Edited = Literal["ok", "other", "running", "ended"]
+"""What became of an edit; `store/lua/edit.lua` says when."""
 
 _PATIENCE_MS = 10_000  # a submit that says nothing for this long is taken for dead
 _ROWS_PER_BUCKET = 64  # a listpack up to 512 fields; more would only be slower
@@ -127,7 +132,7 @@ class CampaignStore:
         args: list[str | bytes | int] = []
         for offset, recipient in enumerate(batch):
             digest = self.id_digest(staging.serial, recipient.id)
-            args += [_bucket(digest, staging.buckets), digest, first + offset]
+            args += [bucket_of(digest, staging.buckets), digest, first + offset]
         sealed = self._vault.seal(encode_batch(batch), f"rows:{staging.serial}:{number}")
         reply: bytes = await self._run(
             "stage_batch",
@@ -214,14 +219,45 @@ class CampaignStore:
         sealed = await self._redis.get(f"cc:{serial}:def")
         return Campaign.model_validate_json(self._vault.open(sealed, f"definition:{serial}"))
 
+    async def earlier(self, serial: str, version: int) -> Campaign | None:
+        """Return the definition that an edit replaced; None if it is not kept."""
+        sealed = await self._redis.get(f"cc:{serial}:def:{version}")
+        if sealed is None:
+            return None
+        return Campaign.model_validate_json(self._vault.open(sealed, f"definition:{serial}"))
+
+    async def edit(
+        self, serial: str, campaign: Campaign, *, made_from: int, nonce: str
+    ) -> tuple[Edited, int]:
+        """
+        Make *campaign* the next version of a paused campaign, if it still is at *made_from*.
+
+        Returns what became of it and the version there is now. May be repeated with its nonce.
+        """
+        sealed = self._vault.seal(campaign.model_dump_json().encode(), f"definition:{serial}")
+        outcome, version = await self._run("edit", serial, made_from, nonce, sealed)
+        return outcome.decode(), int(version)
+
     async def recipients(self, serial: str, batch: int) -> list[Recipient]:
         sealed = await self._redis.get(f"cc:{serial}:r:{batch}")
         return decode_batch(self._vault.open(sealed, f"rows:{serial}:{batch}"))
 
+    async def people(self, serial: str, batch: int) -> list[tuple[Recipient, Generations]]:
+        """Return the recipients of a batch as they were submitted, each with its resends."""
+        recipients = await self.recipients(serial, batch)
+        fields = await self._redis.hgetall(f"cc:{serial}:a:{batch}")  # type: ignore[misc]
+        sealed = {int(index): blob for index, blob in fields.items()}
+        found = open_generations(self._vault, serial, recipients, sealed)
+        return [(person, found.get(index, ())) for index, person in enumerate(recipients)]
+
+    async def readdressed(self, serial: str, batch: int) -> list[Recipient]:
+        """Return the recipients of a batch with the addresses that messages go to by now."""
+        return [readdressed(*person) for person in await self.people(serial, batch)]
+
     async def locate(self, snapshot: Snapshot, recipient_id: str) -> tuple[int, int] | None:
         """Return the batch and index of a recipient, or None if there is no such id."""
         digest = self.id_digest(snapshot.serial, recipient_id)
-        bucket = _bucket(digest, snapshot.number("xb"))
+        bucket = bucket_of(digest, snapshot.number("xb"))
         position = await self._redis.hget(f"cc:{snapshot.serial}:x:{bucket}", digest)  # type: ignore[misc, arg-type]
         if position is None:
             return None
@@ -273,5 +309,5 @@ def plan_of(campaign: Campaign, batch: Sequence[Recipient]) -> str:
     return "".join(chr(ord("0") + channel_mask(recipient, channels)) for recipient in batch)
 
 
-def _bucket(digest: bytes, buckets: int) -> int:
+def bucket_of(digest: bytes, buckets: int) -> int:
     return int.from_bytes(digest[:4]) % buckets

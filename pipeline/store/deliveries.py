@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, cast
 
 from redis.asyncio import Redis
 
@@ -13,6 +14,18 @@ from pipeline.store.records import LETTER, DeliveryRecord, parse_record
 from pipeline.store.scripts import Scripts, texts
 
 BatchKey = tuple[str, int]
+
+Resent = Literal["ok", "changed", "cancelled", "gone"]
+"""What became of a resend; `lua/resend.lua` says when."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a recipient stands."""
+
+    serial: str
+    batch: int
+    index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +38,13 @@ class Fact:
     kind: FactKind
     code: str = ""
     delay: float = 0.0
+    generation: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """
-    A delivery that a worker wants to start; `attempt` is the last one it knows of.
+    A delivery that a worker wants to start; `attempt` is the last of its `generation` it knows of.
 
     `suppression` is where its address would stand in the suppression list, which is looked at in
     the same step.
@@ -40,6 +54,7 @@ class Wanted:
     channel: ChannelName
     attempt: int
     suppression: tuple[str, bytes] | None = None
+    generation: int = 1
 
 
 class DeliveryStore:
@@ -52,19 +67,22 @@ class DeliveryStore:
         Record the intent to send; return the attempt number per delivery, 0 where refused.
 
         Durable when it returns. Raises StaleLeaseError, or AbandonedError when the campaign was
-        paused or cancelled. May be repeated with the same arguments.
+        paused, cancelled or edited since the claim. May be repeated with the same arguments.
         """
         args: list[str | bytes | int] = []
         for delivery in wanted:
-            args += [delivery.index, LETTER[delivery.channel], delivery.attempt]
+            args += [delivery.index, LETTER[delivery.channel], delivery.generation]
+            args.append(delivery.attempt)
             args += delivery.suppression or ("", "")
         unit = claim.unit
-        reply = await self._run("intend", unit.serial, unit.batch, claim.token, *args)
+        reply = await self._run(
+            "intend", unit.serial, unit.batch, claim.token, claim.version, *args
+        )
         if reply == b"stale":
             msg = f"batch {unit.batch} of campaign {unit.serial}"
             raise StaleLeaseError(msg)
-        if reply == b"halted":
-            raise AbandonedError("halted")
+        if isinstance(reply, bytes):
+            raise AbandonedError(reply.decode())
         return [int(attempt) for attempt in reply]
 
     async def record(self, facts: Mapping[BatchKey, Iterable[Fact]]) -> int:
@@ -73,16 +91,45 @@ class DeliveryStore:
             [
                 serial,
                 batch,
-                [
-                    [f.index, LETTER[f.channel], f.attempt, f.kind, f.code, round(f.delay * 1000)]
-                    for f in found
-                ],
+                [_listed(fact) for fact in found],
             ]
             for (serial, batch), found in facts.items()
         ]
         return int(await self._run("record", json.dumps(groups)))
 
+    async def resend(
+        self,
+        place: Place,
+        channel: ChannelName,
+        generation: int,
+        *,
+        seen: str,
+        sealed: bytes,
+    ) -> Resent:
+        """
+        Make the next generation of a channel's message, if all is as it was *seen*.
+
+        *seen* is the person's ledger field, *sealed* the resends with this one. Durable when it
+        returns "ok". May be repeated with the same arguments.
+        """
+        where = (place.serial, place.batch, place.index, LETTER[channel])
+        reply = await self._run("resend", *where, generation, seen, sealed)
+        return cast("Resent", reply.decode())
+
     async def read(self, serial: str, batch: int) -> dict[int, tuple[DeliveryRecord, ...]]:
         """Return the ledger of a batch; a recipient without a field has not been tried."""
         reply = texts(await self._redis.hgetall(f"cc:{serial}:d:{batch}"))  # type: ignore[misc]
         return {int(index): parse_record(text) for index, text in reply.items()}
+
+
+def _listed(fact: Fact) -> list[str | int]:
+    """Return a fact as `lua/record.lua` reads it."""
+    return [
+        fact.index,
+        LETTER[fact.channel],
+        fact.attempt,
+        fact.kind,
+        fact.code,
+        round(fact.delay * 1000),
+        fact.generation,
+    ]

@@ -1,30 +1,171 @@
-"""The digest key: random, made once, stored wrapped by the operator's secret keys."""
+"""
+The keys of an installation: the digest key, made once, and who seals with which key.
 
+The digest key is random and rests wrapped by the operator's secret keys. Beside it stand the
+rings, the keys that processes had which ever ran here: so a key that something may still be sealed
+with is missed at the start, not when a blob does not open. And a list of the processes that live.
+"""
+
+import asyncio
+import contextlib
 import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from pipeline.errors import InputError
+from pipeline.store.scripts import Scripts
 from pipeline.vault import SealError, Vault
 
-_KEY = "cc:keys"
+BEAT_SECONDS = 5.0
+SILENT_SECONDS = 12.0  # more than two beats
+_LOOK_SECONDS = 0.5
+_LEAVE_SECONDS = 1.0
+_KEY, _LIVE, _RING = "cc:keys", "cc:keys:live", "ring:"
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """
+    One that lives or did so lately, by the fingerprints of its keys; the first one seals.
+
+    `seen_ms` is when it was last heard of, on the server's clock; `age` the seconds since.
+    """
+
+    name: str
+    fingerprints: tuple[str, ...]
+    seen_ms: int
+    age: float
+
+    @property
+    def seals(self) -> str:
+        return self.fingerprints[0]
+
+
+class WrongKeysError(InputError):
+    """The secret keys are not, or not all of, those that the data was sealed with."""
+
+
+async def is_in_use(redis: "Redis") -> bool:
+    """Tell whether something was sealed on this server before."""
+    return bool(await redis.exists(_KEY))
 
 
 async def unlock(redis: "Redis", vault: Vault) -> Vault:
     """
     Return the vault with the digest key of this installation, making the key on first use.
 
-    Raises InputError with one sentence if the secret keys are not the ones that the data in Redis
-    was sealed with: nothing may be written that nobody could read. May be called by many at once.
+    Raises InputError with one sentence, before anything is written, if the secret keys are not
+    those that the data in Redis was sealed with, or if the digest key is gone. May be called by
+    many at once. Who goes on for long uses a Keyring, and stays.
     """
-    fresh = vault.seal(secrets.token_bytes(32), "digest key")
-    await redis.hsetnx(_KEY, "digest", fresh)  # type: ignore[arg-type, misc]  # bytes are fine
-    stored = await redis.hget(_KEY, "digest")  # type: ignore[misc]  # redis-py's type is sync or async
-    try:
-        return vault.with_digest_key(vault.open(stored or b"", "digest key"))
-    except SealError as error:
-        msg = (
-            "The data in Redis was encrypted with other keys: set CLAIMCAST_SECRET_KEYS to those "
-            "that this installation used before (the first encrypts, all decrypt)."
-        )
-        raise InputError(msg) from error
+    keyring = Keyring(redis, vault)
+    unlocked = await keyring.unlock()
+    await keyring.leave()
+    return unlocked
+
+
+class Keyring:
+    def __init__(self, redis: "Redis", vault: Vault) -> None:
+        self._redis = redis
+        self._run = Scripts(redis).run
+        self._vault = vault
+        self._ours = vault.fingerprints
+        self._name = secrets.token_hex(8)
+
+    async def unlock(self) -> Vault:
+        """Do what the function `unlock` says."""
+        fresh = self._vault.seal(secrets.token_bytes(32), "digest key")
+        kind, *sealed = await self._run("keyring", fresh, ",".join(self._ours))
+        if kind == b"lost":
+            msg = (
+                "Redis holds data of claimcast, but not the key that its look-ups were made with "
+                "(cc:keys): put the data back from a backup, or start with an empty database."
+            )
+            raise InputError(msg)
+        digest_key = self._opened(sealed[0])
+        if missing := await self.missing():
+            raise WrongKeysError(_dropped(missing))
+        await self.enroll()
+        return self._vault.with_digest_key(digest_key)
+
+    async def enroll(self) -> None:
+        """Tell the others that a process with these keys lives."""
+        await self._run("enroll", ",".join(self._ours), self._name, round(SILENT_SECONDS * 1000))
+
+    async def stay(self, seconds: float = BEAT_SECONDS) -> None:
+        """Enroll again and again, for ever."""
+        while True:
+            await asyncio.sleep(seconds)
+            with contextlib.suppress(RedisError, OSError):  # an outage is told by others
+                await self.enroll()
+
+    async def leave(self) -> None:
+        """Sign off, so that nobody waits for us to be silent; may be called twice."""
+        with contextlib.suppress(RedisError, OSError, TimeoutError):
+            async with asyncio.timeout(_LEAVE_SECONDS):
+                await self._redis.hdel(_LIVE, self._name)  # type: ignore[misc]
+
+    async def sealed_with(self) -> set[str]:
+        """Return the fingerprints of all keys that something may be sealed with."""
+        names = [name.decode() for name in await self._redis.hkeys(_KEY)]  # type: ignore[misc]
+        rings = (name.removeprefix(_RING) for name in names if name.startswith(_RING))
+        return {ring.partition(",")[0] for ring in rings}
+
+    async def missing(self) -> list[str]:
+        """Return the fingerprints of keys that were sealed with and that we do not have."""
+        return sorted(await self.sealed_with() - set(self._ours))
+
+    async def others(self) -> list[Process]:
+        """Return the processes heard of lately that seal with another key than our first."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hgetall(_LIVE)
+            pipe.time()
+            entries, (seconds, micros) = await pipe.execute()
+        now = seconds + micros / 1e6
+        found = [_process(name.decode(), entry.decode(), now) for name, entry in entries.items()]
+        return [process for process in found if process.seals != self._ours[0]]
+
+    async def living(self, silent_seconds: float = SILENT_SECONDS) -> list[Process]:
+        """
+        Return those of the others that certainly live.
+
+        Waits until each was heard of anew, left, or was silent for *silent_seconds*.
+        """
+        before = {process.name: process.seen_ms for process in await self.others()}
+        while True:
+            others = await self.others()
+            alive = [each for each in others if each.seen_ms != before.get(each.name)]
+            if all(each in alive or each.age >= silent_seconds for each in others):
+                return alive
+            await asyncio.sleep(min(_LOOK_SECONDS, silent_seconds / 4))
+
+    async def retire(self, silent_seconds: float = SILENT_SECONDS) -> int:
+        """Forget the rings of other keys once nothing rests under them; living ones stay."""
+        return int(await self._run("retire", self._ours[0], round(silent_seconds * 1000)))
+
+    def _opened(self, sealed: bytes) -> bytes:
+        try:
+            return self._vault.open(sealed, "digest key")
+        except SealError as error:
+            msg = (
+                "The data in Redis was encrypted with other keys: set CLAIMCAST_SECRET_KEYS to "
+                "those that this installation used before (the first encrypts, all decrypt)."
+            )
+            raise WrongKeysError(msg) from error
+
+
+def _process(name: str, entry: str, now: float) -> Process:
+    ring, _, seen = entry.partition(" ")
+    return Process(name, tuple(ring.split(",")), int(seen), now - int(seen) / 1000)
+
+
+def _dropped(missing: Sequence[str]) -> str:
+    keys = f"the key {missing[0]}" if len(missing) == 1 else f"the keys {', '.join(missing)}"
+    return (
+        f"Data in Redis may still be encrypted with {keys} (fingerprint), which is not in "
+        "CLAIMCAST_SECRET_KEYS: put it there behind the others, and drop it when `claimcast "
+        "rekey` has said that nothing needs it any more."
+    )

@@ -135,7 +135,8 @@ async def test_without_a_wait_the_retry_policy_decides() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "fatal"), [(401, True), (403, True), (410, True), (404, False), (302, False)]
+    ("status", "fatal"),
+    [(401, True), (403, True), (410, True), (404, False), (405, False), (302, False)],
 )
 async def test_a_wrong_address_or_secret_is_never_the_recipients_fault(
     status: int, *, fatal: bool

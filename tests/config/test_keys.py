@@ -10,14 +10,14 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from config.errors import ConfigError
-from config.keys import secret_keys
+from config.keys import key_file_hint, secret_keys
 from config.settings import Settings, load_settings
 
 ROOT = Path(__file__).parent.parent.parent
 
 PROCESS = """
 import hashlib, sys
-from config.keys import secret_keys
+from config.keys import key_file_hint, secret_keys
 from config.settings import load_settings
 sys.stdin.readline()
 (key,) = secret_keys(load_settings(None))
@@ -82,6 +82,59 @@ def test_a_key_that_others_can_read_is_refused(settings: Settings) -> None:
 
     with pytest.raises(ConfigError, match="chmod 600"):
         secret_keys(settings)
+
+
+def test_a_key_that_was_lost_is_not_replaced_while_data_is_sealed_with_it(
+    settings: Settings,
+) -> None:
+    with pytest.raises(ConfigError, match=r"secret\.keys is gone.*backup"):
+        secret_keys(settings, in_use=True)
+    assert not settings.state_dir.exists()
+
+    made = values(secret_keys(settings))
+    assert values(secret_keys(settings, in_use=True)) == made
+
+
+def test_a_key_file_that_cannot_be_read_is_named(settings: Settings) -> None:
+    (settings.state_dir / "secret.keys").mkdir(mode=0o700, parents=True)
+    with pytest.raises(ConfigError, match=r"secret\.keys cannot be used"):
+        secret_keys(settings, in_use=True)
+
+
+def test_the_key_file_may_hold_a_list_for_a_rotation(settings: Settings) -> None:
+    [old] = values(secret_keys(settings))
+    new = Fernet.generate_key().decode()
+    (settings.state_dir / "secret.keys").write_text(f"{new},{old}\n")
+    assert values(secret_keys(settings)) == [new, old]
+
+
+def test_configured_keys_without_the_generated_one_are_told_of_it(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    [made] = values(secret_keys(settings))
+    other = Fernet.generate_key().decode()
+    monkeypatch.setenv("CLAIMCAST_SECRET_KEYS", other)
+    assert "secret.keys, made at the first start" in key_file_hint(load_settings(None))
+    assert made not in key_file_hint(load_settings(None))
+
+    monkeypatch.setenv("CLAIMCAST_SECRET_KEYS", f"{other},{made}")
+    assert key_file_hint(load_settings(None)) == ""
+    (settings.state_dir / "secret.keys").unlink()
+    monkeypatch.setenv("CLAIMCAST_SECRET_KEYS", other)
+    assert key_file_hint(load_settings(None)) == ""
+
+
+@pytest.mark.parametrize("wrong", ["x", "=", "gAAAAA", 43 * "A", 42 * "A" + "="])
+def test_one_malformed_key_of_a_list_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    right = Fernet.generate_key().decode()
+    monkeypatch.setenv("CLAIMCAST_SECRET_KEYS", f"{right},{wrong},{right}")
+    with pytest.raises(
+        ConfigError, match="CLAIMCAST_SECRET_KEYS: must hold Fernet keys"
+    ) as caught:
+        load_settings(None)
+    assert right not in str(caught.value)
 
 
 def test_a_state_directory_that_cannot_be_used_is_named(

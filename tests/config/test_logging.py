@@ -247,6 +247,20 @@ def test_the_libraries_lines_come_in_the_same_form_from_warning_up(logs: io.Stri
     assert line["level"] == "warning"
 
 
+@pytest.mark.parametrize(("library", "part"), [("httpx", ""), ("httpcore", ".http11")])
+def test_what_http_libraries_say_below_info_never_comes_out(
+    logs: io.StringIO, library: str, part: str
+) -> None:
+    """There they quote headers, and what they could not parse, which may be a body."""
+    logging.getLogger(library).setLevel(logging.DEBUG)
+    configure_logging("json", logs)
+    logging.getLogger().setLevel(logging.DEBUG)
+
+    logging.getLogger(library + part).debug("the answer was %s", LINK)
+
+    assert logs.getvalue() == ""
+
+
 def test_handlers_that_libraries_bring_are_taken_off(logs: io.StringIO) -> None:
     theirs = io.StringIO()
     arq = logging.getLogger("arq")

@@ -68,6 +68,7 @@ OTHERS = {
     "CLAIMCAST_LEASE_SECONDS": "2.5",
     "CLAIMCAST_RETENTION": "30",
     "CLAIMCAST_ALERT__URL": "https://hooks.example.com/T0/abc",
+    "CLAIMCAST_ALERT__SECRET": "whsec_aHVudGVyMi1vSzktaHVudGVyMi1vSzktaHVudGVy",
     "CLAIMCAST_ALERT__EMAIL": "ops@example.com",
     "CLAIMCAST_LOG_FORMAT": "json",
 }
@@ -172,6 +173,7 @@ def test_every_variable_is_described() -> None:
         "CLAIMCAST_TWILIO__AUTH_TOKEN",
         "CLAIMCAST_WEBHOOK__SECRET",
         "CLAIMCAST_ALERT__URL",
+        "CLAIMCAST_ALERT__SECRET",
     }
 
 
@@ -257,6 +259,8 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
         ({"CLAIMCAST_PUBLIC_URL": "https://u:p@claims.example.com"}, r"PUBLIC_URL: .*without a u"),
         ({"CLAIMCAST_LOG_FORMAT": "prettier"}, r"LOG_FORMAT: .*'console' or 'json'"),
         ({"CLAIMCAST_ALERT__URL": "hooks.example"}, r"ALERT__URL: must be a URL"),
+        ({"CLAIMCAST_ALERT__URL": "https://a.example"}, r"ALERT: url and secret go together"),
+        ({"CLAIMCAST_ALERT__EMAIL": "ops@a.example"}, r"ALERT__EMAIL needs a mail server: set "),
         ({"CLAIMCAST_SMTP__PORT": "2525"}, r"SMTP__HOST is not set, but others of its group are"),
         (SMTP | {"CLAIMCAST_SMTP__USERNAME": "someone"}, r"SMTP: username and password go tog"),
         (SMTP | {"CLAIMCAST_SMTP__SECURITY": "sslv3"}, r"SMTP__SECURITY: .*'starttls', 'tls' or"),
@@ -298,6 +302,13 @@ def test_plain_http_is_for_this_machine(monkeypatch: pytest.MonkeyPatch, host: s
 )
 def test_lengths_of_time_are_written_as_people_do(text: str, seconds: float) -> None:
     assert duration(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["0", "off", "Off"])
+def test_a_retention_of_nothing_keeps_everything(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    assert load(monkeypatch, CLAIMCAST_RETENTION=text).retention == timedelta(0)
 
 
 @given(st.text())

@@ -1,5 +1,6 @@
 """A sandbox in a process of its own, and claimcast's commands as its user starts them."""
 
+import base64
 import contextlib
 import csv
 import io
@@ -8,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from cryptography.fernet import Fernet, InvalidToken
 
 from tests.support.waiting import wait_until_sync
 
@@ -232,14 +235,32 @@ def _compare_report(world: World, people: int) -> None:
 
 def live_values(redis: Any) -> bytes:  # noqa: ANN401 - redis-py types sync replies as awaitable
     """Return every key and every value of a server as one text, as readers of them see it."""
+    return b"\n".join(every_value(redis))
+
+
+def opened_values(redis: Any, secret_key: str) -> bytes:  # noqa: ANN401 - as above
+    """Return the same with what is sealed opened, as somebody sees it who has the secret key."""
+    fernet = Fernet(secret_key)
+
+    def opened(value: bytes) -> bytes:
+        try:
+            return zlib.decompress(fernet.decrypt(base64.urlsafe_b64encode(value)))
+        except (InvalidToken, zlib.error):
+            return value
+
+    return b"\n".join(map(opened, every_value(redis)))
+
+
+def every_value(redis: Any) -> list[bytes]:  # noqa: ANN401 - as above
     readers: dict[bytes, Callable[[bytes], Any]] = {
         b"string": lambda key: [redis.get(key)],
         b"hash": lambda key: [part for pair in redis.hgetall(key).items() for part in pair],
         b"zset": lambda key: redis.zrange(key, 0, -1),
         b"set": lambda key: list(redis.smembers(key)),
         b"list": lambda key: redis.lrange(key, 0, -1),
+        b"none": lambda _: [],  # it has expired since
     }
     found: list[bytes] = []
     for key in redis.scan_iter(count=1000):
         found += [key, *filter(None, readers[redis.type(key)](key))]
-    return b"\n".join(found)
+    return found

@@ -17,7 +17,7 @@ from pipeline.rate import Rate
 from pipeline.store.batches import BatchStore, Claim
 from pipeline.store.campaigns import CampaignStore, Committed, Staging, Totals, plan_of
 from pipeline.store.deliveries import DeliveryStore
-from pipeline.store.records import CHANNEL, DeliveryRecord, initial, parse_record
+from pipeline.store.records import CHANNEL, LETTER, DeliveryRecord, initial, parse_record
 from pipeline.store.scripts import Scripts, texts
 from pipeline.vault import Vault
 
@@ -104,12 +104,12 @@ async def stage(
     opened = await ledger.campaigns.begin(campaign.id, nonce, expected_rows=100)
     assert isinstance(opened, Staging), opened
     rows = deliveries = 0
+    size = max(len(batch) for batch in batches)
     for number, batch in enumerate(batches, start=1):
-        plan = plan_of(campaign, batch)
-        assert await ledger.campaigns.stage(opened, number, batch, rows, plan) is None
+        plan, first = plan_of(campaign, batch), (number - 1) * size
+        assert await ledger.campaigns.stage(opened, number, batch, first, plan) is None
         rows += len(batch)
         deliveries += _planned(campaign, plan)
-    size = max(len(batch) for batch in batches)
     return opened, Totals(
         recipients=rows,
         deliveries=deliveries,
@@ -254,24 +254,31 @@ async def recount(ledger: Ledger, serial: str) -> Counted:
 
 def _count_batch(found: Counted, number: int, fields: dict[str, str]) -> None:
     counters, size = found.counters, len(fields["plan"])
+    ordered = int(fields.get("qty", size))  # some people of a dead order moved on
     people = [found.records[number, index] for index in range(size)]
     counters["b:" + fields["st"]] += 1
     if fields["st"] == "held":
         counters["h:" + fields["why"]] += 1
     for deliveries in people:
-        counters["p:" + _person({d.status for d in deliveries})] += 1
+        counters["p:" + _person(deliveries)] += 1
         counters.update(f"d:{d.status.value}" for d in deliveries)
+        counters["d:uncertain:forgotten"] += sum(
+            d.status is DeliveryStatus.UNCERTAIN and d.code == "forgotten" for d in deliveries
+        )
+        tried = [d for d in deliveries if d.status is not DeliveryStatus.PENDING]
+        counters.update(f"c:{LETTER[d.channel]}:{d.status.value}" for d in tried)
     if "oid" in fields:
-        counters["l:ordered"] += size
+        counters["l:ordered"] += ordered
+        counters["l:missing"] += int(fields.get("missing", 0))
     if "tf" in fields:
         counters["l:received"] += size
-        spare = size if "spare" in fields else _never_started(people, fields["st"])
+        gone = {int(pair.partition(":")[0]) for pair in fields.get("gone", "").split()}
+        known = [people[index] for index in range(size) if index not in gone]
+        spare = len(known) if "spare" in fields else _never_started(known, fields["st"])
         counters["l:spare"] += spare
         counters["l:assigned"] += size - spare
     elif "oid" in fields:
-        missing = int(fields.get("missing", 0))
-        counters["l:missing"] += missing
-        counters["l:awaited"] += size - missing
+        counters["l:awaited"] += ordered - int(fields.get("missing", 0))
 
 
 def _never_started(people: Sequence[tuple[DeliveryRecord, ...]], state: str) -> int:
@@ -280,16 +287,19 @@ def _never_started(people: Sequence[tuple[DeliveryRecord, ...]], state: str) -> 
     return sum(1 for deliveries in people if not any(d.attempt for d in deliveries))
 
 
-def _person(statuses: set[DeliveryStatus]) -> str:
+def _person(deliveries: Sequence[DeliveryRecord]) -> str:
+    left = {DeliveryStatus.SKIPPED, DeliveryStatus.UNCERTAIN}
+    excused = [d for d in deliveries if d.code == "forgotten" and d.status in left]
+    statuses = {d.status for d in deliveries if d not in excused}
     if statuses & {DeliveryStatus.SENT, DeliveryStatus.DELIVERED}:
         return "reached"
     if statuses & OPEN:
         return "open"
-    return "reached" if DeliveryStatus.SUPPRESSED in statuses else "not_reached"
+    return "reached" if excused or DeliveryStatus.SUPPRESSED in statuses else "not_reached"
 
 
 OPEN = {DeliveryStatus.PENDING, DeliveryStatus.SENDING, DeliveryStatus.UNCERTAIN}
-_COUNTED = ("d:", "p:", "b:", "l:", "h:")
+_COUNTED = ("d:", "c:", "p:", "b:", "l:", "h:")
 _STANDS = {"planned": {"o"}, "ordered": {"r"}, "fulfilled": {"s"}, "held": {"h", "r"}}
 
 

@@ -104,6 +104,7 @@ async def test_the_document_is_the_one_that_others_rely_on(ledger: Ledger) -> No
             "cancelled": 0,
         },
         "finished_at": None,
+        "purged_at": None,
     }
 
 

@@ -11,6 +11,7 @@ from pipeline.batch import Lane, Unit
 from pipeline.errors import AbandonedError, ClaimcastError
 from pipeline.leases import Lease, Leases
 from pipeline.units import Units
+from pipeline.vault import SealError
 from tests.pipeline.ledger import Ledger, a_campaign, assert_sound, make_due, pump, submit
 
 Work = Callable[[Lease], Awaitable[None]]
@@ -106,3 +107,32 @@ async def test_an_outage_at_the_claim_is_left_to_the_dispatch(ledger: Ledger) ->
     await units.run(unit)
     await make_due(ledger, unit.serial)
     assert len(await pump(ledger)) == 1
+
+
+async def test_what_cannot_be_opened_is_left_to_those_who_have_the_key(ledger: Ledger) -> None:
+    unit, missing = await a_unit(ledger), list[str]()
+
+    async def missing_keys() -> list[str]:
+        return missing
+
+    async def work(_: Lease) -> None:
+        msg = "rows:1:1 cannot be decrypted"
+        raise SealError(msg)
+
+    units = Units(
+        leases=Leases(ledger.batches, 30),
+        batches=ledger.batches,
+        stages={Lane.ORDER: Stage(work)},
+        missing_keys=missing_keys,
+    )
+    await units.run(unit)
+    assert units.unfit is None, "a damaged blob is no reason to stop"
+
+    await make_due(ledger, unit.serial)
+    missing.append("1a2b3c4d")
+    (unit,) = await pump(ledger)
+    await units.run(unit)
+    assert "1a2b3c4d" in str(units.unfit)
+    await make_due(ledger, unit.serial)
+    assert [each.batch for each in await pump(ledger)] == [1]
+    await assert_sound(ledger, unit.serial)

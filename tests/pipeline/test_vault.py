@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import InputError
-from pipeline.vault import SealError, Vault
+from pipeline.vault import SealError, Vault, is_sealed, mark
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 VAULT = Vault([OLD], digest_key=b"d" * 32)
@@ -62,3 +62,30 @@ def test_digests_depend_on_purpose_data_and_key() -> None:
     assert VAULT.digest("link", b"x", 12) == VAULT.digest("link", b"x", 12)
     assert len(VAULT.digest("link", b"x", 12)) == 12
     assert other.open(VAULT.seal(b"x", "p"), "p") == b"x", "only the digests differ"
+
+
+@given(plain=st.binary(max_size=500))
+def test_a_blob_says_which_key_opens_it_and_moves_to_the_first(plain: bytes) -> None:
+    sealed, both = VAULT.seal(plain, "links:1:1"), Vault([NEW, OLD])
+    assert is_sealed(sealed)
+    assert (both.position(sealed), VAULT.position(sealed)) == (1, 0)
+    moved = both.reseal(sealed)
+    assert (both.position(moved), VAULT.position(moved)) == (0, None)
+    assert Vault([NEW]).open(moved, "links:1:1") == plain
+    assert mark(moved) != mark(sealed)
+
+
+def test_what_no_key_opens_cannot_be_moved() -> None:
+    with pytest.raises(SealError):
+        Vault([NEW]).reseal(VAULT.seal(b"x", "p"))
+
+
+@pytest.mark.parametrize("value", [b"", b"7", b"\x80", b"{}", b"\x80" + b"x" * 80])
+def test_what_is_in_clear_is_not_taken_for_a_blob(value: bytes) -> None:
+    assert not is_sealed(value)
+
+
+def test_fingerprints_name_keys_in_their_order_and_do_not_show_them() -> None:
+    assert Vault([NEW, OLD]).fingerprints == Vault([NEW]).fingerprints + VAULT.fingerprints
+    assert len(set(Vault([NEW, OLD]).fingerprints)) == 2
+    assert all(len(found) == 8 and found not in NEW + OLD for found in VAULT.fingerprints)

@@ -145,10 +145,12 @@ def test_the_tally_of_an_untouched_batch_counts_first_channels_only() -> None:
         number=1,
         fields={"st": "planned", "plan": "321"},
         ledger={},
+        earlier={},
         lanes=(Lane.ORDER,),
         rows=None,
         links=None,
         evidence=None,
+        resends={},
     )
     ground = Ground(channels=list(ChannelName), mode="first", cancelled=False)
     assert tally(Entry.read(stored, ground)) == {"b:planned": 1, "d:pending": 3, "p:open": 3}

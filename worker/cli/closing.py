@@ -102,7 +102,8 @@ async def closing(app: App, serial: str, *, program: str = "claimcast") -> Closi
         codes, place = await _causes(app, snapshot)
     definition = await app.campaigns.definition(serial)
     recipients = await app.campaigns.recipients(serial, place[0])
-    example = recipients[place[1]].id
+    # Everybody of a batch may have moved to another one, after a dead order.
+    example = recipients[place[1]].id if recipients else "@"
     return Closing(
         snapshot=snapshot,
         name=definition.name,

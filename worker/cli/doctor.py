@@ -1,9 +1,12 @@
 """The command `doctor`: what of the set-up works, and what to do about what does not."""
 
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import click
 from pydantic import BaseModel, SecretStr
@@ -11,11 +14,13 @@ from pydantic import BaseModel, SecretStr
 from config.errors import ConfigError
 from config.settings import Settings
 from config.variables import DELIMITER, PREFIX
+from pipeline import notices
 from pipeline.campaign import Campaign
 from pipeline.errors import (
     BlockedError,
     ClaimcastError,
     CredentialsError,
+    DeliveryError,
     RefusedError,
     RewardsError,
     UnavailableError,
@@ -29,6 +34,7 @@ from worker.app import App, Rewards, open_app, open_channels, open_rewards
 from worker.cli.campaigns import times
 from worker.cli.entry import BAD_INPUT, OK, UNREACHABLE, command, settings
 from worker.cli.overview import surroundings
+from worker.tellers import URL, Teller, open_tellers
 
 _PRIVATE = frozenset({"email", "username", "account_sid"})
 
@@ -52,18 +58,23 @@ class Line:
     required=False,
     type=click.Path(path_type=Path),
 )
+@click.option("--alert", is_flag=True, help="Send a test alert to where alerts go.")
 @command
-async def doctor(campaign_file: Path | None) -> int:
-    """Try configuration, Redis, keys, rewards API and mail server; nothing is sent or ordered."""
+async def doctor(campaign_file: Path | None, *, alert: bool) -> int:
+    """
+    Try configuration, Redis, keys, rewards API, channels and where alerts go.
+
+    Nothing is ordered, and nothing is sent but, with --alert, a test alert.
+    """
     codes = set()
-    async for line in _lines(campaign_file):
+    async for line in _lines(campaign_file, alert=alert):
         click.echo(str(line))
         codes.add(line.code)
     # What is configured wrongly has to be mended before anything can be reached.
     return BAD_INPUT if BAD_INPUT in codes else max(codes)
 
 
-async def _lines(campaign_file: Path | None) -> AsyncIterator[Line]:
+async def _lines(campaign_file: Path | None, *, alert: bool) -> AsyncIterator[Line]:
     try:
         found = settings()
     except ConfigError as error:
@@ -80,6 +91,8 @@ async def _lines(campaign_file: Path | None) -> AsyncIterator[Line]:
         if campaign is not None:
             yield Line("campaign", f'{campaign_file.name} is campaign "{campaign.id}"')
     async for line in _connections(found, campaign):
+        yield line
+    async for line in _alerts(found, trial=alert):
         yield line
 
 
@@ -115,6 +128,9 @@ def _set(group: BaseModel, prefix: str) -> Iterator[tuple[str, str]]:
             yield from _set(value, name + DELIMITER)
         elif isinstance(value, SecretStr) or field in _PRIVATE:
             yield name, "set"
+        elif field == "url" and value is not None:
+            place = urlsplit(value)  # only where it is: some keep a token in the path
+            yield name, f"{place.scheme}://{place.netloc}/…"
         elif value is not None:
             yield name, ",".join(value) if isinstance(value, tuple) else str(value)
 
@@ -125,10 +141,12 @@ async def _redis(app: App) -> Line:
     around = await surroundings(app)
     kind = "embedded" if app.settings.redis.url is None else "outside"
     unsafe = ", accepted although unsafe" if app.settings.unsafe_redis else ""
+    rotating = await app.keyring.sealed_with() - set(app.vault.fingerprints[:1])
+    open_still = "; run `claimcast rekey` before a key is dropped" if rotating else ""
     return Line(
         "redis, keys",
         f"the {kind} server ({version}) keeps what it acknowledges{unsafe}, the keys open its"
-        f" data, {times(around.workers, 'worker')} alive",
+        f" data{open_still}, {times(around.workers, 'worker')} alive",
     )
 
 
@@ -174,6 +192,31 @@ async def _channel(channel: Channel) -> Line:
         action = f" {reason.remedy('CAMPAIGN')}" if reason is not None else ""
         code = BAD_INPUT if error.fatal else UNREACHABLE
         return Line(channel.name, f"{error}.{action}", code)
+
+
+async def _alerts(found: Settings, *, trial: bool) -> AsyncIterator[Line]:
+    try:
+        async with open_tellers(found) as tellers:
+            for teller in tellers:
+                yield await _alert(teller, trial=trial)
+            if trial and not tellers:
+                names = "CLAIMCAST_ALERT__URL and __SECRET, or CLAIMCAST_ALERT__EMAIL"
+                yield Line("alerts", f"nobody is told of anything: set {names}", BAD_INPUT)
+    except ClaimcastError as error:
+        yield Line("alerts", str(error), _code(error))
+
+
+async def _alert(teller: Teller, *, trial: bool) -> Line:
+    subject = f"alerts, {teller.name}"
+    try:
+        if not trial:
+            return Line(subject, await teller.channel.check())
+        await teller.tell(notices.trial(str(uuid4()), round(time.time() * 1000)))
+        return Line(subject, "a test alert was taken")
+    except DeliveryError as error:
+        names = " and __SECRET" if teller.name == URL else " and the mail server"
+        words = f"{error}: check CLAIMCAST_ALERT__{teller.name.upper()}{names}"
+        return Line(subject, words, UNREACHABLE)
 
 
 def _unconfigured(name: ChannelName) -> str:

@@ -19,6 +19,7 @@ from worker.cli.campaigns import times
 _ALIVE_SECONDS = 15.0  # three heartbeats
 _LANES = {"o": "ordering", "r": "reading orders", "s": "sending"}
 _SHOWN = 5
+_LOOK = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,10 @@ async def view(app: App, serial: str) -> View:
 
 
 async def _held_batches(app: App, serial: str) -> dict[str, list[int]]:
-    numbers = [int(number) for number in await app.redis.zrange(f"cc:{serial}:due:h", 0, 99)]
+    # An overdue order is read on, and no other is looked at again so late.
+    waiting = await app.redis.zrange(f"cc:{serial}:due:h", 0, _LOOK - 1)
+    waiting += await app.redis.zrange(f"cc:{serial}:due:r", 0, _LOOK - 1, desc=True)
+    numbers = [int(number) for number in waiting]
     async with app.redis.pipeline(transaction=False) as pipe:
         for number in numbers:
             pipe.hget(f"cc:{serial}:b:{number}", "why")

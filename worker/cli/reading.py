@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import click
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.status import as_json, ended
+from pipeline.status import as_json, ended, iso
 from pipeline.timeline import Timelines
 from worker.app import App, open_app
 from worker.cli.campaigns import found_campaign, times
@@ -72,7 +72,10 @@ async def _look_at(app: App, campaign: str | None) -> Look:
 
 async def _one(app: App, serial: str) -> tuple[RenderableType, bool]:
     shown = await view(app, serial)
-    return campaign_table(shown), ended(shown.snapshot)
+    table = campaign_table(shown)
+    if purged := shown.snapshot.number("purged"):
+        table = Group(table, Text(f"People and links were purged on {iso(purged)}."))
+    return table, ended(shown.snapshot)
 
 
 async def _all(app: App) -> tuple[RenderableType, bool]:
@@ -119,22 +122,36 @@ def _person(document: dict[str, Any]) -> RenderableType:
         "place": f"batch {document['batch']}, position {document['position']}",
         "batch": document["batch_state"] + reason,
         "order": f"{document['order_id'] or 'none'} ({document['po_number'] or 'no PO number'})",
-        "link": document["link_ref"] or "none yet",
+        "link": document["link_ref"] or ("removed" if _removed(document) else "none yet"),
     }
+    if removed := _removed(document):
+        facts["removed"] = removed
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in facts.items():
         table.add_row(name, Text(value))
-    for delivery in document["deliveries"]:
+    for delivery in document["earlier"] + document["deliveries"]:
         table.add_row(delivery["channel"], Text(_delivery(delivery)))
     return table
+
+
+def _removed(document: dict[str, Any]) -> str:
+    """Return a clause on what is not there any more; empty if everything is."""
+    if forgotten := document["forgotten_at"]:
+        return f"forgotten on {forgotten}: name, addresses, variables and link are gone"
+    if purged := document["purged_at"]:
+        return f"purged with the whole campaign on {purged}"
+    return ""
 
 
 def _delivery(delivery: dict[str, Any]) -> str:
     words = f"{delivery['status']}, {times(delivery['attempts'], 'attempt')}"
     if delivery["code"]:
         words += f", {delivery['meaning']} ({delivery['code']})"
+    if delivery["generation"] > 1:
+        to = delivery["address"] or "an address that was removed"
+        words = f"generation {delivery['generation']} to {to}: {words}"
     if delivery["next_attempt_at"]:
         words += f", next attempt from {delivery['next_attempt_at']}"
     return words

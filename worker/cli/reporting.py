@@ -10,6 +10,7 @@ from pipeline.audit import Action
 from pipeline.errors import InputError
 from pipeline.remote import OrderComparison
 from pipeline.report import Report, Reveal, write_report
+from pipeline.status import iso
 from pipeline.store.campaigns import Snapshot
 from pipeline.verify import Findings, Verifier
 from worker.app import App, open_app, open_rewards
@@ -52,6 +53,9 @@ async def report(
         raise InputError(msg)
     async with open_app(settings()) as app:
         snapshot = await found_campaign(app, campaign)
+        if reveal and snapshot.text("purging"):
+            msg = f'The links and addresses of campaign "{campaign}" were purged.'
+            raise InputError(msg)
         if reveal:
             await _record(app, snapshot.campaign_id, reveal)
         rows = Report(app.redis, app.vault, reveal).rows(snapshot.serial, snapshot.batch_count)
@@ -119,6 +123,11 @@ def _tell(findings: Findings, snapshot: Snapshot, *, remote: bool) -> None:
         f"ordered for {findings.value}{asked}: "
         f"{times(findings.count, 'violation') if findings.count else 'every invariant holds'}."
     )
+    if findings.purged_ms:
+        say(
+            f"People and links were purged on {iso(findings.purged_ms)}: "
+            "checked was what is left, the ledger, its counters and the orders."
+        )
     if not findings.compared:
         say(
             "The counters were not compared: the campaign moved on during every count. "

@@ -92,6 +92,7 @@ async def cancel(campaign: str, *, yes: bool) -> int:
 @click.option("--uncertain", is_flag=True, help="Messages that may or may not have arrived.")
 @click.option("--held", is_flag=True, help="Batches that are held.")
 @click.option("--adopt", is_flag=True, help="With --held: take orders found under our PO numbers.")
+@actor_option
 @command
 async def retry(campaign: str, *, failed: bool, uncertain: bool, held: bool, adopt: bool) -> int:
     """Try again what only a person can move; people keep their links."""
@@ -102,6 +103,7 @@ async def retry(campaign: str, *, failed: bool, uncertain: bool, held: bool, ado
         if snapshot.text("can"):
             msg = f'Campaign "{campaign}" was cancelled, and that is final.'
             raise InputError(msg)
+        await _record(app, campaign, wanted)
         moved, freed = await _retry(app, snapshot, wanted)
         if not snapshot.text("pau"):
             # A retry says that the cause is mended, so what it blocked goes on too.
@@ -124,6 +126,17 @@ def _check_flags(*, failed: bool, uncertain: bool, held: bool, adopt: bool) -> N
     if not (failed or uncertain or held):
         msg = "Say what to retry: --failed, --uncertain, --held, or several of them."
         raise click.UsageError(msg)
+
+
+async def _record(app: App, campaign: str, wanted: Wanted) -> None:
+    await app.audit.add(
+        Action.ADOPT if wanted.adopt else Action.RETRY,
+        actor=actor(),
+        campaign=campaign,
+        failed=wanted.failed,
+        uncertain=wanted.uncertain,
+        held=wanted.held,
+    )
 
 
 async def _retry(app: App, snapshot: Snapshot, wanted: Wanted) -> tuple[int, int]:

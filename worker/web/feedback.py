@@ -1,6 +1,7 @@
 """What came back about a message, put where it counts: the ledger and the suppression list."""
 
 from pipeline.errors import BlockedError
+from pipeline.generations import address_of
 from pipeline.models import FactKind
 from pipeline.store.deliveries import Fact
 from pipeline.tokens import Target
@@ -15,7 +16,14 @@ class Feedback:
 
     async def record(self, target: Target, kind: FactKind, code: str) -> bool:
         """Record a fact about the attempt that *target* names; False if it changed nothing."""
-        fact = Fact(target.index, target.channel, target.attempt, kind, code)
+        fact = Fact(
+            target.index,
+            target.channel,
+            target.attempt,
+            kind,
+            code,
+            generation=target.generation,
+        )
         return bool(await self._app.deliveries.record({(target.serial, target.batch): [fact]}))
 
     async def provider_failed(self, target: Target, error: BlockedError) -> None:
@@ -37,7 +45,7 @@ class Feedback:
         # Purged data leaves tokens behind that were valid.
         if not await self._app.redis.exists(f"cc:{target.serial}:r:{target.batch}"):
             return ""
-        recipients = await self._app.campaigns.recipients(target.serial, target.batch)
-        if target.index >= len(recipients):
+        people = await self._app.campaigns.people(target.serial, target.batch)
+        if target.index >= len(people):
             return ""
-        return recipients[target.index].address(target.channel)
+        return address_of(*people[target.index], target.channel, target.generation)

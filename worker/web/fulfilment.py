@@ -65,7 +65,7 @@ class Wakes:
             # What is asked from here on may come too late for this wake.
             self._asked.discard(key)
             try:
-                await self._batches.wake(*key)
+                await self._batches.wake(*key, complete=True)
             except (RedisError, OSError) as error:
                 self._asked.add(key)
                 log.warning("batch.not_woken", batch=key[1], error=type(error).__name__)

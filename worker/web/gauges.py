@@ -6,23 +6,31 @@ from collections.abc import Iterable, Mapping, Sequence
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
+from pipeline.models import DeliveryStatus
 from pipeline.status import campaign_state
 from pipeline.store.campaigns import Snapshot
 from pipeline.store.records import CHANNEL
 from worker.app import App
+from worker.web.counters import counters
 from worker.web.readings import LANES, MOST_CAMPAIGNS, Fleet, Standing, read_campaigns, read_fleet
 
+_TRIED = tuple(status for status in DeliveryStatus if status is not DeliveryStatus.PENDING)
 
-async def read_gauges(app: App) -> list[Metric]:
+
+async def read_metrics(app: App) -> list[Metric]:
     """
-    Return every gauge of the installation.
+    Return every gauge of the installation, and what its workers counted.
 
     Of more than 500 campaigns the newest are counted, and how many are not is a gauge too.
     Raises RedisError or OSError.
     """
     fleet = await read_fleet(app)
     standings, queued = await read_campaigns(app, fleet)
-    return [*_fleet_gauges(fleet, queued), *_campaign_gauges(fleet, standings)]
+    return [
+        *_fleet_gauges(fleet, queued),
+        *_campaign_gauges(fleet, standings),
+        *counters(fleet.counted),
+    ]
 
 
 def _fleet_gauges(fleet: Fleet, queued: int) -> list[Metric]:
@@ -30,6 +38,7 @@ def _fleet_gauges(fleet: Fleet, queued: int) -> list[Metric]:
         _gauge(
             "claimcast_workers", "Workers that gave a sign of life in 15 s", len(fleet.workers)
         ),
+        _gauge("claimcast_leases", "Batches that live workers work on", fleet.leases),
         _gauge("claimcast_suppressed_addresses", "Addresses nobody writes to", fleet.suppressed),
         _gauges(
             "claimcast_queue_jobs",
@@ -50,7 +59,7 @@ def _fleet_gauges(fleet: Fleet, queued: int) -> list[Metric]:
             {channel: failures for channel, (failures, _) in fleet.breakers.items()},
         ),
         _gauges(
-            "claimcast_permit_wait_seconds",
+            "claimcast_next_permit_seconds",
             "Until a rate limit gives the next permit",
             "limit",
             fleet.permits,
@@ -77,6 +86,11 @@ def _campaign_gauges(fleet: Fleet, standings: Sequence[Standing]) -> list[Metric
     return [
         _gauges("claimcast_campaigns", "Campaigns by state", "state", states),
         _deliveries(snapshots),
+        _gauge(
+            "claimcast_deliveries_pending",
+            "Deliveries that wait for their turn, over whatever channel",
+            sum(snapshot.number("d:pending") for snapshot in snapshots),
+        ),
         _gauges("claimcast_people", "Recipients by outcome", "state", people),
         _gauges("claimcast_links", "Claim links", "state", links),
         _gauges("claimcast_batches", "Batches by state", "state", batches),
@@ -86,20 +100,17 @@ def _campaign_gauges(fleet: Fleet, standings: Sequence[Standing]) -> list[Metric
 
 
 def _deliveries(snapshots: Sequence[Snapshot]) -> Metric:
-    """Return the deliveries by status, and by the channels of their campaign."""
+    """Return the deliveries that were tried, by channel and status."""
     family = GaugeMetricFamily(
         "claimcast_deliveries",
-        "Deliveries by status, and by the channels that their campaign uses",
-        labels=["channels", "status"],
+        "Deliveries that were tried, by channel and status",
+        labels=["channel", "status"],
     )
-    by_channels: dict[str, list[Mapping[str, int]]] = {}
-    for snapshot in snapshots:
-        letters = snapshot.text("channels") or ""
-        words = "+".join(sorted(CHANNEL[letter] for letter in letters))
-        by_channels.setdefault(words, []).append(snapshot.deliveries())
-    for words, counts in by_channels.items():
-        for status, number in _sums(counts).items():
-            family.add_metric([words, status], number)
+    letters = {letter for found in snapshots for letter in found.text("channels") or ""}
+    for letter in sorted(letters):
+        for status in _TRIED:
+            number = sum(found.number(f"c:{letter}:{status}") for found in snapshots)
+            family.add_metric([CHANNEL[letter], status], number)
     return family
 
 

@@ -1,12 +1,13 @@
 """What Prometheus reads: what this process received, and where the whole installation stands."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Metric, ProcessCollector, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Metric, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 from redis import RedisError
@@ -15,7 +16,7 @@ from starlette.responses import Response
 
 from pipeline.clock import uptime
 from worker.app import App
-from worker.web.gauges import read_gauges
+from worker.web.gauges import read_metrics
 
 log = structlog.get_logger()
 
@@ -26,19 +27,24 @@ WebhookKind = Literal["fulfilment", "twilio", "inbound", "unsubscribe", "bounce"
 WebhookResult = Literal["taken", "ignored", "refused", "unknown_token", "bad_signature"]
 
 
-class Webhooks:
+class Webhooks(Collector):
     """Counts what came in, by kind and result; both are words of ours, never of a sender."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._counter = Counter(
-            "claimcast_webhooks",
-            "Webhooks received by this process",
-            ["kind", "result"],
-            registry=registry,
-        )
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[WebhookKind, WebhookResult]] = Counter()
 
     def count(self, kind: WebhookKind, result: WebhookResult) -> None:
-        self._counter.labels(kind, result).inc()
+        self._counts[kind, result] += 1
+
+    def collect(self) -> Iterable[Metric]:
+        family = CounterMetricFamily(
+            "claimcast_webhooks",
+            "Webhooks received by this process since it started",
+            labels=["kind", "result"],
+        )
+        for labels, number in self._counts.items():
+            family.add_metric(labels, number)
+        return [family]
 
 
 class _Installation(Collector):
@@ -66,7 +72,8 @@ class Metrics:
         ProcessCollector(registry=self._registry)
         self._reading = asyncio.Lock()
         self._read_at = -_FRESH_SECONDS
-        self.webhooks = Webhooks(self._registry)
+        self.webhooks = Webhooks()
+        self._registry.register(self.webhooks)
 
     async def show(self, request: Request) -> Response:  # noqa: ARG002 - Starlette's signature
         async with self._reading:
@@ -78,7 +85,7 @@ class Metrics:
     async def _gauges(self) -> list[Metric]:
         try:
             async with asyncio.timeout(_READ_SECONDS):
-                found = await read_gauges(self._app)
+                found = await read_metrics(self._app)
         except (RedisError, OSError) as error:
             log.warning("metrics.not_read", error=type(error).__name__)
             return [_up(0)]

@@ -7,13 +7,15 @@ from pipeline.batch import Lane
 from pipeline.models import BatchState, ChannelName, DeliveryStatus
 from pipeline.reasons import REASONS
 from pipeline.store.campaigns import Snapshot
-from pipeline.suppression import _BUCKETS
+from pipeline.store.records import LETTER
+from pipeline.suppression import BUCKETS
+from worker import stats
 from worker.app import App
 
 MOST_CAMPAIGNS = 500
 _ALIVE_SECONDS = 15.0  # three heartbeats of a worker
 _QUEUE = "claimcast"
-_LIMITS = ("orders", "reads", *ChannelName)
+LIMITS = ("orders", "reads", *(channel.value for channel in ChannelName))
 
 LANES = {Lane.ORDER: "order", Lane.READ: "read", Lane.SEND: "send"}
 _HOLDS = tuple(reason.code for reason in REASONS.values() if reason.kind == "hold")
@@ -23,6 +25,7 @@ _FIELDS = [
     *("channels", "can", "fin", "pau", "start", "sub"),
     *(f"blk:{lane}" for lane in LANES),
     *(f"d:{status}" for status in DeliveryStatus),
+    *(f"c:{letter}:{status}" for letter in LETTER.values() for status in DeliveryStatus),
     *(f"b:{state}" for state in BatchState),
     *(f"p:{name}" for name in _PEOPLE),
     *(f"l:{name}" for name in _LINKS),
@@ -42,6 +45,8 @@ class Fleet:
     breakers: Mapping[ChannelName, tuple[int, float]]
     permits: Mapping[str, float]
     suppressed: int
+    leases: int
+    counted: Mapping[str, float]
 
     def campaigns(self) -> list[str]:
         """Return the campaigns that are counted: the active ones first, then the newest."""
@@ -66,6 +71,7 @@ class Standing:
 
 
 async def read_fleet(app: App) -> Fleet:
+    counted, leases = await stats.totals(app.redis), await stats.leases(app.redis)
     async with app.redis.pipeline(transaction=False) as pipe:
         pipe.time()
         pipe.zrange("cc:active", 0, -1)
@@ -74,21 +80,22 @@ async def read_fleet(app: App) -> Fleet:
         pipe.zcard(_QUEUE)
         for channel in ChannelName:
             pipe.hmget(f"cc:breaker:{channel}", ["failures", "until"])
-        for name in _LIMITS:
+        for name in LIMITS:
             pipe.hmget(f"cc:gcra:{name}", ["next", "hush"])
-        for bucket in range(_BUCKETS):
+        for bucket in range(BUCKETS):
             pipe.hlen(f"cc:suppressed:{bucket}")
         (seconds, micros), active, ids, workers, submits, *rest = await pipe.execute()
     now = seconds + micros / 1e6
     breakers, rest = rest[: len(ChannelName)], rest[len(ChannelName) :]
-    permits, sizes = rest[: len(_LIMITS)], rest[len(_LIMITS) :]
+    permits, sizes = rest[: len(LIMITS)], rest[len(LIMITS) :]
     running = [serial.decode() for serial in active]
+    alive = [name.decode() for name, beat in workers if beat > now - _ALIVE_SECONDS]
     known = sorted({serial.decode() for serial in ids} - set(running), key=int, reverse=True)
     return Fleet(
         now=now,
         active=running,
         finished=known,
-        workers=[name.decode() for name, beat in workers if beat > now - _ALIVE_SECONDS],
+        workers=alive,
         submits=submits,
         breakers={
             channel: (int(failures or 0), max(0.0, int(until or 0) / 1e3 - now))
@@ -96,9 +103,11 @@ async def read_fleet(app: App) -> Fleet:
         },
         permits={
             name: max(0.0, max(int(moment or 0) for moment in moments) / 1e6 - now)
-            for name, moments in zip(_LIMITS, permits, strict=True)
+            for name, moments in zip(LIMITS, permits, strict=True)
         },
         suppressed=sum(sizes),
+        leases=sum(leases.get(name, 0) for name in alive),
+        counted=counted,
     )
 
 

@@ -12,7 +12,9 @@ if not c.cancelled or not holds(batch, token) then
 end
 local plan, deltas, unsent = redis.call('HGET', batch, 'plan'), {}, 0
 for index = 0, #plan - 1 do
-  local deliveries, started = load(c, ledger, plan, index), false
+  -- Who was resent has had the link before, whatever became of the last generation.
+  local started = redis.call('HEXISTS', earlier_key(serial, number), index) == 1
+  local deliveries = load(c, ledger, plan, index)
   tally(deltas, deliveries, -1)
   for _, d in ipairs(deliveries) do
     if d.status == 'p' or d.status == 'u' or d.status == 'i' then

@@ -18,7 +18,7 @@ if not state or not redis.call('ZSCORE', due_key(serial, lane), number) then
   return false
 end
 local c = campaign_facts(serial)
-if not c.t0 or (c.paused and not c.cancelled) then
+if not c.t0 or c.purged or (c.paused and not c.cancelled) then
   return false
 end
 
@@ -39,7 +39,7 @@ redis.call('ZADD', due_key(serial, lane), digits(now + lease), number)
 
 local ledger = ledger_key(serial, number)
 if lane == 's' then
-  local deltas = {}
+  local deltas, gone = {}, forgotten_in(batch)
   local fields = redis.call('HGETALL', ledger)
   for i = 1, #fields, 2 do
     if string.find(fields[i + 1], 'i', 1, true) then
@@ -50,6 +50,9 @@ if lane == 's' then
         if d.status == 'i' then
           d.status, d.after, d.code = 'u', math.max(0, now - c.t0 - d.at), 'worker_lost'
         end
+      end
+      if gone[tonumber(fields[i])] then
+        close_off(deliveries)
       end
       tally(deltas, deliveries, 1)
       redis.call('HSET', ledger, fields[i], format(deliveries))

@@ -35,6 +35,10 @@ end
 local function campaign_key(serial) return 'cc:' .. serial end
 local function batch_key(serial, batch) return 'cc:' .. serial .. ':b:' .. batch end
 local function ledger_key(serial, batch) return 'cc:' .. serial .. ':d:' .. batch end
+-- The deliveries of earlier generations, as they stood when they were resent: same format, not counted.
+local function earlier_key(serial, batch) return 'cc:' .. serial .. ':g:' .. batch end
+-- Per recipient, sealed: which generation of which channel went to which address (generations.py).
+local function resends_key(serial, batch) return 'cc:' .. serial .. ':a:' .. batch end
 local function due_key(serial, lane) return 'cc:' .. serial .. ':due:' .. lane end
 
 -- Counters -------------------------------------------------------------------------------------
@@ -107,10 +111,17 @@ local function all_zero(campaign, fields)
   return true
 end
 
+-- What is uncertain of people who were forgotten stays so for ever.
+local function nothing_open(campaign)
+  local uncertain = redis.call('HMGET', campaign, 'd:uncertain', 'd:uncertain:forgotten')
+  return tonumber(uncertain[1] or 0) == tonumber(uncertain[2] or 0)
+    and all_zero(campaign, { 'd:pending', 'd:sending' })
+end
+
 -- Finished is what the counters say, never "no more rows came".
 local function finish_if_done(campaign, serial, cancelled)
   if all_zero(campaign, { 'b:planned', 'b:ordered', 'b:fulfilled', 'b:held' })
-    and (cancelled or all_zero(campaign, { 'd:pending', 'd:sending', 'd:uncertain' })) then
+    and (cancelled or nothing_open(campaign)) then
     redis.call('HSETNX', campaign, 'fin', digits(now_ms()))
     redis.call('ZREM', 'cc:active', serial)
   end
@@ -211,12 +222,41 @@ end
 -- What the campaign looks like to the scripts that change deliveries.
 local function campaign_facts(serial)
   local campaign = campaign_key(serial)
-  local found = redis.call('HMGET', campaign, 'channels', 'mode', 'resend', 't0', 'pau', 'can')
+  local found = redis.call(
+    'HMGET', campaign, 'channels', 'mode', 'resend', 't0', 'pau', 'can', 'purging')
   return {
     key = campaign, channels = found[1], mode = found[2], resend = found[3],
     t0 = tonumber(found[4]), paused = found[5] == '1', cancelled = found[6] ~= false,
+    -- Addresses and links are going, or gone: nothing is sent any more.
+    purged = found[7] ~= false,
   }
 end
+
+-- The people of a batch who were forgotten: {[index] = when, in ms since the epoch}, and how many. The
+-- field `gone` holds `index:when`, joined by blanks; it only ever grows, so the number tells whether
+-- somebody was forgotten meanwhile.
+local function forgotten_in(batch)
+  local gone, number = {}, 0
+  for index, at in string.gmatch(redis.call('HGET', batch, 'gone') or '', '(%d+):(%d+)') do
+    gone[tonumber(index)] = tonumber(at)
+    number = number + 1
+  end
+  return gone, number
+end
+
+-- Let nothing more be sent to somebody who was forgotten, whatever becomes of earlier attempts.
+local function close_off(deliveries)
+  for _, d in ipairs(deliveries) do
+    if d.status == 'p' or (d.status == 'k' and d.code == 'retry') then
+      d.status, d.code = 'k', 'forgotten'
+    elseif d.status == 'u' then
+      d.code = 'forgotten'
+    end
+  end
+end
+
+-- An uncertain delivery that nobody goes on with by itself: a person decides, or nobody ever.
+local LEFT = { unconfirmed = true, forgotten = true }
 
 -- The channels whose provider can be asked whether it has a message.
 local LOOKS_UP = { s = true }
@@ -224,13 +264,13 @@ local LOOKS_UP = { s = true }
 -- An uncertain delivery that is sent again by itself; after too many lost answers it no longer is.
 -- Where the provider can be asked, it is asked first, and what it has not becomes pending.
 local function resends(c, d)
-  return d.status == 'u' and d.code ~= 'unconfirmed' and not LOOKS_UP[d.channel]
+  return d.status == 'u' and not LEFT[d.code] and not LOOKS_UP[d.channel]
     and string.find(c.resend, d.channel, 1, true) ~= nil
 end
 
 -- An uncertain delivery that somebody goes on with by itself.
 local function unsettled(c, d)
-  return d.status == 'u' and d.code ~= 'unconfirmed' and (LOOKS_UP[d.channel] or resends(c, d))
+  return d.status == 'u' and not LEFT[d.code] and (LOOKS_UP[d.channel] or resends(c, d))
 end
 
 -- Reached, open or not reached: one person, whatever number of channels.
@@ -239,6 +279,8 @@ local function person(deliveries)
   for _, d in ipairs(deliveries) do
     if d.status == 's' or d.status == 'd' then
       return 'p:reached'
+    elseif (d.status == 'k' or d.status == 'u') and d.code == 'forgotten' then
+      excused = true
     elseif d.status == 'p' or d.status == 'i' or d.status == 'u' then
       open = true
     elseif d.status == 'x' then
@@ -254,6 +296,13 @@ end
 local function tally(deltas, deliveries, by)
   for _, d in ipairs(deliveries) do
     count(deltas, 'd:' .. STATUS[d.status], by)
+    if d.status == 'u' and d.code == 'forgotten' then
+      count(deltas, 'd:uncertain:forgotten', by)
+    end
+    if d.status ~= 'p' then
+      -- By channel only what was tried: what is planned may never need its channel.
+      count(deltas, 'c:' .. d.channel .. ':' .. STATUS[d.status], by)
+    end
   end
   count(deltas, person(deliveries), by)
 end

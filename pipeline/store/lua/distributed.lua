@@ -19,7 +19,7 @@ for index = 0, #plan - 1 do
       wait = math.min(wait or left, left)
     elseif d.status == 'i' then
       wait = 0
-    elseif d.status == 'u' then
+    elseif d.status == 'u' and d.code ~= 'forgotten' then
       uncertain = true
     end
   end

@@ -1,11 +1,14 @@
 -- Record, durably, that messages are about to be sent; only what is granted here may start.
 --
--- ARGV      serial, batch, token, then repeated: index, channel letter, last known attempt, and where
---           the address would stand in the suppression list (key and field; '' for no look)
+-- ARGV      serial, batch, token, version that the messages are made from, then repeated: index,
+--           channel letter, generation, last known attempt, and where the address would stand in the
+--           suppression list (key and field; '' for no look)
 --
--- Returns 'stale' if the lease is gone, 'halted' if the campaign is paused or cancelled, else one
--- attempt number per delivery (0: not granted). A suppressed
--- one is settled here, and the next channel becomes pending. A repeated call grants the same attempts again.
+-- Returns 'stale' if the lease is gone, 'halted' if the campaign is paused, cancelled or purged,
+-- 'edited' if it has another version by now, else one attempt number per delivery (0: not granted,
+-- also if it was resent since: another generation may go to another address; or forgotten). A
+-- suppressed one is settled here, and the next channel becomes pending. A repeated call grants the
+-- same attempts again.
 
 local serial, number, token = ARGV[1], ARGV[2], ARGV[3]
 local batch = batch_key(serial, number)
@@ -13,24 +16,32 @@ if not holds(batch, token) then
   return 'stale'
 end
 local c = campaign_facts(serial)
-if c.paused or c.cancelled then
+if c.paused or c.cancelled or c.purged then
   return 'halted'
 end
+local version, last = unpack(redis.call('HMGET', c.key, 'ver', 'last'))
+if version ~= ARGV[4] then
+  return 'edited'
+end
 local ledger, plan = ledger_key(serial, number), redis.call('HGET', batch, 'plan')
-local now, deltas, granted = now_ms(), {}, {}
-for i = 4, #ARGV, 5 do
+local gone = forgotten_in(batch)
+-- Never before its version began, even if the clock was set back: the time tells the version.
+local since = tonumber(redis.call('HGET', c.key, 'ver:' .. version) or 0)
+local now, deltas, granted = math.max(now_ms(), since), {}, {}
+redis.call('HSET', c.key, 'last', digits(math.max(now, tonumber(last or 0))))
+for i = 5, #ARGV, 6 do
   local index = tonumber(ARGV[i])
-  local deliveries = load(c, ledger, plan, index)
+  local deliveries = gone[index] and {} or load(c, ledger, plan, index)
   local attempt = 0
   for _, d in ipairs(deliveries) do
-    if d.channel == ARGV[i + 1] then
-      local known = tonumber(ARGV[i + 2])
+    if d.channel == ARGV[i + 1] and d.generation == tonumber(ARGV[i + 2]) then
+      local known = tonumber(ARGV[i + 3])
       if d.status == 'i' and d.attempt == known + 1 then
         attempt = d.attempt
       elseif d.attempt == known and (d.status == 'p' or resends(c, d)) then
         tally(deltas, deliveries, -1)
         local doubtful = d.status == 'u'
-        if ARGV[i + 3] ~= '' and redis.call('HEXISTS', ARGV[i + 3], ARGV[i + 4]) == 1 then
+        if ARGV[i + 4] ~= '' and redis.call('HEXISTS', ARGV[i + 4], ARGV[i + 5]) == 1 then
           d.code = 'suppressed'
           if doubtful then
             -- It may have arrived (how else did they unsubscribe?): no repeat, and no other channel.

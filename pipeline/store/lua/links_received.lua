@@ -1,23 +1,29 @@
 -- Store the links of a batch; in the same step link k becomes recipient k's.
 --
--- ARGV      serial, batch, token, sealed links, then bucket and digest of every link, in order
+-- ARGV      serial, batch, token, sealed links (nothing in the places of those who were forgotten), how
+--           many were, then bucket and digest of every link, in order
 --
 -- Returns 'stale', 'ok', or 'seen <k>' (0-based) if a link was seen in an earlier batch of any
--- campaign; then nothing is stored. In a cancelled campaign the links are spare.
+-- campaign, or 'forgotten' if somebody was forgotten meanwhile; then nothing is stored. In a
+-- cancelled campaign the links are spare, but for those of people who were forgotten.
 
 local serial, number, token = ARGV[1], ARGV[2], ARGV[3]
 local batch = batch_key(serial, number)
 if not holds(batch, token) then
   return 'stale'
 end
+local _, forgotten = forgotten_in(batch)
+if forgotten ~= tonumber(ARGV[5]) then
+  return 'forgotten'
+end
 local owner = serial .. ':' .. number
-for i = 5, #ARGV, 2 do
+for i = 6, #ARGV, 2 do
   local seen = redis.call('HGET', 'cc:links:' .. ARGV[i], ARGV[i + 1])
   if seen and seen ~= owner then
-    return 'seen ' .. (i - 5) / 2
+    return 'seen ' .. (i - 6) / 2
   end
 end
-for i = 5, #ARGV, 2 do
+for i = 6, #ARGV, 2 do
   redis.call('HSET', 'cc:links:' .. ARGV[i], ARGV[i + 1], owner)
 end
 redis.call('SET', 'cc:' .. serial .. ':k:' .. number, ARGV[4])
@@ -30,7 +36,9 @@ redis.call('HSET', batch, 'tf', digits(now_ms()))
 count(deltas, 'l:missing', -missing)
 count(deltas, 'l:awaited', missing - size)
 count(deltas, 'l:received', size)
-count(deltas, c.cancelled and 'l:spare' or 'l:assigned', size)
+local spare = c.cancelled and size - forgotten or 0
+count(deltas, 'l:spare', spare)
+count(deltas, 'l:assigned', size - spare)
 move_batch(serial, number, 'fulfilled', deltas)
 save_counts(c.key, deltas)
 if c.cancelled then

@@ -1,6 +1,6 @@
 -- Record what became of attempts; needs no lease, so what a zombie had sent is still recorded.
 --
--- ARGV[1]   JSON: [[serial, batch, [[index, channel, attempt, kind, code, delay ms], …]], …]
+-- ARGV[1]   JSON: [[serial, batch, [[index, channel, attempt, kind, code, delay ms, generation], …]], …]
 --
 -- Kinds: s sent, d delivered, b bounced, f failed, o failed and no reason to try another channel,
 -- x suppressed, u uncertain and p transient failure (both tried again after the delay, if at all;
@@ -10,7 +10,9 @@
 -- A fact about the latest attempt moves the delivery forward by rank, never back. About an earlier
 -- attempt, or one that was skipped later, only good news counts: it reached the person; nor does a
 -- repeated old failure undo a retry. In mode "first" a definite failure makes the next channel
--- pending, unless the batch is cancelled: there nothing becomes pending any more.
+-- pending, unless the batch is cancelled: there nothing becomes pending any more. What is final about
+-- a generation that was resent since is kept beside the ledger and moves nothing else. Nor does anything
+-- become pending for people who were forgotten, or in a campaign whose data was purged.
 -- Returns the number of facts that changed something; may be repeated.
 
 local RANK = { p = 0, i = 0, r = 0, u = 1, s = 2, f = 3, x = 3, b = 3, d = 3 }
@@ -61,10 +63,25 @@ local function apply(d, kind, code, delay, elapsed)
   end
 end
 
-local function end_pending(deliveries)
+local SETTLES = { s = true, d = true, b = true, f = true, x = true }
+
+local function record_earlier(c, key, fact, kind, now)
+  local text = SETTLES[kind] and redis.call('HGET', key, fact[1])
+  local deliveries = text and parse(text) or {}
+  for _, d in ipairs(deliveries) do
+    if d.channel == fact[2] and d.generation == fact[7] and applies(d, fact[3], kind) then
+      apply(d, kind, fact[5], 0, math.max(0, now - c.t0 - d.at))
+      redis.call('HSET', key, fact[1], format(deliveries))
+      return 1
+    end
+  end
+  return 0
+end
+
+local function end_pending(deliveries, why)
   for _, d in ipairs(deliveries) do
     if d.status == 'p' then
-      d.status, d.code = 'k', 'cancelled'
+      d.status, d.code = 'k', why
     end
   end
 end
@@ -75,7 +92,8 @@ for _, group in ipairs(cjson.decode(ARGV[1])) do
   local batch, ledger = batch_key(serial, number), ledger_key(serial, number)
   local c, plan, deltas, now = campaign_facts(serial), redis.call('HGET', batch, 'plan'), {}, now_ms()
   local pending, touched = nil, false
-  local ended = redis.call('HGET', batch, 'st') == 'cancelled'
+  local ended = redis.call('HGET', batch, 'st') == 'cancelled' and 'cancelled' or c.purged and 'purged'
+  local gone = forgotten_in(batch)
   for _, fact in ipairs(plan and group[3] or {}) do
     local index, letter, attempt, kind, code, delay =
       fact[1], fact[2], fact[3], fact[4], fact[5], fact[6]
@@ -83,15 +101,20 @@ for _, group in ipairs(cjson.decode(ARGV[1])) do
     kind = falls and kind or 'f'
     local deliveries = index >= 0 and index < #plan and load(c, ledger, plan, index) or {}
     for _, d in ipairs(deliveries) do
-      if d.channel == letter and applies(d, attempt, kind) then
+      if d.channel == letter and fact[7] < d.generation then
+        changed = changed + record_earlier(c, earlier_key(serial, number), fact, kind, now)
+        break
+      elseif d.channel == letter and d.generation == fact[7] and applies(d, attempt, kind) then
         tally(deltas, deliveries, -1)
         -- The server's clock may have been set back meanwhile.
         apply(d, kind, code, delay, math.max(0, now - c.t0 - d.at))
-        if falls and c.mode == 'first' and FINAL[kind] then
+        if falls and c.mode == 'first' and FINAL[kind] and not gone[index] then
           fall_back(c, deliveries, plan, index)
         end
-        if ended then
-          end_pending(deliveries)
+        if gone[index] then
+          close_off(deliveries)
+        elseif ended then
+          end_pending(deliveries, ended)
         end
         tally(deltas, deliveries, 1)
         redis.call('HSET', ledger, index, format(deliveries))

@@ -3,7 +3,8 @@
 -- ARGV      serial, batch, '1' to retry failed and bounced deliveries, '1' to send uncertain ones
 --           again, '1' to move a held batch on, '1' to adopt the order found under its PO number
 --
--- Returns {deliveries made pending, 1 if a held batch was moved}. Suppressed people are left alone.
+-- Returns {deliveries made pending, 1 if a held batch was moved}, or {-1, 0} if its data was purged.
+-- Suppressed people are left alone, and so are those who were forgotten.
 -- In mode "first" the first channel is tried again; later ones wait for it to fail.
 
 local serial, number = ARGV[1], ARGV[2]
@@ -11,6 +12,9 @@ local failed, uncertain, held, adopt = ARGV[3] == '1', ARGV[4] == '1', ARGV[5] =
 local batch, ledger = batch_key(serial, number), ledger_key(serial, number)
 local c, deltas, moved, freed = campaign_facts(serial), {}, 0, 0
 local state = redis.call('HMGET', batch, 'st', 'plan', 'tf', 'oid', 'why')
+if c.purged then
+  return { -1, 0 }
+end
 if not state[1] or c.cancelled then
   return { 0, 0 }
 end
@@ -20,9 +24,12 @@ local function wanted(d)
 end
 
 if state[3] and (failed or uncertain) then
+  local gone = forgotten_in(batch)
   for index = 0, #state[2] - 1 do
     local deliveries = load(c, ledger, state[2], index)
-    if person(deliveries) == 'p:not_reached' or uncertain then
+    if gone[index] then
+      -- There is nobody to send it to.
+    elseif person(deliveries) == 'p:not_reached' or uncertain then
       tally(deltas, deliveries, -1)
       local before = moved
       for _, d in ipairs(deliveries) do

@@ -17,6 +17,10 @@ if ARGV[6] ~= '' then
   redis.call('HINCRBY', batch, ARGV[6], 1)
   redis.call('HSETNX', batch, ARGV[6] .. ':at', digits(now_ms()))
 end
+if ARGV[6] ~= '' and redis.call('HEXISTS', batch, 'wake') == 0 then
+  -- The look that a webhook asked for was taken, and no other one came meanwhile.
+  redis.call('HDEL', batch, 'woken')
+end
 local lane = LANE[redis.call('HGET', batch, 'st')]
 release(ARGV[1], ARGV[2], lane == 'h' and ARGV[4] or lane, tonumber(ARGV[5]))
 return 1

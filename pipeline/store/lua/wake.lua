@@ -1,13 +1,17 @@
 -- Make a batch due now; if a worker holds it, the settle at the end of its work honours this.
 --
--- ARGV      serial, batch
+-- ARGV      serial, batch, '1' if the rewards API says that the order is complete
 --
--- Returns 1 if there is such an unfinished batch.
+-- Returns 1 if there is such an unfinished batch. May be repeated.
 
 local serial, number = ARGV[1], ARGV[2]
 local batch = batch_key(serial, number)
 for _, lane in ipairs({ 'o', 'r', 's' }) do
   if redis.call('ZSCORE', due_key(serial, lane), number) then
+    if ARGV[3] == '1' and lane ~= 's' then
+      -- Why the order is read next, for the metrics.
+      redis.call('HSET', batch, 'woken', '1')
+    end
     if redis.call('HEXISTS', batch, 'tok') == 1 then
       redis.call('HSET', batch, 'wake', '1')
     else

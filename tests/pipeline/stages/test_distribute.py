@@ -1,16 +1,18 @@
 """The whole way of a campaign through one worker, compared with the sandbox's own account."""
 
+import asyncio
 from typing import Literal, cast
 
 import pytest
 
 from pipeline.batch import Batch
-from pipeline.errors import PermanentError
+from pipeline.campaign import Campaign
+from pipeline.errors import InputError, PermanentError
 from pipeline.models import BatchState
 from pipeline.rate import Rate
 from pipeline.stages.catalog import Catalog
 from pipeline.store.batches import Claim
-from tests.pipeline.channel import ScriptedChannel
+from tests.pipeline.channel import PlainComposer, ScriptedChannel
 from tests.pipeline.ledger import (
     Ledger,
     a_campaign,
@@ -91,6 +93,32 @@ async def test_a_second_round_sends_only_what_is_left(ledger: Ledger) -> None:
     assert set(channel.messages().values()) == {1}
     assert len(channel.received()) == 4
     assert await finished(ledger, serial)
+
+
+class Unusable(ScriptedChannel):
+    """Cannot use the templates of any campaign."""
+
+    def composer(self, campaign: Campaign) -> PlainComposer:
+        msg = f"campaign {campaign.id} cannot be used"
+        raise InputError(msg)
+
+
+async def test_templates_that_cannot_be_used_leave_no_intent_and_cost_nobody_anything(
+    ledger: Ledger,
+) -> None:
+    serial = await ready(ledger, 3)
+    async with sending(ledger, Unusable()) as plant:
+        await asyncio.wait_for(plant.turn(serial), 5)
+
+    assert await ledger.deliveries.read(serial, 1) == {}
+    assert await ledger.counted(serial, "d:pending", "d:sending") == [3, 0]
+    fields = await ledger.fields(serial, 1)
+    assert (fields["fails"], "tok" in fields) == ("1", False), "others may try, at intervals"
+    await assert_sound(ledger, serial)
+    async with sending(ledger, ScriptedChannel()) as plant:
+        await plant.turn(serial)
+        assert set(plant.channel.messages().values()) == {1}
+        assert len(plant.channel.received()) == 3
 
 
 @pytest.mark.parametrize("verb", ["pause", "cancel"])

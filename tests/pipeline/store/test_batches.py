@@ -290,6 +290,31 @@ async def test_the_links_of_an_overdue_order_are_taken_from_the_slow_read(ledger
     await assert_sound(ledger, serial)
 
 
+async def test_what_only_a_person_can_move_is_not_due(ledger: Ledger) -> None:
+    """Else `worker --burst` would wait for it for ever."""
+    serial = await submit(ledger, a_campaign())
+    due = ledger.batches.next_due
+
+    async def due_now() -> bool:
+        soonest = await due()
+        return soonest is not None and soonest <= 0
+
+    await ledger.campaigns.steer(serial, "pause")
+    assert await due() is None
+    await ledger.campaigns.steer(serial, "resume")
+    assert await due_now()
+    await ledger.campaigns.block(serial, "o", "credentials", "", probe_after=0)
+    assert await due() is None
+    await ledger.campaigns.block(serial, "o", "insufficient_funds", "", probe_after=60)
+    assert await due() == pytest.approx(60, abs=5)
+    await ledger.campaigns.steer(serial, "resume")
+    await ledger.campaigns.block(serial, "s", "smtp_auth", "", probe_after=0)
+    assert await due_now(), "another lane goes on"
+    await ledger.campaigns.steer(serial, "pause")
+    await ledger.campaigns.steer(serial, "cancel")
+    assert await due_now(), "a cancelled campaign is brought to its end, whatever stopped it"
+
+
 async def test_the_next_due_batch_is_known_in_seconds(ledger: Ledger) -> None:
     assert await ledger.batches.next_due() is None
     serial = await submit(ledger, a_campaign())

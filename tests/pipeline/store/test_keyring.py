@@ -1,14 +1,20 @@
-"""The digest key is made once, and nobody writes with the wrong keys."""
+"""The digest key is made once, and nobody writes with the wrong keys, or without one of them."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 
 from pipeline.errors import InputError
-from pipeline.store.keyring import unlock
+from pipeline.models import ChannelName
+from pipeline.store.keyring import Keyring, unlock
+from pipeline.suppression import Suppressions
+from pipeline.tasks import stop
 from pipeline.vault import Vault
+from tests.pipeline.installation import Installation
+from tests.support.waiting import wait_until
 
 
 def a_key() -> str:
@@ -31,3 +37,88 @@ async def test_a_rotated_key_still_opens_and_another_is_refused_in_one_sentence(
     assert rotated.digest("link", b"x") == first.digest("link", b"x")
     with pytest.raises(InputError, match="CLAIMCAST_SECRET_KEYS"):
         await unlock(redis, Vault([a_key()]))
+
+
+async def _campaign(redis: Redis, vault: Vault) -> None:
+    await (await Installation.opened(redis, KEY)).submitted()
+
+
+async def _suppressed(redis: Redis, vault: Vault) -> None:
+    await Suppressions(redis, vault).add(ChannelName.EMAIL, "a@example.com", "operator")
+
+
+async def _audited(redis: Redis, vault: Vault) -> None:
+    await redis.rpush("cc:audit", "{}")  # type: ignore[misc]
+
+
+KEY = a_key()
+
+
+@pytest.mark.parametrize("filled", [_campaign, _suppressed, _audited])
+async def test_a_digest_key_that_is_gone_is_never_made_anew(
+    redis: Redis, filled: Callable[[Redis, Vault], Awaitable[None]]
+) -> None:
+    await filled(redis, await unlock(redis, Vault([KEY])))
+    await redis.delete("cc:keys")
+    with pytest.raises(InputError, match="from a backup"):
+        await unlock(redis, Vault([KEY]))
+    assert not await redis.exists("cc:keys")
+
+
+async def test_data_of_others_does_not_keep_us_from_starting(redis: Redis) -> None:
+    await redis.set("other:campaign", "1")
+    await unlock(redis, Vault([KEY]))
+
+
+async def test_a_key_that_was_dropped_too_early_is_missed_at_the_start(redis: Redis) -> None:
+    old, new = a_key(), a_key()
+    await unlock(redis, Vault([old]))
+    await unlock(redis, rotated := Vault([new, old]))
+    # As a rotation leaves it that was stopped right after it wrapped the digest key.
+    blob = await redis.hget("cc:keys", "digest")  # type: ignore[misc]
+    await redis.hset("cc:keys", "digest", rotated.reseal(blob))  # type: ignore[misc, arg-type]
+    before = await redis.hgetall("cc:keys")  # type: ignore[misc]
+
+    with pytest.raises(InputError, match="claimcast rekey") as caught:
+        await unlock(redis, Vault([new]))
+    assert Vault([old]).fingerprints[0] in str(caught.value)
+    assert old not in str(caught.value)
+    assert await redis.hgetall("cc:keys") == before  # type: ignore[misc]
+
+
+async def test_who_lacks_the_newest_key_does_not_start_either(redis: Redis) -> None:
+    old, new = a_key(), a_key()
+    await unlock(redis, Vault([old]))
+    await unlock(redis, Vault([new, old]))
+    with pytest.raises(InputError, match=Vault([new]).fingerprints[0]):
+        await unlock(redis, Vault([old]))
+    await unlock(redis, Vault([old, new]))
+
+
+async def test_a_process_that_seals_with_another_key_is_seen_as_long_as_it_lives(
+    redis: Redis,
+) -> None:
+    old, new = a_key(), a_key()
+    worker = Keyring(redis, Vault([old]))
+    await worker.unlock()
+    ours = Keyring(redis, Vault([new, old]))
+    await ours.unlock()
+    beating = asyncio.create_task(worker.stay(seconds=0.01))
+    [seen] = await ours.living()
+    assert seen.fingerprints == Vault([old]).fingerprints
+    assert await ours.retire(silent_seconds=60) == 0, "it lives"
+
+    await stop(beating)
+    assert await ours.living(silent_seconds=0.2) == []
+    assert await ours.retire(silent_seconds=0.2) == 1
+    assert await Keyring(redis, Vault([new])).missing() == []
+
+
+async def test_a_beat_goes_on_after_an_outage(redis: Redis) -> None:
+    keyring = Keyring(redis, Vault([KEY]))
+    await keyring.unlock()
+    beating = asyncio.create_task(keyring.stay(seconds=0.01))
+    await redis.set("cc:keys", "what no script can write to")
+    await redis.delete("cc:keys")
+    await wait_until(lambda: redis.exists("cc:keys"))
+    await stop(beating)

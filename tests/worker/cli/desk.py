@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +16,8 @@ from redis.asyncio import Redis
 
 from sandbox.options import SandboxOptions
 from sandbox.server import Sandbox, running
+from tests.channels.app import KEPT, App, app
+from tests.channels.sms.servers import Reply
 from tests.pipeline.installation import Installation
 from worker.cli import main
 
@@ -60,12 +62,25 @@ class Desk:
 @contextmanager
 def sandbox_beside(directory: Path) -> Iterator[Sandbox]:
     """Run a sandbox in a thread, so that commands may have the main thread's loop."""
+    with _beside(running(SandboxOptions(directory=directory))) as sandbox:
+        yield sandbox
+
+
+@contextmanager
+def app_beside(reply: Reply = KEPT) -> Iterator[App]:
+    """Run a customer's app, or a receiver of alerts, in a thread."""
+    with _beside(app(reply)) as receiver:
+        yield receiver
+
+
+@contextmanager
+def _beside(server: AbstractAsyncContextManager[T]) -> Iterator[T]:
     ready, stop = threading.Event(), threading.Event()
-    found: list[Sandbox] = []
+    found: list[T] = []
 
     async def serve() -> None:
-        async with running(SandboxOptions(directory=directory)) as sandbox:
-            found.append(sandbox)
+        async with server as started:
+            found.append(started)
             ready.set()
             await asyncio.to_thread(stop.wait)
 

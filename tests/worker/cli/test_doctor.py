@@ -4,10 +4,13 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
+from standardwebhooks import Webhook
 
 from sandbox.server import Sandbox
+from tests.channels.app import SECRET, body_of, headers_of
+from tests.channels.sms.servers import Answer
 from tests.pipeline.installation import Installation
-from tests.worker.cli.desk import Desk
+from tests.worker.cli.desk import Desk, app_beside
 
 CAMPAIGN = """
 id = "survey"
@@ -51,6 +54,20 @@ def test_every_variable_that_is_set_is_named_and_no_secret_shown(
     assert "CLAIMCAST_SMTP__CONNECTIONS" not in shown
     for secret in (sandbox.access_token, sandbox.email, desk.key):
         assert secret not in shown
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_of_the_apps_address_only_the_place_is_shown(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
+) -> None:
+    place = f"http://127.0.0.1:{unused_tcp_port}"
+    monkeypatch.setenv("CLAIMCAST_WEBHOOK__URL", f"{place}/hooks/hunter2")
+    monkeypatch.setenv(
+        "CLAIMCAST_WEBHOOK__SECRET", "whsec_aHVudGVyMi1vSzktaHVudGVyMi1vSzktaHVudGVy"
+    )
+    shown = desk.run("doctor", code=3).output
+    assert f"CLAIMCAST_WEBHOOK__URL={place}/…" in shown
+    assert "hunter2" not in shown
 
 
 @pytest.mark.usefixtures("sandbox")
@@ -135,3 +152,54 @@ def test_a_redis_that_is_away_is_unreachable(
     assert "cannot be reached" in found["redis, keys"]
     assert found["rewards API"].startswith("not ok: not tried")
     assert found["email"].startswith("ok: ")
+
+
+def mails(sandbox: Sandbox) -> list[Path]:
+    return [file for file in Path(str(sandbox.maildir)).glob("*/*") if file.is_file()]
+
+
+def told_where(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+    monkeypatch.setenv("CLAIMCAST_ALERT__URL", f"http://localhost:{port}/secret-path")
+    monkeypatch.setenv("CLAIMCAST_ALERT__SECRET", SECRET)
+    monkeypatch.setenv("CLAIMCAST_ALERT__EMAIL", "ops@example.com")
+
+
+def test_where_alerts_go_is_tried_and_a_test_alert_sent_only_if_asked(
+    desk: Desk, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app_beside() as receiver:
+        told_where(monkeypatch, receiver.port)
+        found = lines(desk.run("doctor").stdout)
+        assert found["alerts, url"].startswith("ok: http://localhost")
+        assert found["alerts, email"].startswith("ok: ")
+        assert (receiver.raw, mails(sandbox)) == ([], [])
+
+        result = desk.run("doctor", "--alert")
+        assert lines(result.stdout)["alerts, url"] == "ok: a test alert was taken"
+        assert lines(result.stdout)["alerts, email"] == "ok: a test alert was taken"
+        assert "secret-path" not in result.output
+        [mail] = mails(sandbox)
+        assert b"\nTo: ops@example.com\n" in mail.read_bytes()
+        [raw] = receiver.raw
+        document = Webhook(SECRET).verify(body_of(raw), dict(headers_of(raw)))
+        assert document["type"] == "claimcast.alert.test"
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_alerts_that_cannot_be_delivered_are_told(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told_where(monkeypatch, 1)
+    found = lines(desk.run("doctor", code=3).stdout)
+    assert found["alerts, url"].startswith("not ok: webhook_unreachable")
+    assert "check CLAIMCAST_ALERT__URL and __SECRET" in found["alerts, url"]
+    with app_beside(Answer(401)) as receiver:
+        told_where(monkeypatch, receiver.port)
+        found = lines(desk.run("doctor", "--alert", code=3).stdout)
+        assert found["alerts, url"].startswith("not ok: webhook_401")
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_test_alert_to_nobody_is_a_wrong_configuration(desk: Desk) -> None:
+    found = lines(desk.run("doctor", "--alert", code=2).stdout)
+    assert found["alerts"].startswith("not ok: nobody is told")

@@ -7,8 +7,9 @@ import pytest
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped] # no py.typed
 
 from pipeline.models import ChannelName, DeliveryStatus
+from pipeline.store.records import DeliveryRecord
 from pipeline.tokens import Purpose
-from tests.pipeline.intake.builders import both_channels
+from tests.pipeline.intake.builders import a_campaign, both_channels
 from tests.worker.web.site import AUTH_TOKEN, PUBLIC, Site, open_site
 
 SMS = ChannelName.SMS
@@ -22,6 +23,21 @@ async def sent(site: Site) -> str:
     await site.installation.fulfilled(serial)
     await site.installation.settled(serial, channel=SMS)
     return serial
+
+
+async def sent_in_order(site: Site) -> str:
+    """Return the serial of a campaign by SMS, or else by e-mail, whose SMS were taken."""
+    delivery = {"channels": ["sms", "email"]}
+    campaign = a_campaign(delivery=delivery, sms={"body": "{{ link }}"})
+    serial = await site.installation.submitted(2, campaign)
+    await site.installation.fulfilled(serial)
+    await site.installation.settled(serial, channel=SMS)
+    return serial
+
+
+async def only_sms(site: Site, serial: str) -> DeliveryRecord:
+    """Return the one SMS of the first person, whose other channel is not begun."""
+    return next(found for found in await site.records(serial) if found.channel is SMS)
 
 
 def callback(site: Site, serial: str, index: int = 0) -> str:
@@ -50,6 +66,44 @@ async def test_a_failure_is_recorded_with_its_code(site: Site) -> None:
         await site.twilio(callback(site, serial), form)
     assert await status_of(site, serial) == (DeliveryStatus.FAILED, "twilio_30005")
     assert await site.reason(SMS, FIRST_PHONE) is None
+
+
+async def test_a_suspended_account_stops_the_campaign_and_tries_no_other_channel(
+    site: Site,
+) -> None:
+    serial = await sent_in_order(site)
+    form = {"MessageStatus": "failed", "ErrorCode": "30002"}
+    for _ in range(2):
+        await site.twilio(callback(site, serial), form)
+
+    assert await site.records(serial) == (await only_sms(site, serial),)
+    assert await status_of(site, serial) == (DeliveryStatus.FAILED, "twilio_30002")
+    snapshot = await site.app.campaigns.snapshot(serial)
+    assert snapshot.text("blk:s") == "twilio_30002"
+    assert (await site.app.limiter.breaker("sms")).reason == "twilio_30002"
+    assert await site.reason(SMS, FIRST_PHONE) is None
+
+
+async def test_a_filtered_text_lets_the_channel_rest_and_tries_no_other(site: Site) -> None:
+    serial = await sent_in_order(site)
+    for index in (0, 1):
+        form = {"MessageStatus": "undelivered", "ErrorCode": "30007"}
+        await site.twilio(callback(site, serial, index), form)
+
+    assert await site.records(serial) == (await only_sms(site, serial),)
+    assert await status_of(site, serial) == (DeliveryStatus.FAILED, "twilio_30007")
+    breaker = await site.app.limiter.breaker("sms")
+    assert (breaker.failures, breaker.reason) == (2, "twilio_30007")
+    assert (await site.app.campaigns.snapshot(serial)).text("blk:s") is None
+
+
+async def test_a_failure_of_the_person_tries_the_next_channel(site: Site) -> None:
+    serial = await sent_in_order(site)
+    form = {"MessageStatus": "undelivered", "ErrorCode": "30005"}
+    await site.twilio(callback(site, serial), form)
+    first, second = await site.records(serial)
+    assert (first.channel, first.status) == (SMS, DeliveryStatus.FAILED)
+    assert (second.channel, second.status) == (ChannelName.EMAIL, DeliveryStatus.PENDING)
 
 
 async def test_an_opt_out_that_twilio_knows_of_suppresses_the_number(site: Site) -> None:

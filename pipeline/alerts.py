@@ -1,0 +1,215 @@
+"""
+The rules of alerts: what is told, when, and when that it is over. Pure, like `decisions`.
+
+```
+ seen ──still there──▶ telling ──delivered──▶ told ──no longer there──▶ calming ──stays so──▶
+  │                     │  ▲                   ▲                          │
+  └─gone: forgotten     ▼  │                   └────────there again───────┘
+                       untold, again later
+ ──▶ ending ──delivered──▶ forgotten
+      │  ▲
+      ▼  │
+     unended, again later
+```
+
+`telling` and `ending` are claims: who has not confirmed within a minute is taken for dead, and the
+next worker tells it again. Every target has a record of its own for each cause.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+from pipeline.store.campaigns import Snapshot
+
+LANES = {"o": "ordering", "r": "reading orders", "s": "sending"}
+_TRIES_THAT_COUNT = 20  # beyond any cap, and no overflow
+
+
+class Kind(StrEnum):
+    """What holds something up; the first three are the blocked lane's letter."""
+
+    ORDERING = "o"
+    READING = "r"
+    SENDING = "s"
+    HELD = "held"
+    CHANNEL = "channel"
+
+
+class Phase(StrEnum):
+    """Where one alert is, on its way to one target."""
+
+    SEEN = "seen"
+    TELLING = "telling"
+    UNTOLD = "untold"
+    TOLD = "told"
+    CALMING = "calming"
+    ENDING = "ending"
+    UNENDED = "unended"
+    FORGOTTEN = ""
+
+
+# What is told next in each of the phases in which somebody is being told.
+_DELIVERING = {
+    Phase.TELLING: Phase.TELLING,
+    Phase.UNTOLD: Phase.TELLING,
+    Phase.ENDING: Phase.ENDING,
+    Phase.UNENDED: Phase.ENDING,
+}
+
+
+class Standing(StrEnum):
+    """What the subject of an alert is like: a paused campaign is left alone."""
+
+    OPEN = "open"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """
+    What a person is told once, however many batches it holds up.
+
+    `subject` is a campaign's serial, or a channel's name; `code` is empty for a channel, which
+    fails in changing ways.
+    """
+
+    subject: str
+    kind: Kind
+    code: str
+
+    def field(self, target: str) -> str:
+        """Return the name of its record for one target, in the hash of all alerts."""
+        return f"{target}|{self.subject}|{self.kind}|{self.code}"
+
+    @classmethod
+    def parse(cls, field: str) -> tuple[str, Self]:
+        """Return target and cause of a record's name."""
+        target, subject, kind, code = field.split("|", 3)
+        return target, cls(subject, Kind(kind), code)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An alert as it is stored: since `at_ms` in `phase`; `since_ms` is when it was first seen."""
+
+    phase: Phase
+    at_ms: int
+    since_ms: int
+    tries: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        at, phase, since, tries = text.split(" ")
+        return cls(Phase(phase), int(at), int(since), int(tries))
+
+    def becomes(self, phase: Phase, tries: int = 0) -> str:
+        """Return the record of its next phase, as `alert.lua` wants it: without its time."""
+        return f"{phase} {self.since_ms} {tries}" if phase else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """
+    The times of alerts, in seconds.
+
+    A cause is told when it was there for `patience` (a channel: `channel_patience`), so that one
+    held batch is not told a second before 500 others; its end when it was gone for `settle`, so
+    that an account that is empty again after each order is told once. `claim` is above the
+    longest delivery. What cannot be delivered is tried again after `first`, doubling up to `cap`.
+    """
+
+    patience: float = 15.0
+    channel_patience: float = 300.0
+    settle: float = 60.0
+    claim: float = 60.0
+    first: float = 10.0
+    cap: float = 900.0
+
+    def again(self, tries: int) -> float:
+        """Return seconds until a delivery that failed *tries* times is tried again."""
+        return min(self.first * 2.0 ** min(max(tries, 1) - 1, _TRIES_THAT_COUNT), self.cap)
+
+    def patience_with(self, cause: Cause, *, leaving: bool = False) -> float:
+        """Return how long *cause* must have been there; a worker that leaves waits for nothing."""
+        if cause.kind is Kind.CHANNEL:
+            return self.channel_patience
+        return 0.0 if leaving else self.patience
+
+
+def standing(snapshot: Snapshot) -> Standing:
+    """Return what a campaign is like; a purged or cancelled one is gone."""
+    if not snapshot.fields or snapshot.text("can"):
+        return Standing.GONE
+    if snapshot.text("fin"):
+        return Standing.FINISHED
+    return Standing.PAUSED if snapshot.text("pau") else Standing.OPEN
+
+
+def causes(snapshot: Snapshot) -> Iterator[Cause]:
+    """Yield what holds a campaign up: its blocked lanes, and the reasons of its held batches."""
+    if standing(snapshot) in {Standing.GONE, Standing.FINISHED}:
+        return
+    for lane in LANES:
+        if code := snapshot.text(f"blk:{lane}"):
+            yield Cause(snapshot.serial, Kind(lane), code)
+    for code in snapshot.held_reasons():
+        yield Cause(snapshot.serial, Kind.HELD, code)
+
+
+def next_phase(
+    record: Record | None,
+    *,
+    present: bool,
+    subject: Standing,
+    patience: float,
+    pace: Pace,
+    now_ms: int,
+) -> Phase | None:
+    """
+    Return the phase that an alert enters now; None if nothing is to be done.
+
+    `present` says whether its cause is there. To enter TELLING or ENDING is to tell somebody.
+    """
+    if subject is Standing.PAUSED:
+        return None
+    if record is None:
+        if not present or subject is Standing.GONE:
+            return None
+        return Phase.SEEN if patience else Phase.TELLING
+    if subject is Standing.GONE:
+        return Phase.FORGOTTEN
+    waited = (now_ms - record.at_ms) / 1000
+    if record.phase in _DELIVERING:
+        return _deliver(record, waited, pace)
+    finished = subject is Standing.FINISHED
+    return _judge(record.phase, waited, patience, pace, present=present, finished=finished)
+
+
+def _deliver(record: Record, waited: float, pace: Pace) -> Phase | None:
+    """Tell again what nobody confirmed, or what could not be delivered, when it is time."""
+    claimed = record.phase in {Phase.TELLING, Phase.ENDING}
+    if waited < (pace.claim if claimed else pace.again(record.tries)):
+        return None
+    return _DELIVERING[record.phase]
+
+
+def _judge(
+    phase: Phase, waited: float, patience: float, pace: Pace, *, present: bool, finished: bool
+) -> Phase | None:
+    match phase:
+        case Phase.SEEN if not present:
+            return Phase.FORGOTTEN
+        case Phase.SEEN if waited >= patience:
+            return Phase.TELLING
+        case Phase.TOLD if not present:
+            return Phase.ENDING if finished else Phase.CALMING
+        case Phase.CALMING if present:
+            return Phase.TOLD
+        case Phase.CALMING if finished or waited >= pace.settle:
+            return Phase.ENDING
+        case _:
+            return None

@@ -1,0 +1,38 @@
+"""Which batch took over the people of which other, after a dead order was ended; pure."""
+
+from collections.abc import Iterator
+
+from pipeline.recount import Entry, Violation
+
+
+class Lineage:
+    """
+    What the batches of a campaign say of each other, added one by one in any order.
+
+    `given_up` counts the links that dead orders did not give, which were ordered once more.
+    """
+
+    def __init__(self) -> None:
+        self.given_up = 0
+        self._left: dict[int, tuple[int, int]] = {}
+        self._came: dict[int, tuple[int, int]] = {}
+
+    def add(self, entry: Entry) -> None:
+        batch = entry.batch
+        if batch.into:
+            self._left[batch.into] = (entry.number, batch.quantity - batch.size)
+            self.given_up += batch.missing
+        if batch.origin:
+            self._came[entry.number] = (batch.origin, batch.quantity)
+
+    def violations(self) -> Iterator[Violation]:
+        """Yield every batch whose people are not those who left another one for it."""
+        for number in sorted(self._left.keys() | self._came.keys()):
+            left, came = self._left.get(number), self._came.get(number)
+            if left != came:
+                found = f"moved here: {_moved(left)}, arrived: {_moved(came)}"
+                yield Violation(1, "reorder", number, found)
+
+
+def _moved(people: tuple[int, int] | None) -> str:
+    return "nobody" if people is None else f"{people[1]} people of batch {people[0]}"

@@ -1,0 +1,75 @@
+"""What this process does, as plain numbers in memory; others add them to those of the fleet."""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Literal
+
+from pipeline.batch import Lane
+from pipeline.models import ChannelName, FactKind
+
+BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""Upper bounds of the stages' durations in s; a stage works for about 20 s at most."""
+
+STAGES: Mapping[Lane, str] = {Lane.ORDER: "order", Lane.READ: "read", Lane.SEND: "send"}
+
+RESULTS: Mapping[FactKind, str] = {
+    "s": "sent",
+    "d": "delivered",
+    "b": "bounced",
+    "f": "failed",
+    "o": "failed",
+    "x": "suppressed",
+    "u": "uncertain",
+    "p": "deferred",
+    "r": "released",
+    "l": "looked_for",
+    "n": "not_found",
+    "w": "waiting",
+}
+"""The kinds of `store/lua/record.lua` in words; an attempt comes to most of them."""
+
+Cause = Literal["poll", "webhook"]
+Amounts = Mapping[str, int | float]
+
+
+class Measurements:
+    """
+    Counts what happened, at the cost of a dictionary entry each: no call, no task.
+
+    A name is a family and its labels, joined by `|`. Labels are words of this program, never of a
+    campaign or a person, so there are few names. Integers count, floats are seconds.
+    """
+
+    def __init__(self) -> None:
+        self._amounts: defaultdict[str, int | float] = defaultdict(int)
+
+    def attempt(self, channel: ChannelName, kind: FactKind) -> None:
+        """Count an attempt whose result is recorded."""
+        self._amounts[f"attempts|{channel}|{RESULTS[kind]}"] += 1
+
+    def stage(self, lane: Lane, seconds: float) -> None:
+        """Count a piece of work on one batch, and how long it took."""
+        at = bisect_left(BUCKETS, seconds)
+        bound = str(BUCKETS[at]) if at < len(BUCKETS) else "+Inf"
+        self._amounts[f"stage|{STAGES[lane]}|{bound}"] += 1
+        self._amounts[f"stage_seconds|{STAGES[lane]}"] += float(seconds)
+
+    def permits(self, limit: str, granted: int, wait: float) -> None:
+        """Count permits that were given, or the seconds until one will be."""
+        self._amounts[f"permits|{limit}"] += granted
+        self._amounts[f"permits_seconds|{limit}"] += float(wait)
+
+    def order_read(self, cause: Cause) -> None:
+        """Count a look at an order that was not finished at the last one."""
+        self._amounts[f"reads|{cause}"] += 1
+
+    def take(self) -> Amounts:
+        """Return what came together since the last call, and begin anew."""
+        taken, self._amounts = self._amounts, defaultdict(int)
+        return {name: amount for name, amount in taken.items() if amount}
+
+    def put_back(self, taken: Amounts) -> None:
+        """Have *taken* come with the next call of `take`, as it could not be passed on."""
+        for name, amount in taken.items():
+            self._amounts[name] += amount

@@ -1,0 +1,145 @@
+"""What an alert says: one JSON document, and the same as a mail. No names, addresses or links."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid5
+
+from pipeline.alerts import LANES, Cause, Kind
+from pipeline.limits import Breaker
+from pipeline.reasons import find_reason
+from pipeline.status import campaign_state, iso
+from pipeline.store.campaigns import Snapshot
+
+_NAMESPACE = UUID("0c7d1a52-4f0e-5d0f-9a1b-6c0f4f7c2e55")
+_UNKNOWN = "When it is mended, `claimcast resume {campaign}` lets it go on."
+_TYPES = {False: "claimcast.alert.raised", True: "claimcast.alert.over"}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One alert in words; `id` is the same whenever the same thing is told again."""
+
+    id: str
+    document: dict[str, Any]
+    subject: str
+    text: str
+
+    def as_json(self) -> bytes:
+        return json.dumps(self.document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def of_campaign(
+    cause: Cause, snapshot: Snapshot, *, since_ms: int, now_ms: int, over: bool
+) -> Notice:
+    """Return what is told of a blocked lane or of held batches; the times are server time."""
+    state, _ = campaign_state(snapshot)
+    held = cause.kind is Kind.HELD
+    data = {
+        "cause": "held" if held else "blocked",
+        "campaign": snapshot.campaign_id,
+        "state": state.value,
+        "channel": None,
+        "blocked": None if held else LANES[cause.kind],
+        **_reason(cause.code, snapshot.campaign_id, over=over),
+        "words": None if held else snapshot.text(f"blk:{cause.kind}:text") or None,
+        "held_batches": snapshot.held_reasons().get(cause.code, 0) if held else None,
+        "recipients": snapshot.number("n"),
+        "people": snapshot.people(),
+        "since": iso(since_ms),
+    }
+    return _notice(cause, data, since_ms=since_ms, now_ms=now_ms, over=over)
+
+
+def of_channel(
+    cause: Cause, breaker: Breaker, *, since_ms: int, now_ms: int, over: bool
+) -> Notice:
+    """Return what is told of a channel whose provider fails for every campaign."""
+    data = {
+        "cause": "channel",
+        "campaign": None,
+        "state": None,
+        "channel": cause.subject,
+        "blocked": None,
+        **_reason(breaker.reason, "CAMPAIGN", over=over),
+        "words": None,
+        "held_batches": None,
+        "recipients": None,
+        "people": None,
+        "since": iso(since_ms),
+    }
+    return _notice(cause, data, since_ms=since_ms, now_ms=now_ms, over=over)
+
+
+def trial(identity: str, now_ms: int) -> Notice:
+    """Return what `doctor --alert` sends; *identity* is new for each."""
+    document: dict[str, Any] = {
+        "type": "claimcast.alert.test",
+        "timestamp": iso(now_ms),
+        "data": {},
+    }
+    text = "This is a test by `claimcast doctor`: alerts arrive here. Nothing has to be done.\n"
+    return Notice(identity, document, "claimcast: alerts arrive here", text)
+
+
+def _reason(code: str, campaign: str, *, over: bool) -> dict[str, str | None]:
+    reason = find_reason(code)
+    remedy = reason.remedy(campaign) if reason else _UNKNOWN.replace("{campaign}", campaign)
+    return {
+        "code": code or None,
+        "meaning": reason.meaning if reason else None,
+        "by_itself": reason.by_itself if reason and not over else None,
+        "action": None if over else remedy,
+    }
+
+
+def _notice(
+    cause: Cause, data: dict[str, Any], *, since_ms: int, now_ms: int, over: bool
+) -> Notice:
+    identity = uuid5(_NAMESPACE, f"{cause.field('')}|{since_ms}|{over}")
+    document = {"type": _TYPES[over], "timestamp": iso(now_ms), "data": data}
+    return Notice(str(identity), document, _subject(data, over=over), _text(data, over=over))
+
+
+def _subject(data: dict[str, Any], *, over: bool) -> str:
+    code = f": {data['code']}" if data["code"] else ""
+    match data["cause"]:
+        case "channel":
+            what = "works again" if over else "fails"
+            return f"claimcast: the channel {data['channel']} {what}{code}"
+        case "held" if not over:
+            number = data["held_batches"]
+            batches = "1 batch" if number == 1 else f"{number:,} batches"
+            return f"claimcast: {batches} of {data['campaign']} held{code}"
+        case _:
+            what = "over in" if over else "blocked:"
+            return f"claimcast: {what} {data['campaign']}{code}"
+
+
+def _text(data: dict[str, Any], *, over: bool) -> str:
+    facts = {
+        "campaign": data["campaign"],
+        "channel": data["channel"],
+        "state": data["state"],
+        "concerns": data["blocked"],
+        "held batches": data["held_batches"] or None,
+        "code": data["code"],
+        "since": data["since"],
+        "people": _counts(data["people"]),
+    }
+    lines = [f"{name + ':':14}{value}" for name, value in facts.items() if value is not None]
+    meaning = data["meaning"] or data["code"] or "the provider took no messages"
+    sentences = [f"This is over: {meaning}." if over else f"{meaning[:1].upper()}{meaning[1:]}."]
+    if data["words"]:
+        sentences.append(f'The words of the other side: "{data["words"]}".')
+    if data["by_itself"]:
+        sentences.append(f"By itself: {data['by_itself']}")
+    if data["action"]:
+        sentences.append(f"What you do: {data['action']}")
+    return "\n".join([*sentences, "", *lines, ""])
+
+
+def _counts(people: dict[str, int] | None) -> str | None:
+    if people is None:
+        return None
+    return ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in people.items())

@@ -1,0 +1,154 @@
+"""Resending: whether one person may have the same link once more, and over what; pure rules."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pipeline.errors import InputError
+from pipeline.generations import LAST_GENERATION, Generation, Generations, address_of
+from pipeline.models import ChannelName, DeliveryStatus, Recipient
+from pipeline.moments import started_at
+from pipeline.status import iso
+from pipeline.store.records import DeliveryRecord
+from pipeline.timeline import mask
+
+Records = tuple[DeliveryRecord, ...]
+
+COOLDOWN_MS = 30_000
+"""As Tango's resend has it: what was started less than this ago is not resent."""
+
+BY = {ChannelName.EMAIL: "e-mail", ChannelName.SMS: "SMS", ChannelName.WEBHOOK: "webhook"}
+
+_PENDING, _SENDING = DeliveryStatus.PENDING, DeliveryStatus.SENDING
+_MAY_HAVE_ARRIVED = frozenset(
+    {DeliveryStatus.SENT, DeliveryStatus.DELIVERED, DeliveryStatus.UNCERTAIN}
+)
+_UNKNOWN_END = "superseded"  # see store/lua/resend.lua
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """
+    What is asked for: the channel with a checked address, or neither for those there are.
+
+    `elsewhere` is the word that the link may go to an address other than the one it went to.
+    """
+
+    channel: ChannelName | None = None
+    address: str = ""
+    elsewhere: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """What the ledger holds of one recipient of a campaign, at one moment."""
+
+    recipient: Recipient
+    records: Records
+    earlier: Records
+    generations: Generations
+    channels: Sequence[ChannelName]
+    mode: str
+    linked: bool
+    epoch_ms: int
+    now_ms: int
+
+    def address(self, record: DeliveryRecord) -> str:
+        return address_of(self.recipient, self.generations, record.channel, record.generation)
+
+    def address_over(self, channel: ChannelName) -> str:
+        """Return where a message over *channel* would go; empty if there is no such address."""
+        return address_of(self.recipient, self.generations, channel, LAST_GENERATION)
+
+    def over(self, channel: ChannelName) -> DeliveryRecord | None:
+        return next((record for record in self.records if record.channel is channel), None)
+
+    def concerned(self, channel: ChannelName) -> Iterator[DeliveryRecord]:
+        """Yield the deliveries that a message over *channel* must not overtake."""
+        for record in self.records:
+            if self.mode == "first" or record.channel is channel:
+                yield record
+
+
+def decide_resend(person: Person, wish: Wish) -> Generation:
+    """
+    Return the generation to make; raises InputError with a sentence that says why there is none.
+
+    A delivery that waits may be given another address, or leave its place to another channel; what
+    is on the wire is let be.
+    """
+    channel = _channel(person, wish)
+    before = person.over(channel)
+    now = person.address_over(channel)
+    address = wish.address or now
+    number = before.generation + 1 if before else 1
+    _refuse_early(person, channel, corrected=address != now or before is None)
+    _refuse_soon(person)
+    if not wish.elsewhere:
+        _refuse_elsewhere(person, channel, address)
+    if number > LAST_GENERATION:
+        msg = f"This person was resent {number - 2} times over {BY[channel]}, which is the most."
+        raise InputError(msg)
+    return Generation(channel=channel, number=number, address=address, at_ms=person.now_ms)
+
+
+def _channel(person: Person, wish: Wish) -> ChannelName:
+    """Return the channel asked for, else that which is open, was last tried, or is the last."""
+    if wish.channel is not None:
+        if wish.channel not in person.channels:
+            used = " and ".join(BY[channel] for channel in person.channels)
+            msg = f"This campaign does not use {BY[wish.channel]}, only {used}."
+            raise InputError(msg)
+        return wish.channel
+    still_open = [record for record in person.records if record.status in {_PENDING, _SENDING}]
+    if still_open and person.mode == "first":
+        return still_open[0].channel
+    tried = [record for record in person.records if record.attempt]
+    if tried:
+        return max(tried, key=lambda record: record.started_ms).channel
+    settled = [r for r in person.records if r.status is not DeliveryStatus.SKIPPED]
+    return (settled or person.records)[-1].channel
+
+
+def _refuse_early(person: Person, channel: ChannelName, *, corrected: bool) -> None:
+    """Raise InputError while there is nothing that could be resent."""
+    concerned = list(person.concerned(channel))
+    if any(record.status is _SENDING for record in concerned):
+        msg = "The message is on its way at this moment; there is nothing to resend yet."
+        raise InputError(msg)
+    waits = any(r.status is _PENDING and r.channel is channel for r in concerned)
+    if corrected or (person.linked and not waits):
+        return
+    why = "is waiting to be sent" if person.linked else "has no link yet"
+    msg = (
+        f"This person {why}; there is nothing to resend yet. Another address, given with --email "
+        "or --phone, is used from now on."
+    )
+    raise InputError(msg)
+
+
+def _refuse_soon(person: Person) -> None:
+    started = [r.started_ms for r in (*person.records, *person.earlier) if r.attempt]
+    ago = person.now_ms - person.epoch_ms - max(started, default=-COOLDOWN_MS)
+    if started and ago < COOLDOWN_MS:
+        wait = -(-(COOLDOWN_MS - ago) // 1000)
+        msg = f"The last message was started {max(ago, 0) // 1000} s ago; wait {wait} s more."
+        raise InputError(msg)
+
+
+def _refuse_elsewhere(person: Person, channel: ChannelName, address: str) -> None:
+    """Raise InputError if the link may have arrived, but never at this address."""
+    arrived = [r for r in (*person.records, *person.earlier) if _may_have_arrived(r)]
+    if not arrived or any((r.channel, person.address(r)) == (channel, address) for r in arrived):
+        return
+    last = max(arrived, key=lambda record: record.started_ms)
+    word = "uncertain" if last.status is DeliveryStatus.SKIPPED else last.status.value
+    msg = (
+        f"The link was sent by {BY[last.channel]} to {mask(person.address(last))} at "
+        f"{iso(started_at(last, person.epoch_ms))} ({word}), and whoever has it can spend it; "
+        "to send it to another address too, add --yes."
+    )
+    raise InputError(msg)
+
+
+def _may_have_arrived(record: DeliveryRecord) -> bool:
+    return record.status in _MAY_HAVE_ARRIVED or record.code == _UNKNOWN_END

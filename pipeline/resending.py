@@ -1,0 +1,156 @@
+"""Resending: one person is looked up, judged, and given a new generation of the same link."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+
+from pipeline.audit import Action, AuditTrail
+from pipeline.errors import InputError
+from pipeline.generations import Generation
+from pipeline.intake.rows import decode_batch
+from pipeline.pages import StoredBatch, read_place
+from pipeline.recount import Ground
+from pipeline.report import understood
+from pipeline.resend import BY, Person, Wish, decide_resend
+from pipeline.store.campaigns import CampaignStore, Snapshot
+from pipeline.store.deliveries import DeliveryStore, Place
+from pipeline.store.resends import open_generations, seal_generations
+from pipeline.suppression import Suppressions
+from pipeline.vault import Vault
+
+_TRIES = 20  # a callback may come between the look and the change, but not time and again
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """A person, where they stand, and their field of the ledger word for word."""
+
+    person: Person
+    place: Place
+    record: str
+
+
+class Resending:
+    def __init__(
+        self,
+        redis: "Redis",
+        vault: Vault,
+        *,
+        campaigns: CampaignStore,
+        deliveries: DeliveryStore,
+        suppressions: Suppressions,
+        audit: AuditTrail,
+    ) -> None:
+        self._redis = redis
+        self._vault = vault
+        self._campaigns = campaigns
+        self._deliveries = deliveries
+        self._suppressions = suppressions
+        self._audit = audit
+
+    async def resend(
+        self, snapshot: Snapshot, recipient_id: str, wish: Wish, *, actor: str
+    ) -> Generation:
+        """
+        Let the link go out once more and return how; InputError says why it may not.
+
+        Written to the audit trail first. Repeated within the cooldown it sends one message.
+        """
+        campaign_id = snapshot.campaign_id
+        for _ in range(_TRIES):
+            looked = await self._look(snapshot.serial, campaign_id, recipient_id)
+            generation = decide_resend(looked.person, wish)
+            await self._refuse_suppressed(generation)
+            before = looked.person.address_over(generation.channel)
+            await self._audit.add(
+                Action.RESEND,
+                actor=actor,
+                campaign=campaign_id,
+                recipient=self._audit.person(campaign_id, recipient_id),
+                channel=generation.channel.value,
+                generation=generation.number,
+                other_address=generation.address != before,
+            )
+            if await self._resent(looked, generation, campaign_id):
+                return generation
+        msg = "This person's deliveries change all the time; run the same command again."
+        raise InputError(msg)
+
+    async def _look(self, serial: str, campaign_id: str, recipient_id: str) -> _Looked:
+        # The time is read first: an attempt started since counts as more recent than it is.
+        snapshot = await self._campaigns.snapshot(serial)
+        place = await self._campaigns.locate(snapshot, recipient_id)
+        if place is None:
+            msg = (
+                f'Campaign "{campaign_id}" has no recipient "{recipient_id}"; ids are taken'
+                " exactly as they stand in the list."
+            )
+            raise InputError(msg)
+        page, index = await read_place(self._redis, serial, *place)
+        _refuse_ended(campaign_id, page.campaign.keys())
+        stored = page.batches[0]
+        person = self._person(snapshot, stored, Ground.of(page.campaign), index)
+        seen = stored.ledger.get(str(index), "")
+        return _Looked(person, Place(serial, stored.number, index), seen)
+
+    def _person(
+        self, snapshot: Snapshot, stored: StoredBatch, ground: Ground, index: int
+    ) -> Person:
+        serial, entry = snapshot.serial, understood(stored, ground)
+        if index in entry.batch.forgotten:
+            raise InputError(_FORGOTTEN)
+        rows = decode_batch(self._vault.open(stored.rows or b"", f"rows:{serial}:{stored.number}"))
+        generations = open_generations(self._vault, serial, rows, stored.resends)
+        return Person(
+            recipient=rows[index],
+            records=dict(entry.people())[index],
+            earlier=entry.earlier.get(index, ()),
+            generations=generations.get(index, ()),
+            channels=ground.channels,
+            mode=ground.mode,
+            linked=bool(entry.batch.fulfilled_ms),
+            epoch_ms=snapshot.number("t0"),
+            now_ms=snapshot.now_ms,
+        )
+
+    async def _refuse_suppressed(self, generation: Generation) -> None:
+        channel = generation.channel
+        [reason] = await self._suppressions.reasons([(channel, generation.address)])
+        if reason is not None:
+            msg = (
+                f"This address is on the suppression list ({reason}), so nothing is sent to it by "
+                f"{BY[channel]}; `claimcast suppress remove` takes it off."
+            )
+            raise InputError(msg)
+
+    async def _resent(self, looked: _Looked, generation: Generation, campaign_id: str) -> bool:
+        """Return False if the person's deliveries are not any more as they were looked at."""
+        person, place = looked.person, looked.place
+        sealed = seal_generations(
+            self._vault, place.serial, person.recipient.id, (*person.generations, generation)
+        )
+        outcome = await self._deliveries.resend(
+            place,
+            generation.channel,
+            generation.number,
+            seen=looked.record,
+            sealed=sealed,
+        )
+        if outcome == "cancelled":
+            _refuse_ended(campaign_id, {"can"})
+        if outcome == "gone":
+            raise InputError(_FORGOTTEN)
+        return outcome == "ok"
+
+
+_FORGOTTEN = "This person was forgotten: address and link are gone, and nothing can be sent."
+
+
+def _refuse_ended(campaign_id: str, flags: Collection[str]) -> None:
+    if "purging" in flags or "purged" in flags:
+        msg = f'The data of campaign "{campaign_id}" was purged, so nothing can be sent any more.'
+        raise InputError(msg)
+    if "can" in flags:
+        msg = f'Campaign "{campaign_id}" was cancelled, and that is final.'
+        raise InputError(msg)

@@ -1,0 +1,16 @@
+-- Note that a process lives that seals with the first of its keys and opens with all of them.
+--
+-- ARGV      fingerprints of its keys in their order, joined by ',' (a ring); a nonce that names the
+--           process; ms after which one that was not heard of is struck off
+--
+-- Returns 1. To be repeated for as long as the process lives. The ring stays when it has ended.
+
+redis.call('HSETNX', 'cc:keys', 'ring:' .. ARGV[1], digits(now_ms()))
+local processes = redis.call('HGETALL', 'cc:keys:live')
+for i = 1, #processes, 2 do
+  if tonumber(string.match(processes[i + 1], '%d+$')) < now_ms() - tonumber(ARGV[3]) then
+    redis.call('HDEL', 'cc:keys:live', processes[i])
+  end
+end
+redis.call('HSET', 'cc:keys:live', ARGV[2], ARGV[1] .. ' ' .. digits(now_ms()))
+return 1

@@ -1,0 +1,20 @@
+-- Remove the recipients, links, evidence and corrections of some batches of a campaign being purged.
+--
+-- ARGV      serial, first batch, last batch
+--
+-- Returns 1, or 0 if it is not being purged. May be repeated. Few batches at a time: nobody else is
+-- served meanwhile; the memory itself is freed in the background.
+
+local serial = ARGV[1]
+if redis.call('HEXISTS', campaign_key(serial), 'purging') == 0 then
+  return 0
+end
+local keys = {}
+for number = tonumber(ARGV[2]), tonumber(ARGV[3]) do
+  for _, kind in ipairs({ 'r', 'k', 'raw', 'a' }) do
+    keys[#keys + 1] = 'cc:' .. serial .. ':' .. kind .. ':' .. digits(number)
+  end
+end
+redis.call('UNLINK', unpack(keys))
+redis.call('HSET', campaign_key(serial), 'purging:to', ARGV[3])
+return 1

@@ -1,0 +1,102 @@
+"""Alerts of real commands: told once, also by a `run` that ends, also after a SIGKILL."""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+from cryptography.fernet import Fernet
+from redis import Redis
+from standardwebhooks import Webhook
+
+from pipeline.alerts import Phase, Record
+from tests.channels.app import KEPT, SECRET, App, body_of, headers_of
+from tests.channels.sms.servers import SILENCE
+from tests.end_to_end.world import World
+from tests.support.waiting import wait_until_sync
+from tests.worker.cli.desk import app_beside
+
+
+@pytest.fixture
+def receiver(here: World) -> Iterator[App]:
+    """What the installation tells its alerts to."""
+    with app_beside() as found:
+        here.env["CLAIMCAST_ALERT__URL"] = f"http://localhost:{found.port}/alerts"
+        here.env["CLAIMCAST_ALERT__SECRET"] = SECRET
+        yield found
+
+
+def told(receiver: App) -> list[dict[str, Any]]:
+    return [Webhook(SECRET).verify(body_of(raw), dict(headers_of(raw))) for raw in receiver.raw]
+
+
+def test_a_run_that_ends_with_held_batches_tells_it_and_the_next_one_does_not(
+    here: World, receiver: App
+) -> None:
+    here.switch("faults", order_fails=1.0)
+    here.env["CLAIMCAST_BATCH_SIZE"] = "5"
+    files = here.campaign(15)
+    here.run("run", *files, code=1)
+    [alert] = told(receiver)
+    assert alert["data"]["campaign"] == "e2e"
+    assert (alert["data"]["code"], alert["data"]["held_batches"]) == ("order_failed", 3)
+    assert alert["data"]["state"] == "blocked"
+    text = body_of(receiver.raw[0]).decode()
+    assert "@" not in text
+    assert "http" not in text
+
+    here.run("run", *files, code=1)
+    assert len(told(receiver)) == 1
+
+
+@pytest.fixture
+def shared(here: World, valkey_url: str) -> Iterator[Redis]:
+    """A server that outlives the installation's processes."""
+    here.env["CLAIMCAST_REDIS__URL"] = valkey_url
+    here.env["CLAIMCAST_SECRET_KEYS"] = Fernet.generate_key().decode()
+    with Redis.from_url(valkey_url) as redis:
+        redis.flushall()
+        yield redis
+
+
+def record(redis: Redis) -> tuple[str, Record]:
+    """Return the only alert there is."""
+    stored = cast("dict[bytes, bytes]", redis.hgetall("cc:alerts"))
+    [(field, text)] = stored.items()
+    return field.decode(), Record.parse(text.decode())
+
+
+def test_a_worker_looks_while_it_works_and_tells_when_it_leaves(
+    here: World, receiver: App, shared: Redis
+) -> None:
+    here.run("submit", *here.campaign(3))
+    shared.hset("cc:1", "blk:o", "credentials")
+    worker = here.start("worker")
+    wait_until_sync(lambda: shared.exists("cc:alerts"), timeout=60)
+    assert record(shared)[1].phase is Phase.SEEN
+    assert told(receiver) == []
+    worker.terminate()
+    worker.communicate(timeout=30)
+    assert [alert["data"]["code"] for alert in told(receiver)] == ["credentials"]
+    assert record(shared)[1].phase is Phase.TOLD
+
+
+def test_what_a_run_was_telling_when_it_was_killed_is_told_again(
+    here: World, receiver: App, shared: Redis
+) -> None:
+    here.switch("faults", order_fails=1.0)
+    receiver.reply = SILENCE
+    files = here.campaign(3)
+    process = here.start("run", *files)
+    wait_until_sync(lambda: receiver.heads, timeout=60)
+    process.kill()
+    process.communicate()
+
+    field, claimed = record(shared)
+    assert claimed.phase is Phase.TELLING
+    # A minute later:
+    lapsed = f"{claimed.at_ms - 60_000} {claimed.becomes(claimed.phase, claimed.tries)}"
+    shared.hset("cc:alerts", field, lapsed)
+    receiver.reply = KEPT
+    here.run("run", *files, code=1)
+    assert told(receiver)[-1]["data"]["code"] == "order_failed"
+    assert len({headers_of(head)["webhook-id"] for head in receiver.heads}) == 1

@@ -1,0 +1,89 @@
+"""With webhooks a campaign is as fast as its orders are fulfilled; without them it only waits."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from redis import Redis
+
+from tests.end_to_end.served import Served, served
+from tests.end_to_end.world import judge
+from tests.support.waiting import wait_until_sync
+from worker.embedded import EmbeddedValkey
+
+PEOPLE = 300
+ORDERS = 3
+FULFILLED_AFTER = 1.5
+FIRST_POLL = 30.0  # seconds: with webhooks, reading is the slow safety net
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Served]:
+    with served(tmp_path, "--async-delay", str(FULFILLED_AFTER)) as found:
+        yield found
+
+
+def finished_at(site: Served) -> float:
+    """Wait for every mail; return when the last one arrived, in seconds since the epoch."""
+    wait_until_sync(lambda: len(site.world.mails()) >= PEOPLE, timeout=60)
+    site.world.wait_for_state("finished")
+    return max(entry["received_at"] for entry in received(site))
+
+
+def received(site: Served) -> list[dict[str, float]]:
+    found: list[dict[str, float]] = httpx.get(
+        f"{site.world.addresses['control_url']}/mails", timeout=30
+    ).json()
+    return found
+
+
+def test_with_webhooks_it_is_sent_as_soon_as_it_is_fulfilled(site: Served) -> None:
+    site.world.run("submit", *site.world.campaign(PEOPLE))
+
+    last = finished_at(site)
+
+    placed = max(order["created_at"] for order in site.world.account()["orders"])
+    assert last - (placed + FULFILLED_AFTER) < FIRST_POLL / 3, "it waited for a poll"
+    judge(site.world, PEOPLE)
+    wait_until_sync(lambda: site.metric("order_reads_total", cause="webhook") > 0, timeout=20)
+    assert site.metric("order_reads_total", cause="webhook") == ORDERS
+    assert site.metric("order_reads_total", cause="poll") == 0
+    assert site.metric("webhooks_total", kind="fulfilment", result="taken") == ORDERS
+    assert site.metric("attempts_total", channel="email", result="sent") == PEOPLE
+    assert site.metric("stage_seconds_count", stage="order") == ORDERS
+    assert site.metric("permit_wait_seconds_count", limit="orders") == ORDERS
+
+
+def test_with_every_webhook_lost_it_finishes_when_the_orders_are_read(site: Served) -> None:
+    site.world.switch("faults", webhook_never=1.0)
+    site.world.run("submit", *site.world.campaign(PEOPLE))
+    with (
+        EmbeddedValkey(site.world.directory / "state") as server,
+        Redis.from_url(server.start_or_join()) as redis,
+    ):
+        wait_until_sync(lambda: len(waiting(redis)) == ORDERS, timeout=20)
+        placed = max(order["created_at"] for order in site.world.account()["orders"])
+        assert min(waiting(redis).values()) > placed + FIRST_POLL / 2, "polled as if without"
+        wait_until_sync(lambda: fulfilled(site), timeout=20)
+        redis.zadd("cc:1:due:r", dict.fromkeys(waiting(redis), 0))  # half a minute passes
+
+    finished_at(site)
+
+    judge(site.world, PEOPLE)
+    assert site.metric("webhooks_total", kind="fulfilment", result="taken") == 0
+
+
+def waiting(redis: Redis) -> dict[bytes, float]:
+    """Return the batches whose orders wait to be read, and when, in seconds since the epoch."""
+    ordered: Any = redis.hget("cc:1", "b:ordered")
+    if ordered != str(ORDERS).encode():
+        return {}
+    held = [number for number in range(1, ORDERS + 1) if redis.hexists(f"cc:1:b:{number}", "tok")]
+    found = redis.zrange("cc:1:due:r", 0, -1, withscores=True)
+    return {} if held else {batch: due / 1000 for batch, due in found}  # type: ignore[union-attr]
+
+
+def fulfilled(site: Served) -> bool:
+    return all(order["status"] == "Completed" for order in site.world.account()["orders"])

@@ -1,0 +1,96 @@
+"""People forgotten while their campaign is being sent, and a campaign purged after it."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+
+from pipeline.forget import Forgetting
+from pipeline.store.scripts import Scripts
+from pipeline.timeline import Timelines
+from tests.end_to_end.world import World, opened_values
+from tests.pipeline.installation import Installation
+from tests.support.waiting import wait_until_sync
+from worker.embedded import EmbeddedValkey
+
+PEOPLE = 240
+ASKED = [f"r{n}" for n in range(0, PEOPLE, 4)]
+"""Who asks to be forgotten, in every batch, whether their turn has come or not."""
+
+
+def address(recipient: str) -> str:
+    return f"person-{recipient[1:]}@example.com"
+
+
+@pytest.mark.timeout(120)
+def test_whoever_is_forgotten_in_flight_gets_nothing_and_leaves_nothing(here: World) -> None:
+    here.env |= {"CLAIMCAST_LIMITS__EMAIL": "40/s", "CLAIMCAST_BATCH_SIZE": "20"}
+    files = here.campaign(PEOPLE)
+    run = here.start("run", *files, "--yes")
+    wait_until_sync(lambda: len(here.mails()) > 20, timeout=30)
+    unsent = asyncio.run(forget(here, ASKED))
+    assert 10 < len(unsent) < len(ASKED), "some must have been in time, and some too late"
+    run.communicate(timeout=60)
+    assert run.returncode == 0
+
+    mails = here.mails()
+    others = {address(f"r{n}") for n in range(PEOPLE)} - set(map(address, unsent))
+    assert sorted(mail.to for mail in mails) == sorted(others), "everybody else, exactly once"
+    status = here.status()
+    assert status["deliveries"]["skipped"] == len(unsent)
+    assert status["people"] == {"reached": PEOPLE, "not_reached": 0, "open": 0}
+    assert "every invariant holds" in here.run("verify", "e2e", "--remote")
+
+    sent = {link for mail in mails for link in mail.links}
+    ordered = {link for order in here.account()["orders"] for link in order["links"]}
+    lost = ordered - sent
+    assert len(lost) == len(unsent)
+    resting = everything(here)
+    assert address("r1").encode() in resting, "the values were not opened"
+    assert not [who for who in ASKED if address(who).encode() in resting]
+    assert not [link for link in lost if link.encode() in resting]
+
+    here.run("run", *files, "--yes")
+    assert len(here.mails()) == len(mails), "the same files bring nobody back"
+
+    here.run("purge", "e2e", "--yes")
+    resting = everything(here)
+    assert b"@example.com" not in resting
+    assert not [link for link in ordered if link.encode() in resting]
+    assert "every invariant holds" in here.run("verify", "e2e", "--remote")
+    here.run("run", *files, "--yes", code=2)
+    assert len(here.mails()) == len(mails)
+
+
+async def forget(here: World, recipients: Sequence[str]) -> set[str]:
+    """
+    Do what the command does, without the time that as many processes take to start.
+
+    Returns those to whom no message had been started.
+    """
+    with EmbeddedValkey(here.directory / "state") as server:
+        async with AsyncRedis.from_url(server.start_or_join()) as redis:
+            ledger = await Installation.opened(redis, secret(here))
+            forgetting = Forgetting(redis, ledger.campaigns, ledger.vault, Scripts(redis))
+            timelines = Timelines(redis, ledger.campaigns, ledger.vault)
+            snapshot = await ledger.snapshot(await ledger.campaigns.find("e2e") or "")
+            await asyncio.gather(*(forgetting.forget(snapshot, who) for who in recipients))
+            stories = [await timelines.of(snapshot, who) for who in recipients]
+    return {
+        story["recipient"] for story in stories if story["deliveries"][0]["status"] == "skipped"
+    }
+
+
+def everything(here: World) -> bytes:
+    """Return all that rests in Redis, opened with the keys."""
+    with (
+        EmbeddedValkey(here.directory / "state") as server,
+        Redis.from_url(server.start_or_join()) as redis,
+    ):
+        return opened_values(redis, secret(here))
+
+
+def secret(here: World) -> str:
+    return (here.directory / "state" / "secret.keys").read_text("utf-8").strip()

@@ -1,0 +1,62 @@
+"""People who ask again, and the time that has passed until they do."""
+
+from typing import Protocol
+
+from redis.asyncio import Redis
+
+from pipeline.audit import AuditTrail
+from pipeline.generations import Generation
+from pipeline.models import ChannelName
+from pipeline.resend import Wish
+from pipeline.resending import Resending
+from pipeline.store.campaigns import CampaignStore
+from pipeline.store.deliveries import DeliveryStore
+from pipeline.store.scripts import Scripts
+from pipeline.suppression import Suppressions
+from pipeline.vault import Vault
+
+EMAIL, SMS = ChannelName.EMAIL, ChannelName.SMS
+OTHER = "other@example.com"
+
+
+class Stores(Protocol):
+    """A ledger or an installation."""
+
+    @property
+    def redis(self) -> Redis: ...
+    @property
+    def vault(self) -> Vault: ...
+    @property
+    def campaigns(self) -> CampaignStore: ...
+    @property
+    def deliveries(self) -> DeliveryStore: ...
+
+
+def resending(stores: Stores) -> Resending:
+    return Resending(
+        stores.redis,
+        stores.vault,
+        campaigns=stores.campaigns,
+        deliveries=stores.deliveries,
+        suppressions=Suppressions(stores.redis, stores.vault),
+        audit=AuditTrail(stores.redis, Scripts(stores.redis), stores.vault),
+    )
+
+
+async def resend(
+    stores: Stores,
+    serial: str,
+    recipient: str,
+    channel: ChannelName | None = None,
+    address: str = "",
+    *,
+    elsewhere: bool = False,
+) -> Generation:
+    snapshot = await stores.campaigns.snapshot(serial)
+    wish = Wish(channel=channel, address=address, elsewhere=elsewhere)
+    return await resending(stores).resend(snapshot, recipient, wish, actor="ann")
+
+
+async def a_minute_passes(stores: Stores, serial: str) -> None:
+    """Let everything that has happened lie a minute further back."""
+    await stores.redis.hincrby(f"cc:{serial}", "t0", -60_000)  # type: ignore[misc]

@@ -1,0 +1,210 @@
+"""When an alert is told, and when that it is over: whatever happens, in the right order."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.alerts import (
+    Cause,
+    Kind,
+    Pace,
+    Phase,
+    Record,
+    Standing,
+    causes,
+    next_phase,
+    standing,
+)
+from pipeline.store.campaigns import Snapshot
+
+PACE = Pace()
+LOOK = 10  # seconds between two looks
+OPEN, PAUSED, FINISHED, GONE = Standing
+
+
+def snapshot(**fields: str) -> Snapshot:
+    named = {name.replace("__", ":"): value for name, value in fields.items()}
+    return Snapshot("7", {"id": "c", "n": "3"} | named, 1_000_000)
+
+
+def a_record(phase: Phase, seconds_ago: float = 0, tries: int = 0) -> Record:
+    return Record(phase, 1_000_000 - round(seconds_ago * 1000), 900_000, tries)
+
+
+def after(
+    record: Record | None,
+    *,
+    present: bool,
+    subject: Standing = OPEN,
+    patience: float = PACE.patience,
+) -> Phase | None:
+    return next_phase(
+        record, present=present, subject=subject, patience=patience, pace=PACE, now_ms=1_000_000
+    )
+
+
+class World:
+    """One alert, looked at every ten seconds by workers that may die and receivers that fail."""
+
+    def __init__(self) -> None:
+        self.now_ms = 0
+        self.record: Record | None = None
+        self.told: list[tuple[int, Phase]] = []
+
+    def look(self, *, present: bool, outcome: str, subject: Standing = OPEN) -> None:
+        phase = next_phase(
+            self.record,
+            present=present,
+            subject=subject,
+            patience=PACE.patience,
+            pace=PACE,
+            now_ms=self.now_ms,
+        )
+        if phase is not None:
+            self._enter(phase, outcome)
+        self.now_ms += LOOK * 1000
+
+    def _enter(self, phase: Phase, outcome: str) -> None:
+        known = self.record or Record(phase, self.now_ms, self.now_ms)
+        if phase in {Phase.TELLING, Phase.ENDING} and outcome != "dies":
+            raised = phase is Phase.TELLING
+            if outcome == "works":
+                self.told.append((self.now_ms, phase))
+                phase = Phase.TOLD if raised else Phase.FORGOTTEN
+            else:
+                phase = Phase.UNTOLD if raised else Phase.UNENDED
+        stored = f"{self.now_ms} {known.becomes(phase, known.tries + 1)}"
+        self.record = Record.parse(stored) if phase else None
+
+    def alternates(self) -> bool:
+        phases = [phase for _, phase in self.told]
+        return phases == [Phase.TELLING, Phase.ENDING] * (len(phases) // 2) + (
+            [Phase.TELLING] * (len(phases) % 2)
+        )
+
+
+LOOKS = st.lists(
+    st.tuples(st.booleans(), st.sampled_from(["works", "fails", "dies"])), max_size=60
+)
+
+
+@given(LOOKS)
+def test_whatever_happens_what_is_told_is_raised_and_over_in_turn(
+    looks: list[tuple[bool, str]],
+) -> None:
+    world = World()
+    for present, outcome in looks:
+        world.look(present=present, outcome=outcome)
+    assert world.alternates()
+
+
+@given(LOOKS, st.booleans())
+def test_in_the_end_it_is_told_as_it_is(looks: list[tuple[bool, str]], present: bool) -> None:  # noqa: FBT001 - hypothesis passes it so
+    world = World()
+    for each, outcome in looks:
+        world.look(present=each, outcome=outcome)
+    for _ in range(round(PACE.cap * 2 / LOOK)):
+        world.look(present=present, outcome="works")
+    assert world.alternates()
+    assert (world.record is not None and world.record.phase is Phase.TOLD) == present
+    assert bool(len(world.told) % 2) == present
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=60))
+def test_what_comes_and_goes_within_a_minute_is_told_once(gone: list[bool]) -> None:
+    world = World()
+    for _ in range(3):
+        world.look(present=True, outcome="works")
+    for each in gone:
+        world.look(present=not each, outcome="works")
+        world.look(present=True, outcome="works")
+    assert [phase for _, phase in world.told] == [Phase.TELLING]
+
+
+def test_what_stays_is_told_within_a_minute() -> None:
+    world = World()
+    for _ in range(6):
+        world.look(present=True, outcome="works")
+    [(when, _)] = world.told
+    assert PACE.patience * 1000 <= when <= 40_000
+
+
+def test_what_is_gone_before_it_is_told_is_forgotten() -> None:
+    assert after(a_record(Phase.SEEN, 14), present=True) is None
+    assert after(a_record(Phase.SEEN, 15), present=True) is Phase.TELLING
+    assert after(a_record(Phase.SEEN, 15), present=False) is Phase.FORGOTTEN
+
+
+def test_a_claim_that_nobody_confirms_lapses_after_a_minute() -> None:
+    for phase in (Phase.TELLING, Phase.ENDING):
+        assert after(a_record(phase, 59), present=True) is None
+        assert after(a_record(phase, 60), present=False) is phase
+
+
+def test_what_cannot_be_delivered_is_tried_ever_more_rarely() -> None:
+    assert [PACE.again(tries) for tries in (1, 2, 3)] == [10, 20, 40]
+    assert PACE.again(10_000) == PACE.cap
+    assert after(a_record(Phase.UNTOLD, 39, tries=3), present=False) is None
+    assert after(a_record(Phase.UNTOLD, 40, tries=3), present=False) is Phase.TELLING
+    assert after(a_record(Phase.UNENDED, 40, tries=3), present=True) is Phase.ENDING
+
+
+def test_the_end_of_a_finished_campaign_waits_for_nothing() -> None:
+    assert after(a_record(Phase.TOLD), present=False) is Phase.CALMING
+    assert after(a_record(Phase.TOLD), present=False, subject=FINISHED) is Phase.ENDING
+    assert after(a_record(Phase.CALMING), present=False, subject=FINISHED) is Phase.ENDING
+
+
+@pytest.mark.parametrize("phase", [phase for phase in Phase if phase])
+def test_a_paused_campaign_is_left_alone_and_a_cancelled_one_forgotten(phase: Phase) -> None:
+    old = a_record(phase, 10_000)
+    for present in (True, False):
+        assert after(old, present=present, subject=PAUSED) is None
+        assert after(None, present=present, subject=PAUSED) is None
+        assert after(old, present=present, subject=GONE) is Phase.FORGOTTEN
+        assert after(None, present=present, subject=GONE) is None
+
+
+def test_a_worker_that_leaves_tells_at_once_but_never_of_a_channel() -> None:
+    assert after(None, present=True, patience=0) is Phase.TELLING
+    blocked, failing = Cause("7", Kind.ORDERING, "credentials"), Cause("email", Kind.CHANNEL, "")
+    assert PACE.patience_with(blocked, leaving=True) == 0
+    assert PACE.patience_with(failing, leaving=True) == PACE.channel_patience
+
+
+def test_each_blocked_lane_and_each_reason_of_held_batches_is_a_cause() -> None:
+    found = snapshot(
+        blk__o="insufficient_funds", blk__s="credentials", h__order_failed="500", h__uncertain="0"
+    )
+    assert set(causes(found)) == {
+        Cause("7", Kind.ORDERING, "insufficient_funds"),
+        Cause("7", Kind.SENDING, "credentials"),
+        Cause("7", Kind.HELD, "order_failed"),
+    }
+
+
+@pytest.mark.parametrize("ended", ["fin", "can"])
+def test_what_has_ended_has_no_causes(ended: str) -> None:
+    assert list(causes(snapshot(blk__o="credentials", **{ended: "5"}))) == []
+
+
+def test_a_campaign_stands_as_its_flags_say() -> None:
+    assert standing(snapshot()) is OPEN
+    assert standing(snapshot(pau="1")) is PAUSED
+    assert standing(snapshot(fin="1", pau="1")) is FINISHED
+    assert standing(snapshot(can="1", fin="1")) is GONE
+    assert standing(replace(snapshot(), fields={})) is GONE
+
+
+@given(
+    st.from_regex(r"[a-z]{1,5}", fullmatch=True),
+    st.sampled_from(Kind),
+    st.from_regex(r"[a-z0-9_.]{0,20}", fullmatch=True),
+)
+def test_a_cause_can_be_read_back_from_the_name_of_its_record(
+    subject: str, kind: Kind, code: str
+) -> None:
+    cause = Cause(subject, kind, code)
+    assert Cause.parse(cause.field("url")) == ("url", cause)

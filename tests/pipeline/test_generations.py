@@ -1,0 +1,47 @@
+"""Which generation went to which address: of a person resent any number of times."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.generations import (
+    LAST_GENERATION,
+    Generation,
+    address_of,
+    decode_generations,
+    encode_generations,
+    readdressed,
+)
+from pipeline.models import ChannelName, Recipient
+
+EMAIL, SMS = ChannelName.EMAIL, ChannelName.SMS
+ANN = Recipient(id="a", email="ann@example.com", phone="+15550100")
+
+generations = st.builds(
+    Generation,
+    channel=st.sampled_from(ChannelName),
+    number=st.integers(2, LAST_GENERATION),
+    address=st.text(),
+    at_ms=st.integers(0, 2**45),
+)
+
+
+@given(st.lists(generations).map(tuple))
+def test_what_is_kept_is_read_again(found: tuple[Generation, ...]) -> None:
+    assert decode_generations(encode_generations(found)) == found
+
+
+@given(st.lists(st.tuples(st.sampled_from([EMAIL, SMS]), st.text(min_size=1)), max_size=9))
+def test_each_generation_keeps_its_address_whatever_comes_later(
+    resends: list[tuple[ChannelName, str]],
+) -> None:
+    made: list[Generation] = []
+    for channel, address in resends:
+        number = 2 + sum(1 for each in made if each.channel is channel)
+        made.append(Generation(channel=channel, number=number, address=address, at_ms=0))
+    for each in made:
+        assert address_of(ANN, tuple(made), each.channel, each.number) == each.address
+    for channel in (EMAIL, SMS):
+        assert address_of(ANN, tuple(made), channel, 1) == ANN.address(channel)
+        last = [each.address for each in made if each.channel is channel]
+        current = readdressed(ANN, tuple(made)).address(channel)
+        assert current == (last[-1] if last else ANN.address(channel))

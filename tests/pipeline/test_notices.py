@@ -1,0 +1,102 @@
+"""What an alert says, to programs and to people."""
+
+import json
+
+from pipeline.alerts import Cause, Kind
+from pipeline.limits import Breaker
+from pipeline.notices import Notice, of_campaign, of_channel
+from pipeline.reasons import find_reason
+from pipeline.store.campaigns import Snapshot
+
+SNAPSHOT = Snapshot(
+    "7",
+    {
+        "id": "survey",
+        "n": "1000",
+        "p:open": "600",
+        "p:reached": "400",
+        "blk:o": "insufficient_funds",
+        "blk:o:text": "Not enough",
+        "h:order_failed": "500",
+        "b:held": "500",
+        "b:planned": "3",
+    },
+    60_000,
+)
+BLOCKED, HELD = (
+    Cause("7", Kind.ORDERING, "insufficient_funds"),
+    Cause("7", Kind.HELD, "order_failed"),
+)
+
+
+def a_notice(cause: Cause, *, over: bool = False, since_ms: int = 1000) -> Notice:
+    return of_campaign(cause, SNAPSHOT, since_ms=since_ms, now_ms=60_000, over=over)
+
+
+def test_a_blocked_lane_is_told_with_the_words_of_the_api_and_the_remedy_of_status() -> None:
+    reason = find_reason("insufficient_funds")
+    assert reason is not None
+    assert json.loads(a_notice(BLOCKED).as_json()) == {
+        "type": "claimcast.alert.raised",
+        "timestamp": "1970-01-01T00:01:00Z",
+        "data": {
+            "cause": "blocked",
+            "campaign": "survey",
+            "state": "blocked",
+            "channel": None,
+            "blocked": "ordering",
+            "code": "insufficient_funds",
+            "meaning": reason.meaning,
+            "by_itself": reason.by_itself,
+            "action": reason.remedy("survey"),
+            "words": "Not enough",
+            "held_batches": None,
+            "recipients": 1000,
+            "people": {"reached": 400, "not_reached": 0, "open": 600},
+            "since": "1970-01-01T00:00:01Z",
+        },
+    }
+
+
+def test_held_batches_are_told_with_their_number() -> None:
+    notice = a_notice(HELD)
+    assert notice.subject == "claimcast: 500 batches of survey held: order_failed"
+    assert notice.document["data"]["held_batches"] == 500
+    assert "claimcast retry survey --held" in notice.text
+
+
+def test_over_asks_for_nothing() -> None:
+    notice = a_notice(BLOCKED, over=True)
+    assert notice.document["type"] == "claimcast.alert.over"
+    assert notice.document["data"]["action"] is None
+    assert notice.subject == "claimcast: over in survey: insufficient_funds"
+    assert notice.text.startswith("This is over: ")
+    assert "What you do" not in notice.text
+
+
+def test_told_again_it_has_the_same_id_and_anything_else_another() -> None:
+    assert a_notice(BLOCKED).id == a_notice(BLOCKED).id
+    others = [
+        a_notice(BLOCKED, over=True),
+        a_notice(BLOCKED, since_ms=2000),
+        a_notice(HELD),
+    ]
+    assert len({a_notice(BLOCKED).id, *(notice.id for notice in others)}) == 4
+
+
+def test_a_code_that_nobody_knows_still_says_how_to_go_on() -> None:
+    data = a_notice(Cause("7", Kind.SENDING, "no_such_code")).document["data"]
+    assert data["meaning"] is None
+    assert "`claimcast resume survey`" in data["action"]
+
+
+def test_a_failing_channel_is_told_without_a_campaign() -> None:
+    cause = Cause("email", Kind.CHANNEL, "")
+    breaker = Breaker(failures=9, reason="smtp_connect", until_ms=1)
+    raised = of_channel(cause, breaker, since_ms=1, now_ms=2, over=False)
+    assert raised.subject == "claimcast: the channel email fails: smtp_connect"
+    assert raised.document["data"]["channel"] == "email"
+    assert "CLAIMCAST_SMTP__HOST" in raised.text
+    over = of_channel(cause, Breaker(0, "", 0), since_ms=1, now_ms=2, over=True)
+    assert over.subject == "claimcast: the channel email works again"
+    assert over.document["data"]["code"] is None

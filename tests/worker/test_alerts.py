@@ -1,0 +1,409 @@
+"""Alerts as they arrive: over sockets, from real states of the ledger, told once by any number."""
+
+import asyncio
+import email
+import email.policy
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+from standardwebhooks import Webhook
+
+from config.settings import AlertSettings, Settings, SmtpSettings
+from pipeline.alerts import Pace, Phase, Record
+from pipeline.batch import Lane
+from pipeline.notices import Notice
+from pipeline.store.alerts import AlertStore
+from pipeline.store.scripts import Scripts, texts
+from sandbox.options import SandboxOptions
+from sandbox.server import Sandbox, running
+from tests.channels.app import SECRET, App, app, body_of, headers_of
+from tests.channels.sms.servers import HANG_UP, Answer
+from tests.pipeline.installation import Installation
+from worker.alerts import Alerts
+from worker.tellers import Teller, open_tellers
+
+PACE = Pace(patience=0)
+
+
+def settings_of(receiver: App, sandbox: Sandbox | None = None) -> Settings:
+    url = f"http://localhost:{receiver.port}/alerts/secret-path"
+    values: dict[str, Any] = {"url": url, "secret": SECRET}
+    if sandbox is None:
+        return Settings(_env_file=None, alert=AlertSettings.model_validate(values))
+    smtp = SmtpSettings(
+        host=sandbox.smtp_host,
+        port=sandbox.smtp_port,
+        security="none",
+        sender="Rewards <rewards@example.com>",
+    )
+    values["email"] = "On call <ops@example.com>"
+    return Settings(_env_file=None, alert=AlertSettings.model_validate(values), smtp=smtp)
+
+
+@dataclass
+class Watch:
+    """A ledger with a campaign, a receiver of alerts, and a worker that looks."""
+
+    ledger: Installation
+    receiver: App
+    tellers: list[Teller]
+    alerts: Alerts
+    serial: str
+
+    def another(self, pace: Pace = PACE) -> Alerts:
+        return alerts_of(self.ledger.redis, self.tellers, pace)
+
+    async def block(self, code: str = "insufficient_funds") -> None:
+        await self.ledger.campaigns.block(self.serial, "o", code, "Not enough", probe_after=60)
+
+    async def unblock(self) -> None:
+        await self.ledger.campaigns.unblock(self.serial, "o")
+
+    async def hold(self, reason: str = "order_failed") -> int:
+        claims = await self.ledger.claims(Lane.ORDER)
+        for claim in claims:
+            await self.ledger.batches.hold(claim, reason, missing=0, reread=0)
+        return len(claims)
+
+    async def records(self) -> dict[str, Record]:
+        stored = texts(await self.ledger.redis.hgetall("cc:alerts"))  # type: ignore[misc]
+        return {field: Record.parse(text) for field, text in stored.items()}
+
+    async def later(self, seconds: float) -> None:
+        """Let time pass for every alert."""
+        for field, record in (await self.records()).items():
+            aged = replace(record, at_ms=record.at_ms - round(seconds * 1000))
+            text = f"{aged.at_ms} {aged.becomes(aged.phase, aged.tries)}"
+            await self.ledger.redis.hset("cc:alerts", field, text)  # type: ignore[misc]
+
+    def told(self) -> list[dict[str, Any]]:
+        """Return what was posted, each signature checked."""
+        return [
+            Webhook(SECRET).verify(body_of(raw), dict(headers_of(raw)))
+            for raw in self.receiver.raw
+        ]
+
+    def types(self) -> list[str]:
+        return [document["type"].removeprefix("claimcast.alert.") for document in self.told()]
+
+    def ids(self) -> list[str]:
+        return [headers_of(raw)["webhook-id"] for raw in self.receiver.raw]
+
+
+def alerts_of(redis: Redis, tellers: list[Teller], pace: Pace = PACE) -> Alerts:
+    return Alerts(AlertStore(redis, Scripts(redis)), tellers, pace)
+
+
+@asynccontextmanager
+async def watching(redis: Redis, people: int = 5, size: int = 2) -> AsyncIterator[Watch]:
+    ledger = await Installation.opened(redis)
+    serial = await ledger.submitted(people, size=size)
+    async with app() as receiver, open_tellers(settings_of(receiver)) as tellers:
+        found = list(tellers)
+        yield Watch(ledger, receiver, found, alerts_of(redis, found), serial)
+
+
+@pytest.fixture
+async def watch(redis: Redis) -> AsyncIterator[Watch]:
+    async with watching(redis) as found:
+        yield found
+
+
+async def test_a_blocked_campaign_is_told_once_signed_and_once_when_it_is_over(
+    watch: Watch,
+) -> None:
+    await watch.block()
+    for _ in range(3):
+        await watch.alerts.tell()
+    [document] = watch.told()
+    assert watch.receiver.raw[0].startswith(b"POST /alerts/secret-path HTTP/1.1\r\n")
+    assert document["data"]["code"] == "insufficient_funds"
+    assert document["data"]["words"] == "Not enough"
+    assert document["data"]["campaign"] == "survey-2026-11"
+
+    await watch.unblock()
+    await watch.alerts.tell()
+    await watch.later(59)
+    await watch.alerts.tell()
+    assert watch.types() == ["raised"]
+    await watch.later(1)
+    for _ in range(3):
+        await watch.alerts.tell()
+    assert watch.types() == ["raised", "over"]
+    assert len(set(watch.ids())) == 2
+    assert await watch.records() == {}
+
+
+async def test_five_hundred_held_batches_with_one_reason_are_one_alert(redis: Redis) -> None:
+    async with watching(redis, people=500, size=1) as watch:
+        assert await watch.hold() == 500
+        for _ in range(2):
+            await watch.alerts.tell()
+        [document] = watch.told()
+        assert (document["data"]["cause"], document["data"]["held_batches"]) == ("held", 500)
+        assert len(await watch.records()) == 1
+
+
+async def test_two_causes_are_two_alerts(watch: Watch) -> None:
+    await watch.hold()
+    await watch.block("credentials")
+    await watch.alerts.tell()
+    codes = {document["data"]["code"] for document in watch.told()}
+    assert codes == {"order_failed", "credentials"}
+
+
+async def test_any_number_of_workers_tell_it_once(watch: Watch) -> None:
+    await watch.block()
+    workers = [watch.another() for _ in range(8)]
+    for _ in range(3):
+        await asyncio.gather(*(each.tell() for each in workers))
+    assert watch.types() == ["raised"]
+    await watch.unblock()
+    await asyncio.gather(*(each.tell() for each in workers))
+    await watch.later(60)
+    await asyncio.gather(*(each.tell() for each in workers))
+    assert watch.types() == ["raised", "over"]
+
+
+async def test_of_many_workers_one_looks_at_a_time(watch: Watch) -> None:
+    await watch.block()
+    await watch.another().look()
+    await watch.hold()
+    await watch.another().look()
+    assert watch.types() == ["raised"], "the second look came too soon"
+    assert 0 < await watch.ledger.redis.pttl("cc:alerts:turn") <= 9000
+
+
+async def test_what_a_killed_worker_had_claimed_is_told_by_the_next(watch: Watch) -> None:
+    class Killed(Exception):  # noqa: N818 - no error: what SIGKILL does to a coroutine
+        pass
+
+    class Dying(AlertStore):
+        async def put(self, field: str, read: str, becomes: str) -> str | None:
+            if becomes.startswith(Phase.TOLD):
+                raise Killed
+            return await super().put(field, read, becomes)
+
+    await watch.block()
+    redis = watch.ledger.redis
+    with pytest.raises(Killed):
+        await Alerts(Dying(redis, Scripts(redis)), watch.tellers, PACE).tell()
+    await watch.alerts.tell()
+    assert watch.types() == ["raised"], "its claim still holds"
+    await watch.later(60)
+    await watch.alerts.tell()
+    assert watch.types() == ["raised", "raised"]
+    assert len(set(watch.ids())) == 1, "the receiver could not know the repetition"
+    await watch.later(60)
+    await watch.alerts.tell()
+    assert len(watch.told()) == 2
+
+
+@pytest.mark.parametrize("reply", [Answer(503), Answer(302, headers={"Location": "/x"}), HANG_UP])
+async def test_a_receiver_that_is_down_is_told_later(watch: Watch, reply: Answer | str) -> None:
+    watch.receiver.reply = reply
+    await watch.block()
+    await watch.alerts.tell()
+    [record] = (await watch.records()).values()
+    assert (record.phase, record.tries) == (Phase.UNTOLD, 1)
+    await watch.alerts.tell()
+    assert len(watch.receiver.heads) == 1, "it was not left alone for a while"
+
+    await watch.later(10)
+    await watch.alerts.tell()
+    [record] = (await watch.records()).values()
+    assert record.tries == 2
+    watch.receiver.reply = Answer(204)
+    watch.receiver.raw.clear()
+    await watch.unblock()
+    await watch.later(20)
+    await watch.alerts.tell()
+    assert watch.types() == ["raised"], "what could not be told in time is told all the same"
+    await watch.alerts.tell()
+    await watch.later(60)
+    await watch.alerts.tell()
+    assert watch.types() == ["raised", "over"]
+
+
+async def test_a_cause_that_comes_and_goes_is_no_storm(watch: Watch) -> None:
+    for _ in range(5):
+        await watch.block()
+        await watch.alerts.tell()
+        await watch.later(30)
+        await watch.unblock()
+        await watch.alerts.tell()
+        await watch.later(30)
+    assert watch.types() == ["raised"]
+
+
+async def test_a_paused_campaign_tells_nothing_until_it_goes_on(watch: Watch) -> None:
+    campaigns, serial = watch.ledger.campaigns, watch.serial
+    await campaigns.steer(serial, "pause")
+    await watch.hold()
+    await watch.block()
+    await watch.alerts.tell()
+    await watch.later(600)
+    await watch.alerts.tell()
+    assert watch.told() == []
+    assert await watch.records() == {}
+
+
+async def test_an_alert_of_a_campaign_that_is_paused_then_is_not_over(watch: Watch) -> None:
+    await watch.block()
+    await watch.alerts.tell()
+    await watch.unblock()
+    await watch.ledger.campaigns.steer(watch.serial, "pause")
+    await watch.later(600)
+    await watch.alerts.tell()
+    assert watch.types() == ["raised"]
+    await watch.ledger.campaigns.steer(watch.serial, "resume")
+    await watch.alerts.tell()
+    await watch.later(60)
+    await watch.alerts.tell()
+    assert watch.types() == ["raised", "over"]
+
+
+async def test_a_cancelled_or_removed_campaign_leaves_nothing_behind(watch: Watch) -> None:
+    await watch.block()
+    await watch.alerts.tell()
+    await watch.ledger.campaigns.steer(watch.serial, "cancel")
+    await watch.alerts.tell()
+    assert await watch.records() == {}
+
+    await watch.ledger.redis.hset("cc:alerts", "url|999|o|credentials", "5 told 5 0")  # type: ignore[misc]
+    await watch.alerts.tell()
+    assert await watch.records() == {}
+    assert watch.types() == ["raised"]
+
+
+async def test_a_finished_campaign_is_over_at_once(watch: Watch) -> None:
+    await watch.block()
+    await watch.alerts.tell()
+    await watch.unblock()
+    await watch.ledger.finished(watch.serial)
+    await watch.alerts.tell()
+    assert watch.types() == ["raised", "over"]
+    assert watch.told()[1]["data"]["state"] == "finished"
+    assert await watch.records() == {}
+
+
+async def test_a_worker_that_leaves_tells_what_it_has_just_seen(watch: Watch) -> None:
+    worker = watch.another(Pace())
+    await watch.block()
+    await worker.tell()
+    assert watch.told() == []
+    await worker.leave()
+    assert watch.types() == ["raised"]
+
+
+async def test_a_worker_can_leave_while_redis_is_away(watch: Watch) -> None:
+    class Away(AlertStore):
+        async def put(self, field: str, read: str, becomes: str) -> str | None:
+            raise ConnectionError
+
+    await watch.block()
+    redis = watch.ledger.redis
+    await Alerts(Away(redis, Scripts(redis)), watch.tellers, PACE).leave()
+
+
+async def test_a_channel_is_told_when_it_fails_for_minutes(watch: Watch) -> None:
+    redis = watch.ledger.redis
+    await redis.hset("cc:breaker:email", mapping={"failures": 4, "reason": "smtp_dns"})  # type: ignore[misc]
+    await watch.alerts.tell()
+    assert await watch.records() == {}
+    await redis.hset("cc:breaker:email", mapping={"failures": 5, "until": 1})  # type: ignore[misc]
+    await watch.alerts.tell()
+    await watch.later(299)
+    await watch.alerts.tell()
+    assert watch.told() == []
+    await watch.later(1)
+    await watch.alerts.tell()
+    [document] = watch.told()
+    assert (document["data"]["channel"], document["data"]["code"]) == ("email", "smtp_dns")
+
+    await redis.delete("cc:breaker:email")
+    await watch.alerts.tell()
+    await watch.later(60)
+    await watch.alerts.tell()
+    assert watch.types() == ["raised", "over"]
+
+
+async def test_the_alert_of_a_target_that_is_not_set_here_is_left_to_who_has_it(
+    watch: Watch,
+) -> None:
+    field = f"email|{watch.serial}|o|insufficient_funds"
+    await watch.ledger.redis.hset("cc:alerts", field, "5 told 5 0")  # type: ignore[misc]
+    await watch.alerts.tell()
+    assert set(await watch.records()) == {field}
+    await watch.ledger.finished(watch.serial)
+    await watch.alerts.tell()
+    assert await watch.records() == {}
+    assert watch.told() == []
+
+
+async def test_nobody_to_tell_is_nothing_to_do(redis: Redis) -> None:
+    alerts = alerts_of(redis, [])
+    await alerts.look()
+    await alerts.leave()
+    assert not await redis.exists("cc:alerts:turn")
+
+
+async def test_a_defect_in_telling_is_tried_again(watch: Watch) -> None:
+    def broken(notice: Notice) -> Any:  # noqa: ANN401 - it never returns
+        raise ZeroDivisionError
+
+    await watch.block()
+    [teller] = watch.tellers
+    await alerts_of(watch.ledger.redis, [replace(teller, wording=broken)]).tell()
+    [record] = (await watch.records()).values()
+    assert record.phase is Phase.UNTOLD
+
+
+async def test_mail_goes_to_the_address_besides_the_post_each_until_it_arrives(
+    redis: Redis, tmp_path: Path
+) -> None:
+    ledger = await Installation.opened(redis)
+    serial = await ledger.submitted()
+    options = SandboxOptions(directory=tmp_path)
+    async with (
+        running(options) as sandbox,
+        app(Answer(500)) as receiver,
+        open_tellers(settings_of(receiver, sandbox)) as tellers,
+    ):
+        watch = Watch(ledger, receiver, list(tellers), alerts_of(redis, list(tellers)), serial)
+        await watch.hold()
+        for _ in range(3):
+            await watch.alerts.tell()
+            await watch.later(1000)
+        [mail] = mails(tmp_path)
+        assert mail["To"] == "On call <ops@example.com>"
+        assert mail["From"] == "Rewards <rewards@example.com>"
+        assert mail["Subject"] == "claimcast: 3 batches of survey-2026-11 held: order_failed"
+        assert mail["Auto-Submitted"] == "auto-generated"
+        assert mail.get_content_type() == "text/plain"
+        text = mail.get_content()
+        assert "claimcast retry survey-2026-11 --held" in text
+        assert "p0@example.com" not in mail.as_string()
+        assert len(receiver.heads) == 3
+        receiver.reply = Answer(200)
+        await watch.alerts.tell()
+        posted = json.loads(body_of(receiver.raw[-1]))
+        assert posted["data"]["held_batches"] == 3
+        identity = headers_of(receiver.raw[-1])["webhook-id"]
+        assert mail["Message-ID"] == f"<{identity}@example.com>"
+
+
+def mails(directory: Path) -> list[EmailMessage]:
+    files = sorted((directory / "Maildir").glob("*/*"))
+    return [
+        email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
+        for file in files
+        if file.is_file()
+    ]

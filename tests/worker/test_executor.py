@@ -1,0 +1,180 @@
+"""One worker in this process: it works, tells what it did, and ends with any part of it."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from cryptography.fernet import Fernet
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from config.settings import load_settings
+from pipeline.measurements import Measurements
+from pipeline.models import ChannelName
+from pipeline.store.deliveries import Fact
+from sandbox.options import SandboxOptions
+from sandbox.server import Sandbox, running
+from tests.pipeline.installation import PEOPLE, Installation
+from worker import stats
+from worker.app import App, Machinery, open_app, open_machinery
+from worker.cli.entry import explained
+from worker.executor import Executor
+
+# arq closes its connection by a name that redis-py calls old.
+pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated close:DeprecationWarning")
+
+Break = Callable[[Machinery], object]
+
+
+@pytest.fixture
+async def sandbox(
+    redis: Redis, valkey_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Sandbox]:
+    """A sandbox and the settings of an empty installation that uses it."""
+    async with running(SandboxOptions(directory=tmp_path / "sandbox")) as sandbox:
+        settings = {
+            "REDIS__URL": valkey_url,
+            "SECRET_KEYS": Fernet.generate_key().decode(),
+            "REWARDS__BASE_URL": sandbox.base_url,
+            "REWARDS__EMAIL": sandbox.email,
+            "REWARDS__ACCESS_TOKEN": sandbox.access_token,
+            "SMTP__HOST": sandbox.smtp_host,
+            "SMTP__PORT": str(sandbox.smtp_port),
+            "SMTP__SECURITY": "none",
+            "SMTP__SENDER": "rewards@example.com",
+            "LEASE_SECONDS": "1",
+        }
+        for name, value in settings.items():
+            monkeypatch.setenv(f"CLAIMCAST_{name}", value)
+        yield sandbox
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[tuple[App, Machinery, Installation]]:
+    async with AsyncExitStack() as stack:
+        app = await stack.enter_async_context(open_app(load_settings(None)))
+        machinery = await stack.enter_async_context(open_machinery(app))
+        installation = Installation(
+            app.redis, app.vault, app.campaigns, app.batches, app.deliveries
+        )
+        yield app, machinery, installation
+
+
+def defect() -> None:
+    raise ZeroDivisionError
+
+
+def break_recorder(machinery: Machinery) -> None:
+    fact = Fact(0, ChannelName.EMAIL, 1, "s")
+    machinery.recorder.add(("1", 1), fact, defect)
+
+
+def break_sender(machinery: Machinery) -> None:
+    machinery.outboxes[ChannelName.EMAIL].put(cast("Any", None))
+
+
+def break_heartbeat(machinery: Machinery) -> None:
+    machinery.leases._seconds = cast("Any", None)  # noqa: SLF001 - no other way to break it
+
+
+def break_upkeep(app: App) -> None:
+    app.measurements._amounts = cast("Any", None)  # noqa: SLF001 - as above
+
+
+@pytest.mark.usefixtures("sandbox")
+@pytest.mark.parametrize("broken", [break_recorder, break_sender, break_heartbeat])
+async def test_a_worker_whose_part_has_died_ends_and_says_so(broken: Break) -> None:
+    async def work() -> None:
+        async with opened() as (app, machinery, _):
+            broken(machinery)
+            await Executor(app, machinery).run()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await asyncio.wait_for(work(), 10)
+    sentence, code = explained(caught.value)
+    assert code == 1
+    assert re.search(r"not have happened \((ZeroDivision|Attribute|Type)Error at .*py:", sentence)
+
+
+@pytest.mark.usefixtures("sandbox")
+async def test_a_worker_whose_upkeep_has_died_ends_with_what_it_died_of() -> None:
+    async def work() -> None:
+        async with opened() as (app, machinery, _):
+            break_upkeep(app)
+            await Executor(app, machinery).run()
+
+    with pytest.raises(AttributeError, match="no attribute 'items'"):
+        await asyncio.wait_for(work(), 10)
+
+
+@pytest.mark.usefixtures("sandbox")
+async def test_a_worker_ends_even_if_nothing_tells_it_that_a_part_has_died() -> None:
+    """A cancellation may be lost, so what runs beside the stages is looked at as well."""
+
+    async def work() -> None:
+        async with opened() as (app, machinery, _):
+            await Executor(app, replace(machinery, alive=lambda: False)).run()
+
+    with pytest.raises(RuntimeError, match="a part of the worker has died"):
+        await asyncio.wait_for(work(), 10)
+
+
+@pytest.mark.usefixtures("sandbox")
+async def test_while_every_part_lives_the_worker_says_so() -> None:
+    async with opened() as (_, machinery, _):
+        assert machinery.alive()
+
+
+@pytest.mark.usefixtures("sandbox")
+async def test_a_worker_tells_what_it_did_before_it_leaves() -> None:
+    async with opened() as (app, machinery, installation):
+        serial = await installation.submitted()
+        await asyncio.wait_for(Executor(app, machinery).run(burst=True), 20)
+        totals = await stats.totals(app.redis)
+        assert (await installation.snapshot(serial)).people()["reached"] == PEOPLE
+        assert await stats.leases(app.redis) == {}
+
+    assert totals["attempts|email|sent"] == PEOPLE
+    assert totals["permits|email"] == PEOPLE
+    assert totals["permits|orders"] == 3
+    for stage in ("order", "send"):
+        buckets = [n for name, n in totals.items() if name.startswith(f"stage|{stage}|")]
+        assert sum(buckets) == 3
+        assert 0 < totals[f"stage_seconds|{stage}"] < 20
+
+
+async def paused(installation: Installation, serial: str) -> None:
+    await installation.campaigns.steer(serial, "pause")
+
+
+async def blocked(installation: Installation, serial: str) -> None:
+    await installation.campaigns.block(serial, "o", "credentials", "", probe_after=0)
+
+
+@pytest.mark.usefixtures("sandbox")
+@pytest.mark.parametrize("stopped", [paused, blocked])
+async def test_a_burst_ends_though_a_campaign_waits_for_a_person(
+    stopped: Callable[[Installation, str], Awaitable[None]],
+) -> None:
+    async with opened() as (app, machinery, installation):
+        await stopped(installation, await installation.submitted())
+        await asyncio.wait_for(Executor(app, machinery).run(burst=True), 10)
+
+
+async def test_what_could_not_be_told_comes_with_the_next_call(redis: Redis) -> None:
+    measurements = Measurements()
+    measurements.attempt(ChannelName.EMAIL, "s")
+    async with Redis.from_url("unix:///nowhere.sock") as nobody:
+        with pytest.raises(RedisConnectionError):
+            await stats.add(nobody, "w", measurements, leases=1)
+    for _ in range(2):
+        measurements.attempt(ChannelName.EMAIL, "s")
+        measurements.permits("email", 0, 0.25)
+        await stats.add(redis, "w", measurements, leases=2)
+    assert await stats.totals(redis) == {"attempts|email|sent": 3, "permits_seconds|email": 0.5}
+    assert await stats.leases(redis) == {"w": 2}

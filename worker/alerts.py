@@ -1,0 +1,180 @@
+"""Telling people what is held up, once for the whole fleet, and when that is over."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from redis import RedisError
+
+from pipeline import notices
+from pipeline.alerts import (
+    Cause,
+    Kind,
+    Pace,
+    Phase,
+    Record,
+    Standing,
+    causes,
+    next_phase,
+    standing,
+)
+from pipeline.errors import DeliveryError
+from pipeline.notices import Notice
+from pipeline.store.alerts import AlertStore, Sight
+from pipeline.store.scripts import Scripts
+from worker.app import App
+from worker.tellers import Teller, open_tellers
+
+log = structlog.get_logger()
+
+LOOK_SECONDS = 10.0
+_TURN = 0.9  # of the time between two looks: whoever comes late takes the turn
+_LEAVE_SECONDS = 4.0  # Ctrl-C stops within a few seconds
+_AT_ONCE = 4
+_AFTER = {Phase.TELLING: Phase.TOLD, Phase.ENDING: Phase.FORGOTTEN}
+_FAILED = {Phase.TELLING: Phase.UNTOLD, Phase.ENDING: Phase.UNENDED}
+_TELLS = frozenset(_AFTER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Due:
+    """One alert that moves on now: as it was read, and the phase that it enters."""
+
+    field: str
+    read: str
+    cause: Cause
+    record: Record
+    phase: Phase
+
+
+class Alerts:
+    """
+    Looks at what is held up, and tells it; any number of workers may do so at once.
+
+    Who tells what is decided in Redis, where a claim lapses if its worker dies: everything is
+    told at least once, and under the same id whenever it is told again.
+    """
+
+    def __init__(
+        self, store: AlertStore, tellers: Sequence[Teller], pace: Pace | None = None
+    ) -> None:
+        self._store = store
+        self._tellers = {teller.name: teller for teller in tellers}
+        self._pace = pace or Pace()
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def look(self) -> None:
+        """Look, unless somebody of the fleet just did; raises RedisError or OSError."""
+        if self._tellers and await self._store.turn(LOOK_SECONDS * _TURN):
+            await self.tell()
+
+    async def tell(self, *, leaving: bool = False) -> None:
+        """Tell what is due; with *leaving* also what just came up: nobody else may be left."""
+        if not self._tellers:
+            return
+        sight = await self._store.sight()
+        due = list(self._due(sight, leaving=leaving))
+        await asyncio.gather(*(self._move(each, sight) for each in due))
+
+    async def leave(self) -> None:
+        """Tell what there is to tell, within seconds; the next worker tells the rest."""
+        try:
+            async with asyncio.timeout(_LEAVE_SECONDS):
+                await self.tell(leaving=True)
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning("alert.not_told", why=type(error).__name__)
+
+    def _due(self, sight: Sight, *, leaving: bool) -> Iterator[_Due]:
+        present = set(_present(sight))
+        fields = [cause.field(name) for cause in present for name in self._tellers]
+        for field in sorted({*fields, *sight.records}):
+            target, cause = Cause.parse(field)
+            read = sight.records.get(field, "")
+            record = Record.parse(read) if read else None
+            phase = next_phase(
+                record,
+                present=cause in present,
+                subject=self._subject(target, cause, sight),
+                patience=self._pace.patience_with(cause, leaving=leaving),
+                pace=self._pace,
+                now_ms=sight.now_ms,
+            )
+            if phase is not None:
+                known = record or Record(phase, sight.now_ms, sight.now_ms)
+                yield _Due(field=field, read=read, cause=cause, record=known, phase=phase)
+
+    def _subject(self, target: str, cause: Cause, sight: Sight) -> Standing:
+        found = _standing(cause, sight)
+        if target in self._tellers:
+            return found
+        # Another worker may have other settings, so it is left alone until the campaign ends.
+        ended = found in {Standing.FINISHED, Standing.GONE}
+        return Standing.GONE if ended else Standing.PAUSED
+
+    async def _move(self, due: _Due, sight: Sight) -> None:
+        """Let one alert enter its next phase; tell it if nobody else claimed it first."""
+        async with self._slots:
+            claimed = await self._store.put(
+                due.field, due.read, due.record.becomes(due.phase, due.record.tries)
+            )
+            if not claimed or due.phase not in _TELLS:
+                return
+            told = await self._deliver(due, _notice(due, sight))
+            after = (
+                due.record.becomes(_AFTER[due.phase])
+                if told
+                else due.record.becomes(_FAILED[due.phase], due.record.tries + 1)
+            )
+            await self._store.put(due.field, claimed, after)
+
+    async def _deliver(self, due: _Due, notice: Notice) -> bool:
+        target, cause = Cause.parse(due.field)
+        names = {
+            "about": notice.document["data"]["campaign"] or cause.subject,
+            "code": notice.document["data"]["code"],
+            "over": due.phase is Phase.ENDING,
+            "by": target,
+        }
+        try:
+            await self._tellers[target].tell(notice)
+        except DeliveryError as error:
+            log.warning("alert.not_told", **names, why=error.code)
+            return False
+        except Exception as error:  # noqa: BLE001 - a defect here must not stop the worker
+            log.error("alert.not_told", **names, why=type(error).__name__)  # noqa: TRY400 - no text
+            return False
+        log.info("alert.told", **names)
+        return True
+
+
+@asynccontextmanager
+async def open_alerts(app: App) -> AsyncIterator[Alerts]:
+    """Make what tells the targets of the settings; raises InputError if one cannot be used."""
+    async with open_tellers(app.settings) as tellers:
+        yield Alerts(AlertStore(app.redis, Scripts(app.redis)), tellers)
+
+
+def _present(sight: Sight) -> Iterator[Cause]:
+    for snapshot in sight.snapshots.values():
+        yield from causes(snapshot)
+    for channel, breaker in sight.breakers.items():
+        # It keeps its time until a message goes through: between two silences it is not over.
+        if breaker.until_ms:
+            yield Cause(channel, Kind.CHANNEL, "")
+
+
+def _standing(cause: Cause, sight: Sight) -> Standing:
+    if cause.kind is Kind.CHANNEL:
+        return Standing.OPEN
+    return standing(sight.snapshots[cause.subject])
+
+
+def _notice(due: _Due, sight: Sight) -> Notice:
+    cause, over, since = due.cause, due.phase is Phase.ENDING, due.record.since_ms
+    if cause.kind is Kind.CHANNEL:
+        breaker = sight.breakers[cause.subject]
+        return notices.of_channel(cause, breaker, since_ms=since, now_ms=sight.now_ms, over=over)
+    snapshot = sight.snapshots[cause.subject]
+    return notices.of_campaign(cause, snapshot, since_ms=since, now_ms=sight.now_ms, over=over)

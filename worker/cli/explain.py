@@ -1,0 +1,90 @@
+"""The command `explain`: what a code means, and what to do."""
+
+import json
+from difflib import get_close_matches
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.errors import InputError
+from pipeline.reasons import REASONS, Reason, find_reason
+from pipeline.reasons.table import listed
+from worker.cli.entry import OK, command
+
+_NEAREST = 3
+
+
+@click.command(short_help="Say what a failure, hold or block code means and what to do.")
+@click.argument("code", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@command
+async def explain(code: str | None, *, as_json: bool) -> int:
+    """
+    Say what the code of a failed delivery, a held batch or a blocked campaign means.
+
+    Codes are in reports, alerts, logs, and the answers of `status` and `recipient`. Without CODE
+    all of them are listed. Needs neither settings nor Redis.
+    """
+    if code is None:
+        _list(as_json=as_json)
+        return OK
+    reason = _found(code.strip().lower())
+    if as_json:
+        click.echo(json.dumps(_document(reason.code, reason), ensure_ascii=False))
+    else:
+        _show(reason)
+    return OK
+
+
+def _found(code: str) -> Reason:
+    """Return what *code* means; raises InputError that names the nearest if there is none."""
+    reason = find_reason(code)
+    if reason is not None:
+        return reason
+    nearest = get_close_matches(code, REASONS, n=_NEAREST, cutoff=0.5)
+    hint = f"the nearest are {', '.join(nearest)}" if len(nearest) > 1 else ""
+    hint = hint or (f"did you mean {nearest[0]}?" if nearest else "none is like it")
+    msg = f'There is no code "{code}"; {hint} (`claimcast explain` lists all).'
+    raise InputError(msg)
+
+
+def _show(reason: Reason) -> None:
+    facts = {
+        "code": f"{reason.code} ({reason.kind})",
+        "meaning": reason.meaning,
+        "by itself": reason.by_itself,
+        "what you do": reason.remedy("CAMPAIGN"),
+    }
+    table = _table(bold=True)
+    for name, words in facts.items():
+        table.add_row(name, Text(words))
+    Console().print(table)
+
+
+def _list(*, as_json: bool) -> None:
+    if as_json:
+        found = [_document(code, reason) for code, reason in listed()]
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    table = _table(bold=False)
+    for code, reason in listed():
+        table.add_row(Text(code), reason.kind, Text(reason.meaning))
+    Console().print(table)
+
+
+def _table(*, bold: bool) -> Table:
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold" if bold else "", overflow="fold", no_wrap=bold)
+    return table
+
+
+def _document(code: str, reason: Reason) -> dict[str, str]:
+    return {
+        "code": code,
+        "kind": reason.kind,
+        "meaning": reason.meaning,
+        "by_itself": reason.by_itself,
+        "action": reason.remedy("CAMPAIGN"),
+    }
