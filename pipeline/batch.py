@@ -62,6 +62,8 @@ class Batch:
     into: int = 0
     origin: int = 0
     woken: bool = False
+    deaths: tuple[tuple[Lane, int], ...] = ()
+    """Workers that died in a row while they had it: doing what, and when that was noticed."""
     forgotten: Mapping[int, int] = field(default_factory=dict)
     """Who was removed on request: index, and when."""
 
@@ -107,6 +109,9 @@ class Batch:
             into=number("into"),
             origin=number("from"),
             woken="woken" in fields,
+            deaths=tuple(
+                (Lane(died[0]), int(died[1:])) for died in fields.get("died", "").split()
+            ),
             forgotten=_forgotten(fields.get("gone", "")),
         )
 

@@ -82,7 +82,9 @@ class OrderComparison:
         except LinksProblem as problem:
             return f"the links of order {order.id} cannot be compared ({problem})"
         # In which order they are shown is documented nowhere: which were shown is what counts.
-        others = [k for k, link in enumerate(links, start=1) if link not in set(shown)]
+        known = set(shown)
+        # A forgotten person's link is gone: there is nothing left to compare.
+        others = [k for k, link in enumerate(links, start=1) if link and link not in known]
         if not others:
             return None
         return (

@@ -5,6 +5,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from pipeline.batch import Lane
 from pipeline.errors import InputError
 from pipeline.forget import TOMBSTONE
 from pipeline.former_orders import Event, former_orders, order_events
@@ -22,6 +23,8 @@ from pipeline.store.records import DeliveryRecord
 from pipeline.store.resends import open_generations
 from pipeline.vault import Vault
 from pipeline.versions import starts, version_at
+
+_DOING = {Lane.ORDER: "ordering", Lane.READ: "reading the order", Lane.SEND: "sending"}
 
 
 class Timelines:
@@ -130,6 +133,8 @@ def _events(
     for version, at in began.items():
         yield at, "submitted" if version == 1 else f"the campaign was edited: version {version}"
     yield from order_events(batch)
+    for lane, at in batch.deaths:
+        yield at, f"a worker died while {_DOING[lane]}"
     if batch.reason:
         yield batch.held_ms, f"held: {in_words(batch.reason)} ({batch.reason})"
     if batch.fulfilled_ms:

@@ -87,15 +87,23 @@ class Units:
 
     async def _unreadable(self, lease: Lease, error: SealError) -> None:
         """Leave a batch to those who can open it; nobody's attempts are spent."""
-        log.error("unit.failed", **_names(lease.claim.unit), why=str(error))
+        claim = lease.claim
+        log.error("unit.failed", **_names(claim.unit), why=str(error))
+        missing: Sequence[str] = ("unknown",)
         with contextlib.suppress(RedisError, OSError):
-            if self._missing_keys is not None and (missing := await self._missing_keys()):
+            missing = await self._missing_keys() if self._missing_keys is not None else ()
+            if missing:
                 self.unfit = InputError(
                     f"Something is encrypted with a key that this process lacks (fingerprint "
                     f"{', '.join(missing)}): start it again with the same CLAIMCAST_SECRET_KEYS "
                     "as all others. What it had in hand goes on elsewhere."
                 )
-        await self._give_back(lease, _pause(lease))
+        if missing:
+            await self._give_back(lease, _pause(lease))
+            return
+        # Every key is there, so it is damage, and trying again mends nothing.
+        with contextlib.suppress(StaleLeaseError, RedisError, OSError):
+            await self._batches.hold(claim, "damaged", missing=claim.batch.missing, reread=0)
 
     async def _give_back(self, lease: Lease, delay: float) -> None:
         """Release the lease as soon as Redis answers, so that nobody waits for it to lapse."""

@@ -2,11 +2,18 @@
 
 import contextlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from arq.connections import ArqRedis
-from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio import (
+    Connection,
+    ConnectionPool,
+    Redis,
+    SSLConnection,
+    UnixDomainSocketConnection,
+)
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import BusyLoadingError, RedisError, ResponseError
@@ -18,6 +25,37 @@ from worker.wire import dump_job, load_job
 
 _OUTAGES = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, OSError)
 _OLDEST = 7
+
+
+class _Steady(AbstractConnection):
+    """A line that was reset while it rested counts as lost: uvloop raises something else then."""
+
+    async def send_packed_command(
+        self,
+        command: bytes | str | Iterable[bytes],
+        check_health: bool = True,  # noqa: FBT001, FBT002 - redis-py's signature
+    ) -> None:
+        try:
+            await super().send_packed_command(command, check_health)
+        except RuntimeError as error:
+            msg = "the line to Redis was closed"
+            raise RedisConnectionError(msg) from error
+
+
+class _Tcp(_Steady, Connection): ...
+
+
+class _Tls(_Steady, SSLConnection): ...
+
+
+class _Unix(_Steady, UnixDomainSocketConnection): ...
+
+
+_STEADY: dict[type[AbstractConnection], type[AbstractConnection]] = {
+    Connection: _Tcp,
+    SSLConnection: _Tls,
+    UnixDomainSocketConnection: _Unix,
+}
 
 
 def connect(url: str, *, patient: bool, queue: str = "claimcast") -> ArqRedis:
@@ -41,6 +79,7 @@ def connect(url: str, *, patient: bool, queue: str = "claimcast") -> ArqRedis:
         retry_on_error=list(_OUTAGES),
         **_keepalive(url),
     )
+    pool.connection_class = _STEADY[pool.connection_class]  # `from_url` lets only the URL choose
     return ArqRedis(
         connection_pool=pool,
         job_serializer=dump_job,

@@ -131,6 +131,8 @@ class Executor:
                 read=free[Lane.READ],
                 send=free[Lane.SEND],
                 dispatch_seconds=seconds,
+                worker=self.name,
+                idle=len(self._slots) == 0,
             )
             for unit in units:
                 await self._enqueue(pool, unit, seconds)

@@ -20,25 +20,37 @@ log = structlog.get_logger()
 _MOST_RECIPIENTS = 10_000
 
 
-async def run_unit(ctx: dict[str, Any], serial: str, batch: int, lane: str, turn: int) -> None:
-    """Work on one batch; ids only, so it may run 0, 1 or N times."""
+async def run_unit(ctx: dict[str, Any], *args: object, **more: object) -> None:
+    """
+    Work on one batch; serial, batch, lane and turn only, so it may run 0, 1 or N times.
+
+    What is not that, such as a job of a later version, is reported: the batch is due again anyway.
+    """
     slots, units = cast("Slots", ctx["slots"]), cast("Units", ctx["units"])
+    unit = _unit(args, more)
+    if unit is None:
+        log.error("job.unreadable", function="run_unit")
+        return
     slots.start(ctx["job_id"])
     try:
-        await units.run(Unit(serial, batch, Lane(lane), turn))
+        await units.run(unit)
     finally:
         slots.give_back(ctx["job_id"])
 
 
-async def submit_campaign(ctx: dict[str, Any], campaign: dict[str, Any]) -> dict[str, str]:
+async def submit_campaign(ctx: dict[str, Any], *args: object, **more: object) -> dict[str, str]:
     """
     Take in a campaign that an upstream system enqueued (contract.md, "arq").
 
     Returns {"campaign": id, "state": …}, or {"error": what is wrong}; never raises for bad input.
     """
     app = cast("App", ctx["app"])
+    campaign = _campaign(args, more)
+    if campaign is None:
+        log.error("job.unreadable", function="submit_campaign")
+        return {"error": "submit_campaign takes one argument: the campaign, as an object"}
     try:
-        return await _submit(app, dict(campaign))
+        return await _submit(app, campaign)
     except InvalidRecipientsError as error:
         problems = "; ".join(str(problem) for problem in error.summary.problems[:5])
         log.warning("campaign.refused", problems=error.summary.problem_count)
@@ -46,6 +58,20 @@ async def submit_campaign(ctx: dict[str, Any], campaign: dict[str, Any]) -> dict
     except (ClaimcastError, TypeError, ValueError) as error:
         log.warning("campaign.refused", why=type(error).__name__)
         return {"error": str(error)}
+
+
+def _unit(args: tuple[object, ...], more: dict[str, object]) -> Unit | None:
+    match args:
+        case (str(serial), int(batch), str(lane), int(turn)) if not more and lane in set(Lane):
+            return Unit(serial, batch, Lane(lane), turn)
+    return None
+
+
+def _campaign(args: tuple[object, ...], more: dict[str, object]) -> dict[str, Any] | None:
+    match (*args, *more.values()):
+        case (dict(campaign),) if args or "campaign" in more:
+            return dict(campaign)
+    return None
 
 
 async def _submit(app: App, data: dict[str, Any]) -> dict[str, str]:

@@ -61,6 +61,18 @@ HOLDS = (
         f"Do not send it by hand: it is somebody's already. {_READ_AGAIN}",
     ),
     _hold(
+        "worker_deaths",
+        "five workers died while they had this batch, the last three while doing nothing else",
+        "Look at how they ended (memory, the system's log), mend the cause, then run "
+        f"{HELD}; `claimcast recipient` shows when they died.",
+    ),
+    _hold(
+        "damaged",
+        "what rests of this batch cannot be decrypted, though no key is missing",
+        "Run `claimcast verify {campaign}` to see what is damaged, restore it from a copy of "
+        f"Redis, then run {HELD}.",
+    ),
+    _hold(
         "uncertain",
         "messages may or may not have arrived, and are not repeated by themselves",
         "Look at the people with `claimcast report {campaign}`, then send the same links to them "

@@ -45,10 +45,23 @@ class BatchStore:
         self._vault = vault
 
     async def pump(
-        self, *, order: int, read: int, send: int, dispatch_seconds: float
+        self,
+        *,
+        order: int,
+        read: int,
+        send: int,
+        dispatch_seconds: float,
+        worker: str = "",
+        idle: bool = True,
     ) -> list[Unit]:
-        """Choose at most that many due batches per lane, fairly over the campaigns."""
-        reply = await self._run("pump", order, read, send, _ms(dispatch_seconds))
+        """
+        Choose at most that many due batches per lane, fairly over the campaigns.
+
+        A batch that workers died of is given only to a *worker* that is named and *idle*, and that
+        gets nothing else until it is done.
+        """
+        milliseconds = _ms(dispatch_seconds)
+        reply = await self._run("pump", order, read, send, milliseconds, worker, int(idle))
         fields = [value.decode() for value in reply]
         return [
             Unit(fields[i], int(fields[i + 1]), Lane(fields[i + 2]), int(fields[i + 3]))

@@ -2,15 +2,24 @@
 
 import itertools
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
+from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 
 from pipeline.models import ChannelName, DeliveryStatus
+from pipeline.store.batches import BatchStore
+from pipeline.store.campaigns import CampaignStore
+from pipeline.store.deliveries import DeliveryStore
+from pipeline.store.keyring import unlock
+from pipeline.store.scripts import Scripts
+from pipeline.vault import Vault
 from tests.end_to_end.killable import Kill, Plan, run
+from tests.end_to_end.world import world
 from tests.pipeline.installation import Installation
 from worker.connection import connection
 
@@ -34,6 +43,11 @@ class Person:
     email: str = ""
     phone: str = ""
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether the mail server knows no such mailbox."""
+        return self.email.startswith("bounce-")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Servers:
@@ -53,7 +67,20 @@ class Servers:
         url = f"{self.valkey}?db={number % _DATABASES}"
         async with Redis.from_url(url) as redis:
             await redis.flushdb()
-            yield Lane(servers=self, url=url, redis=redis, number=number)
+            yield Lane(servers=self, url=url, redis=redis, number=number, keys=[self.key])
+
+
+@contextmanager
+def servers_beside(valkey: str, directory: Path, *options: str) -> Iterator[Servers]:
+    """Run a sandbox with *options*, whose orders of a whole batch complete a moment later."""
+    with world(directory, "--async-above", "2", "--async-delay", "0.1", *options) as here:
+        yield Servers(
+            env=here.env,
+            addresses=here.addresses,
+            valkey=valkey,
+            key=Fernet.generate_key().decode(),
+            directory=directory,
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,6 +91,8 @@ class Lane:
     url: str
     redis: Redis
     number: int
+    keys: list[str]
+    settings: dict[str, str] = field(default_factory=dict)
 
     @property
     def campaign(self) -> str:
@@ -103,25 +132,24 @@ class Lane:
             "limits": {"email": "5/s", "sms": "5/s"},
         }
 
-    async def enqueue(self) -> None:
-        """Let an upstream system submit the campaign."""
-        rows = [
-            {"id": each.id, "email": each.email, "phone": each.phone} for each in self.people()
-        ]
+    def rows(self) -> list[dict[str, str]]:
+        return [asdict(each) for each in self.people()]
+
+    async def enqueue(self, **changes: object) -> None:
+        """Let an upstream system submit the campaign, with *changes*."""
+        job = self.definition() | {"recipients": self.rows()} | changes
         async with connection(self.url) as pool:
-            await pool.enqueue_job(
-                "submit_campaign", self.definition() | {"recipients": rows}, _job_id=self.campaign
-            )
+            await pool.enqueue_job("submit_campaign", job)
 
     async def run(self, *words: str, kill: Kill | None = None, record: Path | None = None) -> int:
         """Run a command and return its exit code."""
         redis = {
             "CLAIMCAST_REDIS__URL": self.url,
-            "CLAIMCAST_SECRET_KEYS": self.servers.key,
+            "CLAIMCAST_SECRET_KEYS": ",".join(self.keys),
         }
         plan = Plan(
             words=words,
-            env={**self.servers.env, **_SETTINGS, **self._twilio(), **redis},
+            env={**self.servers.env, **_SETTINGS, **self._twilio(), **redis, **self.settings},
             directory=self.servers.directory,
             log=self.log,
             record=record,
@@ -134,8 +162,22 @@ class Lane:
         account = {f"CLAIMCAST_TWILIO__{name}": str(found[key]) for name, key in _TWILIO.items()}
         return account | {"CLAIMCAST_TWILIO__FROM_NUMBER": "+15005550006"}
 
+    async def seen(self, what: str) -> Any:  # noqa: ANN401 - JSON
+        """Return what the sandbox has seen, of everybody: its `account`, `mails` or `sms`."""
+        async with httpx.AsyncClient(timeout=30) as client:
+            answer = await client.get(f"{self.servers.addresses['control_url']}/{what}")
+            return answer.raise_for_status().json()
+
     async def opened(self) -> Installation:
-        return await Installation.opened(self.redis, self.servers.key)
+        """Return the store, opened with the lane's keys; the first one seals."""
+        vault, scripts = await unlock(self.redis, Vault(self.keys)), Scripts(self.redis)
+        return Installation(
+            self.redis,
+            vault,
+            CampaignStore(self.redis, scripts, vault),
+            BatchStore(self.redis, scripts, vault),
+            DeliveryStore(self.redis, scripts),
+        )
 
     async def in_flight(self) -> set[tuple[ChannelName, str]]:
         """Return the deliveries, by channel and recipient id, that were begun and not settled."""
@@ -153,7 +195,7 @@ class Lane:
         }
 
     async def time_passes(self) -> None:
-        """Let everything lapse that a dead process held, as it would within seconds or a minute."""
+        """Let lapse what a dead process held, as it would by itself, some of it in a minute."""
         for pattern in ("arq:in-progress:*", "*:token-lock", "cc:purger", "cc:alerts:turn"):
             async for key in self.redis.scan_iter(match=pattern):
                 await self.redis.delete(key)

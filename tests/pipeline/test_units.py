@@ -10,6 +10,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from pipeline.batch import Lane, Unit
 from pipeline.errors import AbandonedError, ClaimcastError
 from pipeline.leases import Lease, Leases
+from pipeline.models import BatchState
 from pipeline.units import Units
 from pipeline.vault import SealError
 from tests.pipeline.ledger import Ledger, a_campaign, assert_sound, make_due, pump, submit
@@ -125,14 +126,17 @@ async def test_what_cannot_be_opened_is_left_to_those_who_have_the_key(ledger: L
         stages={Lane.ORDER: Stage(work)},
         missing_keys=missing_keys,
     )
-    await units.run(unit)
-    assert units.unfit is None, "a damaged blob is no reason to stop"
-
-    await make_due(ledger, unit.serial)
     missing.append("1a2b3c4d")
-    (unit,) = await pump(ledger)
     await units.run(unit)
     assert "1a2b3c4d" in str(units.unfit)
+
+    missing.clear()
+    units.unfit = None
     await make_due(ledger, unit.serial)
-    assert [each.batch for each in await pump(ledger)] == [1]
+    (unit,) = await pump(ledger)
+    await units.run(unit)
+    assert units.unfit is None, "damage is no reason for the worker to stop"
+    found = await ledger.batches.read(unit.serial, 1)
+    assert found is not None
+    assert (found.state, found.reason) == (BatchState.HELD, "damaged")
     await assert_sound(ledger, unit.serial)

@@ -58,8 +58,9 @@ class Closing:
             yield f"               {number:,} x {_worded(code)}"
         if people["not_reached"] and self.codes.keys() - {"cancelled"}:
             yield f"               to try them again: {self._command('retry', '--failed')}"
-        if deliveries["uncertain"]:
-            yield f"  uncertain    {deliveries['uncertain']:,} may or may not have arrived"
+        # A forgotten person's message is not looked after any more, whatever became of it.
+        if uncertain := deliveries["uncertain"] - self.snapshot.number("d:uncertain:forgotten"):
+            yield f"  uncertain    {uncertain:,} may or may not have arrived"
             yield f"               to send them again: {self._command('retry', '--uncertain')}"
         if people["open"]:
             yield f"  open         {people['open']:,}"

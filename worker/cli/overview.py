@@ -200,7 +200,7 @@ def _unsettled(snapshot: Snapshot) -> list[str]:
         words = f"{reason.meaning}. {reason.action}" if reason else ""
         lines.append(f"{times(unknown, 'order')}: {words}")
     failed = snapshot.people()["not_reached"]
-    if failed and not snapshot.text("can"):
+    if failed and not snapshot.text("can") and not snapshot.text("purging"):
         lines.append(
             f"{times(failed, 'person', 'people')} not reached: "
             f"`claimcast report {snapshot.campaign_id}` says why, "

@@ -5,12 +5,13 @@
 -- Returns nothing if it may not be taken; else {token, campaign id, cancelled ('0', '1'), version, epoch of the
 -- campaign, now, flat batch hash, flat ledger}. A repeated call (the reply was lost)
 -- returns the same grant; a job that runs again after its work does not, as a turn is used up by its
--- claim. What a dead worker left in flight becomes uncertain here.
+-- claim. What a dead worker left in flight becomes uncertain here; a batch that killed one worker
+-- after the other is held instead of given to one more.
 
 local serial, number, lane, turn, nonce = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local lease = tonumber(ARGV[6])
 local batch = batch_key(serial, number)
-local now = now_ms()
+local now, deaths, deltas = now_ms(), 0, {}
 
 local held = redis.call('HMGET', batch, 'st', 'tok', 'lu', 'turn')
 local state, token, until_ms = held[1], held[2], tonumber(held[3] or 0)
@@ -29,7 +30,9 @@ else
     return false
   end
   if token then
-    redis.call('HINCRBY', batch, 'deaths', 1)
+    deaths = redis.call('HINCRBY', batch, 'deaths', 1)
+    local died = redis.call('HGET', batch, 'died')
+    redis.call('HSET', batch, 'died', (deaths > 1 and died and died .. ' ' or '') .. lane .. digits(now))
   end
   token = redis.call('HINCRBY', batch, 'fence', 1) .. ':' .. nonce
   redis.call('HSET', batch, 'tok', token, 'lu', digits(now + lease))
@@ -39,7 +42,7 @@ redis.call('ZADD', due_key(serial, lane), digits(now + lease), number)
 
 local ledger = ledger_key(serial, number)
 if lane == 's' then
-  local deltas, gone = {}, forgotten_in(batch)
+  local gone = forgotten_in(batch)
   local fields = redis.call('HGETALL', ledger)
   for i = 1, #fields, 2 do
     if string.find(fields[i + 1], 'i', 1, true) then
@@ -58,7 +61,16 @@ if lane == 's' then
       redis.call('HSET', ledger, fields[i], format(deliveries))
     end
   end
-  save_counts(c.key, deltas)
+end
+local poisonous = deaths >= MOST_DEATHS and not c.cancelled
+if poisonous then
+  move_batch(serial, number, 'held', deltas, 'worker_deaths')
+  redis.call('HSET', batch, 'th', digits(now))
+  release(serial, number, 'h', 0)
+end
+save_counts(c.key, deltas)
+if poisonous then
+  return false
 end
 return {
   token, redis.call('HGET', c.key, 'id'), c.cancelled and '1' or '0', redis.call('HGET', c.key, 'ver') or '1',

@@ -80,6 +80,10 @@ local function release(serial, number, lane, delay)
   end
 end
 
+-- A batch that outlived this many workers in a row is given to a worker that does nothing else, and
+-- after MOST_DEATHS, three of them lone ones, to nobody. Whatever moves it on starts the count anew.
+local SUSPECT_DEATHS, MOST_DEATHS = 2, 5
+
 -- Change the state of a batch; `why` is the reason when the new state is 'held'.
 local function move_batch(serial, number, state, deltas, why)
   local batch = batch_key(serial, number)

@@ -13,7 +13,8 @@ end
 local slow = tonumber(ARGV[7])
 if slow == 0 and campaign_facts(serial).cancelled then
   -- Nobody looks at what is held in a cancelled campaign: let it be worked to its end instead.
-  release(serial, number, redis.call('HEXISTS', batch, 'oid') == 1 and 'r' or 'o', 0)
+  local known = redis.call('HMGET', batch, 'tf', 'oid')
+  release(serial, number, known[1] and 's' or known[2] and 'r' or 'o', 0)
   return 1
 end
 local deltas = {}

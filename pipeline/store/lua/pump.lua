@@ -1,15 +1,19 @@
 -- Choose the batches that a worker with free slots should work on next.
 --
--- ARGV      free slots of lane o, r, s; ms that a dispatched batch waits before it is due again
+-- ARGV      free slots of lane o, r, s; ms that a dispatched batch waits before it is due again; name of
+--           the worker ('' if it must not be given a batch that workers died of), '1' if it is idle
 --
 -- Returns {serial, batch, lane, turn, …}, flat. Campaigns are served in turn, one batch each, so
 -- a small campaign behind a huge one starts at once. A batch stays in its due index: it is only
 -- moved into the future, so that a worker that dies right after this call costs one dispatch.
+-- A batch that workers died of runs alone: one worker of the fleet finishes what it has, runs such
+-- batches one at a time, and takes nothing else meanwhile.
 
 local free = { o = tonumber(ARGV[1]), r = tonumber(ARGV[2]), s = tonumber(ARGV[3]) }
 local dispatch = tonumber(ARGV[4])
 local now = now_ms()
-local found = {}
+local worker, idle = ARGV[5], ARGV[6] == '1'
+local found, suspected = {}, false
 -- A limiter key that cannot give a permit for this long makes its lane pointless for now.
 local PATIENCE_MS = 100
 
@@ -33,15 +37,35 @@ local function probe(campaign, lane)
   return true
 end
 
+local LOOK = 200
+local LONE = 'cc:alone'
+local alone = worker ~= '' and redis.call('GET', LONE) == worker
+
+-- The first due batch that this worker may have: a suspect one if it works alone, else any other.
+local function choose(serial, lane)
+  local due = redis.call('ZRANGEBYSCORE', due_key(serial, lane), '-inf', digits(now), 'LIMIT', 0, LOOK)
+  for _, batch in ipairs(due) do
+    local known = redis.call('HMGET', batch_key(serial, batch), 'deaths', 'tok')
+    -- A lapsed lease is a death that only the next claim will count.
+    local suspect = tonumber(known[1] or 0) + (known[2] and 1 or 0) >= SUSPECT_DEATHS
+    if suspect == alone then
+      return batch
+    end
+    suspected = suspected or suspect
+  end
+end
+
 local function take(serial, lane)
-  local due = due_key(serial, lane)
-  local batch = redis.call('ZRANGEBYSCORE', due, '-inf', digits(now), 'LIMIT', 0, 1)[1]
+  local due, batch = due_key(serial, lane), choose(serial, lane)
   if not batch then
     return false
   end
   local turn = redis.call('HINCRBY', batch_key(serial, batch), 'turn', 1)
   redis.call('ZADD', due, digits(now + dispatch), batch)
   free[lane] = free[lane] - 1
+  if alone then
+    free = { o = 0, r = 0, s = 0 }
+  end
   for _, value in ipairs({ serial, batch, lane, tostring(turn) }) do
     found[#found + 1] = value
   end
@@ -82,7 +106,13 @@ local function serve(serial)
   return any
 end
 
-local LOOK = 200
+if alone then
+  redis.call('PEXPIRE', LONE, dispatch)
+  if not idle then
+    return found
+  end
+  free = { o = 1, r = 1, s = 1 }
+end
 local waiting = redis.call('ZRANGE', 'cc:active', 0, LOOK - 1)
 if #waiting == LOOK then
   -- More campaigns than one look takes in: paused ones must not stay at the head for ever.
@@ -99,5 +129,10 @@ while #waiting > 0 and (free.o > 0 or free.r > 0 or free.s > 0) do
     end
   end
   waiting = again
+end
+if alone and #found == 0 then
+  redis.call('DEL', LONE)
+elseif suspected and worker ~= '' then
+  redis.call('SET', LONE, worker, 'NX', 'PX', dispatch)
 end
 return found

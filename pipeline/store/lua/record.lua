@@ -129,6 +129,9 @@ for _, group in ipairs(cjson.decode(ARGV[1])) do
       end
     end
   end
+  if touched then
+    redis.call('HDEL', batch, 'deaths')  -- progress: whoever died of it got something done
+  end
   if not c.cancelled and touched then
     local found = redis.call('HMGET', batch, 'st', 'tok', 'why')
     local settled = found[1] == 'done' and pending

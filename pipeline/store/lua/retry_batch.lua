@@ -66,8 +66,10 @@ elseif held and state[1] == 'held' and state[5] ~= 'uncertain' and not leased th
     redis.call('HSET', batch, 'adopt', '1')
   end
   redis.call('HDEL', batch, 'odd', 'odd:at', 'fails', 'fails:at', 'polls', 'polls:at', 'deaths')
-  redis.call('HSET', batch, 'to', digits(now_ms()))
-  local to = state[4] and 'ordered' or 'planned'
+  if not state[3] then
+    redis.call('HSET', batch, 'to', digits(now_ms()))
+  end
+  local to = state[3] and 'fulfilled' or state[4] and 'ordered' or 'planned'
   local missing = tonumber(redis.call('HGET', batch, 'missing') or 0)
   redis.call('HDEL', batch, 'missing')
   count(deltas, 'l:missing', -missing)

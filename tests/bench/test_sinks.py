@@ -1,0 +1,46 @@
+"""The sink of our own speaks SMTP as its clients do, and tells when each mail came."""
+
+from pathlib import Path
+
+import pytest
+from aiosmtplib import SMTP
+
+from bench.ceiling import with_aiosmtplib, with_sockets
+from bench.processes import BenchError
+from bench.sinks import sink, smtp_sink
+
+
+async def test_every_mail_is_counted_when_it_came(tmp_path: Path) -> None:
+    async with sink(tmp_path, "own") as found:
+        await with_aiosmtplib(found.port, 30, 3)
+        await with_sockets(found.port, 40, 4)
+    moments = [float(line) for line in found.moments.read_text("utf-8").splitlines()]
+    assert len(moments) == 70
+    assert moments == sorted(moments)
+
+
+async def test_a_line_that_begins_with_a_dot_ends_nothing(tmp_path: Path) -> None:
+    async with sink(tmp_path, "own") as found:
+        client = SMTP(hostname="127.0.0.1", port=found.port, start_tls=False)
+        async with client:
+            await client.sendmail("a@example.com", ["b@example.com"], b"x\r\n.\r\n.y\r\n")
+            await client.sendmail("a@example.com", ["b@example.com"], b"")
+    assert len(found.moments.read_text("utf-8").splitlines()) == 2
+
+
+@pytest.mark.skipif(smtp_sink() is None, reason="smtp-sink is not installed")
+async def test_the_clients_agree_with_postfixs_sink(tmp_path: Path) -> None:
+    async with sink(tmp_path, "smtp-sink") as found:
+        await with_aiosmtplib(found.port, 30, 3)
+        await with_sockets(found.port, 40, 4)
+
+
+async def test_a_sink_that_is_not_there_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.sinks.smtp_sink", lambda: None)
+    with pytest.raises(BenchError, match="postfix"):
+        async with sink(tmp_path, "smtp-sink"):
+            pass
+    async with sink(tmp_path, "auto") as found:
+        assert found.name == "own"

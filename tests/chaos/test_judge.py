@@ -1,0 +1,240 @@
+"""The judge, fed doctored evidence: it must complain about each defect, and about nothing else."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from tests.chaos.evidence import (
+    Arrival,
+    Evidence,
+    Freeze,
+    Line,
+    Order,
+    Person,
+    Rules,
+    Start,
+    Trouble,
+)
+from tests.chaos.judge import Crime, judge
+
+CAMPAIGNS = {
+    "mail": Rules(id="mail", people=150),
+    "both": Rules(id="both", people=10, hold=frozenset({"sms"})),
+}
+
+
+def person(campaign: str, n: int) -> Person:
+    phone = f"+1415{n:07}" if campaign == "both" else ""
+    return Person(campaign=campaign, id=f"r{n}", email=f"{campaign}-{n}@example.com", phone=phone)
+
+
+PEOPLE = [person(name, n) for name, rules in CAMPAIGNS.items() for n in range(rules.people)]
+
+
+def link_of(who: Person) -> str:
+    return f"https://claim.example/{who.campaign}-{who.id}"
+
+
+def mail(who: Person, at: float = 1.0) -> Arrival:
+    return Arrival(
+        channel="email",
+        to=who.email,
+        links=(link_of(who),),
+        at=at,
+        message_id=f"<{who.name}>",
+    )
+
+
+def text(who: Person, at: float = 1.0) -> Arrival:
+    return Arrival(channel="sms", to=who.phone, links=(link_of(who),), at=at)
+
+
+def line(who: Person, channel: str = "email", status: str = "sent", code: str = "") -> Line:
+    return Line(
+        campaign=who.campaign,
+        person=who.id,
+        channel=channel,
+        status=status,
+        code=code,
+        link=link_of(who),
+    )
+
+
+def order(number: str, people: list[Person]) -> Order:
+    return Order(po=f"CC-{number}", quantity=len(people), links=tuple(map(link_of, people)))
+
+
+def sound() -> Evidence:
+    """A run in which everybody got their message, those of `both` over both channels."""
+    both = [each for each in PEOPLE if each.phone]
+    mails = [each for each in PEOPLE if not each.phone]
+    return Evidence(
+        campaigns=CAMPAIGNS,
+        people=PEOPLE,
+        orders=[
+            order("mail-00001", mails[:100]),
+            order("mail-00002", mails[100:]),
+            order("both-00001", both),
+        ],
+        arrivals=[*map(mail, PEOPLE), *map(text, both)],
+        lines=[*map(line, PEOPLE), *(line(each, "sms", "delivered") for each in both)],
+    )
+
+
+FIRST, SECOND, LAST = PEOPLE[0], PEOPLE[1], PEOPLE[-1]
+
+
+def ordered_again(e: Evidence) -> Evidence:
+    return replace(e, orders=[*e.orders, e.orders[0]])
+
+
+def ordered_under_another_number(e: Evidence) -> Evidence:
+    return replace(e, orders=[*e.orders, replace(e.orders[0], po="CC-mail-00003")])
+
+
+def ordered_too_many(e: Evidence) -> Evidence:
+    return replace(e, orders=[replace(e.orders[0], quantity=101), *e.orders[1:]])
+
+
+def paid_for_and_gone(e: Evidence) -> Evidence:
+    first = e.orders[0]
+    more = replace(first, links=(*first.links, "https://claim.example/gone"))
+    return replace(e, orders=[more, *e.orders[1:]])
+
+
+def sent_to_a_second_person(e: Evidence) -> Evidence:
+    shared = replace(mail(SECOND), links=(link_of(FIRST),))
+    return replace(e, arrivals=[*e.arrivals[2:], e.arrivals[0], shared])
+
+
+def reported_for_a_second_person(e: Evidence) -> Evidence:
+    return replace(e, lines=[*e.lines, replace(line(SECOND), link=link_of(FIRST))])
+
+
+def two_links_over_two_channels(e: Evidence) -> Evidence:
+    other = replace(text(LAST), links=(link_of(PEOPLE[-2]),))
+    return replace(e, arrivals=[*e.arrivals[:-1], other])
+
+
+def not_reached_and_pending(e: Evidence) -> Evidence:
+    return replace(e, arrivals=e.arrivals[1:], lines=[line(FIRST, status="pending"), *e.lines[1:]])
+
+
+def not_reached_and_forgotten(e: Evidence) -> Evidence:
+    return replace(e, arrivals=e.arrivals[1:], lines=e.lines[1:])
+
+
+def failed_without_a_reason(e: Evidence) -> Evidence:
+    return replace(e, arrivals=e.arrivals[1:], lines=[line(FIRST, status="failed"), *e.lines[1:]])
+
+
+def said_to_be_sent(e: Evidence) -> Evidence:
+    return replace(e, arrivals=e.arrivals[:-1])
+
+
+def repeated_where_it_is_held(e: Evidence) -> Evidence:
+    return replace(e, arrivals=[*e.arrivals, text(LAST, 2.0)])
+
+
+def repeated_with_another_identity(e: Evidence) -> Evidence:
+    return replace(e, arrivals=[*e.arrivals, replace(mail(FIRST, 2.0), message_id="<other>")])
+
+
+def sent_to_a_stranger(e: Evidence) -> Evidence:
+    return replace(e, arrivals=[*e.arrivals, replace(mail(FIRST), to="mallory@example.com")])
+
+
+def sent_without_a_link(e: Evidence) -> Evidence:
+    return replace(e, arrivals=[*e.arrivals[1:], replace(mail(FIRST), links=())])
+
+
+def never_ordered(e: Evidence) -> Evidence:
+    return replace(e, orders=[replace(e.orders[0], links=e.orders[0].links[1:]), *e.orders[1:]])
+
+
+DOCTORED: list[tuple[Callable[[Evidence], Evidence], set[Crime]]] = [
+    (ordered_again, {Crime.ORDER_DOUBLED}),
+    (ordered_under_another_number, {Crime.ORDER_DOUBLED}),
+    (ordered_too_many, {Crime.ORDER_DOUBLED}),
+    (paid_for_and_gone, {Crime.LINK_LOST}),
+    (sent_to_a_second_person, {Crime.LINK_SHARED, Crime.TWO_LINKS}),
+    (reported_for_a_second_person, {Crime.LINK_SHARED, Crime.TWO_LINKS}),
+    (two_links_over_two_channels, {Crime.LINK_SHARED, Crime.TWO_LINKS}),
+    (not_reached_and_pending, {Crime.PERSON_LOST}),
+    (not_reached_and_forgotten, {Crime.PERSON_LOST, Crime.LINK_LOST}),
+    (failed_without_a_reason, {Crime.PERSON_LOST}),
+    (said_to_be_sent, {Crime.FALSE_CLAIM}),
+    (repeated_where_it_is_held, {Crime.HELD_REPEATED}),
+    (repeated_with_another_identity, {Crime.NEW_IDENTITY}),
+    (sent_to_a_stranger, {Crime.UNKNOWN}),
+    (sent_without_a_link, {Crime.UNKNOWN}),
+    (never_ordered, {Crime.UNKNOWN}),
+]
+
+
+def _name(value: object) -> str:
+    return getattr(value, "__name__", "then")
+
+
+def crimes(evidence: Evidence, *, repeats_allowed: int | None = None) -> set[Crime]:
+    found = judge(evidence, repeats_allowed=repeats_allowed).findings
+    return {finding.crime for finding in found}
+
+
+def test_a_sound_run_is_acquitted() -> None:
+    assert crimes(sound(), repeats_allowed=0) == set()
+
+
+@pytest.mark.parametrize(("doctor", "expected"), DOCTORED, ids=_name)
+def test_each_defect_is_found(
+    doctor: Callable[[Evidence], Evidence], expected: set[Crime]
+) -> None:
+    assert crimes(doctor(sound())) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [("uncertain", "unconfirmed"), ("failed", "smtp_550"), ("suppressed", "listed")],
+)
+def test_who_is_listed_with_a_reason_is_not_lost(status: str, code: str) -> None:
+    evidence = sound()
+    listed = replace(
+        evidence, arrivals=evidence.arrivals[1:], lines=[line(FIRST, "email", status, code)]
+    )
+    assert FIRST.name not in str(judge(listed).findings)
+
+
+def test_a_mail_that_came_again_is_counted_and_bounded() -> None:
+    evidence = replace(sound(), arrivals=[*sound().arrivals, mail(FIRST, 3.0)])
+    verdict = judge(evidence, repeats_allowed=1)
+    assert verdict.findings == []
+    [repeat] = verdict.repeats
+    assert (repeat.person, repeat.first, repeat.again) == (FIRST, 1.0, 3.0)
+    assert crimes(evidence, repeats_allowed=0) == {Crime.TOO_MANY_REPEATS}
+
+
+def zombie(*, told: bool = True, code: int = 250, troubles: tuple[Trouble, ...] = ()) -> Evidence:
+    """`w1` was frozen from 10 to 20; `w2` sent a message at 12, and `w1` again at 21."""
+    return replace(
+        sound(),
+        starts=[
+            Start(by="w2", key=FIRST.email, at=12.0, code=code, told=told),
+            Start(by="w1", key=FIRST.email, at=21.0, code=250, told=True),
+        ],
+        freezes=[Freeze(by="w1", start=10.0, end=20.0)],
+        troubles=troubles,
+    )
+
+
+def test_a_zombie_that_starts_what_another_one_has_done_is_found() -> None:
+    assert crimes(zombie()) == {Crime.ZOMBIE}
+    of_itself = Trouble(by="w1", start=9.0, end=21.0)
+    assert crimes(zombie(troubles=(of_itself,))) == {Crime.ZOMBIE}
+
+
+def test_sending_again_what_the_other_one_could_not_finish_or_record_is_no_crime() -> None:
+    assert crimes(zombie(told=False)) == set()
+    assert crimes(zombie(code=451)) == set()
+    assert crimes(zombie(troubles=(Trouble(by="w2", start=12.5, end=13.0),))) == set()
+    assert crimes(zombie(troubles=(Trouble(by="", start=12.5, end=13.0),))) == set()

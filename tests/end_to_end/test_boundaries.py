@@ -1,0 +1,177 @@
+"""A worker dies right before and right after every call to the outside, and another goes on."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.aftermath import InFlight, aftermath
+from tests.end_to_end.killable import KILLED, Kill, Moment, ports, recorded
+from tests.end_to_end.lane import Lane, Servers, servers_beside
+from tests.end_to_end.troubles import CANCELLED, FOREIGN, PLAIN, POOR, SHAKY, Course
+
+MOMENTS: tuple[Moment, ...] = ("before", "after")
+_COMMANDS = "for commands; tests/end_to_end/test_command_boundaries.py kills those"
+_READING = "reads for people and changes nothing"
+_SERVE = "called by `serve`"
+_NO_WEBHOOK = "as the other channels; the sandbox has no app that takes messages"
+
+IN_TROUBLE = {
+    "BatchStore.cancel": CANCELLED,
+    "BatchStore.hold": FOREIGN,
+    "AlertStore.put": FOREIGN,
+    "Limiter.trip": SHAKY,
+    "Limiter.hush": SHAKY,
+    "BatchStore.order_unsent": POOR,
+    "CampaignStore.block": POOR,
+}
+"""Ports that a worker calls only when something is wrong."""
+
+NOT_CALLED = {
+    "ArqRedis.all_job_results": _READING,
+    "ArqRedis.queued_jobs": _READING,
+    "AuditTrail.violations": _READING,
+    "BatchStore.evidence": _READING,
+    "BatchStore.read": "only when somebody is forgotten while their links come in; it reads",
+    "BatchStore.retry": _COMMANDS,
+    "BatchStore.wake": "when a worker stops in order with units it had only queued; it hastens",
+    "CampaignStore.earlier": _READING,
+    "CampaignStore.edit": _COMMANDS,
+    "CampaignStore.find": _COMMANDS,
+    "CampaignStore.locate": _COMMANDS,
+    "CampaignStore.steer": _COMMANDS,
+    "Contents.definition": _READING,
+    "DeliveryStore.read": _READING,
+    "DeliveryStore.resend": _COMMANDS,
+    "EmailChannel.check": _READING,
+    "Forgetting.forget": _COMMANDS,
+    "Forgetting.look": _COMMANDS,
+    "Keyring.living": _COMMANDS,
+    "Keyring.others": _COMMANDS,
+    "Keyring.retire": _COMMANDS,
+    "Limiter.breaker": _READING,
+    "Limiter.rates": _READING,
+    "Limiter.set_rate": "`limits`, one write",
+    "Limiter.unset_rate": "`limits`, one write and a hint that is forgotten",
+    "Places.strays": _READING,
+    "Places.violations": _READING,
+    "Purging.purge": "after the retention of 90 days, and by `purge`, which is killed",
+    "Rekey.look": _COMMANDS,
+    "Rekey.reseal": _COMMANDS,
+    "ReorderStore.divide": _COMMANDS,
+    "ReorderStore.lookups_of": _COMMANDS,
+    "ReorderStore.seen": _COMMANDS,
+    "Reorders.carry_out": _COMMANDS,
+    "Reorders.look": _COMMANDS,
+    "Resending.resend": _COMMANDS,
+    "SmsChannel.check": _READING,
+    "Suppressions.count": _READING,
+    "Suppressions.reasons": _READING,
+    "Suppressions.remove": _SERVE,
+    "Timelines.of": _READING,
+    "Verifier.run": _READING,
+    "WebhookChannel.aclose": _NO_WEBHOOK,
+    "WebhookChannel.check": _NO_WEBHOOK,
+    "WebhookChannel.send": _NO_WEBHOOK,
+}
+"""Ports that no worker calls in these courses, and why."""
+
+ALWAYS = sorted(ports().keys() - IN_TROUBLE.keys() - NOT_CALLED.keys())
+
+
+@pytest.fixture(scope="module")
+def servers(valkey_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    with servers_beside(valkey_url, tmp_path_factory.mktemp("boundaries")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def calls(servers: Servers) -> Counter[str]:
+    """How often each port is called when nobody dies."""
+    return asyncio.run(_recorded(servers))
+
+
+async def _recorded(servers: Servers) -> Counter[str]:
+    record = servers.directory / "calls.json"
+    async with servers.lane() as lane, PLAIN.around(lane):
+        assert await lane.run("worker", "--burst", record=record) == 0
+        (await aftermath(lane)).judge(())
+    return Counter(recorded(record))
+
+
+def test_every_port_that_a_worker_calls_has_its_kills_and_no_other(calls: Counter[str]) -> None:
+    known = ports().keys()
+    assert calls.keys() <= known
+    assert sorted(calls.keys()) == ALWAYS, "a port without kills, or one that no worker calls"
+    assert not IN_TROUBLE.keys() & NOT_CALLED.keys()
+    assert IN_TROUBLE.keys() | NOT_CALLED.keys() <= known, "a port that there is no more"
+    assert all(NOT_CALLED.values())
+
+
+@pytest.mark.parametrize("port", ALWAYS)
+async def test_nothing_is_lost_or_doubled_when_a_worker_is_killed_at(
+    servers: Servers, calls: Counter[str], port: str
+) -> None:
+    # A third of the way: how often something is polled differs from run to run.
+    numbers = {1, max(2, calls[port] // 3)} if calls[port] > 2 else {1}
+    kills = [Kill(port, moment, number) for moment in MOMENTS for number in sorted(numbers)]
+    async with asyncio.TaskGroup() as group:
+        for kill in kills:
+            group.create_task(_killed(servers, kill, PLAIN))
+
+
+@pytest.mark.parametrize("port", [port for port in IN_TROUBLE if IN_TROUBLE[port] is not POOR])
+async def test_nothing_is_lost_or_doubled_when_a_worker_in_trouble_is_killed_at(
+    servers: Servers, port: str
+) -> None:
+    async with asyncio.TaskGroup() as group:
+        for moment in MOMENTS:
+            group.create_task(_killed(servers, Kill(port, moment, 1), IN_TROUBLE[port]))
+
+
+@pytest.mark.parametrize("port", [port for port in IN_TROUBLE if IN_TROUBLE[port] is POOR])
+async def test_nothing_is_lost_or_doubled_when_a_worker_without_funds_is_killed_at(
+    valkey_url: str, tmp_path: Path, port: str
+) -> None:
+    with servers_beside(valkey_url, tmp_path, "--funds", "0") as servers:
+        for moment in MOMENTS:
+            await _killed(servers, Kill(port, moment, 1), POOR)
+
+
+async def _killed(servers: Servers, kill: Kill, course: Course) -> None:
+    """Kill a worker, let another finish the campaign, and judge."""
+    async with servers.lane() as lane, course.around(lane):
+        try:
+            assert await lane.run("worker", "--burst", kill=kill) == KILLED, "it was not reached"
+            in_flight = await lane.in_flight()
+            await lane.time_passes()
+            await _finish(lane, course)
+            if course.cancelled:
+                (await aftermath(lane)).judge_cancelled()
+            else:
+                await _judge(lane, in_flight)
+        except BaseException as error:
+            error.add_note(f"killed {kill}; {lane.log} says what it did")
+            raise
+
+
+async def _finish(lane: Lane, course: Course) -> None:
+    assert await lane.run("worker", "--burst") == 0
+    if course.mended:
+        verb, *options = course.mended
+        assert await lane.run(verb, lane.campaign, *options) == 0
+        assert await lane.run("worker", "--burst") == 0
+
+
+async def _judge(lane: Lane, in_flight: InFlight) -> None:
+    """Judge, and once more after the operator had the uncertain sent again."""
+    found = await aftermath(lane)
+    found.judge(in_flight)
+    if found.uncertain:
+        assert await lane.run("retry", lane.campaign, "--uncertain") == 0
+        assert await lane.run("worker", "--burst") == 0
+        found = await aftermath(lane)
+        found.judge(in_flight)
+        assert not found.uncertain
