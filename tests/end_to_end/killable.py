@@ -5,6 +5,7 @@ Importing takes a second, so every process is forked from one that has everythin
 standard library's fork server, which is single-threaded and ends with the tests.
 """
 
+import asyncio
 import functools
 import importlib
 import inspect
@@ -26,7 +27,6 @@ from arq.connections import ArqRedis
 import pipeline
 from channels.registry import ADAPTERS
 from pipeline.outbox import Outbox
-from tests.support.waiting import wait_until
 from worker.cli import main
 
 Moment = Literal["before", "after"]
@@ -38,7 +38,10 @@ _LOOK_SECONDS = 0.24  # between looks for a lost SMS; a minute in earnest
 _PATIENCE = 60.0
 
 _ZYGOTE = multiprocessing.get_context("forkserver")
-_ZYGOTE.set_forkserver_preload(["__main__", __name__])
+# The others are imported by who first uses them.
+_ZYGOTE.set_forkserver_preload(
+    ["__main__", __name__, "anyio._backends._asyncio", "httpcore", "twilio.rest.api"]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +89,7 @@ def _given_a_connection(module: object) -> Iterator[type]:
             yield found
 
 
-def ports() -> dict[str, tuple[type, str]]:
-    """Return every port, a public coroutine method of a port class, as `Class.method`."""
+def _ports() -> dict[str, tuple[type, str]]:
     found = [
         (f"{each.__name__}.{name}", (each, name))
         for each in port_classes()
@@ -98,22 +100,32 @@ def ports() -> dict[str, tuple[type, str]]:
     return dict(found)
 
 
+PORTS: Mapping[str, tuple[type, str]] = _ports()
+"""Every port, a public coroutine method of a port class, by its name `Class.method`."""
+
+
 async def run(plan: Plan) -> int:
     """Run a process to its end and return its exit code, `KILLED` if it died as planned."""
     process = _ZYGOTE.Process(target=perform, args=(plan,), daemon=True)
     process.start()
     try:
-        await wait_until(lambda: process.exitcode is not None, timeout=_PATIENCE)
-        return _code(process)
+        await _ended(process)
+        assert process.exitcode is not None
+        return process.exitcode
     finally:
         process.kill()
         process.join()
         process.close()
 
 
-def _code(process: BaseProcess) -> int:
-    assert process.exitcode is not None
-    return process.exitcode
+async def _ended(process: BaseProcess) -> None:
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(process.sentinel, ended.set)
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            await ended.wait()
+    finally:
+        loop.remove_reader(process.sentinel)
 
 
 def perform(plan: Plan) -> None:
@@ -144,7 +156,7 @@ class Boundaries:
         self._kill = kill
 
     def put_around_ports(self) -> None:
-        for name, (found, method) in ports().items():
+        for name, (found, method) in PORTS.items():
             setattr(found, method, self._around(name, vars(found)[method]))
 
     def _around(self, port: str, call: Call) -> Call:
