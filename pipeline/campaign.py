@@ -61,17 +61,19 @@ class Window(_Part):
     start: time
     end: time
     timezone: str = "recipient"
+    default_timezone: str = "UTC"
+    """For recipients without a time zone of their own."""
 
     @model_validator(mode="after")
     def _known_zone(self) -> Self:
         if self.start == self.end:
             msg = "start and end must differ"
             raise ValueError(msg)
-        if self.timezone != "recipient":
+        for name in ({self.timezone} - {"recipient"}) | {self.default_timezone}:
             try:
-                ZoneInfo(self.timezone)
+                ZoneInfo(name)
             except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-                msg = f'timezone "{self.timezone}" is not an IANA name such as Europe/Paris'
+                msg = f'timezone "{name}" is not an IANA name such as Europe/Paris'
                 raise ValueError(msg) from error
         return self
 

@@ -6,14 +6,12 @@ from zoneinfo import ZoneInfo
 from pipeline.campaign import Window
 from pipeline.models import Recipient
 
-_DEFAULT_ZONE = "UTC"
 
-
-def zone_of(window: Window, recipient: Recipient, default: str = _DEFAULT_ZONE) -> tzinfo:
-    """Return the zone whose clock counts; *default* where a recipient should have one."""
+def zone_of(window: Window, recipient: Recipient) -> tzinfo:
+    """Return the zone whose clock counts; the campaign's where a recipient has none."""
     if window.timezone != "recipient":
         return ZoneInfo(window.timezone)
-    return ZoneInfo(recipient.timezone or default)
+    return ZoneInfo(recipient.timezone or window.default_timezone)
 
 
 def opening(window: Window, zone: tzinfo, now: datetime) -> datetime | None:

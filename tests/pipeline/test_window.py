@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from pipeline.campaign import Window
 from pipeline.models import Recipient
@@ -74,8 +75,14 @@ def test_a_time_that_comes_twice_counts_once() -> None:
     ],
 )
 def test_whose_clock_counts(window: str, zone: str, default: str, found: str) -> None:
-    policy = Window(start=time(9), end=time(20), timezone=window)
-    assert zone_of(policy, Recipient(id="r", timezone=zone), default) == ZoneInfo(found)
+    policy = Window(start=time(9), end=time(20), timezone=window, default_timezone=default)
+    assert zone_of(policy, Recipient(id="r", timezone=zone)) == ZoneInfo(found)
+
+
+@pytest.mark.parametrize("zone", ["recipient", "Mars/Olympus", ""])
+def test_the_zone_of_those_who_have_none_is_a_real_one(zone: str) -> None:
+    with pytest.raises(ValidationError, match="IANA"):
+        Window(start=time(9), end=time(20), default_timezone=zone)
 
 
 @pytest.mark.parametrize(
