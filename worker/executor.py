@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import secrets
 import socket
@@ -73,6 +74,7 @@ class Executor:
             await self._run(alerts, burst=burst)
 
     async def _run(self, alerts: Alerts, *, burst: bool) -> None:
+        _spare_the_collector()
         log.info("worker.started", worker=self.name)
         tasks = [
             asyncio.create_task(self._supervise(self._unit_worker)),
@@ -261,6 +263,13 @@ class Executor:
                 await self._app.redis.zrem("cc:workers", self.name)
         except (RedisError, OSError, TimeoutError) as error:
             log.warning("worker.left_in_haste", error=type(error).__name__)
+
+
+def _spare_the_collector() -> None:
+    """Look for cycles less often, and never among what was imported: a twentieth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:

@@ -1,9 +1,12 @@
 """JSON as the API sends it: read strictly, walked in document order."""
 
 import json
+import re
 from collections.abc import Iterator
 
 KeyPath = tuple[str, ...]
+
+_ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # UTF-8 itself cannot hold one
 
 
 def parse_json(body: bytes) -> object:
@@ -18,8 +21,9 @@ def parse_json(body: bytes) -> object:
         document: object = json.loads(
             body.decode("utf-8-sig"), object_pairs_hook=_each_key_once, parse_constant=_no_number
         )
-        # Half a surrogate pair is legal in JSON and breaks whatever encodes the text later.
-        json.dumps(document, ensure_ascii=False).encode()
+        if _ESCAPED_SURROGATE.search(body):
+            # Half a surrogate pair is legal in JSON and breaks whatever encodes the text later.
+            json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         msg = "the answer is not JSON that can be read safely"
         raise ValueError(msg) from None

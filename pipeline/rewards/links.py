@@ -26,6 +26,7 @@ _LONGEST_URL = 2048
 _FORBIDDEN = frozenset(' <>"\\^`{|}')
 _PLAIN_KEY = re.compile(r"[A-Za-z_]{1,24}")
 
+_PLAIN_URL = re.compile(r"https://([a-z0-9][a-z0-9.-]*[a-z0-9])(/[A-Za-z0-9/_.~-]*)")
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 
 Origin = tuple[str, int]
@@ -179,10 +180,13 @@ def _check(links: Sequence[str], quantity: int) -> set[Origin]:
 
 def _https(link: str) -> SplitResult | None:
     """Return the parts of a URL that every reader understands alike, or None."""
-    if len(link) > _LONGEST_URL or not link.isprintable() or _FORBIDDEN & set(link):
+    if len(link) > _LONGEST_URL:
+        return None
+    plain = _PLAIN_URL.fullmatch(link)  # as nearly every link is; the rest takes thrice the time
+    if plain is None and (not link.isprintable() or _FORBIDDEN & set(link)):
         return None
     try:
-        url = urlsplit(link)
+        url = SplitResult("https", plain[1], plain[2], "", "") if plain else urlsplit(link)
         host, _ = _origin(url)
     except ValueError:  # a port or a host that cannot be
         return None

@@ -134,3 +134,13 @@ def test_detail_keeps_what_an_operator_needs() -> None:
     text = "5.7.1 Service unavailable;\nClient host [10.1.2.3] blocked using zen.example.org"
 
     assert redact(text) == text.replace("\n", " ")
+
+
+@given(text=st.text(alphabet="aZ0 .,:;()[]<>=_+-", max_size=190))
+def test_ordinary_words_are_told_as_they_are(text: str) -> None:
+    assert redact(text) == " ".join(text.split())
+
+
+@given(before=st.text(alphabet="aZ0 .,:;()", max_size=40))
+def test_a_bare_host_is_no_ordinary_word(before: str) -> None:
+    assert "secret" not in redact(f"{before} www.x.example.secret")
