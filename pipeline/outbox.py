@@ -226,8 +226,7 @@ class Outbox:
             await self._note(self._provider_works())
         elif isinstance(outcome, BlockedError):
             await self._note(self._provider_failed(outgoing.round.unit.serial, outcome))
-        elif isinstance(outcome, PermanentError) and outcome.suppress:
-            await self._note(self._suppress(outgoing, outcome.code))
+        dead = isinstance(outcome, PermanentError) and outcome.suppress
         verdict = decide_delivery(
             outcome,
             tries=outgoing.tries,
@@ -237,9 +236,10 @@ class Outbox:
             jitter=random.random(),  # noqa: S311 - jitter is no secret
             look_every=self._look_every,
         )
-        self._record(outgoing, verdict)
+        self._record(outgoing, verdict, dead=dead)
 
-    def _record(self, outgoing: Outgoing, verdict: Verdict) -> None:
+    def _record(self, outgoing: Outgoing, verdict: Verdict, *, dead: bool = False) -> None:
+        """Have the result written, and a *dead* address suppressed in the same step."""
         current, unit = outgoing.round, outgoing.round.unit
         self._unrecorded += 1
 
@@ -258,12 +258,13 @@ class Outbox:
             verdict.code,
             verdict.delay,
             generation=outgoing.generation,
+            suppress=self._place_of(outgoing.recipient) if dead else None,
         )
         self._recorder.add((unit.serial, unit.batch), fact, recorded)
 
-    async def _suppress(self, outgoing: Outgoing, code: str) -> None:
+    def _place_of(self, recipient: Recipient) -> tuple[str, bytes]:
         name = self.channel.name
-        await self._suppressions.add(name, outgoing.recipient.address(name), code)
+        return self._suppressions.key_of(name, recipient.address(name))
 
     async def _provider_works(self) -> None:
         if self._failing:

@@ -57,8 +57,8 @@ class BatchStore:
         """
         Choose at most that many due batches per lane, fairly over the campaigns.
 
-        A batch that workers died of is given only to a *worker* that is named and *idle*, and that
-        gets nothing else until it is done.
+        A batch that workers died of is given to one named *worker* that is *idle*, and that gets
+        nothing else until it is done; who gives no name takes it like any other.
         """
         milliseconds = _ms(dispatch_seconds)
         reply = await self._run("pump", order, read, send, milliseconds, worker, int(idle))

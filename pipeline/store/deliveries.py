@@ -30,7 +30,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something that happened to an attempt; the kinds are in `lua/record.lua`."""
+    """
+    Something that happened to an attempt; the kinds are in `lua/record.lua`.
+
+    `suppress` is where its address goes in the suppression list, if nobody may write to it again.
+    """
 
     index: int
     channel: ChannelName
@@ -39,6 +43,7 @@ class Fact:
     code: str = ""
     delay: float = 0.0
     generation: int = 1
+    suppress: tuple[str, bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,7 @@ class DeliveryStore:
 
 def _listed(fact: Fact) -> list[str | int]:
     """Return a fact as `lua/record.lua` reads it."""
+    place = (fact.suppress[0], fact.suppress[1].hex()) if fact.suppress else ()
     return [
         fact.index,
         LETTER[fact.channel],
@@ -132,4 +138,5 @@ def _listed(fact: Fact) -> list[str | int]:
         fact.code,
         round(fact.delay * 1000),
         fact.generation,
+        *place,
     ]

@@ -3,8 +3,9 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from pipeline.audit import Action, AuditTrail
+from pipeline.audit import Action, AuditEntry, AuditTrail
 from pipeline.models import ChannelName
 from pipeline.report import Report, Reveal, Row
 from pipeline.store.scripts import Scripts
@@ -22,22 +23,25 @@ class Message:
     message_id: str = ""
 
 
+Arrived = Mapping[tuple[ChannelName, str], Sequence[Message]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aftermath:
     """
     What can be seen from outside, and what claimcast says of it.
 
     `orders` are the links of every order, by PO number and in the order of the account, `arrived`
-    the messages by channel and address.
+    the messages by channel and address, `audited` what the audit trail tells of the campaign.
     """
 
     people: Sequence[Person]
     orders: Sequence[tuple[str, tuple[str, ...]]]
-    arrived: Mapping[tuple[ChannelName, str], Sequence[Message]]
+    arrived: Arrived
     rows: Sequence[Row]
     violations: Sequence[str]
     finished: bool
-    audited: Sequence[str]
+    audited: Sequence[AuditEntry]
 
     def judge(self, in_flight: InFlight) -> None:
         """
@@ -74,11 +78,12 @@ class Aftermath:
         numbers = [po for po, _ in self.orders]
         assert len(set(numbers)) == len(numbers), "an order doubled"
         assert len(numbers) == -(-len(self.people) // BATCH_SIZE), "more or fewer orders"
-        assert {Action.SUBMIT, Action.ORDER} <= set(self.audited)
+        trail = {(entry.action, entry.details.get("po_number")) for entry in self.audited}
+        assert trail >= {(Action.SUBMIT, None), *((Action.ORDER, po) for po in numbers)}
 
     def _link_of(self, person: Person) -> str:
         """Return the one link that a person has, by every message and by the report."""
-        links = {str(row["link"]) for row in self._rows_of(person)}
+        links = {str(row["link"]) for row in self._rows_of(person) if row["link"]}
         for message in (*self._mails(person), *self._texts(person)):
             links.update(message.links)
         assert len(links) == 1, f"{person.id} has two links, or none"
@@ -97,8 +102,7 @@ class Aftermath:
             assert all(found.links == (link,) for found in (*mails, *texts))
         else:
             assert last["status"] == "uncertain", f"{person.id} lost"
-            # Mail is sent again, unless its address was refused and put on the list of those.
-            assert last["channel"] == ChannelName.SMS or person.is_refused
+            assert last["channel"] == ChannelName.SMS, "mail is sent again by itself"
             assert (last["channel"], person.id) in in_flight
 
     def _rows_of(self, person: Person) -> list[Row]:
@@ -113,6 +117,7 @@ class Aftermath:
 
 async def aftermath(lane: Lane) -> Aftermath:
     """Collect what there is to see of a lane."""
+    account, mails, texts = await lane.seen("account", "mails", "sms")
     store = await lane.opened()
     serial = await store.campaigns.find(lane.campaign)
     assert serial is not None, "the campaign was lost"
@@ -122,8 +127,8 @@ async def aftermath(lane: Lane) -> Aftermath:
     report = Report(lane.redis, store.vault, Reveal(links=True))
     return Aftermath(
         people=lane.people(),
-        orders=await _orders(lane),
-        arrived=await _arrived(lane),
+        orders=_ordered(lane.campaign, account),
+        arrived=_arrived(mails, texts),
         rows=[row async for row in report.rows(serial, snapshot.batch_count)],
         violations=[
             *map(str, findings.violations),
@@ -131,22 +136,21 @@ async def aftermath(lane: Lane) -> Aftermath:
             *await _strays(lane, serial),
         ],
         finished=snapshot.text("fin") is not None,
-        audited=[entry.action async for entry in audit.entries(lane.campaign)],
+        audited=[entry async for entry in audit.entries(lane.campaign)],
     )
 
 
-async def _orders(lane: Lane) -> list[tuple[str, tuple[str, ...]]]:
-    account, ours = await lane.seen("account"), f"CC-{lane.campaign}-"
-    orders = account["orders"]
+def _ordered(campaign: str, account: Mapping[str, Any]) -> list[tuple[str, tuple[str, ...]]]:
+    orders, ours = account["orders"], f"CC-{campaign}-"
     return [(each["po"], tuple(each["links"])) for each in orders if each["po"].startswith(ours)]
 
 
-async def _arrived(lane: Lane) -> dict[tuple[ChannelName, str], list[Message]]:
+def _arrived(mails: Sequence[Any], texts: Sequence[Any]) -> Arrived:
     arrived: defaultdict[tuple[ChannelName, str], list[Message]] = defaultdict(list)
-    for mail in await lane.seen("mails"):
+    for mail in mails:
         message = Message(tuple(mail["links"]), mail["message_id"])
         arrived[ChannelName.EMAIL, mail["to"]].append(message)
-    for text in await lane.seen("sms"):
+    for text in texts:
         arrived[ChannelName.SMS, text["to"]].append(Message(tuple(text["links"])))
     return arrived
 

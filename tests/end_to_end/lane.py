@@ -162,11 +162,13 @@ class Lane:
         account = {f"CLAIMCAST_TWILIO__{name}": str(found[key]) for name, key in _TWILIO.items()}
         return account | {"CLAIMCAST_TWILIO__FROM_NUMBER": "+15005550006"}
 
-    async def seen(self, what: str) -> Any:  # noqa: ANN401 - JSON
-        """Return what the sandbox has seen, of everybody: its `account`, `mails` or `sms`."""
-        async with httpx.AsyncClient(timeout=30) as client:
-            answer = await client.get(f"{self.servers.addresses['control_url']}/{what}")
-            return answer.raise_for_status().json()
+    async def seen(self, *what: str) -> list[Any]:
+        """Return what the sandbox has seen of everybody: its `account`, `mails` and `sms`."""
+        url = self.servers.addresses["control_url"]
+        # It speaks no TLS, and certificates take longer to load than its answers.
+        async with httpx.AsyncClient(timeout=30, verify=False) as client:  # noqa: S501 - as above
+            answers = [await client.get(f"{url}/{each}") for each in what]
+        return [answer.raise_for_status().json() for answer in answers]
 
     async def opened(self) -> Installation:
         """Return the store, opened with the lane's keys; the first one seals."""

@@ -10,74 +10,10 @@ import pytest
 from tests.end_to_end.aftermath import InFlight, aftermath
 from tests.end_to_end.killable import KILLED, PORTS, Kill, Moment, recorded
 from tests.end_to_end.lane import Lane, Servers, servers_beside
-from tests.end_to_end.troubles import CANCELLED, FOREIGN, PLAIN, POOR, SHAKY, Course
+from tests.end_to_end.portlist import IN_TROUBLE, NOT_CALLED
+from tests.end_to_end.troubles import PLAIN, POOR, Course
 
 MOMENTS: tuple[Moment, ...] = ("before", "after")
-_COMMANDS = "for commands; tests/end_to_end/test_command_boundaries.py kills those"
-_READING = "reads for people and changes nothing"
-_SERVE = "called by `serve`"
-_NO_WEBHOOK = "as the other channels; the sandbox has no app that takes messages"
-
-IN_TROUBLE = {
-    "BatchStore.cancel": CANCELLED,
-    "BatchStore.hold": FOREIGN,
-    "AlertStore.put": FOREIGN,
-    "Limiter.trip": SHAKY,
-    "Limiter.hush": SHAKY,
-    "BatchStore.order_unsent": POOR,
-    "CampaignStore.block": POOR,
-}
-"""Ports that a worker calls only when something is wrong."""
-
-NOT_CALLED = {
-    "ArqRedis.all_job_results": _READING,
-    "ArqRedis.queued_jobs": _READING,
-    "AuditTrail.violations": _READING,
-    "BatchStore.evidence": _READING,
-    "BatchStore.read": "only when somebody is forgotten while their links come in; it reads",
-    "BatchStore.retry": _COMMANDS,
-    "BatchStore.wake": "when a worker stops in order with units it had only queued; it hastens",
-    "CampaignStore.earlier": _READING,
-    "CampaignStore.edit": _COMMANDS,
-    "CampaignStore.find": _COMMANDS,
-    "CampaignStore.locate": _COMMANDS,
-    "CampaignStore.steer": _COMMANDS,
-    "Contents.definition": _READING,
-    "DeliveryStore.read": _READING,
-    "DeliveryStore.resend": _COMMANDS,
-    "EmailChannel.check": _READING,
-    "Forgetting.forget": _COMMANDS,
-    "Forgetting.look": _COMMANDS,
-    "Keyring.living": _COMMANDS,
-    "Keyring.others": _COMMANDS,
-    "Keyring.retire": _COMMANDS,
-    "Limiter.breaker": _READING,
-    "Limiter.rates": _READING,
-    "Limiter.set_rate": "`limits`, one write",
-    "Limiter.unset_rate": "`limits`, one write and a hint that is forgotten",
-    "Places.strays": _READING,
-    "Places.violations": _READING,
-    "Purging.purge": "after the retention of 90 days, and by `purge`, which is killed",
-    "Rekey.look": _COMMANDS,
-    "Rekey.reseal": _COMMANDS,
-    "ReorderStore.divide": _COMMANDS,
-    "ReorderStore.lookups_of": _COMMANDS,
-    "ReorderStore.seen": _COMMANDS,
-    "Reorders.carry_out": _COMMANDS,
-    "Reorders.look": _COMMANDS,
-    "Resending.resend": _COMMANDS,
-    "SmsChannel.check": _READING,
-    "Suppressions.count": _READING,
-    "Suppressions.reasons": _READING,
-    "Suppressions.remove": _SERVE,
-    "Timelines.of": _READING,
-    "Verifier.run": _READING,
-    "WebhookChannel.aclose": _NO_WEBHOOK,
-    "WebhookChannel.check": _NO_WEBHOOK,
-    "WebhookChannel.send": _NO_WEBHOOK,
-}
-"""Ports that no worker calls in these courses, and why."""
-
 SOMETIMES_ONCE = {
     "BatchStore.next_due",
     "FleetToken.discard",

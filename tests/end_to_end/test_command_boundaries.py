@@ -10,10 +10,12 @@ import pytest
 from tests.end_to_end.killable import KILLED, Kill, recorded
 from tests.end_to_end.lane import Servers, servers_beside
 from tests.end_to_end.operators import COMMANDS, Command, State, state_of
+from tests.end_to_end.portlist import BY_COMMANDS, NOT_CALLED
 
 _AT_ONCE = 4
 _VERB = "Scripts.run"
-_EVERYWHERE = "Keyring."
+_EVERYWHERE = {f"Keyring.{name}" for name in ("unlock", "enroll", "stay", "missing", "leave")}
+_EVERYWHERE.add("Keyring.sealed_with")
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,17 @@ async def test_a_command_killed_at_a_boundary_and_typed_again_leaves_the_same_st
             group.create_task(killed(kill))
 
 
+async def test_every_port_that_only_commands_call_is_among_those_that_are_killed(
+    servers: Servers, tmp_path: Path
+) -> None:
+    killed: set[str] = set()
+    for command in COMMANDS:
+        _, kills = await _undisturbed(servers, command, tmp_path / f"{command}.json")
+        killed.update(kill.port for kill in kills)
+
+    assert killed >= {port for port, why in NOT_CALLED.items() if why == BY_COMMANDS}
+
+
 async def _undisturbed(
     servers: Servers, command: Command, record: Path
 ) -> tuple[State, Sequence[Kill]]:
@@ -59,7 +72,7 @@ def _kills(called: Sequence[str]) -> Iterator[Kill]:
     begun = False
     for port in called:
         numbers[port] += 1
-        own = port != _VERB and not port.startswith(_EVERYWHERE)
+        own = port != _VERB and port not in _EVERYWHERE
         begun = begun or own
         if (begun and port == _VERB) or (own and numbers[port] == 1):
             yield Kill(port, "before", numbers[port])

@@ -25,6 +25,7 @@ from pipeline.store.scripts import Scripts
 from pipeline.suppression import Suppressions
 from tests.pipeline.channel import Answer, ScriptedChannel
 from tests.pipeline.ledger import (
+    EMAIL,
     Ledger,
     a_campaign,
     assert_sound,
@@ -328,3 +329,17 @@ async def test_room_that_was_reserved_and_given_back_is_there_again(ledger: Ledg
     assert not waiting.done()
     outbox.give_back(3)
     assert await waiting == 3
+
+
+async def test_a_dead_address_is_suppressed_in_the_step_that_records_the_result(
+    ledger: Ledger,
+) -> None:
+    serial = await ready(ledger, 1)
+    channel = ScriptedChannel()
+    channel.answer = always(lambda: PermanentError("smtp_550_5.1.1", "gone", suppress=True))
+    async with sending(ledger, channel) as plant:
+        await plant.turn(serial)
+    assert await ledger.counted(serial, "d:failed") == [1]
+    suppressions = Suppressions(ledger.redis, ledger.vault)
+    found = await suppressions.reasons([(EMAIL, "person0@example.com")])
+    assert found == ["smtp_550_5.1.1"]

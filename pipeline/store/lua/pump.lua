@@ -1,7 +1,7 @@
 -- Choose the batches that a worker with free slots should work on next.
 --
 -- ARGV      free slots of lane o, r, s; ms that a dispatched batch waits before it is due again; name of
---           the worker ('' if it must not be given a batch that workers died of), '1' if it is idle
+--           the worker ('' for one that is given suspect batches like any other), '1' if it is idle
 --
 -- Returns {serial, batch, lane, turn, …}, flat. Campaigns are served in turn, one batch each, so
 -- a small campaign behind a huge one starts at once. A batch stays in its due index: it is only
@@ -48,7 +48,7 @@ local function choose(serial, lane)
     local known = redis.call('HMGET', batch_key(serial, batch), 'deaths', 'tok')
     -- A lapsed lease is a death that only the next claim will count.
     local suspect = tonumber(known[1] or 0) + (known[2] and 1 or 0) >= SUSPECT_DEATHS
-    if suspect == alone then
+    if suspect == alone or worker == '' then
       return batch
     end
     suspected = suspected or suspect

@@ -1,6 +1,7 @@
 -- Record what became of attempts; needs no lease, so what a zombie had sent is still recorded.
 --
--- ARGV[1]   JSON: [[serial, batch, [[index, channel, attempt, kind, code, delay ms, generation], …]], …]
+-- ARGV[1]   JSON: [[serial, batch, [[index, channel, attempt, kind, code, delay ms, generation,
+--           and if the address is dead its key and, in hex, its field in the suppression list], …]], …]
 --
 -- Kinds: s sent, d delivered, b bounced, f failed, o failed and no reason to try another channel,
 -- x suppressed, u uncertain and p transient failure (both tried again after the delay, if at all;
@@ -86,6 +87,15 @@ local function end_pending(deliveries, why)
   end
 end
 
+-- In the same step as the result: suppressed first, the address would look unsubscribed to whoever
+-- takes over from a worker that died in between.
+local function suppress(fact)
+  local field = fact[9] and string.gsub(fact[9], '..', function(pair) return string.char(tonumber(pair, 16)) end)
+  if field then
+    redis.call('HSETNX', fact[8], field, fact[5])
+  end
+end
+
 local changed = 0
 for _, group in ipairs(cjson.decode(ARGV[1])) do
   local serial, number = group[1], group[2]
@@ -97,6 +107,7 @@ for _, group in ipairs(cjson.decode(ARGV[1])) do
   for _, fact in ipairs(plan and group[3] or {}) do
     local index, letter, attempt, kind, code, delay =
       fact[1], fact[2], fact[3], fact[4], fact[5], fact[6]
+    suppress(fact)
     local falls = kind ~= 'o'
     kind = falls and kind or 'f'
     local deliveries = index >= 0 and index < #plan and load(c, ledger, plan, index) or {}

@@ -1,0 +1,78 @@
+"""What rests damaged, or not at all, comes to a stop that a person is told of."""
+
+import pytest
+from redis.asyncio import Redis
+
+from pipeline.batch import Lane
+from pipeline.leases import Lease, Leases
+from pipeline.models import BatchState
+from pipeline.units import Units
+from pipeline.vault import SealError
+from tests.pipeline.channel import ScriptedChannel
+from tests.pipeline.ledger import (
+    Ledger,
+    a_campaign,
+    fulfilled,
+    lapse,
+    open_ledger,
+    placed,
+    pump,
+    submit,
+)
+from tests.pipeline.stages.plant import sending
+
+
+@pytest.fixture
+def ledger(redis: Redis) -> Ledger:
+    return open_ledger(redis)
+
+
+class Unreadable:
+    async def run(self, lease: Lease) -> None:
+        msg = f"definition:{lease.claim.unit.serial} cannot be decrypted"
+        raise SealError(msg)
+
+
+async def no_keys() -> list[str]:
+    return []
+
+
+@pytest.mark.xfail(strict=True, reason="hold and the next read follow each other without end")
+async def test_a_cancelled_batch_whose_order_cannot_be_judged_comes_to_its_end(
+    ledger: Ledger,
+) -> None:
+    serial = await submit(ledger, a_campaign())
+    await placed(ledger, serial)
+    await ledger.campaigns.steer(serial, "cancel")
+    units = Units(
+        leases=Leases(ledger.batches, 30),
+        batches=ledger.batches,
+        stages={Lane.READ: Unreadable()},
+        missing_keys=no_keys,
+    )
+    for _ in range(5):
+        await lapse(ledger, serial)
+        for unit in await pump(ledger):
+            await units.run(unit)
+    assert "fin" in await ledger.counters(serial)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="a blob that is absent is tried again for ever, and nobody is told"
+)
+@pytest.mark.parametrize("kind", ["r", "k"])
+async def test_a_batch_whose_people_or_links_are_gone_is_held(ledger: Ledger, kind: str) -> None:
+    serial = await submit(ledger, a_campaign())
+    await fulfilled(ledger, serial)
+    await ledger.redis.delete(f"cc:{serial}:{kind}:1")
+    async with sending(ledger, ScriptedChannel()) as plant:
+        units = Units(
+            leases=plant.leases, batches=ledger.batches, stages=plant.stages, missing_keys=no_keys
+        )
+        for _ in range(3):
+            await lapse(ledger, serial)
+            for unit in await pump(ledger):
+                await units.run(unit)
+    found = await ledger.batches.read(serial, 1)
+    assert found is not None
+    assert (found.state, found.reason) == (BatchState.HELD, "damaged")
