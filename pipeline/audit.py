@@ -109,6 +109,9 @@ class AuditTrail:
                 if done:
                     self._length, self._last = number, mac
                     return
+                if last.decode() == text:  # it is there: only the reply was lost
+                    self._length, self._last = number, mac
+                    return
                 self._length = int(rest[0])
                 self._last = json.loads(last)["mac"] if last else _START
 

@@ -124,8 +124,16 @@ class Reorders:
 
     async def _links(self, snapshot: Snapshot, stored: StoredBatch, batch: Batch) -> Sequence[str]:
         """Return the links that may stay: those of an order that is merely short, all of them."""
-        if batch.reason != "links_short" or stored.evidence is None or batch.order_id is None:
+        if batch.reason != "links_short" or batch.order_id is None:
             return ()
+        if stored.evidence is None:
+            # As after a `forget`: links that were paid for must not be given up unseen.
+            msg = (
+                f"The answer that showed the links of batch {stored.number} is not kept any more: "
+                f"`claimcast retry {snapshot.campaign_id} --held` reads the order again; once the "
+                "batch is held again, run this again."
+            )
+            raise InputError(msg)
         evidence = self._vault.open(stored.evidence, f"raw:{snapshot.serial}:{stored.number}")
         links = links_that_came(evidence, batch.size, path=self._links_path)
         if len(links) == batch.size:

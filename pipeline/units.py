@@ -103,7 +103,10 @@ class Units:
             return
         # Every key is there, so it is damage, and trying again mends nothing.
         with contextlib.suppress(StaleLeaseError, RedisError, OSError):
-            await self._batches.hold(claim, "damaged", missing=claim.batch.missing, reread=0)
+            if claim.cancelled:  # what is held there is given to a worker again, for ever
+                await self._batches.cancel(claim, "damaged")
+            else:
+                await self._batches.hold(claim, "damaged", missing=claim.batch.missing, reread=0)
 
     async def _give_back(self, lease: Lease, delay: float) -> None:
         """Release the lease as soon as Redis answers, so that nobody waits for it to lapse."""

@@ -9,7 +9,6 @@ import structlog
 
 from pipeline.campaign import Campaign
 from pipeline.clock import uptime
-from pipeline.errors import ClaimcastError
 from pipeline.leases import Lease
 from pipeline.limits import Limiter
 from pipeline.models import ChannelName, DeliveryStatus, Recipient, delivery_key
@@ -23,6 +22,7 @@ from pipeline.store.deliveries import DeliveryStore, Wanted
 from pipeline.store.records import DeliveryRecord, initial
 from pipeline.suppression import Suppressions
 from pipeline.tokens import Target
+from pipeline.vault import SealError
 
 log = structlog.get_logger()
 
@@ -156,7 +156,7 @@ class DistributeStage:
         links = await self._batches.links(unit.serial, unit.batch)
         if not len(links) == len(recipients) == claim.batch.size:
             msg = "The batch does not hold one link per recipient: run `claimcast verify`."
-            raise ClaimcastError(msg)
+            raise SealError(msg)  # as damaged as what does not open
         return Packet(recipients, links)
 
     async def _start(self, work: Work, channel: ChannelName, ready: Hours, until: float) -> float:

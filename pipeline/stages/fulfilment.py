@@ -12,6 +12,7 @@ from pipeline.errors import RewardsError
 from pipeline.leases import Lease
 from pipeline.limits import Limiter
 from pipeline.measurements import Measurements
+from pipeline.models import BatchState
 from pipeline.rewards.client import RewardsClient
 from pipeline.rewards.links import LinksProblem, extract_links
 from pipeline.rewards.models import Order, agrees
@@ -119,6 +120,8 @@ class FulfilmentStage:
         match step:
             case Received(links=links):
                 await self._receive(claim, links, evidence)
+            case Wait() if claim.cancelled and claim.batch.state is BatchState.HELD:
+                await self._batches.cancel(claim, claim.batch.reason or "")
             case Wait():
                 if step.hush:
                     await self._limiter.hush("reads", step.hush)
@@ -142,8 +145,8 @@ class FulfilmentStage:
         await self._hold(claim, Hold("links_seen_before"), evidence)
 
     async def _hold(self, claim: Claim, step: Hold, evidence: bytes) -> None:
-        if claim.cancelled and not step.reread:
-            # The order was read to its end, and nothing more will come of it.
+        if claim.cancelled:
+            # Read to its end, or for longer than orders take: nobody waits for it any more.
             await self._batches.cancel(claim, step.reason)
             return
         log.warning("batch.held", **_names(claim), reason=step.reason)

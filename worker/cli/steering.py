@@ -17,6 +17,7 @@ from worker.cli.entry import NOT_ALL_REACHED, OK, command, say, settings
 from worker.cli.overview import advice, view
 
 _AT_ONCE = 50
+_LANES: tuple[Literal["o", "r", "s"], ...] = ("o", "r", "s")
 _DONE = {"pause": "pausing", "resume": "resuming", "cancel": "cancelling"}
 
 
@@ -106,8 +107,10 @@ async def retry(campaign: str, *, failed: bool, uncertain: bool, held: bool, ado
         await _record(app, campaign, wanted)
         moved, freed = await _retry(app, snapshot, wanted)
         if not snapshot.text("pau"):
-            # A retry says that the cause is mended, so what it blocked goes on too.
-            await app.campaigns.steer(snapshot.serial, "resume")
+            # A retry says that the cause is mended, so what it blocked goes on too. Not by a
+            # resume: somebody may have paused the campaign meanwhile.
+            for lane in _LANES:
+                await app.campaigns.unblock(snapshot.serial, lane)
         say(_retried(moved, freed))
         for line in advice(await view(app, snapshot.serial)):
             say(line)

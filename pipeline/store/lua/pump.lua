@@ -23,18 +23,18 @@ local function starved(limiter)
   return next_us / 1000 > now + PATIENCE_MS
 end
 
--- Which due batch a blocked lane may try: none, or a single one once the probe is due.
-local function probe(campaign, lane)
+-- Whether a batch of this lane may be tried, and whether it is the single probe of a blocked one.
+local function may_try(campaign, lane)
   local blocked = redis.call('HMGET', campaign, 'blk:' .. lane, 'blk:' .. lane .. ':until')
   if not blocked[1] then
-    return true
+    return true, false
   end
-  if not blocked[2] or tonumber(blocked[2]) > now then
-    return false
-  end
+  return blocked[2] and tonumber(blocked[2]) <= now, true
+end
+
+local function probed(campaign, lane)
   redis.call('HSET', campaign, 'blk:' .. lane .. ':until', digits(now + dispatch),
     'blk:' .. lane .. ':probing', '1')
-  return true
 end
 
 local LOOK = 200
@@ -96,11 +96,18 @@ local function serve(serial)
   for _, lane in ipairs({ 's', 'r', 'o' }) do
     local open = free[lane] > 0 and not starved_lane[lane]
       and redis.call('ZCOUNT', due_key(serial, lane), '-inf', digits(now)) > 0
+    local probes = false
     if open and not cancelled then
-      open = not (lane == 's' and silenced(serial, flags[4])) and probe(campaign, lane)
+      open = not (lane == 's' and silenced(serial, flags[4]))
+      if open then
+        open, probes = may_try(campaign, lane)
+      end
     end
-    if open then
-      any = take(serial, lane) or any
+    if open and take(serial, lane) then
+      any = true
+      if probes then
+        probed(campaign, lane)
+      end
     end
   end
   return any

@@ -16,5 +16,7 @@ for number = tonumber(ARGV[2]), tonumber(ARGV[3]) do
   end
 end
 redis.call('UNLINK', unpack(keys))
-redis.call('HSET', campaign_key(serial), 'purging:to', ARGV[3])
+-- Never back: another purge of the same campaign may be further on.
+local done = tonumber(redis.call('HGET', campaign_key(serial), 'purging:to') or 0)
+redis.call('HSET', campaign_key(serial), 'purging:to', digits(math.max(done, tonumber(ARGV[3]))))
 return 1

@@ -13,7 +13,7 @@ local serial, number, index, letter = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[
 local batch, ledger = batch_key(serial, number), ledger_key(serial, number)
 local earlier, history = earlier_key(serial, number), resends_key(serial, number)
 local c, deltas = campaign_facts(serial), {}
-local found = redis.call('HMGET', batch, 'st', 'plan', 'tf', 'tok')
+local found = redis.call('HMGET', batch, 'st', 'plan', 'tf', 'tok', 'why')
 local state, plan = found[1], found[2]
 if redis.call('HGET', history, index) == ARGV[7] then
   return 'ok'
@@ -71,12 +71,13 @@ redis.call('HSET', history, index, ARGV[7])
 redis.call('HSET', batch, 'plan', with_channel())
 
 if found[3] then
-  if state ~= 'fulfilled' then
+  local held = state == 'held' and found[5] ~= 'uncertain'  -- then it waits for what mends the batch
+  if state ~= 'fulfilled' and not held then
     move_batch(serial, number, 'fulfilled', deltas)
   end
   if found[4] then
     redis.call('HSET', batch, 'wake', '1')
-  else
+  elseif not held then
     release(serial, number, 's', 0)
   end
   reopen(c.key, serial)

@@ -10,7 +10,7 @@
 local serial, number = ARGV[1], ARGV[2]
 local failed, uncertain, held, adopt = ARGV[3] == '1', ARGV[4] == '1', ARGV[5] == '1', ARGV[6] == '1'
 local batch, ledger = batch_key(serial, number), ledger_key(serial, number)
-local c, deltas, moved, freed = campaign_facts(serial), {}, 0, 0
+local c, deltas, moved, freed, left = campaign_facts(serial), {}, 0, 0, 0
 local state = redis.call('HMGET', batch, 'st', 'plan', 'tf', 'oid', 'why')
 if c.purged then
   return { -1, 0 }
@@ -31,9 +31,13 @@ if state[3] and (failed or uncertain) then
       -- There is nobody to send it to.
     elseif person(deliveries) == 'p:not_reached' or uncertain then
       tally(deltas, deliveries, -1)
-      local before = moved
+      local before, doubts = moved, left
       for _, d in ipairs(deliveries) do
-        if wanted(d) and person(deliveries) ~= 'p:reached' then
+        if d.status == 'u' and uncertain and person(deliveries) == 'p:reached' then
+          -- Another channel reached them: nobody is asked again, and nothing is sent.
+          d.status, d.code = 'k', 'superseded'
+          left = left + 1
+        elseif wanted(d) and person(deliveries) ~= 'p:reached' then
           if c.mode == 'first' and moved > before then
             d.status, d.code, d.tries = 'k', 'retry', 0
           else
@@ -45,7 +49,7 @@ if state[3] and (failed or uncertain) then
         end
       end
       tally(deltas, deliveries, 1)
-      if moved > before then
+      if moved > before or left > doubts then
         redis.call('HSET', ledger, index, format(deliveries))
       end
     end
@@ -53,10 +57,11 @@ if state[3] and (failed or uncertain) then
 end
 
 local leased = redis.call('HEXISTS', batch, 'tok') == 1
-if moved > 0 and (state[1] == 'done' or state[1] == 'held') then
+local changed, doubtful = moved + left > 0, state[1] == 'held' and state[5] == 'uncertain'
+if (moved > 0 and state[1] == 'done') or (changed and doubtful) then
   move_batch(serial, number, 'fulfilled', deltas)
   release(serial, number, 's', 0)
-elseif moved > 0 then
+elseif changed and state[1] == 'fulfilled' then
   redis.call('HSET', batch, 'wake', '1')
   if not leased then
     release(serial, number, 's', 0)
@@ -70,16 +75,19 @@ elseif held and state[1] == 'held' and state[5] ~= 'uncertain' and not leased th
     redis.call('HSET', batch, 'to', digits(now_ms()))
   end
   local to = state[3] and 'fulfilled' or state[4] and 'ordered' or 'planned'
-  local missing = tonumber(redis.call('HGET', batch, 'missing') or 0)
-  redis.call('HDEL', batch, 'missing')
-  count(deltas, 'l:missing', -missing)
-  count(deltas, 'l:awaited', missing)
+  if not state[3] then
+    -- With links there, what is missing is what a dead order did not give, and stays so.
+    local missing = tonumber(redis.call('HGET', batch, 'missing') or 0)
+    redis.call('HDEL', batch, 'missing')
+    count(deltas, 'l:missing', -missing)
+    count(deltas, 'l:awaited', missing)
+  end
   move_batch(serial, number, to, deltas)
   release(serial, number, LANE[to], 0)
   freed = 1
 end
 save_counts(c.key, deltas)
-if moved > 0 or freed > 0 then
+if moved + left > 0 or freed > 0 then
   reopen(c.key, serial)
 end
-return { moved, freed }
+return { moved + left, freed }

@@ -210,6 +210,22 @@ async def test_an_open_order_of_a_cancelled_campaign_is_read_to_its_end(
     await assert_sound(ledger, serial)
 
 
+@pytest.mark.parametrize("turns_before", [1, 2])
+async def test_an_order_that_never_comes_does_not_keep_a_cancelled_campaign_open(
+    ledger: Ledger, start: StartWorker, turns_before: int
+) -> None:
+    factory = await start(async_above=0, async_delay=None, overdue=0.001)
+    serial = await three(ledger)
+    for _ in range(turns_before):
+        await factory.turn(serial)
+    await ledger.campaigns.steer(serial, "cancel")
+    await factory.turn(serial)
+    assert (await factory.batch(serial)).note == "order_overdue"
+    assert await ledger.counted(serial, "l:missing", "l:awaited") == [3, 0]
+    assert "fin" in await ledger.counters(serial)
+    await assert_sound(ledger, serial)
+
+
 async def test_a_dead_order_ends_a_cancelled_campaign(ledger: Ledger, start: StartWorker) -> None:
     factory, serial = await start(async_above=0, async_delay=None), await three(ledger)
     factory.faults(order_fails=1.0)

@@ -37,7 +37,6 @@ async def no_keys() -> list[str]:
     return []
 
 
-@pytest.mark.xfail(strict=True, reason="hold and the next read follow each other without end")
 async def test_a_cancelled_batch_whose_order_cannot_be_judged_comes_to_its_end(
     ledger: Ledger,
 ) -> None:
@@ -57,9 +56,6 @@ async def test_a_cancelled_batch_whose_order_cannot_be_judged_comes_to_its_end(
     assert "fin" in await ledger.counters(serial)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a blob that is absent is tried again for ever, and nobody is told"
-)
 @pytest.mark.parametrize("kind", ["r", "k"])
 async def test_a_batch_whose_people_or_links_are_gone_is_held(ledger: Ledger, kind: str) -> None:
     serial = await submit(ledger, a_campaign())
