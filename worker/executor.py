@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import os
 import secrets
 import socket
@@ -74,7 +73,6 @@ class Executor:
             await self._run(alerts, burst=burst)
 
     async def _run(self, alerts: Alerts, *, burst: bool) -> None:
-        _spare_the_collector()
         log.info("worker.started", worker=self.name)
         tasks = [
             asyncio.create_task(self._supervise(self._unit_worker)),
@@ -90,6 +88,8 @@ class Executor:
             await self._finish()
         finally:
             await stop(*tasks)
+            for worker in tuple(self._arq):
+                await _close(worker)
             await alerts.leave()
             await self._leave()
         log.info("worker.stopped", worker=self.name)
@@ -171,9 +171,9 @@ class Executor:
             except (RedisError, OSError) as error:
                 log.warning("arq.restarted", error=type(error).__name__)
                 await asyncio.sleep(_OUTAGE_PAUSE)
-            finally:
-                self._arq.discard(worker)
-                await _close(worker)
+            # Not where it is cancelled: whoever cancels has the time to close it.
+            await _close(worker)
+            self._arq.discard(worker)
 
     def _unit_worker(self) -> Worker:
         return Worker(
@@ -265,13 +265,6 @@ class Executor:
             log.warning("worker.left_in_haste", error=type(error).__name__)
 
 
-def _spare_the_collector() -> None:
-    """Look for cycles less often, and never among what was imported: a twentieth of the time."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
-
-
 async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
@@ -287,5 +280,8 @@ async def _server_time(app: App) -> float:
 
 
 async def _close(worker: Worker) -> None:
+    """Let go of all connections; arq itself would leave them to whoever was cancelled with it."""
+    await stop(*(task for task in (worker.main_task, *worker.tasks.values()) if task is not None))
+    worker.tasks.clear()
     with contextlib.suppress(RedisError, OSError):
         await worker.close()

@@ -1,6 +1,6 @@
 """Which ports a worker calls only in trouble, and which it never calls."""
 
-from tests.end_to_end.troubles import CANCELLED, FOREIGN, POOR, SHAKY
+from tests.end_to_end.troubles import CANCELLED, FOREIGN, POOR, SHAKY, SLOW
 
 BY_COMMANDS = "only commands call it; test_command_boundaries.py kills those"
 _READING = "reads for people and changes nothing"
@@ -11,6 +11,7 @@ IN_TROUBLE = {
     "BatchStore.cancel": CANCELLED,
     "BatchStore.hold": FOREIGN,
     "AlertStore.put": FOREIGN,
+    "BatchStore.renew": SLOW,
     "Limiter.trip": SHAKY,
     "Limiter.hush": SHAKY,
     "BatchStore.order_unsent": POOR,
@@ -56,6 +57,7 @@ NOT_CALLED = {
     "Reorders.look": BY_COMMANDS,
     "Resending.resend": BY_COMMANDS,
     "SmsChannel.check": _READING,
+    "Suppressions.add": "called by `serve`, and by a command; workers suppress as they record",
     "Suppressions.count": _READING,
     "Suppressions.reasons": _READING,
     "Suppressions.remove": _SERVE,

@@ -20,6 +20,7 @@ from tests.end_to_end.lane import BATCH_SIZE, Lane
 from tests.support.waiting import wait_until
 
 _COST = "80"  # of everybody's reward
+_LONG = 1.5  # seconds; twice a third of the lease
 _REFUSALS = 5  # as many as it takes for a breaker to open
 _DOOR = "CLAIMCAST_SMTP__PORT"
 
@@ -79,17 +80,27 @@ async def _foreign(lane: Lane) -> AsyncIterator[None]:
     yield
 
 
-@asynccontextmanager
-async def _shaky(lane: Lane) -> AsyncIterator[None]:
+def _shaky(lane: Lane) -> AbstractAsyncContextManager[None]:
     """The mail server hangs up on the first connections."""
+    return _behind_a_door(lane, refusals=_REFUSALS, seconds=0)
+
+
+def _slow(lane: Lane) -> AbstractAsyncContextManager[None]:
+    """The mail server takes longer to greet than a lease may go without a heartbeat."""
+    return _behind_a_door(lane, refusals=0, seconds=_LONG)
+
+
+@asynccontextmanager
+async def _behind_a_door(lane: Lane, *, refusals: int, seconds: float) -> AsyncIterator[None]:
     refused = 0
 
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal refused
         refused += 1
-        if refused <= _REFUSALS:
+        if refused <= refusals:
             writer.close()
             return
+        await asyncio.sleep(seconds)
         server, port = lane.servers.env["CLAIMCAST_SMTP__HOST"], lane.servers.env[_DOOR]
         inner, outer = await asyncio.open_connection(server, int(port))
         await asyncio.gather(_pump(reader, outer), _pump(inner, writer))
@@ -157,5 +168,6 @@ PLAIN = Course(_plain)
 CANCELLED = Course(_cancelled, cancelled=True)
 FOREIGN = Course(_foreign, mended=("retry", "--held", "--adopt"))
 SHAKY = Course(_shaky)
+SLOW = Course(_slow)
 POOR = Course(_poor)
 """Has to be alone with its sandbox."""

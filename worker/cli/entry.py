@@ -31,7 +31,7 @@ except ImportError:  # not made for Windows
 OK, NOT_ALL_REACHED, BAD_INPUT, UNREACHABLE = range(4)
 INTERRUPTED = 130  # what shells expect after Ctrl-C
 
-_CLEANING_SECONDS = 1.0
+_CLEANING_SECONDS = 5.0  # what is cleaned up may have to wait for a busy server
 _ROOT = Path(__file__).parents[2]
 
 P = ParamSpec("P")

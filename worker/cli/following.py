@@ -11,6 +11,7 @@ from pipeline.tasks import stop
 from worker.app import App, Machinery
 from worker.cli.entry import say
 from worker.cli.progress import Display
+from worker.cli.services import spare_the_collector
 from worker.cli.stopping import stop_signals
 from worker.executor import Executor
 
@@ -57,6 +58,7 @@ async def work(app: App, machinery: Machinery, serial: str, shown: Display) -> b
     Returns whether a person stopped it. What is on the wire is settled before this returns.
     """
     executor = Executor(app, machinery)
+    spare_the_collector()
     stopping, over = asyncio.Event(), asyncio.Event()
 
     def stopped() -> None:

@@ -60,7 +60,7 @@ async def test_the_next_version_counts_and_the_one_before_is_kept_sealed(ledger:
     assert await ledger.campaigns.earlier(serial, 3) is None
     assert b"link" not in (await ledger.redis.get(f"cc:{serial}:def:1") or b"")
     began = starts(await ledger.counters(serial))
-    assert began[1] < began[2] < began[3]
+    assert began[1] <= began[2] <= began[3], "edits may fall into one millisecond"
     await assert_sound(ledger, serial)
 
 
