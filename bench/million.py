@@ -76,7 +76,7 @@ async def _send(
     add("rate", "sent by 1 worker, that included", "people/s", rate)
     add("cpu", "CPU of the worker", "CPU s per 1,000", (worker.cpu - cpu) / people * 1000)
     add("peak", "peak memory of the worker", "MB", worker.peak / 1e6)
-    session.results.series["throughput, a million"] = rates(progress, _STEP_SECONDS)
+    session.results.series["million, 1 worker"] = rates(progress, _STEP_SECONDS)
 
 
 async def _watch(place: Installation, serial: str, progress: list[tuple[float, int]]) -> None:

@@ -14,8 +14,12 @@ from bench.tables import as_markdown
 BEGIN, END = "<!-- bench: begin -->\n", "<!-- bench: end -->\n"
 _PLOTS = {
     "throughput": ("Throughput over time", "seconds", "people/s", "throughput, "),
+    "million": ("Throughput over time, a million people", "seconds", "people/s", "million, "),
     "cost": ("Cost per recipient by size of the campaign", "recipients", "µs", "cost, "),
+    "memory": ("Memory of Valkey per recipient", "recipients", "bytes", "memory, "),
 }
+_BY_SIZE = {"cost", "memory"}
+"""Plots over the number of recipients, which spans powers of ten."""
 
 
 def publish(results: Results, root: Path = ROOT) -> None:
@@ -43,7 +47,7 @@ def plots(results: Results) -> dict[str, str]:
             if key.startswith(prefix) and points
         }
         if lines:
-            found[name] = line_chart(title, x_label, y_label, lines, log_x=name == "cost")
+            found[name] = line_chart(title, x_label, y_label, lines, log_x=name in _BY_SIZE)
     return found
 
 

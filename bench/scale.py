@@ -27,7 +27,7 @@ async def measure(session: Session) -> None:
             add("Scale", f"cpu_{people}", what, unit, *(c["cpu"] for c in costs))
     session.results.series["cost, time"] = lines["wall"]
     session.results.series["cost, CPU"] = lines["cpu"]
-    session.results.series["memory"] = lines["memory"]
+    session.results.series["memory, when it is finished"] = lines["memory"]
     for key, what in (("wall", "time"), ("cpu", "CPU")):
         found = [value for _, value in lines[key]]
         text = f"{what} per recipient, the dearest size to the cheapest"

@@ -20,7 +20,7 @@ def results() -> Results:
     found.add("Ratios", KEY, "what CI compares with", "", 0.6, 0.8, 0.7)
     found.series["throughput, 1 worker"] = [(0.5, 100.0), (1.5, 200.0)]
     found.series["cost, time"] = [(1000.0, 300.0), (10_000.0, 250.0)]
-    found.series["memory"] = [(1000.0, 200.0)]
+    found.series["memory, at last"] = [(1000.0, 200.0)]
     return found
 
 
@@ -43,7 +43,7 @@ def test_everything_is_renewed_by_one_call_that_may_be_repeated(
     assert "old" not in first
     assert "what CI compares with" in first
     assert recorded(project / "bench" / "recorded.json") == 0.7
-    for name in ("throughput", "cost"):
+    for name in ("throughput", "cost", "memory"):
         assert f"docs/{name}.svg" in first
         ET.parse(project / "docs" / f"{name}.svg")  # noqa: S314 - made by ourselves
     kept = (project / "docs" / "bench.json").read_text("utf-8")
@@ -52,7 +52,7 @@ def test_everything_is_renewed_by_one_call_that_may_be_repeated(
 
 def test_only_what_was_measured_is_drawn(results: Results) -> None:
     del results.series["cost, time"]
-    assert set(plots(results)) == {"throughput"}
+    assert set(plots(results)) == {"throughput", "memory"}
 
 
 def test_a_readme_without_a_place_for_it_is_an_error() -> None:

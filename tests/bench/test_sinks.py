@@ -1,5 +1,6 @@
 """The sink of our own speaks SMTP as its clients do, and tells when each mail came."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,16 @@ async def test_a_line_that_begins_with_a_dot_ends_nothing(tmp_path: Path) -> Non
             await client.sendmail("a@example.com", ["b@example.com"], b"x\r\n.\r\n.y\r\n")
             await client.sendmail("a@example.com", ["b@example.com"], b"")
     assert len(found.moments.read_text("utf-8").splitlines()) == 2
+
+
+async def test_an_empty_mail_and_commands_in_one_piece_are_understood(tmp_path: Path) -> None:
+    async with sink(tmp_path, "own") as found:
+        reader, writer = await asyncio.open_connection("127.0.0.1", found.port)
+        writer.write(b"EHLO a\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:<d@e.f>\r\nDATA\r\n.\r\nQUIT\r\n")
+        replies = (await asyncio.wait_for(reader.read(), 10)).decode().splitlines()
+        writer.close()
+    codes = [line[:3] for line in replies if line[3] == " "]
+    assert codes == ["220", "250", "250", "250", "354", "250", "221"]
 
 
 @pytest.mark.skipif(smtp_sink() is None, reason="smtp-sink is not installed")

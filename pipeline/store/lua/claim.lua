@@ -19,7 +19,14 @@ if not state or not redis.call('ZSCORE', due_key(serial, lane), number) then
   return false
 end
 local c = campaign_facts(serial)
-if not c.t0 or c.purged or (c.paused and not c.cancelled) then
+if not c.t0 or c.purged then
+  return false
+end
+if c.paused and not c.cancelled then
+  if held[4] == turn and not token then
+    -- Dispatched before the pause: it must not wait out its dispatch once the pause is over.
+    redis.call('ZADD', due_key(serial, lane), digits(now), number)
+  end
   return false
 end
 

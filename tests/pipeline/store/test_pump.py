@@ -205,3 +205,14 @@ async def test_a_campaign_at_its_own_limit_does_not_silence_another(ledger: Ledg
     own: dict[str, Rate | None] = {f"{ready[0]}:email": Rate.parse("1/m")}
     assert (await ledger.limiter.take("email", 1, **own)).granted == 1
     assert await dispatched(ledger) == [(ready[1], 1)]
+
+
+async def test_what_was_dispatched_before_a_pause_goes_on_at_once_after_it(ledger: Ledger) -> None:
+    serial = await submit(ledger, a_campaign(), 2)
+    units = await pump(ledger)
+    await ledger.campaigns.steer(serial, "pause")
+    for unit in units:
+        assert await claim(ledger, unit) is None
+    assert await pump(ledger) == []
+    await ledger.campaigns.steer(serial, "resume")
+    assert len(await pump(ledger)) == 2
