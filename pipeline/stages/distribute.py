@@ -163,7 +163,8 @@ class DistributeStage:
         """Start deliveries as permits allow; return how long the rest has to wait, in seconds."""
         outbox, campaign = self._outboxes[channel], work.known.campaign
         own = {f"{work.current.unit.serial}:{channel}": campaign.limit(channel)}
-        wanted = ready.now
+        # Who waits for a limit of his own gives way to others, who may have permits to use.
+        wanted, limited = ready.now, campaign.limit(channel) is not None
         while wanted and uptime() < until:
             room = await outbox.reserve(len(wanted), resends=campaign.resends(channel))
             try:
@@ -175,7 +176,7 @@ class DistributeStage:
             if permits.granted:
                 now, wanted = wanted[: permits.granted], wanted[permits.granted :]
                 await self._launch(work, channel, now, ready.closes)
-            elif permits.wait > _LONGEST_NAP:
+            elif limited or permits.wait > _LONGEST_NAP:
                 return permits.wait
             else:
                 await asyncio.sleep(permits.wait)

@@ -25,6 +25,7 @@ from tests.pipeline.ledger import (
 )
 from tests.pipeline.stages.plant import StartWorker, sending
 from tests.pipeline.test_outbox import ready
+from tests.support.waiting import wait_until
 
 
 async def finished(ledger: Ledger, serial: str) -> bool:
@@ -62,6 +63,23 @@ async def test_a_campaign_at_its_own_limit_comes_back_later(ledger: Ledger) -> N
         assert 50 < soonest <= 60
     assert await ledger.counted(serial, "d:pending", "d:sending") == [4, 0]
     await assert_sound(ledger, serial)
+
+
+async def test_a_campaign_that_waits_for_its_own_limit_holds_no_slot(ledger: Ledger) -> None:
+    serial = await ready(ledger, 20, limits={"email": "5/s"})
+    async with sending(ledger, ScriptedChannel()) as plant:
+        await plant.turn(serial)
+        assert len(plant.channel.sent) < 5, "it did not stay until the last one"
+        for _ in range(40):
+            await wait_until(lambda: due(ledger))
+            await plant.turn(serial)
+    assert len(plant.channel.messages()) == 20
+    await assert_sound(ledger, serial)
+
+
+async def due(ledger: Ledger) -> bool:
+    soonest = await ledger.batches.next_due()
+    return soonest is None or soonest <= 0
 
 
 async def test_two_campaigns_share_the_limit_of_the_fleet(ledger: Ledger) -> None:
