@@ -8,15 +8,14 @@ from dataclasses import dataclass
 import structlog
 from arq.connections import ArqRedis
 
-from channels.email import EmailChannel, SmtpServer
+from channels.email import EmailChannel
 from channels.email.address import Mailbox
-from channels.sms import SmsChannel, TwilioAccount
-from channels.webhook import WebhookChannel, WebhookTarget
+from channels.sms import SmsChannel
+from channels.webhook import WebhookChannel
 from config.keys import key_file_hint, secret_keys
-from config.settings import Settings, TwilioSettings, WebhookSettings
+from config.settings import Settings
 from pipeline.audit import AuditTrail
 from pipeline.batch import Lane
-from pipeline.decisions import RetryPolicy
 from pipeline.errors import ClaimcastError, InputError
 from pipeline.leases import Leases
 from pipeline.limits import Limiter
@@ -24,7 +23,6 @@ from pipeline.measurements import Measurements
 from pipeline.models import ChannelName
 from pipeline.outbox import Outbox
 from pipeline.ports import Channel
-from pipeline.rate import Rate
 from pipeline.recorder import Recorder
 from pipeline.returns import Returns
 from pipeline.rewards.account import Account
@@ -46,6 +44,7 @@ from pipeline.units import Stage, Units
 from pipeline.vault import Vault
 from worker.connection import check_server, connect
 from worker.embedded import EmbeddedValkey
+from worker.values import rates, retry_policy, smtp_server, twilio_account, webhook_target
 
 log = structlog.get_logger()
 
@@ -126,7 +125,7 @@ async def open_app(settings: Settings, *, patient: bool = False) -> AsyncIterato
             campaigns=CampaignStore(redis, scripts, vault),
             batches=BatchStore(redis, scripts, vault),
             deliveries=DeliveryStore(redis, scripts),
-            limiter=Limiter(redis, scripts, _rates(settings), measurements),
+            limiter=Limiter(redis, scripts, rates(settings), measurements),
             suppressions=Suppressions(redis, vault),
             tokens=Tokens(vault),
             audit=AuditTrail(redis, scripts, vault),
@@ -173,9 +172,9 @@ async def open_channels(settings: Settings) -> AsyncIterator[Mapping[ChannelName
     if settings.smtp is not None:
         channels[ChannelName.EMAIL] = EmailChannel(smtp_server(settings))
     if settings.twilio is not None:
-        channels[ChannelName.SMS] = SmsChannel(_twilio_account(settings.twilio))
+        channels[ChannelName.SMS] = SmsChannel(twilio_account(settings.twilio))
     if settings.webhook is not None:
-        channels[ChannelName.WEBHOOK] = WebhookChannel(_webhook_target(settings.webhook))
+        channels[ChannelName.WEBHOOK] = WebhookChannel(webhook_target(settings.webhook))
     try:
         yield channels
     finally:
@@ -202,7 +201,7 @@ async def open_machinery(app: App) -> AsyncIterator[Machinery]:
                 recorder,
                 app.limiter,
                 app.campaigns,
-                _retry_policy(app.settings),
+                retry_policy(app.settings),
                 app.suppressions,
                 measurements=app.measurements,
             )
@@ -230,41 +229,6 @@ async def open_machinery(app: App) -> AsyncIterator[Machinery]:
                 await stop(*others)
         if failure is not None:
             raise failure
-
-
-def smtp_server(settings: Settings) -> SmtpServer:
-    """Return the mail server's settings as the channel takes them."""
-    smtp = settings.smtp
-    if smtp is None:
-        msg = "E-mail is not configured: set CLAIMCAST_SMTP__HOST and CLAIMCAST_SMTP__SENDER."
-        raise InputError(msg)
-    return SmtpServer(
-        host=smtp.host,
-        port=smtp.port,
-        username=smtp.username,
-        password=smtp.password.get_secret_value() if smtp.password else None,
-        security=smtp.security,
-        sender=smtp.sender,
-        connections=smtp.connections,
-    )
-
-
-def _twilio_account(twilio: TwilioSettings) -> TwilioAccount:
-    return TwilioAccount(
-        account_sid=twilio.account_sid,
-        auth_token=twilio.auth_token.get_secret_value(),
-        messaging_service_sid=twilio.messaging_service_sid,
-        from_number=twilio.from_number,
-        base_url=twilio.base_url,
-    )
-
-
-def _webhook_target(webhook: WebhookSettings) -> WebhookTarget:
-    return WebhookTarget(
-        url=webhook.url,
-        secret=webhook.secret.get_secret_value(),
-        connections=webhook.connections,
-    )
 
 
 def _returns(app: App) -> Returns:
@@ -328,26 +292,6 @@ def _units(
         measurements=app.measurements,
         missing_keys=app.keyring.missing,
     )
-
-
-def _retry_policy(settings: Settings) -> RetryPolicy:
-    retry = settings.retry
-    return RetryPolicy(
-        first=retry.first.total_seconds(),
-        cap=retry.cap.total_seconds(),
-        give_up=retry.give_up.total_seconds(),
-    )
-
-
-def _rates(settings: Settings) -> dict[str, Rate]:
-    limits = settings.limits
-    return {
-        "orders": Rate.parse(limits.orders),
-        "reads": Rate.parse(limits.reads),
-        "email": Rate.parse(limits.email),
-        "sms": Rate.parse(limits.sms),
-        "webhook": Rate.parse(limits.webhook),
-    }
 
 
 async def _watch(embedded: EmbeddedValkey) -> None:

@@ -16,7 +16,7 @@ from pipeline.errors import TransientError
 from pipeline.models import DeliveryKey, Message, Recipient
 from pipeline.notices import Notice
 from pipeline.ports import Channel
-from worker.app import smtp_server
+from worker.values import smtp_server
 
 URL, EMAIL = "url", "email"
 """How a target is called in the records of alerts."""

@@ -19,7 +19,7 @@ from pipeline.models import ChannelName
 from pipeline.ports import Composer
 from pipeline.store.campaigns import Snapshot
 from pipeline.trial import Trial, remaining
-from worker.app import App, open_app, smtp_server
+from worker.app import App, open_app
 from worker.cli import steering
 from worker.cli.actor import actor, actor_option
 from worker.cli.campaigns import found_campaign, times
@@ -27,6 +27,7 @@ from worker.cli.entry import BAD_INPUT, NOT_ALL_REACHED, OK, command, say, setti
 from worker.cli.inputs import CampaignFile
 from worker.cli.preview import NO_SERVER
 from worker.cli.texting import Texting, TextingEstimate
+from worker.values import smtp_server
 
 _TOLD_EVERY = 100_000  # people; about ten seconds
 _SETTLING_SECONDS = 5.0  # a pause reaches every worker within one

@@ -15,7 +15,7 @@ from pipeline.campaign import Campaign
 from pipeline.errors import PermanentError
 from pipeline.models import ChannelName, Recipient, delivery_key
 from pipeline.templates import Template, values
-from worker.app import smtp_server
+from worker.values import smtp_server
 
 EXAMPLE_LINK = "https://claim.example/EXAMPLE-LINK"
 
