@@ -15,10 +15,10 @@ def campaign_state(snapshot: Snapshot) -> tuple[CampaignState, str | None]:
         return CampaignState.CANCELLED, None
     if snapshot.text("fin"):
         return CampaignState.FINISHED, None
-    if snapshot.number("start") > snapshot.now_ms:
-        return CampaignState.SCHEDULED, None
     if snapshot.text("pau"):
         return CampaignState.PAUSED, None
+    if snapshot.number("start") > snapshot.now_ms:
+        return CampaignState.SCHEDULED, None
     reason = _block(snapshot)
     if reason is None and not any(snapshot.number(count) for count in _LANES.values()):
         held = snapshot.held_reasons()

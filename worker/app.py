@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import structlog
 from arq.connections import ArqRedis
@@ -92,10 +93,14 @@ class Machinery:
 
 
 @asynccontextmanager
-async def open_app(settings: Settings, *, patient: bool = False) -> AsyncIterator[App]:
+async def open_app(
+    settings: Settings, *, patient: bool = False, keys: Literal["seal", "look", "change"] = "seal"
+) -> AsyncIterator[App]:
     """
     Connect to Redis (or start or join the embedded server), check it, and unlock the data.
 
+    *keys* says what they are for: who only looks, or is about to change them, is not noted as
+    somebody who seals with the first of them.
     Raises InputError, UnavailableError or ConfigError, each with one sentence for people.
     """
     async with AsyncExitStack() as stack:
@@ -112,9 +117,10 @@ async def open_app(settings: Settings, *, patient: bool = False) -> AsyncIterato
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
         for warning in await check_server(redis, accept_unsafe=settings.unsafe_redis):
             log.warning("redis.unsafe", why=warning)
-        keyring, vault = await _unlocked(settings, redis)
-        stack.push_async_callback(keyring.leave)
-        await stack.enter_async_context(_background(keyring.stay()))
+        keyring, vault = await _unlocked(settings, redis, keys)
+        if keys == "seal":
+            stack.push_async_callback(keyring.leave)
+            await stack.enter_async_context(_background(keyring.stay()))
         scripts, measurements = Scripts(redis), Measurements()
         yield App(
             settings=settings,
@@ -133,12 +139,12 @@ async def open_app(settings: Settings, *, patient: bool = False) -> AsyncIterato
         )
 
 
-async def _unlocked(settings: Settings, redis: ArqRedis) -> tuple[Keyring, Vault]:
+async def _unlocked(settings: Settings, redis: ArqRedis, use: str) -> tuple[Keyring, Vault]:
     keys = secret_keys(settings, in_use=await is_in_use(redis))
     vault = Vault([key.get_secret_value() for key in keys])
     keyring = Keyring(redis, vault)
     try:
-        return keyring, await keyring.unlock()
+        return keyring, await keyring.unlock(seals=use == "seal", lenient=use == "change")
     except WrongKeysError as error:
         hint = key_file_hint(settings)
         raise InputError(f"{error} {hint}".rstrip()) from error

@@ -75,8 +75,13 @@ class Keyring:
         self._ours = vault.fingerprints
         self._name = secrets.token_hex(8)
 
-    async def unlock(self) -> Vault:
-        """Do what the function `unlock` says."""
+    async def unlock(self, *, seals: bool = True, lenient: bool = False) -> Vault:
+        """
+        Do what the function `unlock` says.
+
+        Who never *seals* is not noted, so that looking at something commits nobody to a key. Who
+        is *lenient* lets a key be missing, and has to look whether anything rests under it.
+        """
         fresh = self._vault.seal(secrets.token_bytes(32), "digest key")
         kind, *sealed = await self._run("keyring", fresh, ",".join(self._ours))
         if kind == b"lost":
@@ -86,10 +91,16 @@ class Keyring:
             )
             raise InputError(msg)
         digest_key = self._opened(sealed[0])
+        if not lenient:
+            await self.refuse_missing()
+        if seals:
+            await self.enroll()
+        return self._vault.with_digest_key(digest_key)
+
+    async def refuse_missing(self) -> None:
+        """Raise WrongKeysError if a key that was ever sealed with is not among ours."""
         if missing := await self.missing():
             raise WrongKeysError(_dropped(missing))
-        await self.enroll()
-        return self._vault.with_digest_key(digest_key)
 
     async def enroll(self) -> None:
         """Tell the others that a process with these keys lives."""

@@ -34,6 +34,7 @@ from tests.pipeline.ledger import (
     make_due,
     people,
     pump,
+    retried,
     submit,
 )
 from tests.pipeline.stages.plant import sending
@@ -343,3 +344,29 @@ async def test_a_dead_address_is_suppressed_in_the_step_that_records_the_result(
     suppressions = Suppressions(ledger.redis, ledger.vault)
     found = await suppressions.reasons([(EMAIL, "person0@example.com")])
     assert found == ["smtp_550_5.1.1"]
+
+
+@pytest.mark.parametrize(
+    ("why", "counts"),
+    [
+        ("smtp_550_5.1.1", [0, 1]),
+        ("operator", [1, 0]),
+        ("unsubscribed", [1, 0]),
+        ("twilio_21610", [1, 0]),
+    ],
+)
+async def test_a_retry_makes_nobody_reached_whose_address_is_dead(
+    ledger: Ledger, why: str, counts: list[int]
+) -> None:
+    serial = await ready(ledger, 1)
+    channel = ScriptedChannel()
+    channel.answer = always(lambda: PermanentError("smtp_550", "no"))
+    suppressions = Suppressions(ledger.redis, ledger.vault)
+    async with sending(ledger, channel) as plant:
+        await plant.turn(serial)
+        await suppressions.add(EMAIL, "person0@example.com", why)
+        assert await retried(ledger, serial, failed=True) == (1, 0)
+        await plant.turn(serial)
+    assert await ledger.counted(serial, "p:reached", "p:not_reached") == counts
+    assert len(channel.sent) == 0
+    await assert_sound(ledger, serial)

@@ -26,7 +26,7 @@ async def audit(campaign: str | None, *, recipient: str | None) -> int:
     if recipient is not None and campaign is None:
         msg = "--recipient goes with a campaign, as ids are unique only within one."
         raise click.UsageError(msg)
-    async with open_app(settings()) as app:
+    async with open_app(settings(), keys="look") as app:
         number = await _print(app, campaign, recipient)
         if campaign is not None and not number and await app.campaigns.find(campaign) is None:
             msg = f'There is no campaign "{campaign}", and nothing was done to one of that name.'

@@ -99,7 +99,7 @@ async def _lines(campaign_file: Path | None, *, alert: bool) -> AsyncIterator[Li
 async def _connections(found: Settings, campaign: Campaign | None) -> AsyncIterator[Line]:
     async with AsyncExitStack() as stack:
         try:
-            app = await stack.enter_async_context(open_app(found))
+            app = await stack.enter_async_context(open_app(found, keys="look"))
         except (ClaimcastError, ConfigError) as error:
             yield Line("redis, keys", str(error), _code(error))
             yield Line("rewards API", "not tried, as its token is kept in Redis", _code(error))

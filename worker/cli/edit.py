@@ -77,7 +77,7 @@ async def edit(campaign: str, campaign_file: Path, *, yes: bool) -> int:
         if proposal.trial.failure_count:
             return _refuse(proposal.trial)
         proposal.tell()
-        if not yes and steering.on_terminal() and not click.confirm("Change it?", err=True):
+        if not yes and steering.on_terminal() and not steering.confirmed("Change it?"):
             say("Nothing was changed.")
             return NOT_ALL_REACHED
         await _make(app, snapshot, proposal)

@@ -32,7 +32,7 @@ Look = Callable[[], Awaitable[tuple[RenderableType, bool]]]
 @command
 async def status(campaign: str | None, *, as_document: bool, watch: bool) -> int:
     """Show how far CAMPAIGN is and what holds it up; without it, all campaigns."""
-    async with open_app(settings()) as app:
+    async with open_app(settings(), keys="look") as app:
         look = await _look_at(app, campaign)
         if watch:
             await (_wait(look) if as_document else _watch(look))
@@ -51,7 +51,7 @@ async def status(campaign: str | None, *, as_document: bool, watch: bool) -> int
 @command
 async def recipient(campaign: str, recipient: str, *, as_document: bool) -> int:
     """Show what happened to RECIPIENT (an id) of CAMPAIGN; neither link nor full address."""
-    async with open_app(settings()) as app:
+    async with open_app(settings(), keys="look") as app:
         snapshot = await found_campaign(app, campaign)
         timelines = Timelines(app.redis, app.campaigns, app.vault)
         document = await timelines.of(snapshot, recipient)

@@ -35,19 +35,24 @@ async def rekey(*, check: bool) -> int:
     that nothing needs the old key, drop it and restart. It may be stopped and run again; the exit
     code is 1 as long as something needs another key than the first.
     """
-    async with open_app(settings()) as app:
+    async with open_app(settings(), keys="change") as app:
         work = Rekey(app.redis, Scripts(app.redis), app.vault)
         standing = await work.look()
+        if standing.unreadable:
+            await app.keyring.refuse_missing()
         if check:
             _print(app, standing)
             return await _checked(app.keyring, standing, app.vault.fingerprints[0])
         living = await _living(app)
+        await app.keyring.enroll()  # from here on something is sealed with our first key
         for _ in range(_PASSES):
             if standing.others:
                 await _reseal(app, work, standing)
                 standing = await work.look()
         _print(app, standing)
-        return await _concluded(app.keyring, standing, living)
+        code = await _concluded(app.keyring, standing, living)
+        await app.keyring.leave()
+        return code
 
 
 async def _living(app: App) -> list[Process]:

@@ -12,7 +12,7 @@ from worker.app import App, open_app
 from worker.cli.actor import actor, actor_option
 from worker.cli.campaigns import found_campaign, times
 from worker.cli.entry import NOT_ALL_REACHED, OK, command, say, settings
-from worker.cli.steering import on_terminal
+from worker.cli.steering import confirmed, on_terminal
 
 
 @click.command()
@@ -90,7 +90,7 @@ def _consequences(snapshot: Snapshot) -> str:
 
 def _agreed(question: str, *, yes: bool) -> bool:
     """Ask if somebody is there to be asked."""
-    if yes or not on_terminal() or click.confirm(question, err=True):
+    if yes or not on_terminal() or confirmed(question):
         return True
     say("Nothing was changed.")
     return False

@@ -51,7 +51,7 @@ async def report(
     if reveal and not yes:
         msg = "Whoever has a link can spend it: revealing links or addresses needs --yes."
         raise InputError(msg)
-    async with open_app(settings()) as app:
+    async with open_app(settings(), keys="look") as app:
         snapshot = await found_campaign(app, campaign)
         if reveal and snapshot.text("purging"):
             msg = f'The links and addresses of campaign "{campaign}" were purged.'
@@ -88,7 +88,7 @@ async def _record(app: App, campaign: str, reveal: Reveal) -> None:
 @command
 async def verify(campaign: str, *, remote: bool) -> int:
     """Recount the invariants of CAMPAIGN by decrypting every batch, and the audit trail."""
-    async with open_app(settings()) as app:
+    async with open_app(settings(), keys="look") as app:
         snapshot = await found_campaign(app, campaign)
         verifier = Verifier(app.redis, app.campaigns, app.vault)
         if remote:

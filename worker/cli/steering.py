@@ -1,6 +1,7 @@
 """The commands that steer a campaign: pause, resume, cancel and retry."""
 
 import asyncio
+import signal
 import sys
 from dataclasses import dataclass
 from typing import Literal
@@ -76,7 +77,7 @@ async def cancel(campaign: str, *, yes: bool) -> int:
             return OK
         _refuse_ended(snapshot, "cancel")
         say(_consequences(snapshot))
-        if not yes and on_terminal() and not click.confirm("Cancel it for good?", err=True):
+        if not yes and on_terminal() and not confirmed("Cancel it for good?"):
             say("Nothing was changed.")
             return NOT_ALL_REACHED
         await _steer(app, snapshot, "cancel")
@@ -120,6 +121,18 @@ async def retry(campaign: str, *, failed: bool, uncertain: bool, held: bool, ado
 def on_terminal() -> bool:
     """Return whether somebody is there to be asked."""
     return sys.stdin.isatty()
+
+
+def confirmed(question: str) -> bool:
+    """Ask; Ctrl-C is a no, though the loop's own handler would wait until the answer is there."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort:
+        say("")
+        return False
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _check_flags(*, failed: bool, uncertain: bool, held: bool, adopt: bool) -> None:

@@ -10,6 +10,12 @@
 -- suppressed one is settled here, and the next channel becomes pending. A repeated call grants the
 -- same attempts again.
 
+-- Whether an address is on the list because the provider refused it, not because somebody asked.
+local OPT_OUT = 'twilio_21610'
+local function is_dead(why)
+  return why ~= OPT_OUT and string.find(why, '^%l+_%d') ~= nil
+end
+
 local serial, number, token = ARGV[1], ARGV[2], ARGV[3]
 local batch = batch_key(serial, number)
 if not holds(batch, token) then
@@ -41,13 +47,16 @@ for i = 5, #ARGV, 6 do
       elseif d.attempt == known and (d.status == 'p' or resends(c, d)) then
         tally(deltas, deliveries, -1)
         local doubtful = d.status == 'u'
-        if ARGV[i + 4] ~= '' and redis.call('HEXISTS', ARGV[i + 4], ARGV[i + 5]) == 1 then
-          d.code = 'suppressed'
+        local why = ARGV[i + 4] ~= '' and redis.call('HGET', ARGV[i + 4], ARGV[i + 5])
+        if why then
           if doubtful then
             -- It may have arrived (how else did they unsubscribe?): no repeat, and no other channel.
             d.code = 'unconfirmed'
+          elseif d.code == 'retry' and is_dead(why) then
+            -- Tried once, and refused for good: a retry does not make that a wish of theirs.
+            d.status, d.code = 'f', why
           else
-            d.status = 'x'
+            d.status, d.code = 'x', 'suppressed'
           end
           if not doubtful and c.mode == 'first' then
             fall_back(c, deliveries, plan, index)

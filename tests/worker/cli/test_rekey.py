@@ -97,7 +97,7 @@ def test_a_key_dropped_before_the_rotation_is_told_by_every_command(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_keys(monkeypatch, NEW, desk.key)
-    desk.run("status")
+    desk.run("limits", "set", "email", "5/s")
     set_keys(monkeypatch, desk.key)
     told = desk.run("status", code=2).stderr
     assert f"encrypted with the key {Vault([NEW]).fingerprints[0]} (fingerprint)" in told
@@ -187,3 +187,26 @@ def test_configured_keys_that_leave_out_the_generated_one_are_told_where_it_is(
     assert (
         "suppressed: operator" in desk.run("suppress", "list", "--check", "a@example.com").stdout
     )
+
+
+def test_looking_with_a_new_key_in_front_commits_nobody_to_it(
+    desk: Desk, serial: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_keys(monkeypatch, NEW, desk.key)
+    desk.run("rekey", "--check", code=1)
+    desk.run("verify", "survey-2026-11")
+    desk.run("status")
+    set_keys(monkeypatch, desk.key)
+    desk.run("status")
+    desk.run("rekey", "--check")
+
+
+def test_a_new_key_that_was_lost_before_it_was_used_can_be_forgotten(
+    desk: Desk, serial: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_keys(monkeypatch, NEW, desk.key)
+    desk.run("limits", "set", "email", "5/s")  # what changes something is noted with its keys
+    set_keys(monkeypatch, desk.key)
+    assert "may still be encrypted" in desk.run("status", code=2).stderr
+    desk.run("rekey")
+    desk.run("status")
