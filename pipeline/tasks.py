@@ -1,6 +1,7 @@
 """Ending background tasks for certain."""
 
 import asyncio
+from collections.abc import Coroutine
 
 _AGAIN_SECONDS = 1.0
 
@@ -20,3 +21,13 @@ async def stop(*tasks: "asyncio.Task[None]") -> None:
         for task in done:
             if not task.cancelled():
                 task.exception()  # seen, so that asyncio does not complain of it
+
+
+async def finish(work: Coroutine[None, None, None]) -> None:
+    """Do *work* to its end although we are cancelled meanwhile; a second time stops it."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise

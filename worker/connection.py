@@ -21,6 +21,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from pipeline.errors import InputError, UnavailableError
+from pipeline.tasks import finish
 from worker.wire import dump_job, load_job
 
 _OUTAGES = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, OSError)
@@ -96,7 +97,7 @@ async def connection(url: str) -> AsyncIterator[ArqRedis]:
         yield redis
     finally:
         # The pool was handed to the client, which therefore does not close it by itself.
-        await redis.aclose(close_connection_pool=True)
+        await finish(redis.aclose(close_connection_pool=True))
 
 
 def _keepalive(url: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pipeline.batch import Lane, Unit
 from pipeline.clock import uptime
 from pipeline.purge import Purging, Retention
 from pipeline.store.scripts import Scripts
-from pipeline.tasks import stop
+from pipeline.tasks import finish, stop
 from worker import stats
 from worker.alerts import LOOK_SECONDS, Alerts, open_alerts
 from worker.app import App, Machinery
@@ -87,12 +87,16 @@ class Executor:
             await self._pump(tasks, burst=burst)
             await self._finish()
         finally:
-            await stop(*tasks)
-            for worker in tuple(self._arq):
-                await _close(worker)
-            await alerts.leave()
-            await self._leave()
+            # Whoever ends us because a part has died cancels this, too.
+            await finish(self._wind_down(tasks, alerts))
         log.info("worker.stopped", worker=self.name)
+
+    async def _wind_down(self, tasks: "list[asyncio.Task[None]]", alerts: Alerts) -> None:
+        await stop(*tasks)
+        for worker in tuple(self._arq):
+            await _close(worker)
+        await alerts.leave()
+        await self._leave()
 
     async def _pump(self, tasks: "list[asyncio.Task[None]]", *, burst: bool) -> None:
         """Bring as much as there are free slots, at once when one becomes free."""
