@@ -11,7 +11,7 @@ from pipeline.store.deliveries import BatchKey, DeliveryStore, Fact
 
 log = structlog.get_logger()
 
-_LINGER = 0.002  # lets results gather, far below the tens of milliseconds that are promised
+_LINGER = 0.001  # lets results gather, far below the tens of milliseconds that are promised
 _RETRY = 0.2
 
 
