@@ -1,0 +1,34 @@
+"""Work that has to be done to its end is, although whoever waits for it is cancelled."""
+
+import asyncio
+
+import pytest
+
+from pipeline.tasks import finish
+
+
+async def test_what_must_be_finished_is_although_its_caller_is_cancelled() -> None:
+    began, go_on, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        began.set()
+        await go_on.wait()
+        ended.set()
+
+    caller = asyncio.create_task(finish(work()))
+    await began.wait()
+    caller.cancel()
+    await asyncio.sleep(0)
+    assert not caller.done()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert ended.is_set()
+
+
+async def test_what_goes_wrong_in_it_is_told() -> None:
+    async def work() -> None:
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        await finish(work())
