@@ -57,6 +57,9 @@ class Terminal:
     def interrupt(self) -> None:
         os.killpg(self._process.pid, signal.SIGINT)
 
+    def send(self, how: signal.Signals) -> None:
+        self._process.send_signal(how)
+
     def ended(self) -> int:
         """Read to the end and return the exit status."""
         while self._read():
@@ -129,15 +132,14 @@ def test_ctrl_c_says_what_is_left_and_the_same_command_goes_on(here: World) -> N
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_submit_stopped_before_its_commit_leaves_nothing(here: World, how: signal.Signals) -> None:
-    files = here.campaign(60_000)
-    process = here.start("submit", *files)
-    staged = here.directory / "state" / "valkey" / "appendonlydir"
-    wait_until_sync(lambda: _size(staged) > 200_000, timeout=20)
+    # Who is asked has staged everything; the signal cannot come after the commit by chance.
+    terminal = Terminal(here, "submit", *here.campaign(3_000))
+    terminal.wait_for("[y/N]")
+    assert _campaign_keys(here) == {b"cc:1", b"cc:staging"}
 
-    process.send_signal(how)
-    process.communicate(timeout=20)
+    terminal.send(how)
 
-    assert process.returncode == (-how if how is signal.SIGKILL else 130)
+    assert terminal.ended() == (-how if how is signal.SIGKILL else 130)
     # Other content under the same id: what was staged has no say any more.
     here.run("run", *here.campaign(5))
     assert len(here.mails()) == 5
@@ -151,10 +153,6 @@ def _campaign_keys(here: World) -> set[bytes]:
     with EmbeddedValkey(state) as server, Redis.from_url(server.start_or_join()) as redis:
         keys = [b":".join(key.split(b":")[:2]) for key in redis.scan_iter("cc:*")]
     return {key for key in keys if key[3:].isdigit() or key in {b"cc:staging", b"cc:discarded"}}
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.glob("*")) if folder.is_dir() else 0
 
 
 @pytest.mark.parametrize("start", [[*COMMAND, "worker"], [sys.executable, "-m", "worker"]])
