@@ -107,7 +107,7 @@ class WebhookChannel:
     def __init__(self, target: WebhookTarget) -> None:
         # Below this level httpcore logs what it could not parse.
         logging.getLogger("httpcore").setLevel(logging.INFO)
-        self.connections = target.connections
+        self.connections = self.senders = target.connections
         self._url = target.url
         self._timeout = target.timeout
         self._signer = Webhook(target.secret)

@@ -13,6 +13,7 @@ The class of an error *is* the decision:
     + PermanentError        will never work for this recipient
     + BlockedError          about us or the provider: costs the recipient nothing
     + AbandonedError        never started: the lease was lost, or the campaign was paused
+* CrowdedError              not yet; only between the outbox and its channel
   x RewardsError            one call of the rewards API did not succeed
     + RewardsUnavailableError  429, 5xx, time-out, reset: the same call again, later
     + DuplicateOrderError   409: this PO number was used before
@@ -21,6 +22,8 @@ The class of an error *is* the decision:
     + OrderNotFoundError    404 when reading an order
     + CredentialsError      401 after a fresh token, 403
 """
+
+import asyncio
 
 
 class ClaimcastError(Exception):
@@ -102,6 +105,14 @@ class BlockedError(DeliveryError):
 
 class AbandonedError(DeliveryError):
     """The message was not started, because the right to start it was gone."""
+
+
+class CrowdedError(Exception):
+    """Not yet: too much is unrecorded. `room` is done when it is worth asking again."""
+
+    def __init__(self, room: asyncio.Future[None]) -> None:
+        super().__init__()
+        self.room = room
 
 
 class RewardsError(ClaimcastError):

@@ -8,7 +8,12 @@ from pipeline.errors import DeliveryError
 from pipeline.models import ChannelName, DeliveryKey, Message, Receipt, Recipient, ReturnPaths
 
 Clearance = Callable[[], None]
-"""Raises AbandonedError when the right to start is gone; costs nothing, called right before."""
+"""
+Raises AbandonedError when the right to start is gone; costs nothing, called right before.
+
+Raises CrowdedError, if the channel has more `senders` than `connections`, when nothing may start
+before earlier results are recorded.
+"""
 
 
 class Composer(Protocol):
@@ -37,6 +42,8 @@ class Channel(Protocol):
     name: ChannelName
     connections: int
     """How many messages may be on the wire at once in this process."""
+    senders: int
+    """How many may be handed to `send` at once; those beyond `connections` wait there."""
 
     def composer(self, campaign: Campaign) -> Composer:
         """Compile the campaign's templates; raises InputError if they cannot be used."""

@@ -1,13 +1,13 @@
 """The e-mail channel: SMTP submission through a pool of connections."""
 
-from channels.email.address import Mailbox
-from channels.email.connection import Connection, StaleConnectionError
+from channels.email.address import Mailbox, is_wire_form
 from channels.email.mime import EmailComposer
 from channels.email.pool import Pool
 from channels.email.replies import redact
 from channels.email.server import SmtpServer
+from channels.email.transaction import StaleConnectionError, Transaction
 from pipeline.campaign import Campaign
-from pipeline.errors import InputError
+from pipeline.errors import InputError, PermanentError
 from pipeline.models import ChannelName, Message, Receipt
 from pipeline.ports import Clearance
 
@@ -24,6 +24,8 @@ class EmailChannel:
 
     def __init__(self, server: SmtpServer) -> None:
         self.connections = server.connections
+        # One on the wire, and one whose envelope rides behind it (RFC 2920).
+        self.senders = 2 * server.connections
         self._server = server
         self._sender = Mailbox.parse(server.sender, where="the sender of e-mail")
         self._pool = Pool(server, self._sender.address)
@@ -37,14 +39,14 @@ class EmailChannel:
 
     async def send(self, message: Message, clearance: Clearance) -> Receipt:
         """Submit one message; see `pipeline.ports.Channel.send`."""
-        async with self._pool.slots:
-            connection = self._pool.reusable()
-            if connection is not None:
-                try:
-                    return await self._send(connection, message, clearance)
-                except StaleConnectionError:
-                    pass  # the server had closed it: once more, over a new one
-            return await self._send(await self._pool.open(), message, clearance)
+        if not is_wire_form(message.to):
+            code = "bad_address"
+            raise PermanentError(code, "the address cannot stand in an SMTP command")
+        try:
+            return await self._send(message, clearance, fresh=False)
+        except StaleConnectionError:
+            # The server had closed it before this message's turn: once more, over a new one.
+            return await self._send(message, clearance, fresh=True)
 
     async def check(self) -> str:
         """Connect and log in without sending; return what was found."""
@@ -60,10 +62,10 @@ class EmailChannel:
         """Close the connections; may be called twice."""
         await self._pool.aclose()
 
-    async def _send(
-        self, connection: Connection, message: Message, clearance: Clearance
-    ) -> Receipt:
+    async def _send(self, message: Message, clearance: Clearance, *, fresh: bool) -> Receipt:
+        transaction = Transaction(message, clearance)
+        connection = await self._pool.begin(transaction, fresh=fresh)
         try:
-            return Receipt(reference=redact(await connection.transact(message, clearance)))
+            return Receipt(reference=redact(await connection.outcome(transaction)))
         finally:
-            self._pool.put_back(connection)
+            self._pool.leave(transaction, connection)

@@ -1,13 +1,20 @@
 """One SMTP session: one message after the other, and exact knowledge of what left."""
 
 import asyncio
+from collections.abc import Callable
 
 from aiosmtplib import SMTP
 
-from channels.email.address import is_wire_form
 from channels.email.replies import Phase, classify
 from channels.email.server import SmtpServer
-from channels.email.transaction import Exchange, LineLostError, Transaction
+from channels.email.transaction import (
+    Commands,
+    Exchange,
+    LineLostError,
+    StaleConnectionError,
+    Transaction,
+    is_final,
+)
 from channels.email.wire import Wire, transport_of
 from pipeline.errors import (
     BlockedError,
@@ -17,66 +24,85 @@ from pipeline.errors import (
     UncertainError,
 )
 from pipeline.models import Message
-from pipeline.ports import Clearance
 
 _TICK = 1.0  # seconds: how exact the deadlines are
 
 
-class StaleConnectionError(Exception):
-    """A connection from the pool turned out to be dead; certainly nothing was sent."""
-
-
 class Connection:
     """
-    An open, logged-in session, used by one task at a time.
+    An open, logged-in session: one message after the other, the next perhaps right behind it.
 
-    `usable` is false from the start of a transaction until it ended in a known state. There is
-    one deadline, moved on by every step, and one timer that looks at it: time-outs and the end of
-    idleness cost a message nothing.
+    `users` counts the transactions that were begun and not left (see `Pool`).
+    `next_up` is asked for the message that may follow. `usable` is false from the start of a
+    transaction until all that were begun ended in a known state. There is one deadline, moved on
+    by every step, and one timer that looks at it: time-outs and the end of idleness cost a message
+    nothing.
     """
 
-    def __init__(self, client: SMTP, server: SmtpServer, sender: str) -> None:
+    def __init__(
+        self, client: SMTP, server: SmtpServer, sender: str, next_up: "NextUp | None" = None
+    ) -> None:
         if client.transport is None:
             # The server hung up between its last answer and now.
             code = "smtp_connect"
             raise BlockedError(code, "the server closed the connection")
         self._client = client
-        self._wire = Wire(transport_of(client.transport))
+        self.wire = Wire(transport_of(client.transport))
+        self.pipelining = client.supports_extension("pipelining")
+        self._next_up = next_up
         self._server = server
         self._mail = b"MAIL FROM:<%b>" % sender.encode("ascii")
-        self._pipelining = client.supports_extension("pipelining")
         self._loop = asyncio.get_running_loop()
         self._tick = min(_TICK, server.idle_timeout, server.command_timeout, server.reply_timeout)
         self._timed_out = False
-        self._settled = True
-        self._rested = False
+        self.users = 0
+        self._open = 0
+        self._used = False
         self.sent = 0
         self._move_deadline(server.idle_timeout)
         self._timer = self._loop.call_later(self._tick, self._look_at_deadline)
 
     @property
     def usable(self) -> bool:
-        worn = self.sent >= self._server.messages_per_connection
-        return self._settled and not worn and self._wire.clear and self._wire.connected
+        return not self._open and not self._worn and self.wire.clear and self.wire.connected
 
-    async def transact(self, message: Message, clearance: Clearance) -> str:
+    @property
+    def _worn(self) -> bool:
+        return self.sent + self._open >= self._server.messages_per_connection
+
+    def start(self, transaction: Transaction) -> None:
+        """Begin a transaction; raises PermanentError if this server can't take the address."""
+        commands = self._envelope(transaction.message)
+        self._begun()
+        transaction.start(self, commands)
+
+    async def outcome(self, transaction: Transaction) -> str:
         """
-        Hand over one message; return the server's words about it.
+        Wait until a transaction has ended; return the server's words about it.
 
         Raises StaleConnectionError if this connection was used before and the line is dead,
         otherwise what `Channel.send` raises.
         """
-        commands = self._envelope(message)
-        self._settled = False
-        transaction = Transaction(
-            self._wire, commands, _dotted(message.content), clearance, self._moved
-        )
-        transaction.start(pipelining=self._pipelining)
         try:
             phase, code, text = await transaction.answer
         except LineLostError as error:
             raise self._lost(error.phase) from None
-        return await self._judge(phase, code, text)
+        if is_final((phase, code, text)) and (code // 100 == 2 or transaction.follower):
+            # Whatever the answer to the content, the server is done with this message.
+            self._open -= 1
+        if phase == "content" and code // 100 == 2:
+            self.sent += 1
+            return text
+        raise await self._refused(transaction, phase, code, text)
+
+    def follower(self) -> Transaction | None:
+        """Take along the message that waits longest, if it may be taken; see `Session`."""
+        found = None if self._worn or self._next_up is None else self._next_up(self)
+        if found is not None:
+            self._begun()
+            self._used = True
+            found.ride(self, self._envelope(found.message))
+        return found
 
     def describe(self) -> str:
         """Return in words which addresses the server takes."""
@@ -85,32 +111,29 @@ class Connection:
 
     def rest(self) -> None:
         """Start to be idle."""
-        self._rested = True
+        self._used = True
         self._move_deadline(self._server.idle_timeout)
 
     def discard(self) -> None:
         """Close without waiting: with a farewell if that can't be taken for message content."""
         self._timer.cancel()
-        if self._settled:
-            self._wire.write(b"QUIT\r\n")
-            self._wire.close()
+        if not self._open:
+            self.wire.write(b"QUIT\r\n")
+            self.wire.close()
         else:
-            self._wire.abort()
+            self.wire.abort()
         self._client.close()
 
     async def quit(self) -> None:
         """Say farewell and wait for the answer, but not for long."""
         self._timer.cancel()
-        farewell = Exchange(self._wire, b"QUIT\r\n").answer
+        farewell = Exchange(self.wire, b"QUIT\r\n").answer
         await asyncio.wait([farewell], timeout=min(2.0, self._server.command_timeout))
-        self._wire.close()
+        self.wire.close()
         self._client.close()
 
-    def _envelope(self, message: Message) -> tuple[bytes, bytes, bytes]:
+    def _envelope(self, message: Message) -> Commands:
         to = message.to
-        if not is_wire_form(to):
-            code = "bad_address"
-            raise PermanentError(code, "the address cannot stand in an SMTP command")
         mail = b"MAIL FROM:<%b>" % message.sender.encode() if message.sender else self._mail
         if not to.isascii():
             mail += self._international()
@@ -123,27 +146,23 @@ class Connection:
             raise PermanentError(code, "the mail server takes only ASCII addresses")
         return b" BODY=8BITMIME SMTPUTF8"
 
-    async def _judge(self, phase: Phase, code: int, text: str) -> str:
-        if phase == "content" and code // 100 == 2:
-            self._settled = True
-            self.sent += 1
-            return text
+    async def _refused(
+        self, transaction: Transaction, phase: Phase, code: int, text: str
+    ) -> Exception:
         if phase == "content" and code // 100 not in (4, 5):
             error = "smtp_protocol"
-            raise UncertainError(error, f"unexpected answer {code} to the content")
-        raise await self._refused(phase, code, text)
-
-    async def _refused(self, phase: Phase, code: int, text: str) -> Exception:
-        if code == 421 and phase == "mail" and self._rested:
+            return UncertainError(error, f"unexpected answer {code} to the content")
+        if code == 421 and phase == "mail" and self._used:
             return StaleConnectionError()
-        if code != 421:
+        if code != 421 and transaction.follower is None:
             await self._reset()
         return classify(phase, code, text)
 
     async def _reset(self) -> None:
         # If this fails, the connection stays unsettled and is discarded.
         self._move_deadline(self._server.command_timeout)
-        self._settled = await Exchange(self._wire, b"RSET\r\n").answer == 250
+        if await Exchange(self.wire, b"RSET\r\n").answer == 250:
+            self._open -= 1
 
     def _lost(self, phase: Phase) -> Exception:
         """Return what a lost line, or an answer nobody can read, means at this point."""
@@ -154,11 +173,15 @@ class Connection:
             "rcpt": TransientError,  # it may be this recipient that the server dies of
             "data": TransientError,
         }
-        if phase == "mail" and self._rested and not self._timed_out:
+        if phase == "mail" and self._used and not self._timed_out:
             return StaleConnectionError()
         return verdicts.get(phase, BlockedError)(code, detail)
 
-    def _moved(self, phase: Phase) -> None:
+    def _begun(self) -> None:
+        self.users += 1
+        self._open += 1
+
+    def moved(self, phase: Phase) -> None:
         """Take note that a transaction came to the next step."""
         last = phase == "content"
         self._move_deadline(self._server.reply_timeout if last else self._server.command_timeout)
@@ -170,13 +193,9 @@ class Connection:
         if self._loop.time() < self._deadline:
             self._timer = self._loop.call_later(self._tick, self._look_at_deadline)
         else:
-            self._timed_out = not self._settled
+            self._timed_out = self._open > 0
             self.discard()
 
 
-def _dotted(content: bytes) -> bytes:
-    """Return *content* as it goes on the wire, with its end: RFC 5321, section 4.5.2."""
-    content = content.replace(b"\r\n.", b"\r\n..")
-    if content.startswith(b"."):
-        content = b"." + content
-    return content + (b".\r\n" if content.endswith(b"\r\n") else b"\r\n.\r\n")
+NextUp = Callable[[Connection], Transaction | None]
+"""Gives a connection the message that waits longest, if it may follow another one."""

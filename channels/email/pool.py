@@ -1,22 +1,25 @@
 """Connections to one mail server, opened on demand and kept across messages."""
 
 import asyncio
+from collections import deque
 
 from channels.email.connection import Connection
 from channels.email.opening import open_client
 from channels.email.server import SmtpServer
-from pipeline.errors import BlockedError
+from channels.email.transaction import Transaction
+from pipeline.errors import BlockedError, PermanentError
 
 
 class Pool:
     """
-    At most `server.connections` at once: who holds a unit of `slots` may take or open one.
+    At most `server.connections` at once; who finds none waits for one, or rides on one in use.
 
     The one used last is taken first, so that those not needed grow idle and close.
     """
 
     def __init__(self, server: SmtpServer, sender: str) -> None:
-        self.slots = asyncio.Semaphore(server.connections)
+        self._free = server.connections
+        self._waiting: deque[tuple[Transaction, bool, asyncio.Future[Connection | None]]] = deque()
         self._server = server
         self._sender = sender
         self._context = server.tls_context()
@@ -26,14 +29,36 @@ class Pool:
         self._failure: BlockedError | None = None
         self._closed = False
 
-    def reusable(self) -> Connection | None:
-        """Return an open connection that rested, or None."""
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.usable:
-                return connection
-            connection.discard()
-        return None
+    async def begin(self, transaction: Transaction, *, fresh: bool) -> Connection:
+        """
+        Return the connection on which *transaction* has begun; to be ended with `leave`.
+
+        A *fresh* one is opened for it. Raises BlockedError if none can be opened, PermanentError
+        if this server can't take the address.
+        """
+        taken_along = await self._turn(transaction, may_ride=not fresh)
+        if taken_along is not None:
+            return taken_along
+        try:
+            connection = (None if fresh else self._reusable()) or await self.open()
+        except BaseException:
+            self._release()
+            raise
+        try:
+            connection.start(transaction)
+        except PermanentError:
+            self._put_back(connection)
+            raise
+        return connection
+
+    def leave(self, transaction: Transaction, connection: Connection) -> None:
+        """End a transaction, also a cancelled one; the last one gives the connection back."""
+        transaction.answer.cancel()
+        if transaction.answer.cancelled() and transaction.heard:
+            connection.discard()  # its answer would be taken for another one's
+        connection.users -= 1
+        if not connection.users:
+            self._put_back(connection)
 
     async def open(self) -> Connection:
         """
@@ -52,14 +77,6 @@ class Pool:
                 return await self._open()
         return await self._open()
 
-    def put_back(self, connection: Connection) -> None:
-        """Keep *connection* for the next message, or close it if it is worn or unclear."""
-        if connection.usable and not self._closed:
-            connection.rest()
-            self._idle.append(connection)
-        else:
-            connection.discard()
-
     async def aclose(self) -> None:
         """Close what rests now, and the others as they come back; may be called twice."""
         self._closed = True
@@ -72,13 +89,73 @@ class Pool:
             raise BlockedError(code, "the channel is closed")
         try:
             client = await open_client(self._server, self._context)
-            connection = Connection(client, self._server, self._sender)
+            connection = Connection(client, self._server, self._sender, self._next_up)
         except BlockedError as error:
             self._proven.clear()
             self._failure = error
             raise
         self._proven.set()
         return connection
+
+    async def _turn(self, transaction: Transaction, *, may_ride: bool) -> Connection | None:
+        """Wait for the right to a connection, or for one that has taken *transaction* along."""
+        if self._free:
+            self._free -= 1
+            return None
+        place: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        # Only what any server can take rides: there is nobody to tell what is wrong with it.
+        self._waiting.append((transaction, may_ride and transaction.message.to.isascii(), place))
+        try:
+            return await place
+        except asyncio.CancelledError:
+            if not place.cancelled():
+                self._renounce(transaction, place.result())
+            raise
+
+    def _renounce(self, transaction: Transaction, connection: Connection | None) -> None:
+        if connection is None:
+            self._release()
+        else:
+            self.leave(transaction, connection)
+
+    def _next_up(self, connection: Connection) -> Transaction | None:
+        while self._waiting and not self._closed:
+            transaction, may_ride, place = self._waiting[0]
+            if place.done():  # cancelled
+                self._waiting.popleft()
+            elif may_ride:
+                self._waiting.popleft()
+                place.set_result(connection)
+                return transaction
+            else:
+                return None
+        return None
+
+    def _reusable(self) -> Connection | None:
+        """Return an open connection that rested, or None."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable:
+                return connection
+            connection.discard()
+        return None
+
+    def _put_back(self, connection: Connection) -> None:
+        """Keep *connection* for the next message, or close it if it is worn or unclear."""
+        if connection.usable and not self._closed:
+            connection.rest()
+            self._idle.append(connection)
+        else:
+            connection.discard()
+        self._release()
+
+    def _release(self) -> None:
+        while self._waiting:
+            _, _, place = self._waiting.popleft()
+            if not place.done():
+                place.set_result(None)
+                return
+        self._free += 1
 
 
 def _copy(error: BlockedError) -> BlockedError:

@@ -47,7 +47,7 @@ class SmsChannel:
     looks_up = True
 
     def __init__(self, account: TwilioAccount) -> None:
-        self.connections = account.connections
+        self.connections = self.senders = account.connections
         self._account = account
         self._slots = asyncio.Semaphore(account.connections)
         self._session: aiohttp.ClientSession | None = None

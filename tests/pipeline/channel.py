@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pipeline.campaign import Campaign
+from pipeline.errors import CrowdedError
 from pipeline.models import ChannelName, DeliveryKey, Message, Receipt, Recipient, ReturnPaths
 from pipeline.ports import Clearance
 
@@ -37,6 +38,7 @@ class ScriptedChannel:
     """Answers what `answer` says about a message; `gate` holds messages on the wire back."""
 
     connections: int = 2
+    senders: int = 0
     name: ChannelName = ChannelName.EMAIL
     sent: list[Message] = field(default_factory=list)
     answer: Callable[[Message], Answer] = lambda _: None
@@ -45,6 +47,7 @@ class ScriptedChannel:
     most_on_the_wire: int = 0
 
     def __post_init__(self) -> None:
+        self.senders = self.senders or self.connections
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -57,7 +60,7 @@ class ScriptedChannel:
         try:
             await asyncio.sleep(0)  # others get on the wire as well
             await self.gate.wait()
-            clearance()
+            await self._cleared(clearance)
             answer = self.answer(message)
             if answer is not None:
                 raise answer
@@ -65,6 +68,13 @@ class ScriptedChannel:
             return Receipt(reference="x")
         finally:
             self.on_the_wire -= 1
+
+    async def _cleared(self, clearance: Clearance) -> None:
+        while True:
+            try:
+                return clearance()
+            except CrowdedError as error:
+                await error.room
 
     async def check(self) -> str:
         return "It works."

@@ -1,6 +1,7 @@
 """The rules, without any I/O: thousands of cases cost nothing."""
 
 from decimal import Decimal
+from uuid import UUID, uuid5
 
 import pytest
 from hypothesis import given
@@ -71,6 +72,15 @@ def test_po_numbers_and_delivery_keys_are_what_they_have_always_been() -> None:
     assert po_number("a", 123456) == "CC-a-123456"
     assert delivery_key("survey-2026-11", "r-1", EMAIL) == "6b08c472-2346-5917-8ccd-b34631a1f49b"
     assert delivery_key("survey-2026-11", "r-1", SMS, 2) == "257b7991-5670-56db-96d0-ac62ad3f403a"
+
+
+@given(st.text(), st.text(), st.sampled_from(ChannelName), st.integers(1, 100))
+def test_a_delivery_key_is_the_uuid_of_its_parts(
+    campaign: str, recipient: str, channel: ChannelName, generation: int
+) -> None:
+    name = f"{campaign}\n{channel}\n{generation}\n{recipient}"
+    found = delivery_key(campaign, recipient, channel, generation)
+    assert found == str(uuid5(UUID("6f2f4f5e-6f0b-5b0e-9d53-1f8d0c1a7c11"), name))
 
 
 def test_the_hash_of_what_is_bought_is_what_it_has_always_been() -> None:

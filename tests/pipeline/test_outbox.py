@@ -1,7 +1,7 @@
 """The senders of one channel, over a channel that does what the test says."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -20,9 +20,11 @@ from pipeline.models import BatchState, Message
 from pipeline.models import DeliveryStatus as Status
 from pipeline.outbox import Outbox
 from pipeline.recorder import Recorder
+from pipeline.store.deliveries import BatchKey, Fact
 from pipeline.store.records import DeliveryRecord
 from pipeline.store.scripts import Scripts
 from pipeline.suppression import Suppressions
+from pipeline.tasks import stop
 from tests.pipeline.channel import Answer, ScriptedChannel
 from tests.pipeline.ledger import (
     EMAIL,
@@ -77,20 +79,29 @@ async def test_everybody_gets_the_link_that_is_his_once(ledger: Ledger) -> None:
     await assert_sound(ledger, serial)
 
 
+class Slow:
+    """The ledger's recording, held back as long as the test wants."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.gate = asyncio.Event()
+        self.recorded = 0
+
+    async def record(self, facts: Mapping[BatchKey, Sequence[Fact]]) -> int:
+        await self.gate.wait()
+        changed = await self._ledger.deliveries.record(facts)
+        self.recorded += sum(len(found) for found in facts.values())
+        return changed
+
+    async def open_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(0.01)
+            self.gate.set()
+
+
 async def test_no_more_than_twice_the_connections_are_ever_unrecorded(ledger: Ledger) -> None:
     serial = await ready(ledger, 60)
-
-    class Slow:
-        """The ledger's recording, held back as long as the test wants."""
-
-        def __init__(self) -> None:
-            self.gate = asyncio.Event()
-
-        async def record(self, facts: object) -> int:
-            await self.gate.wait()
-            return await ledger.deliveries.record(facts)  # type: ignore[arg-type]
-
-    slow, channel = Slow(), ScriptedChannel(connections=3)
+    slow, channel = Slow(ledger), ScriptedChannel(connections=3)
     async with sending(ledger, channel) as plant:
         plant.recorder._deliveries = slow  # type: ignore[assignment] # noqa: SLF001
         working = asyncio.create_task(plant.turn(serial))
@@ -103,6 +114,45 @@ async def test_no_more_than_twice_the_connections_are_ever_unrecorded(ledger: Le
     assert len(channel.sent) == 60
     assert channel.most_on_the_wire == 3
     await assert_sound(ledger, serial)
+
+
+async def test_that_holds_for_those_who_wait_behind_others_too(ledger: Ledger) -> None:
+    serial = await ready(ledger, 60)
+    slow, unrecorded = Slow(ledger), list[int]()
+    channel = ScriptedChannel(connections=3, senders=6)
+
+    def answer(_: Message) -> Answer:
+        unrecorded.append(len(channel.sent) + 1 - slow.recorded)
+        slow.gate.clear()
+        return None
+
+    channel.answer = answer
+    async with sending(ledger, channel) as plant:
+        plant.recorder._deliveries = slow  # type: ignore[assignment] # noqa: SLF001
+        opening = asyncio.create_task(slow.open_now_and_then())
+        await plant.turn(serial)
+        await stop(opening)
+    assert len(channel.sent) == 60
+    assert channel.most_on_the_wire == 6
+    assert max(unrecorded) == 6
+    await assert_sound(ledger, serial)
+
+
+async def test_whatever_is_on_the_wire_stands_in_the_ledger_already(ledger: Ledger) -> None:
+    serial = await ready(ledger, 5, email_uncertain="hold")
+    channel = ScriptedChannel(connections=2)
+    channel.gate.clear()
+    async with sending(ledger, channel) as plant:
+        working = asyncio.create_task(plant.turn(serial))
+        try:
+            await wait_until(lambda: channel.on_the_wire == 2)
+            found = await records(ledger, serial)
+            assert [(record.status, record.attempt) for record in found[:2]] == [
+                (Status.SENDING, 1)
+            ] * 2
+        finally:
+            channel.gate.set()
+            await working
 
 
 @pytest.mark.parametrize(("policy", "most"), [("resend", 40), ("hold", 4)])

@@ -5,11 +5,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from channels.email.transaction import LineLostError, Transaction
+from channels.email.replies import Phase
+from channels.email.transaction import LineLostError, StaleConnectionError, Transaction
 from channels.email.wire import Wire
+from pipeline.errors import CrowdedError
+from pipeline.models import DeliveryKey, Message
 
 COMMANDS = (b"MAIL\r\n", b"RCPT\r\n", b"DATA\r\n")
+ENVELOPE = b"".join(COMMANDS)
 CONTENT = b"the content\r\n.\r\n"
+MESSAGE = Message(key=DeliveryKey("k"), to="a@example.com", content=b"the content\r\n")
 
 
 class Line(asyncio.Transport):
@@ -31,19 +36,32 @@ class Line(asyncio.Transport):
 
 
 class Talk:
-    """One transaction over one line, with commands sent together."""
+    """One transaction over one line, as its session; `next` is taken along by it."""
 
-    def __init__(self, *, pipelining: bool = True) -> None:
+    def __init__(self, *, pipelining: bool = True, next_: Transaction | None = None) -> None:
         self.line = Line()
         self.wire = Wire(self.line)
+        self.pipelining = pipelining
         self.asked = 0
-        self.transaction = Transaction(
-            self.wire, COMMANDS, CONTENT, self.clearance, lambda _: None
-        )
-        self.transaction.start(pipelining=pipelining)
+        self.crowd: asyncio.Future[None] | None = None
+        self.next = next_
+        self.at: list[Phase] = []
+        self.transaction = Transaction(MESSAGE, self.clearance)
+        self.transaction.start(self, COMMANDS)
+
+    def moved(self, phase: Phase) -> None:
+        self.at.append(phase)
+
+    def follower(self) -> Transaction | None:
+        found, self.next = self.next, None
+        if found is not None:
+            found.ride(self, COMMANDS)
+        return found
 
     def clearance(self) -> None:
         self.asked += 1
+        if self.crowd is not None:
+            raise CrowdedError(self.crowd)
 
     def hear(self, *replies: str) -> None:
         self.wire.data_received("".join(f"{reply}\r\n" for reply in replies).encode())
@@ -54,7 +72,7 @@ class Talk:
 
 async def test_the_commands_leave_together_and_the_content_after_the_go_ahead() -> None:
     talk = Talk()
-    assert talk.line.written == [b"".join(COMMANDS)]
+    assert talk.line.written == [ENVELOPE]
     talk.hear("250 ok", "250 ok")
     assert talk.asked == 0
     talk.hear("354 go on")
@@ -79,7 +97,7 @@ async def test_after_a_cancellation_nothing_more_leaves(heard: Sequence[str]) ->
     talk.hear(*heard)
     talk.transaction.answer.cancel()
     talk.hear(*["250 ok"] * (2 - len(heard)), "354 go on", "250 queued")
-    assert talk.line.written == [b"".join(COMMANDS)]
+    assert talk.line.written == [ENVELOPE]
     assert talk.asked == 0
 
 
@@ -92,7 +110,7 @@ async def test_a_server_that_says_farewell_is_waited_for_no_longer(
     talk = Talk()
     talk.hear(*heard, "421 4.3.2 closing")
     assert await talk.outcome() == (phase, 421, "4.3.2 closing")
-    assert talk.line.written == [b"".join(COMMANDS)]
+    assert talk.line.written == [ENVELOPE]
 
 
 async def test_a_reply_that_nobody_waited_for_spoils_the_line() -> None:
@@ -101,8 +119,8 @@ async def test_a_reply_that_nobody_waited_for_spoils_the_line() -> None:
     assert await talk.outcome() == ("content", 250, "queued")
     assert not talk.wire.clear
 
-    second = Transaction(talk.wire, COMMANDS, CONTENT, talk.clearance, lambda _: None)
-    second.start(pipelining=True)
+    second = Transaction(MESSAGE, talk.clearance)
+    second.start(talk, COMMANDS)
     with pytest.raises(LineLostError):
         await second.answer
 
@@ -116,7 +134,7 @@ async def test_what_is_no_reply_ends_the_transaction(noise: bytes) -> None:
         await talk.outcome()
     assert caught.value.phase == "rcpt"
     talk.hear("250 ok", "354 go on")
-    assert talk.line.written == [b"".join(COMMANDS)], "nothing leaves after nonsense"
+    assert talk.line.written == [ENVELOPE], "nothing leaves after nonsense"
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 1000])
@@ -128,3 +146,106 @@ async def test_replies_may_come_in_any_pieces_and_have_many_lines(size: int) -> 
     talk.hear("250-queued", "250 as 1")
     assert talk.line.written == [*COMMANDS, CONTENT]
     assert await talk.outcome() == ("content", 250, "queued\nas 1")
+
+
+GO_AHEAD = ["250 ok", "250 ok", "354 go on"]
+
+
+def followed() -> tuple[Talk, Transaction]:
+    """Return a talk whose content has left, and the next message, whose envelope rode along."""
+    follower = Transaction(MESSAGE, lambda: None)
+    talk = Talk(next_=follower)
+    talk.hear(*GO_AHEAD)
+    assert talk.line.written == [ENVELOPE, CONTENT + ENVELOPE]
+    return talk, follower
+
+
+@pytest.mark.parametrize("answer", ["250 queued", "550 5.1.1 nobody", "451 later"])
+async def test_the_next_envelope_rides_behind_the_content(answer: str) -> None:
+    talk, follower = followed()
+    assert talk.at == ["mail", "rcpt", "data", "content"]
+    talk.hear(answer, *GO_AHEAD)
+    assert (await talk.outcome())[1] == int(answer[:3])
+    assert talk.line.written[2:] == [CONTENT], "the follower's, after its own go-ahead"
+    assert talk.at[4:] == ["mail", "rcpt", "data", "content"], "its patience begins with its turn"
+    talk.hear("250 queued too")
+    assert await follower.answer == ("content", 250, "queued too")
+    assert talk.wire.clear
+
+
+@pytest.mark.parametrize("answer", ["421 closing", "354 what", "120 well", "nonsense"])
+async def test_a_follower_does_not_begin_where_replies_are_unclear(answer: str) -> None:
+    talk, follower = followed()
+    talk.hear(answer, *GO_AHEAD)
+    with pytest.raises(StaleConnectionError):
+        await follower.answer
+    assert len(talk.line.written) == 2
+    if answer == "nonsense":
+        with pytest.raises(LineLostError):
+            await talk.outcome()
+
+
+async def test_without_pipelining_nobody_rides() -> None:
+    talk = Talk(pipelining=False, next_=Transaction(MESSAGE, lambda: None))
+    talk.hear(*GO_AHEAD)
+    assert talk.line.written == [*COMMANDS, CONTENT]
+    assert talk.transaction.follower is None
+
+
+async def test_a_lost_line_is_doubt_about_the_content_and_none_about_its_follower() -> None:
+    talk, follower = followed()
+    talk.wire.connection_lost(None)
+    with pytest.raises(LineLostError) as caught:
+        await talk.outcome()
+    assert caught.value.phase == "content"
+    with pytest.raises(StaleConnectionError):
+        await follower.answer
+
+
+async def test_a_follower_that_is_cancelled_starts_nothing_and_takes_nobody_along() -> None:
+    talk, follower = followed()
+    follower.answer.cancel()
+    talk.next = Transaction(MESSAGE, lambda: None)
+    talk.hear("250 queued", *GO_AHEAD)
+    assert await talk.outcome() == ("content", 250, "queued")
+    assert len(talk.line.written) == 2
+    assert talk.next is not None
+
+
+async def crowded() -> tuple[Talk, asyncio.Future[None]]:
+    """Return a talk that has the go-ahead and waits, as too much is unrecorded."""
+    talk = Talk()
+    talk.crowd = room = asyncio.get_running_loop().create_future()
+    talk.hear(*GO_AHEAD)
+    assert (talk.asked, talk.line.written) == (1, [ENVELOPE])
+    return talk, room
+
+
+async def test_content_waits_while_too_much_is_unrecorded() -> None:
+    talk, room = await crowded()
+    assert talk.at[-1] == "data", "nothing has left: a lost line is no doubt"
+    talk.crowd = None
+    room.set_result(None)
+    await asyncio.sleep(0)
+    assert (talk.asked, talk.line.written) == (2, [ENVELOPE, CONTENT])
+    talk.hear("250 queued")
+    assert await talk.outcome() == ("content", 250, "queued")
+
+
+@pytest.mark.parametrize("end", ["cancelled", "lost", "spoken to"])
+async def test_what_ends_while_it_waits_is_not_sent(end: str) -> None:
+    talk, room = await crowded()
+    if end == "cancelled":
+        talk.transaction.answer.cancel()
+    elif end == "lost":
+        talk.wire.connection_lost(None)
+    else:
+        talk.hear("354 go on")
+    talk.crowd = None
+    room.set_result(None)
+    await asyncio.sleep(0)
+    assert (talk.asked, talk.line.written) == (1, [ENVELOPE])
+    if end != "cancelled":
+        with pytest.raises(LineLostError) as caught:
+            await talk.outcome()
+        assert caught.value.phase == "data"

@@ -1,0 +1,187 @@
+"""Messages that ride behind others over few connections, and a server that may do anything."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from channels.email import EmailChannel, SmtpServer
+from pipeline.errors import DeliveryError, UncertainError
+from pipeline.models import DeliveryKey, Message
+from tests.support.waiting import wait_until
+
+HANG_UP = "hang up"
+ORDINARY = {"MAIL": "250 ok", "RCPT": "250 ok", "DATA": "354 go on", "CONTENT": "250 queued"}
+ANSWERS = ["250 ok", "354 go on", "421 closing", "451 later", "550 5.1.1 nobody", HANG_UP]
+
+
+@dataclass
+class Server:
+    """Answers with what is left in `answers`, then as usual; notes whose content came to whom."""
+
+    answers: dict[str, list[str | None]]
+    sessions: int = 0
+    contents: list[tuple[str, str, bool]] = field(default_factory=list)
+    """(named in RCPT, named in the content, taken)"""
+    opened: int = 0
+
+    def answer(self, verb: str) -> str:
+        left = self.answers.get(verb) or [None]
+        return left.pop(0) or ORDINARY.get(verb, "250 ok")
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.sessions += 1
+        self.opened += 1
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            writer.write(b"220 hello\r\n")
+            await self._converse(reader, writer)
+        self.sessions -= 1
+        writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        named = ""
+        while line := (await reader.readline()).decode():
+            verb = line.split(":")[0].split()[0]
+            if verb == "EHLO":
+                writer.write(b"250-here\r\n250 PIPELINING\r\n")
+                continue
+            answer = self.answer(verb)
+            if answer == HANG_UP:
+                return
+            if verb == "RCPT":
+                named = line.partition("<")[2].partition("@")[0]
+            writer.write(f"{answer}\r\n".encode())
+            if verb == "DATA" and answer.startswith("354"):
+                content = await reader.readuntil(b".\r\n")
+                answer = self.answer("CONTENT")
+                self.contents.append((named, content.decode()[:-5], answer.startswith("250")))
+                if answer == HANG_UP:
+                    return
+                writer.write(f"{answer}\r\n".encode())
+
+
+@asynccontextmanager
+async def serving(answers: dict[str, list[str | None]]) -> AsyncIterator[tuple[Server, int]]:
+    double = Server(answers)
+    server = await asyncio.start_server(double.serve, "127.0.0.1", 0)
+    try:
+        yield double, server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await wait_until(lambda: not double.sessions)
+        await server.wait_closed()
+
+
+def channel_to(port: int, connections: int) -> EmailChannel:
+    return EmailChannel(
+        SmtpServer(
+            host="127.0.0.1",
+            port=port,
+            security="none",
+            sender="r@example.com",
+            connections=connections,
+            messages_per_connection=7,
+        )
+    )
+
+
+def message(name: str) -> Message:
+    return Message(key=DeliveryKey(name), to=f"{name}@example.com", content=f"{name}\r\n".encode())
+
+
+class Sending:
+    """Many messages through one channel; what became of each, and how often it was cleared."""
+
+    def __init__(self, channel: EmailChannel) -> None:
+        self._channel = channel
+        self.cleared: Counter[str] = Counter()
+        self.outcomes: dict[str, str] = {}
+
+    async def one(self, name: str) -> None:
+        self.outcomes[name] = "cancelled"
+        try:
+            await self._channel.send(message(name), lambda: self.cleared.update([name]))
+            self.outcomes[name] = "sent"
+        except UncertainError:
+            self.outcomes[name] = "uncertain"
+        except DeliveryError:
+            self.outcomes[name] = "not sent"
+
+    async def many(self, names: Sequence[str], cancelled: Sequence[tuple[int, int]]) -> None:
+        """Send *names* at once; of each pair, cancel the one after so many were cleared."""
+        tasks = [asyncio.create_task(self.one(name)) for name in names]
+        for index, after in sorted(cancelled, key=lambda pair: pair[1]):
+            await wait_until(
+                lambda: self.cleared.total() >= after or all(task.done() for task in tasks)  # noqa: B023 - awaited here
+            )
+            tasks[index].cancel()
+        await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
+
+
+scripts = st.fixed_dictionaries(
+    {
+        verb: st.lists(st.none() | st.sampled_from(ANSWERS), max_size=8)
+        for verb in ("MAIL", "RCPT", "DATA", "CONTENT", "RSET")
+    }
+)
+cancels = st.lists(st.tuples(st.integers(0, 11), st.integers(0, 8)), max_size=3)
+
+
+@given(answers=scripts, cancelled=cancels, connections=st.integers(1, 3))
+@settings(max_examples=60, deadline=None)
+async def test_whatever_the_server_does_nobody_gets_two_or_another_ones(
+    answers: dict[str, list[str | None]], cancelled: list[tuple[int, int]], connections: int
+) -> None:
+    names = [f"p{number}" for number in range(12)]
+    async with serving(answers) as (server, port):
+        channel = channel_to(port, connections)
+        sending = Sending(channel)
+        await sending.many(names, cancelled)
+        server.answers = {}
+        # All connections can be had again, whatever became of them.
+        await sending.many(["after-1", "after-2", "after-3"], [])
+        await channel.aclose()
+
+    # A recipient whom the server has taken strangely is given an empty message (RFC 2920, 3.1).
+    assert all(inside in {named, ""} for named, inside, _ in server.contents)
+    came = Counter(inside for _, inside, _ in server.contents)
+    taken = Counter(inside for _, inside, taken in server.contents if taken)
+    for name, outcome in sending.outcomes.items():
+        assert came[name] <= 1
+        assert sending.cleared[name] <= 1
+        assert taken[name] == 1 or outcome != "sent", name
+        assert taken[name] == 0 or outcome in {"sent", "uncertain", "cancelled"}, name
+    assert {sending.outcomes[name] for name in ("after-1", "after-2", "after-3")} == {"sent"}
+
+
+async def test_a_connection_carries_no_more_than_it_may_also_if_they_ride() -> None:
+    async with serving({}) as (server, port):
+        channel = channel_to(port, 1)
+        await Sending(channel).many([f"p{n}" for n in range(14)], [])
+        await channel.aclose()
+    assert [inside for _, inside, _ in server.contents] == [f"p{n}" for n in range(14)]
+    assert server.opened == 2
+
+
+async def test_what_waits_is_not_begun_once_the_channel_is_closed() -> None:
+    async with serving({}) as (server, port):
+        channel = channel_to(port, 1)
+        closing: list[asyncio.Task[None]] = []
+
+        def close() -> None:
+            closing.append(asyncio.create_task(channel.aclose()))
+
+        clearances = [close, lambda: None, lambda: None]
+        ended = await asyncio.gather(
+            *(channel.send(message(f"p{n}"), clear) for n, clear in enumerate(clearances)),
+            return_exceptions=True,
+        )
+        await closing[0]
+    # The second rode behind the first; the third would have needed a turn of its own.
+    assert [inside for _, inside, _ in server.contents] == ["p0", "p1"]
+    assert isinstance(ended[2], DeliveryError)
+    assert ended[2].code == "smtp_closed"

@@ -1,0 +1,142 @@
+"""Defects in what guards the rest: limits, breakers, proofs, secrets, the audit trail, verify."""
+
+from tests.mutants.defect import Defect
+
+_LIMITS = "tests/pipeline/test_limits.py::"
+_TOKENS = "tests/pipeline/test_tokens.py::"
+
+GUARDING = (
+    Defect(
+        name="one-permit-too-many",
+        path="pipeline/store/lua/permit.lua",
+        old="/ interval + 0.000001)",
+        new="/ interval + 1.000001)",
+        costs="the provider sees more than was agreed, and refuses",
+        test=_LIMITS + "test_low_rates_give_one_permit_however_many_are_wanted",
+    ),
+    Defect(
+        name="hush-ignored",
+        path="pipeline/store/lua/permit.lua",
+        old="  if hush > now then\n",
+        new="  if false then\n",
+        costs="a provider that asked for silence is asked on, and locks the account",
+        test=_LIMITS + "test_a_hush_is_silence_for_everybody_and_ends",
+    ),
+    Defect(
+        name="provider-failure-costs-a-try",
+        path="pipeline/decisions.py",
+        old='return Verdict("r", code, policy.delay(attempt, jitter))',
+        new='return Verdict("p", code, policy.delay(attempt, jitter))',
+        costs="an outage of the mail server fails people who did nothing wrong",
+        test="tests/pipeline/test_outbox.py::"
+        "test_the_breaker_stops_the_channel_and_costs_nobody_a_try",
+    ),
+    Defect(
+        name="any-token-accepted",
+        path="pipeline/tokens.py",
+        old="if not hmac.compare_digest(mac, self._mac(purpose, fields)):",
+        new="if not mac:",
+        costs="anybody settles, bounces or unsubscribes anybody's message",
+        test=_TOKENS + "test_another_installation_cannot_make_ours",
+    ),
+    Defect(
+        name="token-without-a-key",
+        path="pipeline/vault.py",
+        old="data, digest_size=size, key=self._digest_key, person=purpose.encode()[:16]",
+        new="data, digest_size=size, person=purpose.encode()[:16]",
+        costs="whoever reads this code can make tokens, and look up addresses in digests",
+        test=_TOKENS + "test_another_installation_cannot_make_ours",
+    ),
+    Defect(
+        name="token-good-for-every-purpose",
+        path="pipeline/tokens.py",
+        old='self._vault.digest(f"token-{purpose}", fields, _MAC_SIZE)',
+        new='self._vault.digest("token", fields, _MAC_SIZE)',
+        costs="the link to unsubscribe is a key to report that a message bounced",
+        test=_TOKENS + "test_a_token_is_worth_nothing_for_another_purpose",
+    ),
+    Defect(
+        name="signature-not-checked",
+        path="worker/web/twilio.py",
+        old="return form if self._validator.validate(url, form, signature) else None",
+        new="return form",
+        costs="anybody who sees a callback's address can forge receipts and opt-outs",
+        test="tests/worker/web/test_twilio.py::test_what_twilio_did_not_sign_is_refused",
+    ),
+    Defect(
+        name="links-logged",
+        path="config/redaction.py",
+        old="(re.compile(rf'https?{_COLON}{_SLASH}{_SLASH}",
+        new="(re.compile(rf'http{_COLON}{_SLASH}{_SLASH}",
+        costs="whoever reads the logs can spend the links",
+        test="tests/config/test_logging.py::test_no_link_survives_any_surroundings",
+    ),
+    Defect(
+        name="logs-not-redacted",
+        path="config/logging.py",
+        old="    structlog.processors.format_exc_info,\n    redact,\n",
+        new="    structlog.processors.format_exc_info,\n",
+        costs="a link in any log event or traceback can be spent by whoever reads it",
+        test="tests/config/test_logging.py::test_no_secret_comes_out_of_an_odd_place",
+    ),
+    Defect(
+        name="job-keeps-addresses",
+        path="worker/wire.py",
+        old='job = {**job, "a": [], "k": {}}',
+        new="job = {**job}",
+        costs="names and addresses rest in Redis in clear",
+        test="tests/worker/test_wire.py::test_a_result_keeps_no_argument_of_its_job",
+    ),
+    Defect(
+        name="blob-opens-anywhere",
+        path="pipeline/vault.py",
+        old="        if found != purpose.encode():\n",
+        new="        if False:\n",
+        costs="links moved to another batch are sent to its people",
+        test="tests/pipeline/test_vault.py::"
+        "test_a_blob_moved_to_another_batch_does_not_open_there",
+    ),
+    Defect(
+        name="audit-chain-not-linked",
+        path="pipeline/audit.py",
+        old="data = json.dumps([number, before, body], sort_keys=True, ensure_ascii=False)",
+        new="data = json.dumps([number, body], sort_keys=True, ensure_ascii=False)",
+        costs="an entry can be exchanged for one of an earlier state unseen",
+        test="tests/pipeline/test_audit.py::test_an_entry_of_another_past_is_named",
+    ),
+    Defect(
+        name="audit-end-cut-off",
+        path="pipeline/audit.py",
+        old="        if written > number:\n",
+        new="        if False:\n",
+        costs="the last thing that somebody did can be taken out of the trail",
+        test="tests/pipeline/test_audit.py::test_entries_taken_from_the_end_are_missed",
+    ),
+    Defect(
+        name="order-not-audited",
+        path="pipeline/stages/order.py",
+        old="            await self._record(Action.ORDER, claim, request.po_number)\n",
+        new="            pass\n",
+        costs="money is spent without a trace",
+        test="tests/pipeline/stages/test_order.py::"
+        "test_an_order_is_written_down_once_however_often_it_is_posted",
+    ),
+    Defect(
+        name="unsafe-server-accepted",
+        path="worker/connection.py",
+        old="    if found and not accept_unsafe:\n",
+        new="    if False:\n",
+        costs="a power cut loses which messages were sent, and they are sent again",
+        test="tests/worker/test_connection.py::"
+        "test_a_server_that_can_lose_what_it_acknowledged_is_refused",
+    ),
+    Defect(
+        name="dropped-key-not-missed",
+        path="pipeline/store/keyring.py",
+        old="        if not lenient:\n            await self.refuse_missing()\n",
+        new="",
+        costs="a worker without the key of some blobs holds or fails their people",
+        test="tests/pipeline/store/test_keyring.py::"
+        "test_a_key_that_was_dropped_too_early_is_missed_at_the_start",
+    ),
+)
