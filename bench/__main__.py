@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import uvloop
 
-from bench import edges, fair, intake, limiter, million, scale, sending, small, webhooks
+from bench import distant, edges, fair, intake, limiter, million, scale, sending, small, webhooks
 from bench.figures import Results
 from bench.machine import describe
 from bench.processes import BenchError
@@ -22,6 +22,7 @@ from bench.tables import as_text
 
 PARTS: Mapping[str, Callable[[Session], Awaitable[None]]] = {
     "sending": sending.measure,
+    "distant": distant.measure,
     "small": small.measure,
     "intake": intake.measure,
     "orders": edges.orders,

@@ -23,6 +23,7 @@ class Sizes:
     requests: int = 10_000
     sms: int = 2_000
     limited: int = 10
+    distant: int = 5_000
     scale: tuple[int, ...] = (1_000, 10_000, 100_000)
     fair: int = 20_000
     million: int = 1_000_000
@@ -37,6 +38,7 @@ QUICK = Sizes(
     requests=1_000,
     sms=200,
     limited=3,
+    distant=500,
     scale=(500, 1_000, 2_000),
     fair=2_000,
     million=20_000,

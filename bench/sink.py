@@ -1,13 +1,15 @@
 """
 A mail server that throws everything away, for machines without postfix's `smtp-sink`.
 
-`python -m bench.sink PORT [FILE]`; at its end it writes to FILE when each mail came (seconds).
+`python -m bench.sink PORT FILE [MILLISECONDS]`; at its end it writes to FILE when each mail came
+(seconds). Its answers take so many milliseconds, as those of a server elsewhere do.
 """
 
 import asyncio
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -22,10 +24,11 @@ _END = b"\r\n.\r\n"
 
 
 class SinkConnection(asyncio.Protocol):
-    """One client; *moments* collects when each mail was complete."""
+    """One client; *moments* collects when each mail was complete, answers take *delay* seconds."""
 
-    def __init__(self, moments: list[float]) -> None:
+    def __init__(self, moments: list[float], delay: float = 0.0) -> None:
         self._moments = moments
+        self._delay = delay
         self._waiting = b""
         self._in_content = False
 
@@ -39,10 +42,16 @@ class SinkConnection(asyncio.Protocol):
         replies = []
         while (reply := self._next()) is not None:
             replies.append(reply)
-        if replies:
-            self._transport.write(b"".join(replies))
-            if replies[-1] is _BYE:
-                self._transport.close()
+        if replies and self._delay:
+            # Commands that came together are answered together: one journey.
+            asyncio.get_running_loop().call_later(self._delay, self._answer, replies)
+        elif replies:
+            self._answer(replies)
+
+    def _answer(self, replies: Sequence[bytes]) -> None:
+        self._transport.write(b"".join(replies))
+        if replies[-1] is _BYE:
+            self._transport.close()
 
     def _next(self) -> bytes | None:
         """Return the reply to the next complete command or content, None if there is none yet."""
@@ -68,18 +77,18 @@ class SinkConnection(asyncio.Protocol):
         return _OK
 
 
-async def serve(port: int, file: Path | None) -> None:
+async def serve(port: int, file: Path, delay: float) -> None:
     """Serve on loopback until SIGTERM."""
     loop, stop, moments = asyncio.get_running_loop(), asyncio.Event(), list[float]()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     server = await loop.create_server(
-        lambda: SinkConnection(moments), "127.0.0.1", port, backlog=1024
+        lambda: SinkConnection(moments, delay), "127.0.0.1", port, backlog=1024
     )
     await stop.wait()
     server.close()
-    if file is not None:
-        await asyncio.to_thread(file.write_text, "\n".join(map(str, moments)), "utf-8")
+    await asyncio.to_thread(file.write_text, "\n".join(map(str, moments)), "utf-8")
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(int(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None))
+    delay_ms = float(sys.argv[3]) if len(sys.argv) > 3 else 0
+    uvloop.run(serve(int(sys.argv[1]), Path(sys.argv[2]), delay_ms / 1000))

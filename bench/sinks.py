@@ -12,7 +12,10 @@ from typing import Literal
 
 from bench.processes import PYTHON, BenchError, Process, until
 
-SinkKind = Literal["auto", "smtp-sink", "own"]
+SinkKind = Literal["auto", "smtp-sink", "own", "distant"]
+
+DISTANCE_MS = 25
+"""How long the answers of a distant server take; of one in the next country, say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,11 @@ def smtp_sink() -> str | None:
 async def sink(directory: Path, kind: SinkKind) -> AsyncIterator[Sink]:
     """Run a sink for the time of the block; raises BenchError if there is none of that kind."""
     program, port, moments = smtp_sink(), free_port(), directory / "moments.txt"
-    if kind == "own" or (kind == "auto" and program is None):
+    name: str
+    if kind == "distant":
+        name, command = "distant", [PYTHON, "-m", "bench.sink", str(port), str(moments)]
+        command.append(str(DISTANCE_MS))
+    elif kind == "own" or (kind == "auto" and program is None):
         name, command = "own", [PYTHON, "-m", "bench.sink", str(port), str(moments)]
     elif program is None:
         msg = "smtp-sink is not installed: it comes with postfix"

@@ -14,8 +14,9 @@ from config.settings import Settings
 from pipeline.models import CampaignState
 from pipeline.status import campaign_state, ended
 from pipeline.store.campaigns import Snapshot
-from worker.app import App, open_app
-from worker.cli.services import sandbox_environment
+from worker.app import open_app
+from worker.cli.sandbox import sandbox_environment
+from worker.ledger import App
 
 CONNECTIONS = 20
 _WATCH_SECONDS = 0.05
