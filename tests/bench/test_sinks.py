@@ -8,7 +8,7 @@ from aiosmtplib import SMTP
 
 from bench.ceiling import with_aiosmtplib, with_sockets
 from bench.processes import BenchError
-from bench.sinks import sink, smtp_sink
+from bench.sinks import DISTANCE_MS, sink, smtp_sink
 
 
 async def test_every_mail_is_counted_when_it_came(tmp_path: Path) -> None:
@@ -37,6 +37,13 @@ async def test_an_empty_mail_and_commands_in_one_piece_are_understood(tmp_path: 
         writer.close()
     codes = [line[:3] for line in replies if line[3] == " "]
     assert codes == ["220", "250", "250", "250", "354", "250", "221"]
+
+
+async def test_each_answer_of_a_distant_sink_takes_its_time(tmp_path: Path) -> None:
+    async with sink(tmp_path, "distant") as found:
+        spent, _ = await with_aiosmtplib(found.port, 2, 1)
+    assert spent >= 2 * 4 * DISTANCE_MS / 1000
+    assert len(found.moments.read_text("utf-8").splitlines()) == 2
 
 
 @pytest.mark.skipif(smtp_sink() is None, reason="smtp-sink is not installed")
