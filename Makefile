@@ -11,12 +11,14 @@ OURSELVES := $(INSTALL) --no-deps --no-build-isolation --editable .
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
 	--no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links $(UPGRADE)
 
-.PHONY: help demo test chaos bench bench-small lint lock clean
+.PHONY: help demo test chaos fuzz mutants bench bench-small lint lock clean
 
 help:
 	@echo 'make demo   a campaign of 1,000 people, end to end, on embedded parts'
 	@echo 'make test   all tests'
 	@echo 'make chaos  kill everything at any moment, and count; CHAOS="--seed 1 --people 2000"'
+	@echo 'make mutants  defects made by hand, each caught by its test; MUTANTS="NAME ..."'
+	@echo 'make fuzz   all property tests with ever new examples; FUZZ="--minutes 60"'
 	@echo 'make bench  how fast, beside the ceiling and plain arq; BENCH="--quick", BENCH="--million"'
 	@echo 'make lint   formatting, lint, types, import rules'
 	@echo 'make lock   requirements/*.txt anew from pyproject.toml; UPGRADE=--upgrade for newer ones'
@@ -30,6 +32,12 @@ test: .venv/.dev
 
 chaos: .venv/.dev
 	@$(BIN)/python -m tests.chaos $(CHAOS)
+
+fuzz: .venv/.dev
+	@$(BIN)/python -m tests.fuzz $(FUZZ)
+
+mutants: .venv/.dev
+	@$(BIN)/python -m tests.mutants $(MUTANTS)
 
 bench: .venv/.runtime
 	@$(BIN)/python -m bench $(BENCH)

@@ -1,7 +1,7 @@
 """Nothing that is worth money or names a person leaves through the logs."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from collections.abc import Set as AbstractSet
 from datetime import date, time, timedelta
 from decimal import Decimal
@@ -9,8 +9,6 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
-
-from structlog.typing import EventDict, WrappedLogger
 
 REDACTED = "[redacted]"
 
@@ -74,7 +72,9 @@ def mask(text: str) -> str:
     return text
 
 
-def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def redact(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
     """
     Mask every value of a log event, however deep, and drop what stands under a telling name.
 

@@ -32,7 +32,8 @@ class Batch:
     What the ledger knows of a batch; times are ms since the epoch, 0 for never.
 
     `reorder` tells how a dead order was ended: `into` is the batch that took over people of this
-    one, `origin` the batch that its own people came from, `dead` why it had been held.
+    one, `origin` the batch that its own people came from, `dead` why it had been held. An order is
+    `interrupted` while nothing is recorded of what became of its last POST.
     """
 
     state: BatchState
@@ -40,6 +41,7 @@ class Batch:
     po_number: str | None = None
     payload_hash: str | None = None
     posts: int = 0
+    interrupted: bool = False
     order_id: str | None = None
     first_post_ms: int = 0
     placed_ms: int = 0
@@ -87,6 +89,7 @@ class Batch:
             po_number=fields.get("po"),
             payload_hash=fields.get("ph"),
             posts=number("posts"),
+            interrupted="post" in fields,
             order_id=fields.get("oid"),
             first_post_ms=number("to"),
             placed_ms=number("tp"),

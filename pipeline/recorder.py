@@ -57,12 +57,16 @@ class Recorder:
         await self._idle.wait()
 
     async def _write(self, groups: dict[BatchKey, list[Fact]]) -> None:
+        told = ""
         while True:
             try:
                 await self._deliveries.record(groups)
             except (RedisError, OSError) as error:
                 # The facts exist nowhere else, so there is nothing better to do than to wait.
-                log.warning("facts.not_recorded", error=type(error).__name__, batches=len(groups))
+                name = type(error).__name__
+                if name != told:
+                    log.warning("facts.not_recorded", error=name, batches=len(groups))
+                told = name
                 await asyncio.sleep(_RETRY)
             else:
                 return

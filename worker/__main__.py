@@ -1,5 +1,8 @@
 """`python -m worker` is `claimcast worker`."""
 
-from worker.cli.services import worker
+import sys
 
-worker(prog_name="python -m worker")
+from worker.start import main
+
+sys.argv.insert(1, "worker")
+main(prog_name="python -m")

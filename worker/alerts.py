@@ -24,7 +24,7 @@ from pipeline.errors import DeliveryError
 from pipeline.notices import Notice
 from pipeline.store.alerts import AlertStore, Sight
 from pipeline.store.scripts import Scripts
-from worker.app import App
+from worker.ledger import App
 from worker.tellers import Teller, open_tellers
 
 log = structlog.get_logger()

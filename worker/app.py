@@ -1,26 +1,20 @@
-"""The composition root: the only place where settings meet concrete classes."""
+"""The composition root: where settings meet what orders and sends, on top of the ledger."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Literal
 
 import structlog
-from arq.connections import ArqRedis
 
 from channels.email import EmailChannel
 from channels.email.address import Mailbox
 from channels.sms import SmsChannel
 from channels.webhook import WebhookChannel
-from config.keys import key_file_hint, secret_keys
 from config.settings import Settings
-from pipeline.audit import AuditTrail
 from pipeline.batch import Lane
-from pipeline.errors import ClaimcastError, InputError
+from pipeline.errors import InputError
 from pipeline.leases import Leases
-from pipeline.limits import Limiter
-from pipeline.measurements import Measurements
 from pipeline.models import ChannelName
 from pipeline.outbox import Outbox
 from pipeline.ports import Channel
@@ -33,43 +27,14 @@ from pipeline.stages.catalog import Catalog
 from pipeline.stages.distribute import DistributeStage
 from pipeline.stages.fulfilment import FulfilmentStage, OrderReading
 from pipeline.stages.order import OrderStage
-from pipeline.store.batches import BatchStore
-from pipeline.store.campaigns import CampaignStore
-from pipeline.store.deliveries import DeliveryStore
-from pipeline.store.keyring import Keyring, WrongKeysError, is_in_use
-from pipeline.store.scripts import Scripts
-from pipeline.suppression import Suppressions
 from pipeline.tasks import stop
-from pipeline.tokens import Tokens
 from pipeline.units import Stage, Units
-from pipeline.vault import Vault
-from worker.connection import check_server, connect
-from worker.embedded import EmbeddedValkey
-from worker.values import rates, retry_policy, smtp_server, twilio_account, webhook_target
+from worker.ledger import App, Use, open_ledger
+from worker.values import retry_policy, smtp_server, twilio_account, webhook_target
 
 log = structlog.get_logger()
 
-_WATCH_SECONDS = 1.0
 _DRAIN_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class App:
-    """What every command needs: the ledger, opened with the right keys."""
-
-    settings: Settings
-    url: str
-    redis: ArqRedis
-    vault: Vault
-    keyring: Keyring
-    campaigns: CampaignStore
-    batches: BatchStore
-    deliveries: DeliveryStore
-    limiter: Limiter
-    suppressions: Suppressions
-    tokens: Tokens
-    audit: AuditTrail
-    measurements: Measurements
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,60 +59,11 @@ class Machinery:
 
 @asynccontextmanager
 async def open_app(
-    settings: Settings, *, patient: bool = False, keys: Literal["seal", "look", "change"] = "seal"
+    settings: Settings, *, patient: bool = False, keys: Use = "seal"
 ) -> AsyncIterator[App]:
-    """
-    Connect to Redis (or start or join the embedded server), check it, and unlock the data.
-
-    *keys* says what they are for: who only looks, or is about to change them, is not noted as
-    somebody who seals with the first of them.
-    Raises InputError, UnavailableError or ConfigError, each with one sentence for people.
-    """
-    async with AsyncExitStack() as stack:
-        configured = settings.redis.url
-        if configured is not None:
-            secret_keys(settings)  # missing ones are told before anything is tried
-            url = configured.get_secret_value()
-        else:
-            embedded = EmbeddedValkey(settings.state_dir)
-            stack.callback(embedded.release)
-            url = await asyncio.to_thread(embedded.start_or_join)
-            await stack.enter_async_context(_background(_watch(embedded)))
-        redis = connect(url, patient=patient)
-        stack.push_async_callback(redis.aclose, close_connection_pool=True)
-        for warning in await check_server(redis, accept_unsafe=settings.unsafe_redis):
-            log.warning("redis.unsafe", why=warning)
-        keyring, vault = await _unlocked(settings, redis, keys)
-        if keys == "seal":
-            stack.push_async_callback(keyring.leave)
-            await stack.enter_async_context(_background(keyring.stay()))
-        scripts, measurements = Scripts(redis), Measurements()
-        yield App(
-            settings=settings,
-            url=url,
-            redis=redis,
-            vault=vault,
-            keyring=keyring,
-            campaigns=CampaignStore(redis, scripts, vault),
-            batches=BatchStore(redis, scripts, vault),
-            deliveries=DeliveryStore(redis, scripts),
-            limiter=Limiter(redis, scripts, rates(settings), measurements),
-            suppressions=Suppressions(redis, vault),
-            tokens=Tokens(vault),
-            audit=AuditTrail(redis, scripts, vault),
-            measurements=measurements,
-        )
-
-
-async def _unlocked(settings: Settings, redis: ArqRedis, use: str) -> tuple[Keyring, Vault]:
-    keys = secret_keys(settings, in_use=await is_in_use(redis))
-    vault = Vault([key.get_secret_value() for key in keys])
-    keyring = Keyring(redis, vault)
-    try:
-        return keyring, await keyring.unlock(seals=use == "seal", lenient=use == "change")
-    except WrongKeysError as error:
-        hint = key_file_hint(settings)
-        raise InputError(f"{error} {hint}".rstrip()) from error
+    """Open the ledger as `open_ledger` does, for who logs what becomes of the server."""
+    async with open_ledger(settings, log, patient=patient, keys=keys) as app:
+        yield app
 
 
 @asynccontextmanager
@@ -300,29 +216,9 @@ def _units(
     )
 
 
-async def _watch(embedded: EmbeddedValkey) -> None:
-    """Start the embedded server again whenever it died; the clients wait meanwhile."""
-    while True:
-        await asyncio.sleep(_WATCH_SECONDS)
-        try:
-            if await asyncio.to_thread(embedded.ensure):
-                log.warning("valkey.restarted")
-        except ClaimcastError as error:
-            log.warning("valkey.not_restarted", why=str(error))
-
-
 async def _drain(recorder: Recorder, *, patience: float) -> None:
     """Give results a last chance to be written; what is not, comes back as uncertain."""
     try:
         await asyncio.wait_for(recorder.drained(), timeout=patience)
     except TimeoutError:
         log.warning("facts.left_unrecorded")
-
-
-@asynccontextmanager
-async def _background(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        await stop(task)

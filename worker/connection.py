@@ -1,11 +1,9 @@
 """Connections to Redis that survive what arq's defaults do not, and the check of the server."""
 
-import contextlib
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-from arq.connections import ArqRedis
 from redis.asyncio import (
     Connection,
     ConnectionPool,
@@ -21,11 +19,16 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from pipeline.errors import InputError, UnavailableError
-from pipeline.tasks import finish
-from worker.wire import dump_job, load_job
+from pipeline.store.durability import EverySecond
 
 _OUTAGES = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, OSError)
 _OLDEST = 7
+_WANTED = {
+    "appendonly": "yes",
+    "appendfsync": "always",
+    "no-appendfsync-on-rewrite": "no",  # else nothing is synced during a rewrite, also with always
+    "maxmemory-policy": "noeviction",
+}
 
 
 class _Steady(AbstractConnection):
@@ -59,9 +62,14 @@ _STEADY: dict[type[AbstractConnection], type[AbstractConnection]] = {
 }
 
 
-def connect(url: str, *, patient: bool, queue: str = "claimcast") -> ArqRedis:
+def connect(url: str, *, patient: bool) -> Redis:
+    """Return a client over a pool of its own, which it does not close by itself: `open_pool`."""
+    return Redis(connection_pool=open_pool(url, patient=patient))
+
+
+def open_pool(url: str, *, patient: bool) -> ConnectionPool:
     """
-    Return a client for *url*; nothing is sent before its first use.
+    Return connections to *url*; nothing is sent before their first use.
 
     A *patient* one (workers) waits out an outage of about a minute per command, others give up
     after a second. Without time-outs and keepalive a frozen server or a half-open connection hangs
@@ -81,23 +89,7 @@ def connect(url: str, *, patient: bool, queue: str = "claimcast") -> ArqRedis:
         **_keepalive(url),
     )
     pool.connection_class = _STEADY[pool.connection_class]  # `from_url` lets only the URL choose
-    return ArqRedis(
-        connection_pool=pool,
-        job_serializer=dump_job,
-        job_deserializer=load_job,
-        default_queue_name=queue,
-    )
-
-
-@contextlib.asynccontextmanager
-async def connection(url: str) -> AsyncIterator[ArqRedis]:
-    """Open a patient client for the time of the block."""
-    redis = connect(url, patient=True)
-    try:
-        yield redis
-    finally:
-        # The pool was handed to the client, which therefore does not close it by itself.
-        await finish(redis.aclose(close_connection_pool=True))
+    return pool
 
 
 def _keepalive(url: str) -> dict[str, Any]:
@@ -133,11 +125,28 @@ async def _server_problems(redis: "Redis") -> list[str]:
     problems = []
     if int(re.match(r"\d+", version)[0]) < _OLDEST:  # type: ignore[index]
         problems.append(f"version {version} is older than {_OLDEST}")
-    if info.get("redis_mode") == "cluster":
+    if "cluster" in (info.get("redis_mode"), info.get("server_mode")):  # Valkey 9 has renamed it
         problems.append("it is a cluster, which arq cannot use")
-    wanted = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
-    for name, value in wanted.items():
+    if (await redis.info("replication")).get("role") != "master":
+        problems.append("it is a replica, which takes no writes and may lag behind")
+    for name, value in _WANTED.items():
         actual = (await redis.config_get(name)).get(name)
         if actual != value:
             problems.append(f"{name} is {actual}, not {value}")
     return problems
+
+
+async def syncs_of(redis: "Redis") -> EverySecond | None:
+    """
+    Return what waits until a write is on disk, for a server that does not see to that itself.
+
+    None for one that does (`always`), and for one that never would: there is nothing to wait for.
+    """
+    try:
+        found = await redis.config_get("append*")
+    except ResponseError:
+        found = {}  # a hosted server may keep its configuration to itself: the most usual one
+        if (await redis.info("persistence")).get("aof_enabled"):
+            found = {"appendonly": "yes", "appendfsync": "everysec"}
+    late = found.get("appendonly") == "yes" and found.get("appendfsync") == "everysec"
+    return EverySecond(redis) if late else None

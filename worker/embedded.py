@@ -9,6 +9,7 @@ Two locks in the state directory:
 """
 
 import contextlib
+import errno
 import signal
 import threading
 import time
@@ -16,19 +17,22 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
+from redis import RedisError
+
 from pipeline.errors import UnavailableError
 from worker.file_locks import FileLock
+from worker.restarts import Restarts
 from worker.valkey_server import ValkeyServer
 
 _PATIENCE_SECONDS = 20.0
 _LOADING_SECONDS = 600.0  # with answers that it is reading its file
 _POLL_SECONDS = 0.02
-_BACKOFF_CAP_SECONDS = 30.0
 
 _SILENT = "does not answer"
 _STILL_LOADING = "does not finish loading its data"
 _STOPPED_LOADING = "stopped while it was loading its data"
 _STOPPED_STARTING = "stopped while it was starting"
+_STOPPED_SOON = "stopped soon after it was started"
 
 
 class EmbeddedValkey:
@@ -46,8 +50,8 @@ class EmbeddedValkey:
         self._patience = patience
         self._server = ValkeyServer(self._state_dir)
         self._turn = threading.Lock()
-        self._failures = 0
-        self._not_before = 0.0
+        self._restarts = Restarts()
+        self._waits_for_room = False
 
     @property
     def url(self) -> str:
@@ -77,21 +81,36 @@ class EmbeddedValkey:
         Start the server again if it is gone; return whether it had to be.
 
         Costs a few system calls while the server lives, so it may be called every second and
-        after every connection error. Raises UnavailableError when a new start fails; further
-        calls then return False until a pause of 1 to 30 s is over.
+        after every connection error. Raises UnavailableError when a new start fails or the last
+        one was in vain, as on a full disk; further calls then return False until a pause of 1 to
+        30 s is over, or there is room on the disk.
         """
         with self._turn:
-            if time.monotonic() < self._not_before or (self._users.held and self._lives()):
+            if self._users.held and self._lives():
+                if self._restarts.settled:
+                    self._restarts.forget()
+                return False
+            if self._restarts.pausing and not self._room_was_made():
                 return False
             try:
-                started = self._join()
+                started = self._start_again()
             except UnavailableError:
-                self._failures += 1
-                pause = min(2.0 ** (self._failures - 1), _BACKOFF_CAP_SECONDS)
-                self._not_before = time.monotonic() + pause
+                self._restarts.fail()
+                self._waits_for_room = not self._server.has_room()
                 raise
-            self._failures = 0
+            if started:
+                self._restarts.start()
             return started
+
+    @property
+    def steady(self) -> bool:
+        """Whether the server lives, and its last trouble that this user saw is a while ago."""
+        return self._restarts.settled and self._lives()
+
+    def explain(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Raise UnavailableError instead of *error* if a full disk is behind it; for `push`."""
+        if isinstance(error, RedisError | OSError) and self._server.is_full():
+            raise self._problem(_STOPPED_SOON) from error
 
     def release(self) -> None:
         """
@@ -110,6 +129,16 @@ class EmbeddedValkey:
     def __exit__(self, *_: object) -> None:
         self.release()
 
+    def _start_again(self) -> bool:
+        if self._restarts.in_vain():
+            raise self._problem(_STOPPED_SOON)
+        if not self._restarts.failing and not self._server.has_room():
+            raise self._problem(_STOPPED_STARTING)
+        return self._join()
+
+    def _room_was_made(self) -> bool:
+        return self._waits_for_room and self._server.has_room()
+
     def _join(self) -> bool:
         """Become a user of a server that is ready; return whether it had to be started."""
         try:
@@ -117,6 +146,8 @@ class EmbeddedValkey:
             self._users.lock(seconds=3 * self._patience, shared=True)
             started = self._start_if_gone()
         except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise self._problem(_STOPPED_STARTING) from error
             msg = (
                 f"the state directory {self._state_dir} cannot be used ({error.strerror}):"
                 " make it writable, or set CLAIMCAST_STATE_DIR to another one"
@@ -201,6 +232,12 @@ class EmbeddedValkey:
         return True
 
     def _problem(self, what: str) -> UnavailableError:
+        if what != _SILENT and self._server.is_full():
+            return UnavailableError(
+                f"the disk of {self._state_dir} is full, and the embedded Valkey stops rather than"
+                " lose a write: free some space; what waits then goes on by itself,"
+                " and nothing is lost"
+            )
         pid = self._server.pid
         remedy = "free disk space or mend what its log says, then try again"
         if what == _SILENT and pid is not None:

@@ -19,9 +19,11 @@ from pipeline.store.scripts import Scripts
 from pipeline.tasks import finish, stop
 from worker import stats
 from worker.alerts import LOOK_SECONDS, Alerts, open_alerts
-from worker.app import App, Machinery
-from worker.connection import connect, connection
+from worker.app import Machinery
 from worker.jobs import run_unit, submit_campaign
+from worker.ledger import App
+from worker.outages import Outage
+from worker.queue import connect_queue, connection
 from worker.slots import Slots
 from worker.wire import dump_job, load_job
 
@@ -29,6 +31,7 @@ log = structlog.get_logger()
 
 # A slot waits for answers and permits more than it computes; the CPU goes to the senders.
 _SLOTS = {Lane.ORDER: 6, Lane.READ: 6, Lane.SEND: 6}
+_MORE_SLOTS = 6  # for what a dead worker had begun: its people must not wait for the next slot
 _IDLE_SECONDS = 0.1
 _CONTROL_SECONDS = 0.25  # pause takes effect within a second
 _BEAT_SECONDS = 5.0
@@ -54,7 +57,7 @@ class Executor:
     def __init__(self, app: App, machinery: Machinery) -> None:
         self._app = app
         self._machinery = machinery
-        self._slots = Slots(_SLOTS)
+        self._slots = Slots(_SLOTS, more=_MORE_SLOTS)
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._queue = f"claimcast:worker:{self.name}"
         self._stopping = False
@@ -100,6 +103,7 @@ class Executor:
 
     async def _pump(self, tasks: "list[asyncio.Task[None]]", *, burst: bool) -> None:
         """Bring as much as there are free slots, at once when one becomes free."""
+        outage = Outage()
         async with connection(self._app.url) as pool:
             while not self._stopping:
                 if (unfit := self._machinery.units.unfit) is not None:
@@ -108,10 +112,12 @@ class Executor:
                 self._slots.changed.clear()
                 try:
                     busy = await self._dispatch(pool)
+                    outage.over()
                     if burst and not busy and not await self._anything_due():
                         return
                 except (RedisError, OSError) as error:
-                    log.warning("pump.interrupted", error=type(error).__name__)
+                    if news := outage.news(error):
+                        log.warning("pump.interrupted", **news)
                     await asyncio.sleep(_OUTAGE_PAUSE)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._slots.changed.wait(), _IDLE_SECONDS)
@@ -129,8 +135,8 @@ class Executor:
     async def _dispatch(self, pool: ArqRedis) -> bool:
         """Return whether there is anything in hand."""
         self._slots.forget_lapsed()
-        free = {lane: self._slots.free(lane) for lane in _SLOTS}
-        if any(free.values()):
+        free, spare = {lane: self._slots.free(lane) for lane in _SLOTS}, self._slots.spare()
+        if spare or any(free.values()):
             seconds = self._app.settings.lease_seconds
             units = await self._app.batches.pump(
                 order=free[Lane.ORDER],
@@ -139,6 +145,7 @@ class Executor:
                 dispatch_seconds=seconds,
                 worker=self.name,
                 idle=len(self._slots) == 0,
+                spare=spare,
             )
             for unit in units:
                 await self._enqueue(pool, unit, seconds)
@@ -183,8 +190,8 @@ class Executor:
         return Worker(
             functions=[func(run_unit, name="run_unit", timeout=_JOB_SECONDS)],
             queue_name=self._queue,
-            redis_pool=connect(self._app.url, patient=True, queue=self._queue),
-            max_jobs=sum(_SLOTS.values()),
+            redis_pool=connect_queue(self._app.url, queue=self._queue),
+            max_jobs=sum(_SLOTS.values()) + _MORE_SLOTS,
             max_tries=_FOREVER,
             keep_result=0,
             poll_delay=0.02,
@@ -200,7 +207,7 @@ class Executor:
         return Worker(
             functions=[func(submit_campaign, name="submit_campaign", timeout=_SUBMIT_SECONDS)],
             queue_name="claimcast",
-            redis_pool=connect(self._app.url, patient=True),
+            redis_pool=connect_queue(self._app.url),
             max_jobs=2,
             max_tries=_FOREVER,
             queue_read_limit=1000,
@@ -270,11 +277,14 @@ class Executor:
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    outage = Outage()
     while True:
         try:
             await work()
+            outage.over()
         except (RedisError, OSError) as error:
-            log.warning("upkeep.interrupted", error=type(error).__name__)
+            if news := outage.news(error):
+                log.warning("upkeep.interrupted", **news)
         await asyncio.sleep(seconds)
 
 

@@ -12,7 +12,7 @@ from pipeline.intake.recipients import check_recipients
 from pipeline.status import campaign_state
 from pipeline.submission import InvalidRecipientsError, Submission
 from pipeline.units import Units
-from worker.app import App
+from worker.ledger import App
 from worker.slots import Slots
 
 log = structlog.get_logger()

@@ -16,10 +16,15 @@ class _Dispatched:
 
 
 class Slots:
-    """What was given to arq and not seen finished; `changed` is set when a slot becomes free."""
+    """
+    What was given to arq and not seen finished; `changed` is set when a slot becomes free.
 
-    def __init__(self, sizes: Mapping[Lane, int]) -> None:
+    Beyond the *sizes* of the lanes there are *more* slots for what others had begun.
+    """
+
+    def __init__(self, sizes: Mapping[Lane, int], *, more: int = 0) -> None:
         self._sizes = sizes
+        self._more = more
         self._jobs: dict[str, _Dispatched] = {}
         self.changed = asyncio.Event()
 
@@ -27,8 +32,14 @@ class Slots:
         return len(self._jobs)
 
     def free(self, lane: Lane) -> int:
-        used = sum(1 for job in self._jobs.values() if job.unit.lane is lane)
-        return max(0, self._sizes[lane] - used)
+        return max(0, self._sizes[lane] - self._used(lane))
+
+    def spare(self) -> int:
+        over = sum(max(0, self._used(lane) - size) for lane, size in self._sizes.items())
+        return max(0, self._more - over)
+
+    def _used(self, lane: Lane) -> int:
+        return sum(1 for job in self._jobs.values() if job.unit.lane is lane)
 
     def take(self, job_id: str, unit: Unit, *, seconds: float) -> None:
         """Count a job; unless it starts within *seconds* it is taken for lost."""

@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import tempfile
 import threading
 from importlib import metadata
@@ -21,6 +22,11 @@ _SOCKET_PATH_LIMIT = 103
 
 _LOG_LIMIT = 1_000_000
 _ANSWER_SECONDS = 1.0
+_ROOM = 1_000_000
+"""Bytes: a disk with less to spare counts as full, as the next group of writes may not fit."""
+
+_FULL = ("No space left", "Short write", "quota exceeded", "File too large")
+"""How the server says why it could not write, in the last lines of its log."""
 
 _OPTIONS = {
     "port": "0",
@@ -61,9 +67,22 @@ class ValkeyServer:
     @property
     def pid(self) -> int | None:
         """The server's process id, None until it has written it; meaningless when it is gone."""
-        with contextlib.suppress(FileNotFoundError, ValueError):
-            return int(self._pid_path.read_text("ascii"))
-        return None
+        with contextlib.suppress(FileNotFoundError):
+            if text := self._pid_path.read_text("ascii"):
+                return int(text)
+        return self._listener()  # on a full disk the file may stay empty
+
+    def _listener(self) -> int | None:
+        """Return who listens on the socket, by the kernel, where it tells."""
+        try:
+            with socket.socket(socket.AF_UNIX) as line:
+                line.settimeout(_ANSWER_SECONDS)
+                line.connect(str(self.socket_path))
+                # struct ucred: pid, uid, gid
+                found = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+                return int.from_bytes(found[:4], sys.byteorder)
+        except (OSError, AttributeError):  # only Linux has it
+            return None
 
     def start(self, held_fd: int) -> None:
         """
@@ -84,6 +103,7 @@ class ValkeyServer:
                 stderr=log,
                 pass_fds=[held_fd],
                 start_new_session=True,  # a Ctrl-C at the terminal is not meant for it
+                restore_signals=False,  # or a limit on file sizes ends it without a word (SIGXFSZ)
                 umask=0o077,
                 env={k: v for k, v in os.environ.items() if not k.startswith("CLAIMCAST_")},
             )
@@ -106,6 +126,20 @@ class ValkeyServer:
         if self.pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
+
+    def has_room(self) -> bool:
+        """Tell whether there is room on the disk, as far as the disk says; a quota it may not."""
+        try:
+            found = os.statvfs(self._state_dir)
+        except OSError:
+            return True  # there are other words for what is wrong
+        free = found.f_bfree if os.geteuid() == 0 else found.f_bavail
+        return free * found.f_frsize >= _ROOM
+
+    def is_full(self) -> bool:
+        """Tell whether the disk is full, or was too full for the server's last write."""
+        words = self.last_words()
+        return not self.has_room() or any(each in words for each in _FULL)
 
     def last_words(self) -> str:
         """Return the end of the server's log as one line for people."""
@@ -130,7 +164,8 @@ class ValkeyServer:
         path = self._state_dir / _SOCKET_NAME
         if not _fits(path):
             path = _short_directory(self._state_dir) / _SOCKET_NAME
-            self._socket_record.write_bytes(os.fsencode(path))
+            if path != self.socket_path:  # a full disk would leave nothing of it
+                self._socket_record.write_bytes(os.fsencode(path))
         else:
             self._socket_record.unlink(missing_ok=True)
         path.unlink(missing_ok=True)

@@ -6,7 +6,6 @@ from channels.webhook import WebhookTarget
 from config.settings import Settings, TwilioSettings, WebhookSettings
 from pipeline.decisions import RetryPolicy
 from pipeline.errors import InputError
-from pipeline.rate import Rate
 
 
 def smtp_server(settings: Settings) -> SmtpServer:
@@ -51,14 +50,3 @@ def retry_policy(settings: Settings) -> RetryPolicy:
         cap=retry.cap.total_seconds(),
         give_up=retry.give_up.total_seconds(),
     )
-
-
-def rates(settings: Settings) -> dict[str, Rate]:
-    limits = settings.limits
-    return {
-        "orders": Rate.parse(limits.orders),
-        "reads": Rate.parse(limits.reads),
-        "email": Rate.parse(limits.email),
-        "sms": Rate.parse(limits.sms),
-        "webhook": Rate.parse(limits.webhook),
-    }

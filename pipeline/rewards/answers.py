@@ -94,7 +94,8 @@ def _unavailable(answer: Answer) -> RewardsUnavailableError:
 
 def _refusal(call: Call, answer: Answer) -> RewardsError:
     code = f"http_{answer.status}"
-    words = api_words(answer.body, answer.hidden)
+    # Whatever else stands in an answer about a token may be one.
+    words = api_words(answer.body, answer.hidden, only_messages=call is Call.TOKEN)
     match call, answer.status:
         case _, 401 | 403:
             return CredentialsError(code, words)

@@ -32,13 +32,14 @@ class Catalog:
 
     def __init__(self, campaigns: CampaignStore, channels: Mapping[ChannelName, Channel]) -> None:
         self._campaigns = campaigns
-        self._known: OrderedDict[tuple[str, str], Known] = OrderedDict()
+        self._known: OrderedDict[tuple[str, int, str], Known] = OrderedDict()
         self.channels = channels
 
     async def of(self, claim: Claim) -> Known:
         # Should an edit come between, the newer one stands here under the older version; whatever
         # is made of that is refused with its intent (store/lua/intend.lua).
-        key = (claim.unit.serial, claim.version)
+        # With the epoch, as a server that lost a commit gives its serial to another campaign.
+        key = (claim.unit.serial, claim.epoch_ms, claim.version)
         if key not in self._known:
             self._known[key] = Known(await self._campaigns.definition(claim.unit.serial))
             if len(self._known) > _KEPT:

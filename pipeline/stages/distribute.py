@@ -16,6 +16,7 @@ from pipeline.outbox import Outbox, Outgoing, Round, Search
 from pipeline.returns import Returns
 from pipeline.stages.catalog import Catalog, Known
 from pipeline.stages.hours import Hours, hours
+from pipeline.stages.launches import Launches
 from pipeline.store.batches import BatchStore, Claim
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import DeliveryStore, Wanted
@@ -165,21 +166,22 @@ class DistributeStage:
         own = {f"{work.current.unit.serial}:{channel}": campaign.limit(channel)}
         # Who waits for a limit of his own gives way to others, who may have permits to use.
         wanted, limited = ready.now, campaign.limit(channel) is not None
-        while wanted and uptime() < until:
-            room = await outbox.reserve(len(wanted), resends=campaign.resends(channel))
-            try:
-                permits = await self._limiter.take(channel, room, **own)
-            except BaseException:
-                outbox.give_back(room)
-                raise
-            outbox.give_back(room - permits.granted)
-            if permits.granted:
-                now, wanted = wanted[: permits.granted], wanted[permits.granted :]
-                await self._launch(work, channel, now, ready.closes)
-            elif limited or permits.wait > _LONGEST_NAP:
-                return permits.wait
-            else:
-                await asyncio.sleep(permits.wait)
+        async with Launches(at_once=self._deliveries.waits_for_disk) as launches:
+            while wanted and uptime() < until:
+                room = await outbox.reserve(len(wanted), resends=campaign.resends(channel))
+                try:
+                    permits = await self._limiter.take(channel, room, **own)
+                except BaseException:
+                    outbox.give_back(room)
+                    raise
+                outbox.give_back(room - permits.granted)
+                if permits.granted:
+                    now, wanted = wanted[: permits.granted], wanted[permits.granted :]
+                    await launches.add(self._launch(work, channel, now, ready.closes))
+                elif limited or permits.wait > _LONGEST_NAP:
+                    return permits.wait
+                else:
+                    await asyncio.sleep(permits.wait)
         return 0.0
 
     async def _launch(

@@ -25,7 +25,7 @@ from pipeline.rewards.models import Order, OrderRequest, agrees
 from pipeline.rewards.products import ProductCatalog, check_product
 from pipeline.stages.catalog import Catalog, Known
 from pipeline.stages.fulfilment import FulfilmentStage
-from pipeline.stages.permits import permit
+from pipeline.stages.permits import order_permit, permit
 from pipeline.stages.request import order_request
 from pipeline.store.batches import BatchStore, Claim
 from pipeline.store.campaigns import CampaignStore
@@ -84,7 +84,7 @@ class OrderStage:
     async def _order(self, lease: Lease, known: Known) -> OrderStep | None:
         """Return the step to settle, or None if the order was placed and read on."""
         claim = lease.claim
-        wait = await permit(self._limiter, "orders")
+        wait = await order_permit(self._limiter, interrupted=claim.batch.interrupted)
         if wait:
             return Wait(wait)
         unit = claim.unit

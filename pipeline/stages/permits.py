@@ -1,20 +1,50 @@
 """One permit for one call of the rewards API."""
 
 import asyncio
+from collections.abc import Mapping
 
-from pipeline.limits import Limiter
+from pipeline.limits import Limiter, Permits
+from pipeline.rate import Rate
 
 _LONGEST_NAP = 2.0  # a job never sleeps longer; what must wait goes back to the due index
+_NEW = "orders:new"  # has no rate, but may be silent: pump.lua looks at it, too
+_HEAD_START = 1.0  # from the due index to the limiter, over the pump and arq
+_LONGEST_SILENCE = 60.0
+_WITH_NEW: Mapping[str, Rate | None] = {_NEW: Rate.parse("unlimited")}
 
 
 async def permit(limiter: Limiter, name: str) -> float:
     """Take one permit, napping if it comes soon; return 0, or the seconds to come back in."""
+    return await _take(limiter, name, {})
+
+
+async def order_permit(limiter: Limiter, *, interrupted: bool) -> float:
+    """
+    Do the same for an order; while one that was *interrupted* waits, no new one gets a permit.
+
+    Under a low rate it would otherwise have to win against all others that wait for the same one.
+    """
+    if not interrupted:
+        return await _take(limiter, "orders", _WITH_NEW)
+    return await _take(limiter, "orders", {}, silences=_NEW)
+
+
+async def _take(
+    limiter: Limiter, name: str, also: Mapping[str, Rate | None], *, silences: str = ""
+) -> float:
     napped = 0.0
     while True:
-        permits = await limiter.take(name)
+        permits = await limiter.take(name, 1, **also)
         if permits.granted:
             return 0.0
+        if silences:
+            await limiter.hush(silences, _silence(permits))
         if napped + permits.wait > _LONGEST_NAP:
             return permits.wait
         napped += permits.wait
         await asyncio.sleep(permits.wait)
+
+
+def _silence(permits: Permits) -> float:
+    """Return how long others leave the next permit to who was refused; little of it is lost."""
+    return min(permits.wait + min(permits.wait, _HEAD_START), _LONGEST_SILENCE)

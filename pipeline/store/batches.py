@@ -53,15 +53,18 @@ class BatchStore:
         dispatch_seconds: float,
         worker: str = "",
         idle: bool = True,
+        spare: int = 0,
     ) -> list[Unit]:
         """
         Choose at most that many due batches per lane, fairly over the campaigns.
+
+        What somebody had begun goes first, *spare* such batches beyond the number of their lane.
 
         A batch that workers died of is given to one named *worker* that is *idle*, and that gets
         nothing else until it is done; who gives no name takes it like any other.
         """
         milliseconds = _ms(dispatch_seconds)
-        reply = await self._run("pump", order, read, send, milliseconds, worker, int(idle))
+        reply = await self._run("pump", order, read, send, milliseconds, worker, int(idle), spare)
         fields = [value.decode() for value in reply]
         return [
             Unit(fields[i], int(fields[i + 1]), Lane(fields[i + 2]), int(fields[i + 3]))

@@ -28,7 +28,7 @@ class Place:
     index: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: made for each message, at a third of the cost
 class Fact:
     """
     Something that happened to an attempt; the kinds are in `lua/record.lua`.
@@ -46,7 +46,7 @@ class Fact:
     suppress: tuple[str, bytes] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # as above
 class Wanted:
     """
     A delivery that a worker wants to start; `attempt` is the last of its `generation` it knows of.
@@ -66,6 +66,8 @@ class DeliveryStore:
     def __init__(self, redis: "Redis", scripts: Scripts) -> None:
         self._redis = redis
         self._run = scripts.run
+        self.waits_for_disk = scripts.waits_for_disk
+        """Whether an intent takes seconds, as the server does not sync every write."""
 
     async def intend(self, claim: Claim, wanted: Sequence[Wanted]) -> list[int]:
         """

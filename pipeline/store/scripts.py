@@ -1,14 +1,20 @@
 """The Lua verbs: one file each, with what they share put in front, registered once."""
 
+from functools import partial
 from importlib import resources
 from typing import Any
 
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 
+from pipeline.store.durability import EverySecond
+
 _LUA = resources.files("pipeline.store") / "lua"
 
 Arg = str | bytes | int | float
+
+# What an effect follows that nobody can take back, or somebody's being told that it was done.
+_DURABLE = {"intend", "order_intent", "commit", "pause", "cancel", "edit", "resend"}
 
 
 def _source(name: str) -> str:
@@ -16,9 +22,15 @@ def _source(name: str) -> str:
 
 
 class Scripts:
-    """Runs a verb by its file name; a restarted server is given the script again by redis-py."""
+    """
+    Runs a verb by its file name; a restarted server is given the script again by redis-py.
 
-    def __init__(self, redis: "Redis") -> None:
+    A server that does not sync every write comes with *syncs*, which waits until one is on disk.
+    """
+
+    def __init__(self, redis: "Redis", syncs: EverySecond | None = None) -> None:
+        self._syncs = syncs
+        self.waits_for_disk = syncs is not None
         common = _source("common")
         names = [file.name.removesuffix(".lua") for file in _LUA.iterdir()]
         self._scripts: dict[str, AsyncScript] = {
@@ -28,7 +40,10 @@ class Scripts:
         }
 
     async def run(self, verb: str, *args: Arg) -> Any:  # noqa: ANN401 - each verb's header says
-        return await self._scripts[verb](keys=[], args=args)
+        call = partial(self._scripts[verb], keys=[], args=args)
+        if self._syncs is not None and verb in _DURABLE:
+            return await self._syncs.until_on_disk(call)
+        return await call()
 
 
 def flat(reply: list[bytes]) -> dict[str, str]:

@@ -10,12 +10,15 @@ from pathlib import Path
 
 import uvloop
 
+from tests.chaos import recovery
 from tests.chaos.report import as_json, as_text
 from tests.chaos.run import Settings, run
 
 
 def main() -> int:
     """Return 0 if nothing was lost or doubled; else keep the evidence, and say where it is."""
+    if sys.argv[1:2] == ["recovery"]:
+        return recovery.main(sys.argv[2:], say)
     arguments = _arguments()
     seed = secrets.randbelow(1_000_000) if arguments.seed is None else arguments.seed
     words = f"--seed {seed} --people {arguments.people} --minutes {arguments.minutes:g}"

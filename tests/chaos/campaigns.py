@@ -69,10 +69,10 @@ class Campaign:
     texts: int
 
 
-def write(folder: Path, people: int) -> Sequence[Campaign]:
+def write(folder: Path, people: int, recipes: Sequence[Recipe] = RECIPES) -> Sequence[Campaign]:
     """Write the files of all campaigns, and campaigns.json for the judge."""
     found = []
-    for number, recipe in enumerate(RECIPES):
+    for number, recipe in enumerate(recipes):
         found.append(_write(folder, recipe, number, max(1, round(people * recipe.share))))
     facts = [
         {"id": each.recipe.id, "people": each.people, "hold": each.recipe.hold} for each in found

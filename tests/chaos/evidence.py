@@ -71,6 +71,13 @@ class Start:
     def accepted(self) -> bool:
         return self.told and self.code in _ACCEPTED
 
+    @property
+    def channel(self) -> str:
+        """The channel that `key` is an address of; empty for an order."""
+        if "@" in self.key:
+            return "email"
+        return "sms" if self.key.startswith("+") else ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freeze:
@@ -88,6 +95,7 @@ class Trouble:
     by: str
     start: float
     end: float
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

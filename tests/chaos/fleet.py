@@ -81,10 +81,10 @@ class Fleet:
         self._stack.callback(lambda: end(self.serve))
         self.start_serve()
 
-    def start_workers(self) -> None:
-        """Start all workers, once."""
+    def start_workers(self, number: int = WORKERS) -> None:
+        """Start so many workers, once."""
         self._stack.callback(self._end_workers)
-        for place in range(WORKERS):
+        for place in range(number):
             self.workers.append(self._worker(place, 0))
 
     def _end_workers(self) -> None:

@@ -15,7 +15,7 @@ from tests.chaos.ledger import Job
 from tests.chaos.monkey import WORKERS, Event
 from tests.chaos.proxy import Proxy
 
-_AIM_SECONDS = 5.0
+_AIM_SECONDS = 8.0
 _WATCH = 0.1
 _LAST_LOOK = 2.0
 _EXPECTED_EXITS = frozenset({3})
@@ -44,8 +44,8 @@ class Account:
     exits: list[str] = field(default_factory=list)
     cut: int = 0
 
-    def trouble(self, by: str, start: float, end: float) -> None:
-        self.troubles.append({"by": by, "start": start, "end": end})
+    def trouble(self, kind: str, by: str, start: float, end: float) -> None:
+        self.troubles.append({"kind": kind, "by": by, "start": start, "end": end})
 
     def as_json(self) -> dict[str, Any]:
         return {each.name: getattr(self, each.name) for each in fields(self)}
@@ -121,7 +121,7 @@ class Havoc:
     async def _kill_worker(self, event: Event, *, skewed: int = 0) -> str:
         async with self._aimed(event) as (place, jobs):
             end(self._fleet.workers[place])
-            self._mourn("worker", [place], jobs)
+            self._mourn(event.kind, "worker", [place], jobs)
             self._fleet.start_worker(place, skewed=skewed)
             return self._hit("kills", jobs)
 
@@ -136,7 +136,7 @@ class Havoc:
             over = time.time()
             self._fleet.workers[place].send_signal(signal.SIGCONT)
             self.account.freezes.append({"by": name, "start": start, "end": over})
-            self.account.trouble(name, start - 1, over + 1)
+            self.account.trouble(event.kind, name, start - 1, over + 1)
             return self._hit("freezes", jobs)
 
     async def _kill_fleet(self, event: Event) -> str:
@@ -146,7 +146,7 @@ class Havoc:
             jobs = await self._saturated()
             for worker in self._fleet.workers:
                 end(worker)
-            self._mourn("whole fleet", range(WORKERS), jobs)
+            self._mourn(event.kind, "whole fleet", range(WORKERS), jobs)
             await asyncio.sleep(event.seconds)
             for place in range(WORKERS):
                 self._fleet.start_worker(place)
@@ -192,10 +192,10 @@ class Havoc:
         worker.send_signal(signal.SIGSTOP)
         return await self._fleet.ledger.in_hand(worker.pid)
 
-    def _mourn(self, whose: str, places: Iterable[int], jobs: Sequence[Job]) -> None:
+    def _mourn(self, kind: str, whose: str, places: Iterable[int], jobs: Sequence[Job]) -> None:
         died = time.time()
         for place in places:
-            self.account.trouble(f"worker-{place}", died - 1, died)
+            self.account.trouble(kind, f"worker-{place}", died - 1, died)
         for job in jobs:
             task = asyncio.create_task(self._time(whose, job, died), name=f"{job.key}, {job.lane}")
             self._watching.add(task)
@@ -214,7 +214,7 @@ class Havoc:
     # Servers
 
     async def _kill_valkey(self, event: Event) -> str:
-        async with self._outage():
+        async with self._outage(event.kind):
             end(self._fleet.valkey)
             await asyncio.sleep(event.seconds)
             self._fleet.start_valkey()
@@ -223,18 +223,18 @@ class Havoc:
         return f"down for {event.seconds:.1f} s"
 
     async def _freeze_valkey(self, event: Event) -> str:
-        async with self._outage():
+        async with self._outage(event.kind):
             self._fleet.valkey.send_signal(signal.SIGSTOP)
             await asyncio.sleep(event.seconds)
             self._fleet.valkey.send_signal(signal.SIGCONT)
         return f"for {event.seconds:.1f} s"
 
     @contextlib.asynccontextmanager
-    async def _outage(self) -> AsyncIterator[None]:
+    async def _outage(self, kind: str) -> AsyncIterator[None]:
         async with self._valkey:
             start = time.time()
             yield
-            self.account.trouble("", start - 1, time.time() + LEASE)
+            self.account.trouble(kind, "", start - 1, time.time() + LEASE)
 
     async def _restart_serve(self, event: Event) -> None:
         async with self._serve:
@@ -272,7 +272,7 @@ class Havoc:
         start = time.time()
         await asyncio.sleep(event.seconds)
         if event.service == "redis":
-            self.account.trouble("", start, time.time() + 1)
+            self.account.trouble(event.kind, "", start, time.time() + 1)
 
     def _proxy(self, event: Event) -> Proxy:
         proxies = self._fleet.proxies[event.service]
@@ -280,8 +280,12 @@ class Havoc:
 
     def _broken(self, event: Event, connections: int) -> str:
         self.account.cut += connections
+        now = time.time()
         if event.service == "redis":
-            self.account.trouble("", time.time() - 1, time.time() + LEASE)
+            self.account.trouble(event.kind, "", now - 1, now + LEASE)
+        elif event.kind == "cut" and event.service != "rewards":
+            # An answer that has just passed may not have been read.
+            self.account.trouble(event.kind, f"worker-{event.worker}", now - 1, now)
         return f"{event.service}, {connections} connections"
 
     # Others

@@ -10,8 +10,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 from math import ceil
 
+from tests.chaos.bound import Explanation, Repeat, explain
 from tests.chaos.evidence import Arrival, Evidence, Line, Person, Start
 
 _EXCUSES = frozenset({"uncertain", "failed", "bounced", "suppressed"})
@@ -43,19 +45,10 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Repeat:
-    """A message that a person already had: same channel, `first` and `again` are times."""
-
-    person: Person
-    channel: str
-    first: float
-    again: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     findings: Sequence[Finding]
     repeats: Sequence[Repeat]
+    explanation: Explanation
     uncertain: int
     counts: Mapping[str, int] = field(default_factory=dict)
 
@@ -63,10 +56,11 @@ class Verdict:
         return sum(1 for finding in self.findings if finding.crime is crime)
 
 
-def judge(evidence: Evidence, *, repeats_allowed: int | None = None) -> Verdict:
-    """Return everything that is wrong; *repeats_allowed* bounds the repeats, None does not."""
+def judge(evidence: Evidence, *, connections: int) -> Verdict:
+    """Return everything that is wrong; a worker has that many *connections* per channel."""
     trial = _Trial(evidence)
     repeats = list(trial.repeats())
+    explanation = explain(repeats, evidence, connections)
     findings = [
         *trial.orders(),
         *trial.links(),
@@ -75,13 +69,12 @@ def judge(evidence: Evidence, *, repeats_allowed: int | None = None) -> Verdict:
         *trial.claims(),
         *trial.held(repeats),
         *trial.zombies(),
+        *(_beyond(repeat) for repeat in explanation.beyond),
     ]
-    if repeats_allowed is not None and len(repeats) > repeats_allowed:
-        what = f"{len(repeats)}, and at most {repeats_allowed} can be explained"
-        findings.append(Finding(Crime.TOO_MANY_REPEATS, what))
     return Verdict(
         findings=findings,
         repeats=repeats,
+        explanation=explanation,
         uncertain=sum(line.status == "uncertain" for line in evidence.lines),
         counts=trial.counts(),
     )
@@ -199,16 +192,16 @@ class _Trial:
             channels: defaultdict[str, list[float]] = defaultdict(list)
             for arrival in arrivals:
                 channels[arrival.channel].append(arrival.at)
-            for channel, (first, *others) in channels.items():
-                for again in others:
-                    yield Repeat(person=person, channel=channel, first=first, again=again)
+            for channel, times in channels.items():
+                for before, again in pairwise(times):
+                    yield Repeat(person=person, channel=channel, before=before, again=again)
 
     def held(self, repeats: Sequence[Repeat]) -> Iterator[Finding]:
         for repeat in repeats:
             if repeat.channel in self._evidence.campaigns[repeat.person.campaign].hold:
                 what = f"{repeat.person.name}: {repeat.channel} again after"
                 yield Finding(
-                    Crime.HELD_REPEATED, f"{what} {repeat.again - repeat.first:.2f} seconds"
+                    Crime.HELD_REPEATED, f"{what} {repeat.again - repeat.before:.2f} seconds"
                 )
 
     def zombies(self) -> Iterator[Finding]:
@@ -244,6 +237,11 @@ class _Trial:
 
     def _lines_of(self, person: Person) -> Sequence[Line]:
         return self._lines.get((person.campaign, person.id), ())
+
+
+def _beyond(repeat: Repeat) -> Finding:
+    what = f"{repeat.person.name}: {repeat.channel} at {repeat.before:.2f} and {repeat.again:.2f}"
+    return Finding(Crime.TOO_MANY_REPEATS, what)
 
 
 def _excused(line: Line) -> bool:

@@ -94,6 +94,11 @@ class Ledger:
                     return time.time() - since
             await asyncio.sleep(_POLL)
 
+    async def progressed(self, jobs: Sequence[Job]) -> bool:
+        """Return whether all of *jobs* were moved on since the last death of a worker."""
+        found = [await self._fields(job.key, "deaths") for job in jobs]
+        return all(deaths is None for [deaths] in found)
+
     async def poison(self, queue: str, function: str, argument: object) -> None:
         """Put a job that nobody can make sense of into *queue*."""
         with contextlib.suppress(RedisError, OSError):

@@ -2,13 +2,17 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 
 WORKERS = 4
 SERVICES = ("smtp", "sms", "rewards", "redis")
 _NOMINAL = 150.0
 """Seconds of a run that the numbers below are meant for; a shorter or longer one has as many per
 second."""
+
+_ORDERING = 0.7
+"""The share of a run in which there are surely orders to be placed."""
 
 _HOW_OFTEN = {
     "kill_worker": 24,
@@ -75,7 +79,19 @@ def plan(seed: int, *, seconds: float, lease: float) -> tuple[Event, ...]:
         for kind, usual in _HOW_OFTEN.items()
         for _ in range(_times(kind, usual * seconds / _NOMINAL, dice))
     ]
+    for kinds in ({"kill_worker", "skew_worker"}, {"freeze_worker"}):
+        _aim(events, kinds, _ORDERING * seconds)
     return tuple(sorted(events, key=lambda event: event.at))
+
+
+def _aim(events: list[Event], kinds: AbstractSet[str], until: float) -> None:
+    """Let half of these meet ordering, evenly over the time that has any, and the rest sending."""
+    fatal = sorted((event.at, place) for place, event in enumerate(events) if event.kind in kinds)
+    early = sum(at < until for at, _ in fatal)
+    orders = min(early, (len(fatal) + 1) // 2)
+    for n, (_, place) in enumerate(fatal):
+        ordering = n < early and (n + 1) * orders // early > n * orders // early
+        events[place] = replace(events[place], lane="o" if ordering else "s")
 
 
 def _times(kind: str, expected: float, dice: random.Random) -> int:
@@ -87,12 +103,10 @@ def _times(kind: str, expected: float, dice: random.Random) -> int:
 def _event(kind: str, dice: random.Random, seconds: float, lease: float) -> Event:
     at = round(dice.uniform(0.02, 0.98) * seconds, 3)
     worker, service = dice.randrange(WORKERS), dice.choice(SERVICES)
-    # Half of what is fatal meets ordering, for which there is less time.
-    lane = dice.choice("os")
     match kind:
         case "freeze_worker":
             lasts = lease * dice.uniform(1.3, 2.5)
-            return Event(at=at, kind=kind, worker=worker, lane=lane, seconds=round(lasts, 3))
+            return Event(at=at, kind=kind, worker=worker, seconds=round(lasts, 3))
         case "skew_worker":
             hours = dice.choice((-26, -1, 1, 30))
             return Event(at=at, kind=kind, worker=worker, number=hours * 3600)
@@ -117,4 +131,4 @@ def _event(kind: str, dice: random.Random, seconds: float, lease: float) -> Even
             switches, faults = dice.choice(_FAULTS)
             return Event(at=at, kind=kind, service=switches, seconds=5.0, faults=faults)
         case _:
-            return Event(at=at, kind=kind, worker=worker, lane=lane)
+            return Event(at=at, kind=kind, worker=worker)

@@ -1,12 +1,12 @@
 """What a run showed, as tables for people and as one document for programs."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.chaos.judge import Crime, Repeat, Verdict
+from tests.chaos.bound import most_at_once, repeats_by_kind
+from tests.chaos.judge import Crime, Verdict
 
 Done = tuple[float, float, str, str]
 """One event: start and end in seconds since the epoch, kind, what it hit."""
@@ -18,10 +18,6 @@ PROMISE = (
     Crime.TWO_LINKS,
     Crime.PERSON_LOST,
 )
-_HARMLESS = frozenset({"poison_unit", "poison_submit", "restart_serve", "swallow"})
-_UNEXPLAINED = "other"
-_BEFORE = 1.0
-_AFTER = 4.0  # a lease, in which what was on the wire is still recorded or given up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +30,8 @@ class Outcome:
     verdict: Verdict
     done: Sequence[Done]
     hits: Counter[str]
-    allowed: int
     lost_answers: int
     recovery: Mapping[str, Sequence[float]]
-    swallowed: AbstractSet[str]
     clock: str
     settled: float
     complaints: Sequence[str]
@@ -45,30 +39,6 @@ class Outcome:
     @property
     def ok(self) -> bool:
         return not self.verdict.findings and not self.complaints
-
-
-def blamed(
-    repeats: Iterable[Repeat], done: Sequence[Done], swallowed: AbstractSet[str] = frozenset()
-) -> Counter[str]:
-    """
-    Count the repeats by their cause.
-
-    It is known where the answer was *swallowed* (addresses); else it is the kind of event that is
-    nearest in time to the first message.
-    """
-    found: Counter[str] = Counter()
-    for repeat in repeats:
-        address = repeat.person.email if repeat.channel == "email" else repeat.person.phone
-        if address in swallowed:
-            found["swallow"] += 1
-            continue
-        near = [
-            (abs(start - repeat.first), kind)
-            for start, end, kind, _ in done
-            if kind not in _HARMLESS and start - _BEFORE <= repeat.first <= end + _AFTER
-        ]
-        found[min(near)[1] if near else _UNEXPLAINED] += 1
-    return found
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
@@ -82,8 +52,14 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "counts": dict(verdict.counts),
         "repeats": {
             "all": len(verdict.repeats),
-            "allowed": outcome.allowed,
+            "allowed": verdict.explanation.allowed,
             "answers_lost": outcome.lost_answers,
+            "most_for_one_worker": {
+                kind: {"repeats": repeats, "allowed": allowed}
+                for kind, (repeats, allowed) in sorted(
+                    most_at_once(verdict.explanation.causes).items()
+                )
+            },
         },
         "uncertain": verdict.uncertain,
         "events": _events(outcome),
@@ -100,10 +76,12 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
 def as_text(outcome: Outcome) -> str:
     """Return the tables; findings, if any, at the end."""
     document = as_json(outcome)
-    lines = ["", "event                events  repeats  per event"]
+    lines = ["", "event                events  repeats  per event  most for one worker"]
+    worst = document["repeats"]["most_for_one_worker"]
     for kind, row in document["events"].items():
         per = f"{row['repeats'] / row['events']:.2f}" if row["events"] else "-"
-        lines.append(f"{kind:20} {row['events']:6} {row['repeats']:8} {per:>10}")
+        most = f"{worst[kind]['repeats']} of {worst[kind]['allowed']}" if kind in worst else ""
+        lines.append(f"{kind:20} {row['events']:6} {row['repeats']:8} {per:>10}  {most}".rstrip())
     lines += ["", "what was hit"]
     lines += [f"  {what:30} {number:6}" for what, number in sorted(document["hits"].items())]
     lines += ["", "recovery, seconds                   number    p50    p99"]
@@ -127,8 +105,9 @@ def _events(outcome: Outcome) -> dict[str, dict[str, int]]:
     table: defaultdict[str, dict[str, int]] = defaultdict(lambda: {"events": 0, "repeats": 0})
     for _, _, kind, _ in sorted(outcome.done, key=lambda each: each[2]):
         table[kind]["events"] += 1
-    for kind, repeats in blamed(outcome.verdict.repeats, outcome.done, outcome.swallowed).items():
-        table[kind]["repeats"] = repeats
+    for kind, repeats in repeats_by_kind(outcome.verdict.explanation.causes).items():
+        if repeats:
+            table[kind]["repeats"] = repeats
     return dict(table)
 
 

@@ -4,21 +4,20 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tests.chaos import campaigns, exhibits
-from tests.chaos.campaigns import Campaign
+from tests.chaos.campaigns import Campaign, Recipe
 from tests.chaos.dialogues import Attempt
 from tests.chaos.fleet import CONNECTIONS, LEASE, Fleet
 from tests.chaos.havoc import Account, Havoc
-from tests.chaos.judge import Crime, Finding, Verdict, judge
-from tests.chaos.monkey import WORKERS, plan
+from tests.chaos.judge import Crime, Finding, judge
+from tests.chaos.monkey import plan
 from tests.chaos.report import Outcome
 
-_POLL = 1.0
-_CHANNELS = 2
+_POLL = 2.0  # each look is a process
 _MOVING = ("planned", "ordered", "fulfilled")
 
 
@@ -37,13 +36,14 @@ class Settings:
     directory: Path
     settle: float = 240.0
     hasty: bool = False
+    recipes: Sequence[Recipe] = campaigns.RECIPES
     say: Callable[[str], None] = print
 
 
 async def run(settings: Settings) -> Outcome:
     """Run it all; what is left in the directory is what the judge saw."""
     begun = time.monotonic()
-    work = campaigns.write(settings.directory, settings.people)
+    work = campaigns.write(settings.directory, settings.people, settings.recipes)
     async with Fleet(settings.directory, settings.seed, _rates(work, settings.seconds)) as fleet:
         settings.say(f"submitting {settings.people} people in {len(work)} campaigns")
         submits = (_checked(fleet, "submit", str(each.toml), str(each.csv)) for each in work)
@@ -114,19 +114,21 @@ def _moves(status: dict[str, Any], *, hasty: bool) -> bool:
 async def _collect(fleet: Fleet, account: Account, work: Sequence[Campaign]) -> list[str]:
     """Write down what the outside has and what claimcast says; return whom `verify` faults."""
     folder = fleet.directory
-    unclean = []
-    for name in (campaign.recipe.id for campaign in work):
-        target = str(folder / f"{name}.report.csv")
-        reveal = ("--with-links", "--with-addresses", "--yes")
-        await _checked(fleet, "report", name, *reveal, "--output", target)
-        code, output = await fleet.command("verify", name)
-        if code:
-            unclean.append(f"{name}: {output.strip()}")
+    said = await asyncio.gather(*(_testimony(fleet, campaign.recipe.id) for campaign in work))
     for what in ("account", "sms"):
         _write(folder / f"{what}.json", await fleet.account(what))
     _write(folder / "attempts.json", [_start(each) for each in fleet.attempts])
     _write(folder / "events.json", account.as_json())
-    return unclean
+    return [each for each in said if each]
+
+
+async def _testimony(fleet: Fleet, name: str) -> str:
+    """Have a campaign's report written; return what `verify` says if it finds fault with it."""
+    target = str(fleet.directory / f"{name}.report.csv")
+    reveal = ("--with-links", "--with-addresses", "--yes")
+    await _checked(fleet, "report", name, *reveal, "--output", target)
+    code, output = await fleet.command("verify", name)
+    return f"{name}: {output.strip()}" if code else ""
 
 
 def _start(attempt: Attempt) -> dict[str, Any]:
@@ -148,9 +150,7 @@ def _outcome(
     settled: float,
     begun: float,
 ) -> Outcome:
-    lost = sum(not attempt.told for attempt in fleet.attempts)
-    allowed = allowed_repeats(account, lost)
-    verdict = judge(exhibits.read(settings.directory), repeats_allowed=allowed)
+    verdict = judge(exhibits.read(settings.directory), connections=CONNECTIONS)
     faults = [Finding(Crime.NOT_CLEAN, each) for each in unclean]
     complaints += account.exits
     complaints += [f"never taken over: {each}" for each in account.never_taken_over]
@@ -159,35 +159,15 @@ def _outcome(
         seed=settings.seed,
         people=settings.people,
         seconds=round(time.monotonic() - begun, 1),
-        verdict=Verdict(
-            findings=[*verdict.findings, *faults],
-            repeats=verdict.repeats,
-            uncertain=verdict.uncertain,
-            counts=verdict.counts,
-        ),
+        verdict=replace(verdict, findings=[*verdict.findings, *faults]),
         done=account.done,
         hits=account.hits,
-        allowed=allowed,
-        lost_answers=lost,
+        lost_answers=sum(not attempt.told for attempt in fleet.attempts),
         recovery=_recovery(account, fleet.attempts),
-        swallowed={each.key for each in fleet.attempts if each.code and not each.told},
         clock="libfaketime" if clock else "time.time() only: there is no libfaketime",
         settled=settled,
         complaints=complaints,
     )
-
-
-def allowed_repeats(account: Account, lost: int) -> int:
-    """
-    Return how many repeats the events explain.
-
-    Twice the connections of both channels per worker that could not record its results, and one
-    for each answer that its asker was not told.
-    """
-    each = {"kill_worker": 1, "skew_worker": 1, "freeze_worker": 1}
-    all_ = {"kill_fleet": WORKERS, "kill_valkey": WORKERS, "freeze_valkey": WORKERS}
-    workers = sum((each | all_).get(kind, 0) for _, _, kind, _ in account.done)
-    return lost + 2 * CONNECTIONS * _CHANNELS * workers
 
 
 def _recovery(account: Account, attempts: Iterable[Attempt]) -> dict[str, list[float]]:

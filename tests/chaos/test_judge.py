@@ -165,8 +165,8 @@ DOCTORED: list[tuple[Callable[[Evidence], Evidence], set[Crime]]] = [
     (not_reached_and_forgotten, {Crime.PERSON_LOST, Crime.LINK_LOST}),
     (failed_without_a_reason, {Crime.PERSON_LOST}),
     (said_to_be_sent, {Crime.FALSE_CLAIM}),
-    (repeated_where_it_is_held, {Crime.HELD_REPEATED}),
-    (repeated_with_another_identity, {Crime.NEW_IDENTITY}),
+    (repeated_where_it_is_held, {Crime.HELD_REPEATED, Crime.TOO_MANY_REPEATS}),
+    (repeated_with_another_identity, {Crime.NEW_IDENTITY, Crime.TOO_MANY_REPEATS}),
     (sent_to_a_stranger, {Crime.UNKNOWN}),
     (sent_without_a_link, {Crime.UNKNOWN}),
     (never_ordered, {Crime.UNKNOWN}),
@@ -177,13 +177,12 @@ def _name(value: object) -> str:
     return getattr(value, "__name__", "then")
 
 
-def crimes(evidence: Evidence, *, repeats_allowed: int | None = None) -> set[Crime]:
-    found = judge(evidence, repeats_allowed=repeats_allowed).findings
-    return {finding.crime for finding in found}
+def crimes(evidence: Evidence) -> set[Crime]:
+    return {finding.crime for finding in judge(evidence, connections=10).findings}
 
 
 def test_a_sound_run_is_acquitted() -> None:
-    assert crimes(sound(), repeats_allowed=0) == set()
+    assert crimes(sound()) == set()
 
 
 @pytest.mark.parametrize(("doctor", "expected"), DOCTORED, ids=_name)
@@ -202,16 +201,17 @@ def test_who_is_listed_with_a_reason_is_not_lost(status: str, code: str) -> None
     listed = replace(
         evidence, arrivals=evidence.arrivals[1:], lines=[line(FIRST, "email", status, code)]
     )
-    assert FIRST.name not in str(judge(listed).findings)
+    assert FIRST.name not in str(judge(listed, connections=10).findings)
 
 
-def test_a_mail_that_came_again_is_counted_and_bounded() -> None:
+def test_a_message_that_came_again_is_counted_and_needs_a_cause() -> None:
     evidence = replace(sound(), arrivals=[*sound().arrivals, mail(FIRST, 3.0)])
-    verdict = judge(evidence, repeats_allowed=1)
-    assert verdict.findings == []
-    [repeat] = verdict.repeats
-    assert (repeat.person, repeat.first, repeat.again) == (FIRST, 1.0, 3.0)
-    assert crimes(evidence, repeats_allowed=0) == {Crime.TOO_MANY_REPEATS}
+    [repeat] = judge(evidence, connections=10).repeats
+    assert (repeat.person, repeat.before, repeat.again) == (FIRST, 1.0, 3.0)
+    assert crimes(evidence) == {Crime.TOO_MANY_REPEATS}
+    unheard = Start(by="w1", key=FIRST.email, at=0.9, code=None, told=False)
+    assert crimes(replace(evidence, starts=[unheard])) == set()
+    assert crimes(replace(evidence, starts=[replace(unheard, code=250, told=True)])) != set()
 
 
 def zombie(*, told: bool = True, code: int = 250, troubles: tuple[Trouble, ...] = ()) -> Evidence:

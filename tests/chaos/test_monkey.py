@@ -38,6 +38,24 @@ def test_a_usual_run_has_something_of_everything(seed: int) -> None:
 
 @given(seed=SEEDS)
 @settings(max_examples=30, deadline=None)
+def test_as_many_kills_are_aimed_at_ordering_as_at_sending_and_while_there_are_orders(
+    seed: int,
+) -> None:
+    events = plan(seed, seconds=150, lease=3)
+    kills = [event for event in events if event.kind in {"kill_worker", "skew_worker"}]
+    ordering = [event.at for event in kills if event.lane == "o"]
+    sending = [event.at for event in kills if event.lane == "s"]
+    assert len(ordering) + len(sending) == len(kills) == 28
+    # Chance may put nearly all kills late, when nothing is left to order.
+    early = [event for event in kills if event.at < 105]
+    assert len(ordering) == min(14, len(early))
+    assert max(ordering) < 105
+    if len(early) > 15:
+        assert min(sending) < 105
+
+
+@given(seed=SEEDS)
+@settings(max_examples=30, deadline=None)
 def test_a_freeze_outlasts_the_lease_and_a_fault_has_its_place(seed: int) -> None:
     for event in plan(seed, seconds=150, lease=3):
         if event.kind == "freeze_worker":

@@ -36,6 +36,7 @@ NOT_CALLED = {
     "DeliveryStore.read": _READING,
     "DeliveryStore.resend": BY_COMMANDS,
     "EmailChannel.check": _READING,
+    "EverySecond.until_on_disk": "only with a server that does not sync every write",
     "Forgetting.forget": BY_COMMANDS,
     "Forgetting.look": BY_COMMANDS,
     "Keyring.living": BY_COMMANDS,

@@ -222,6 +222,7 @@ class Counted:
     lanes: dict[int, list[Lane]]
     records: dict[tuple[int, int], tuple[DeliveryRecord, ...]]
     states: dict[int, str]
+    begun: set[int]
 
 
 async def recount(ledger: Ledger, serial: str) -> Counted:
@@ -235,12 +236,15 @@ async def recount(ledger: Ledger, serial: str) -> Counted:
             for lane in LANES:
                 pipe.zscore(f"cc:{serial}:due:{lane}", str(number))
         replies = iter(await pipe.execute())
-    found = Counted(Counter(), {}, {}, {})
+    found = Counted(Counter(), {}, {}, {}, set())
     for number in numbers:
         fields, ledger_fields = texts(next(replies)), texts(next(replies))
         scores = {lane: next(replies) for lane in LANES}
         found.lanes[number] = [lane for lane, score in scores.items() if score is not None]
         found.states[number] = fields["st"]
+        posted = fields["st"] == "planned" and fields.get("posts", "0") != "0"
+        if posted or "tok" in fields:
+            found.begun.add(number)
         for index in range(len(fields["plan"])):
             text = ledger_fields.get(str(index))
             found.records[number, index] = (
@@ -317,6 +321,8 @@ async def assert_sound(ledger: Ledger, serial: str) -> Counted:
     assert get("l:received", 0) == get("l:assigned", 0) + get("l:spare", 0)
     for number, state in found.states.items():
         _assert_stands(number, state, found.lanes[number], cancelled="can" in stored)
+    begun = await ledger.redis.smembers(f"cc:{serial}:begun")  # type: ignore[misc]
+    assert set(map(int, begun)) == found.begun, "what goes first is not what was begun"
     active = await ledger.redis.zscore("cc:active", serial) is not None
     unfinished = any(state in _STANDS for state in found.states.values())
     assert active or not unfinished, "nobody looks at a campaign with unfinished batches"

@@ -84,6 +84,21 @@ async def test_entries_taken_from_the_end_are_missed(ledger: Ledger) -> None:
     assert "after entry 3, but 5" in found
 
 
+async def test_an_entry_of_another_past_is_named(ledger: Ledger) -> None:
+    await written(ledger)
+    once: bytes = (await ledger.redis.lrange(TRAIL, 3, 3))[0]  # type: ignore[misc]
+    # As after a backup was put back: from the third entry on something else happened.
+    await ledger.redis.rpop(TRAIL, 3)  # type: ignore[misc]
+    await ledger.redis.set(f"{TRAIL}:count", 2)
+    audit = trail(ledger)
+    for _ in range(3):
+        await audit.add(Action.CANCEL, actor="ann")
+    assert await audit.violations() == []
+    await ledger.redis.lset(TRAIL, 3, once)  # type: ignore[misc, arg-type]
+    [found] = await audit.violations()
+    assert "entry 4 of" in found
+
+
 async def test_a_chain_goes_on_in_a_new_process(ledger: Ledger) -> None:
     await written(ledger)
     audit = trail(ledger)

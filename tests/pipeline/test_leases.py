@@ -146,6 +146,32 @@ async def test_the_deadline_is_never_later_than_the_servers(ledger: Ledger) -> N
         assert lease.deadline - now_here <= left + 0.002
 
 
+class _Watched:
+    """The real batch store, and when it was last asked for time."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._batches = ledger.batches
+        self.asked = 0.0
+
+    async def claim(self, unit: Unit, **how: Any) -> Any:  # noqa: ANN401 - passed through
+        self.asked = uptime()
+        return await self._batches.claim(unit, **how)
+
+    async def renew(self, leases: Any, seconds: float) -> list[bool]:  # noqa: ANN401
+        self.asked = uptime()
+        return await self._batches.renew(leases, seconds)
+
+
+async def test_an_answer_that_takes_long_makes_no_lease_longer(ledger: Ledger) -> None:
+    unit, store = await a_unit(ledger), _Watched(ledger)
+    leases = Leases(store, 30)  # type: ignore[arg-type]
+    async with leases.hold(unit) as lease:
+        assert lease is not None
+        assert lease.deadline <= store.asked + 30
+        await leases._renew()  # noqa: SLF001 - one heartbeat, now
+        assert lease.deadline <= store.asked + 30
+
+
 async def test_a_lapsed_batch_is_free_for_the_next_turn(ledger: Ledger) -> None:
     unit, leases = await a_unit(ledger), Leases(ledger.batches, 30)
     async with leases.hold(unit) as lease:

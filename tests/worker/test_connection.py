@@ -2,12 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import uvloop
+from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from worker.connection import connection
+from pipeline.errors import InputError
+from tests.chaos.power import client, valkey
+from worker.connection import check_server
+from worker.queue import connection
 
 
 @pytest.mark.parametrize("loop", [uvloop.new_event_loop, asyncio.new_event_loop])
@@ -27,3 +32,42 @@ def test_a_line_that_was_reset_is_an_outage_whatever_the_loop_calls_it(
 
     with asyncio.Runner(loop_factory=loop) as runner:
         assert runner.run(ping_over_a_dead_line())
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("appendfsync", "everysec"), ("maxmemory-policy", "allkeys-lru")],
+)
+async def test_a_server_that_can_lose_what_it_acknowledged_is_refused(
+    redis: Redis, option: str, value: str
+) -> None:
+    assert await check_server(redis, accept_unsafe=False) == []
+    safe = (await redis.config_get(option))[option]
+    await redis.config_set(option, value)
+    try:
+        with pytest.raises(InputError, match=f"{option} is {value}"):
+            await check_server(redis, accept_unsafe=False)
+        [warning] = await check_server(redis, accept_unsafe=True)
+        assert option in warning
+    finally:
+        await redis.config_set(option, safe)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ("--replicaof localhost 1", "it is a replica, which takes no writes"),
+        ("--cluster-enabled yes", "it is a cluster, which arq cannot use"),
+    ],
+)
+async def test_a_server_of_another_role_is_refused(tmp_path: Path, options: str, why: str) -> None:
+    with valkey(tmp_path / "v", "always", *options.split()) as socket:
+        async with client(socket) as redis:
+            with pytest.raises(InputError, match=why):
+                await check_server(redis, accept_unsafe=False)
+
+
+async def test_an_old_server_is_refused(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.connection._OLDEST", 99)
+    with pytest.raises(InputError, match="is older than 99"):
+        await check_server(redis, accept_unsafe=False)

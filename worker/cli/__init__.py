@@ -2,59 +2,46 @@
 
 import click
 
-from worker.cli.audit import audit
-from worker.cli.bounces import bounces
-from worker.cli.doctor import doctor
-from worker.cli.edit import edit
-from worker.cli.entry import Entry
-from worker.cli.explain import explain
-from worker.cli.limits import limits
-from worker.cli.reading import recipient, status
-from worker.cli.rekey import rekey
-from worker.cli.removal import forget, purge
-from worker.cli.reorder import reorder
-from worker.cli.reporting import report, verify
-from worker.cli.resend import resend
-from worker.cli.run import run
-from worker.cli.sample import sample
-from worker.cli.services import sandbox, worker
-from worker.cli.serving import serve
-from worker.cli.steering import cancel, pause, resume, retry
-from worker.cli.submit import submit
-from worker.cli.suppress import suppress
-from worker.cli.validate import validate
+from worker.cli.lazy import Entry, Later
+
+_COMMANDS = {
+    "audit": Later("audit:audit", "Print who did what and when, as JSON Lines."),
+    "bounces": Later(
+        "bounces:bounces", "Take one delivery status notification from standard input."
+    ),
+    "cancel": Later("steering:cancel", "End a campaign for good: no new order, no new message."),
+    "doctor": Later("doctor:doctor", "Try the configuration and everything it connects to."),
+    "edit": Later("edit:edit", "Give a paused campaign new messages or limits."),
+    "explain": Later("explain:explain", "Say what a code means and what to do."),
+    "forget": Later("removal:forget", "Remove all that is personal of one person."),
+    "limits": Later("limits:limits", "Show or change the rate limits, at once for every worker."),
+    "pause": Later("steering:pause", "Stop a campaign from starting anything."),
+    "purge": Later("removal:purge", "Remove people and links of a campaign that has ended."),
+    "recipient": Later("reading:recipient", "Show what happened to one person."),
+    "rekey": Later("rekey:rekey", "Re-encrypt everything under the first secret key."),
+    "reorder": Later(
+        "reorder:reorder", "End a batch whose order is dead, and order its links again."
+    ),
+    "report": Later("reporting:report", "Write one row per delivery, in the order of the list."),
+    "resend": Later("resend:resend", "Send one person the same link once more."),
+    "resume": Later("steering:resume", "Let a campaign go on after a pause or a block."),
+    "retry": Later("steering:retry", "Try again what only a person can move."),
+    "run": Later("run:run", "Submit a campaign and work it here until it is finished."),
+    "sandbox": Later("sandbox:sandbox", "Run a rewards API and a mail sink here, to try it out."),
+    "serve": Later("serving:serve", "Take in webhooks, answers and bounces."),
+    "status": Later("status:status", "Show how far campaigns are and what holds them up."),
+    "submit": Later("submit:submit", "Submit a campaign for workers to work."),
+    "suppress": Later("suppress:suppress", "Say which addresses nobody may write to."),
+    "test-send": Later("sample:sample", "Send one message with a link that is worth nothing."),
+    "validate": Later(
+        "validate:validate", "Show everything that is wrong with a campaign, and its cost."
+    ),
+    "verify": Later("verifying:verify", "Recount the invariants of a campaign."),
+    "worker": Later("services:worker", "Work on all submitted campaigns."),
+}
 
 
-@click.group(cls=Entry, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Entry, later=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="claimcast")
 def main() -> None:
     """Order reward claim links and send each person one, exactly once."""
-
-
-main.add_command(validate)
-main.add_command(run)
-main.add_command(submit)
-main.add_command(worker)
-main.add_command(sandbox)
-main.add_command(status)
-main.add_command(recipient)
-main.add_command(report)
-main.add_command(verify)
-main.add_command(pause)
-main.add_command(resume)
-main.add_command(cancel)
-main.add_command(retry)
-main.add_command(reorder)
-main.add_command(resend)
-main.add_command(limits)
-main.add_command(doctor)
-main.add_command(explain)
-main.add_command(serve)
-main.add_command(bounces)
-main.add_command(suppress)
-main.add_command(audit)
-main.add_command(rekey)
-main.add_command(purge)
-main.add_command(forget)
-main.add_command(edit)
-main.add_command(sample)

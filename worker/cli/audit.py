@@ -8,8 +8,9 @@ import click
 
 from pipeline.audit import AuditEntry
 from pipeline.errors import InputError
-from worker.app import App, open_app
-from worker.cli.entry import NOT_ALL_REACHED, OK, command, say, settings
+from worker.cli.desk import at_desk
+from worker.cli.entry import NOT_ALL_REACHED, OK, command, say
+from worker.ledger import App
 
 
 @click.command()
@@ -26,7 +27,7 @@ async def audit(campaign: str | None, *, recipient: str | None) -> int:
     if recipient is not None and campaign is None:
         msg = "--recipient goes with a campaign, as ids are unique only within one."
         raise click.UsageError(msg)
-    async with open_app(settings(), keys="look") as app:
+    async with at_desk(keys="look") as app:
         number = await _print(app, campaign, recipient)
         if campaign is not None and not number and await app.campaigns.find(campaign) is None:
             msg = f'There is no campaign "{campaign}", and nothing was done to one of that name.'

@@ -7,8 +7,9 @@ import click
 
 from pipeline.bounces import LARGEST
 from pipeline.errors import InputError
-from worker.app import App, open_app
-from worker.cli.entry import OK, command, say, settings
+from worker.cli.configured import open_logged
+from worker.cli.entry import OK, command, say
+from worker.ledger import App
 from worker.web.bounces import BounceDesk, Taken, bounce_path
 from worker.web.feedback import Feedback
 
@@ -20,7 +21,7 @@ _WORDS = {
 }
 
 
-@click.command(short_help="Take one delivery status notification from standard input.")
+@click.command()
 @click.option("--url", is_flag=True, help="Print the address of the webhook that does the same.")
 @command
 async def bounces(*, url: bool) -> int:
@@ -30,7 +31,7 @@ async def bounces(*, url: bool) -> int:
     Whatever else is handed over is ignored, with exit status 0. In a mail server's pipe write
     `claimcast bounces || exit 75`, so that it keeps the message while Redis cannot be reached.
     """
-    async with open_app(settings()) as app:
+    async with open_logged() as app:
         if url:
             click.echo(_url(app))
             return OK

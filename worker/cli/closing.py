@@ -10,8 +10,8 @@ from pipeline.reasons import find_reason, in_words
 from pipeline.status import campaign_state, ended, moves, reached_everybody
 from pipeline.store.campaigns import Snapshot
 from pipeline.store.records import DeliveryRecord
-from worker.app import App
 from worker.cli.entry import NOT_ALL_REACHED, OK
+from worker.ledger import App
 
 _REACHED = {DeliveryStatus.SENT, DeliveryStatus.DELIVERED, DeliveryStatus.SUPPRESSED}
 _OPEN = {DeliveryStatus.PENDING, DeliveryStatus.SENDING, DeliveryStatus.UNCERTAIN}

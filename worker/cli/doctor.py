@@ -30,10 +30,12 @@ from pipeline.models import ChannelName
 from pipeline.ports import Channel
 from pipeline.reasons import find_reason
 from pipeline.rewards.products import check_product
-from worker.app import App, Rewards, open_app, open_channels, open_rewards
+from worker.app import Rewards, open_app, open_channels, open_rewards
 from worker.cli.campaigns import times
-from worker.cli.entry import BAD_INPUT, OK, UNREACHABLE, command, settings
+from worker.cli.configured import settings
+from worker.cli.entry import BAD_INPUT, OK, UNREACHABLE, command
 from worker.cli.overview import surroundings
+from worker.ledger import App
 from worker.tellers import URL, Teller, open_tellers
 
 _PRIVATE = frozenset({"email", "username", "account_sid"})

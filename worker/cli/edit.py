@@ -19,14 +19,16 @@ from pipeline.models import ChannelName
 from pipeline.ports import Composer
 from pipeline.store.campaigns import Snapshot
 from pipeline.trial import Trial, remaining
-from worker.app import App, open_app
-from worker.cli import steering
+from worker.app import open_app
 from worker.cli.actor import actor, actor_option
+from worker.cli.asking import agreed
 from worker.cli.campaigns import found_campaign, times
-from worker.cli.entry import BAD_INPUT, NOT_ALL_REACHED, OK, command, say, settings
+from worker.cli.configured import settings
+from worker.cli.entry import BAD_INPUT, NOT_ALL_REACHED, OK, command, say
 from worker.cli.inputs import CampaignFile
 from worker.cli.preview import NO_SERVER
 from worker.cli.texting import Texting, TextingEstimate
+from worker.ledger import App
 from worker.values import smtp_server
 
 _TOLD_EVERY = 100_000  # people; about ten seconds
@@ -50,7 +52,7 @@ class Proposal:
             say(f"  texting  {self.texting}")
 
 
-@click.command(short_help="Give a paused campaign new messages or limits.")
+@click.command()
 @click.argument("campaign")
 @click.argument("campaign_file", metavar="CAMPAIGN.toml", type=click.Path(path_type=Path))
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -77,8 +79,7 @@ async def edit(campaign: str, campaign_file: Path, *, yes: bool) -> int:
         if proposal.trial.failure_count:
             return _refuse(proposal.trial)
         proposal.tell()
-        if not yes and steering.on_terminal() and not steering.confirmed("Change it?"):
-            say("Nothing was changed.")
+        if not agreed("Change it?", yes=yes):
             return NOT_ALL_REACHED
         await _make(app, snapshot, proposal)
     return OK

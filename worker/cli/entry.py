@@ -13,8 +13,6 @@ import click
 from redis import RedisError
 
 from config.errors import ConfigError
-from config.logging import configure_logging
-from config.settings import Settings, load_settings
 from pipeline.errors import (
     ClaimcastError,
     CredentialsError,
@@ -22,6 +20,7 @@ from pipeline.errors import (
     RewardsError,
     UnavailableError,
 )
+from worker.start import INTERRUPTED
 
 try:
     from uvloop import new_event_loop
@@ -29,16 +28,11 @@ except ImportError:  # not made for Windows
     from asyncio import new_event_loop  # type: ignore[assignment]
 
 OK, NOT_ALL_REACHED, BAD_INPUT, UNREACHABLE = range(4)
-INTERRUPTED = 130  # what shells expect after Ctrl-C
 
 _CLEANING_SECONDS = 5.0  # what is cleaned up may have to wait for a busy server
 _ROOT = Path(__file__).parents[2]
 
 P = ParamSpec("P")
-
-
-class Entry(click.Group):
-    """A group whose usage errors exit with 2, as bad input does."""
 
 
 def say(text: str) -> None:
@@ -102,13 +96,6 @@ def explained(error: Exception) -> tuple[str, int]:
             return f"{where}{error.strerror or type(error).__name__}.", UNREACHABLE
         case _:
             return f"This should not have happened ({_place(error)}); please report it.", 1
-
-
-def settings() -> Settings:
-    """Read the environment and set up logging; raises ConfigError."""
-    found = load_settings()
-    configure_logging(found.log_format)
-    return found
 
 
 async def _terminable(work: Coroutine[Any, Any, int]) -> int:

@@ -4,19 +4,17 @@ import json
 from difflib import get_close_matches
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from pipeline.errors import InputError
 from pipeline.reasons import REASONS, Reason, find_reason
 from pipeline.reasons.table import listed
 from worker.cli.entry import OK, command
+from worker.cli.tables import columns, facts
 
 _NEAREST = 3
 
 
-@click.command(short_help="Say what a failure, hold or block code means and what to do.")
+@click.command()
 @click.argument("code", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @command
@@ -51,16 +49,13 @@ def _found(code: str) -> Reason:
 
 
 def _show(reason: Reason) -> None:
-    facts = {
+    found = {
         "code": f"{reason.code} ({reason.kind})",
         "meaning": reason.meaning,
         "by itself": reason.by_itself,
         "what you do": reason.remedy("CAMPAIGN"),
     }
-    table = _table(bold=True)
-    for name, words in facts.items():
-        table.add_row(name, Text(words))
-    Console().print(table)
+    click.echo("\n".join(facts(found.items())))
 
 
 def _list(*, as_json: bool) -> None:
@@ -68,16 +63,8 @@ def _list(*, as_json: bool) -> None:
         found = [_document(code, reason) for code, reason in listed()]
         click.echo(json.dumps(found, ensure_ascii=False))
         return
-    table = _table(bold=False)
-    for code, reason in listed():
-        table.add_row(Text(code), reason.kind, Text(reason.meaning))
-    Console().print(table)
-
-
-def _table(*, bold: bool) -> Table:
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="bold" if bold else "", overflow="fold", no_wrap=bold)
-    return table
+    rows = [(code, reason.kind, reason.meaning) for code, reason in listed()]
+    click.echo("\n".join(columns((), rows)))
 
 
 def _document(code: str, reason: Reason) -> dict[str, str]:

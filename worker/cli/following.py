@@ -8,12 +8,13 @@ from redis import RedisError
 
 from pipeline.status import moves
 from pipeline.tasks import stop
-from worker.app import App, Machinery
+from worker.app import Machinery
 from worker.cli.entry import say
 from worker.cli.progress import Display
 from worker.cli.services import spare_the_collector
 from worker.cli.stopping import stop_signals
 from worker.executor import Executor
+from worker.ledger import App
 
 log = structlog.get_logger()
 

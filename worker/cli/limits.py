@@ -3,15 +3,15 @@
 from difflib import get_close_matches
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from pipeline.audit import Action
 from pipeline.errors import InputError
 from pipeline.rate import Rate
-from worker.app import App, open_app
 from worker.cli.actor import actor, actor_option
-from worker.cli.entry import OK, command, say, settings
+from worker.cli.desk import at_desk
+from worker.cli.entry import OK, command, say
+from worker.cli.tables import columns
+from worker.ledger import App
 
 
 @click.group(invoke_without_command=True)
@@ -22,7 +22,7 @@ def limits(context: click.Context) -> None:
         _show()
 
 
-@limits.command("set")
+@limits.command("set", short_help="Set a limit, which wins over the environment.")
 @click.argument("name")
 @click.argument("rate")
 @actor_option
@@ -30,7 +30,7 @@ def limits(context: click.Context) -> None:
 async def set_limit(name: str, rate: str) -> int:
     """Set limiter NAME to RATE, such as 50/s, 300/m or unlimited; wins over the environment."""
     wanted = _parsed(rate)
-    async with open_app(settings()) as app:
+    async with at_desk() as app:
         await _known(app, name)
         await app.audit.add(Action.LIMITS, actor=actor(), name=name, rate=str(wanted))
         await app.limiter.set_rate(name, wanted)
@@ -38,13 +38,13 @@ async def set_limit(name: str, rate: str) -> int:
     return OK
 
 
-@limits.command("unset")
+@limits.command("unset", short_help="Let the environment say again what it is.")
 @click.argument("name")
 @actor_option
 @command
 async def unset_limit(name: str) -> int:
     """Let the environment say again what limiter NAME is."""
-    async with open_app(settings()) as app:
+    async with at_desk() as app:
         await _known(app, name)
         await app.audit.add(Action.LIMITS, actor=actor(), name=name, rate="unset")
         was_set = await app.limiter.unset_rate(name)
@@ -56,16 +56,18 @@ async def unset_limit(name: str) -> int:
 
 @command
 async def _show() -> int:
-    async with open_app(settings()) as app:
+    async with at_desk() as app:
         rates = await app.limiter.rates()
-    table = Table(box=None, pad_edge=False)
-    for column in ("limit", "rate", "from"):
-        table.add_column(column, no_wrap=True)
-    for name, (rate, at_run_time) in rates.items():
-        origin = "limits set" if at_run_time else f"CLAIMCAST_LIMITS__{name.upper()} or default"
-        table.add_row(name, str(rate), origin)
-    Console().print(table)
+    rows = [
+        (name, str(rate), "limits set" if at_run_time else _environment(name))
+        for name, (rate, at_run_time) in rates.items()
+    ]
+    click.echo("\n".join(columns(("limit", "rate", "from"), rows)))
     return OK
+
+
+def _environment(name: str) -> str:
+    return f"CLAIMCAST_LIMITS__{name.upper()} or default"
 
 
 def _parsed(text: str) -> Rate:

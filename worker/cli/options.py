@@ -13,7 +13,7 @@ from worker.cli.submission import Order
 C = TypeVar("C", bound=Callable[..., Any])
 
 _IN_COMMON: tuple[Callable[[Any], Any], ...] = (
-    click.argument("campaign", type=click.Path(path_type=Path)),
+    click.argument("campaign", metavar="CAMPAIGN.toml", type=click.Path(path_type=Path)),
     click.argument("recipients", type=RecipientsType()),
     click.option("--yes", is_flag=True, help="Do not ask."),
     click.option(

@@ -4,22 +4,21 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from pipeline.limits import Breaker
 from pipeline.models import CampaignState, ChannelName
 from pipeline.reasons import find_reason, in_words
 from pipeline.status import campaign_state, ended, iso
 from pipeline.store.campaigns import Snapshot
-from worker.app import App
+from pipeline.store.scripts import texts
 from worker.cli.campaigns import times
+from worker.cli.tables import columns, facts, folded
+from worker.ledger import App
 
 _ALIVE_SECONDS = 15.0  # three heartbeats
 _LANES = {"o": "ordering", "r": "reading orders", "s": "sending"}
 _SHOWN = 5
 _LOOK = 100
+_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +45,29 @@ class View:
     snapshot: Snapshot
     around: Surroundings
     held: dict[str, list[int]]
+
+
+async def read_all(app: App) -> list[Snapshot]:
+    """Return every campaign as it stands, oldest first."""
+    serials = list((await app.campaigns.ids()).values())
+    found: list[Snapshot] = []
+    for first in range(0, len(serials), _AT_ONCE):
+        found += await _snapshots(app, serials[first : first + _AT_ONCE])
+    return found
+
+
+async def _snapshots(app: App, serials: Sequence[str]) -> list[Snapshot]:
+    """Return some campaigns in one round trip."""
+    async with app.redis.pipeline(transaction=True) as pipe:
+        pipe.time()
+        for serial in serials:
+            pipe.hgetall(f"cc:{serial}")
+        (seconds, micros), *found = await pipe.execute()
+    now_ms = seconds * 1000 + micros // 1000
+    return [
+        Snapshot(serial, texts(fields), now_ms)
+        for serial, fields in zip(serials, found, strict=True)
+    ]
 
 
 async def surroundings(app: App) -> Surroundings:
@@ -79,38 +101,38 @@ async def _held_batches(app: App, serial: str) -> dict[str, list[int]]:
     return held
 
 
-def campaign_table(shown: View) -> RenderableType:
-    """Return everything about one campaign as a table, and below it what to do."""
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in _facts(shown):
-        table.add_row(name, Text(value))
-    return Group(table, *(Text(line) for line in advice(shown)))
+def campaign_lines(shown: View) -> list[str]:
+    """Return everything about one campaign, and below it what to do."""
+    lines = facts(_facts(shown))
+    for sentence in advice(shown):
+        lines += folded(sentence)
+    if purged := shown.snapshot.number("purged"):
+        lines += folded(f"People and links were purged on {iso(purged)}.")
+    return lines
 
 
-def all_table(snapshots: Sequence[Snapshot], around: Surroundings) -> RenderableType:
-    """Return one row per campaign."""
-    table = Table(box=None, pad_edge=False)
-    for name in ("campaign", "state", "reason"):
-        table.add_column(name, no_wrap=name == "campaign")
-    for name in ("people", "reached", "not reached", "open"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("submitted", no_wrap=True)
-    for snapshot in snapshots:
-        state, reason = campaign_state(snapshot)
-        people = (f"{number:,}" for number in snapshot.people().values())
-        submitted = iso(snapshot.number("sub")) or ""
-        table.add_row(
-            snapshot.campaign_id,
-            state.value,
-            reason or "",
-            f"{snapshot.number('n'):,}",
-            *people,
-            submitted,
-        )
-    parts: list[RenderableType] = [table] if snapshots else [Text("No campaigns.")]
-    return Group(*parts, Text(_fleet(around)))
+def all_lines(snapshots: Sequence[Snapshot], around: Surroundings) -> list[str]:
+    """Return one line per campaign, and one on the fleet."""
+    if not snapshots:
+        return ["No campaigns.", *folded(_fleet(around))]
+    heading = ("campaign", "state", "reason", "people", "reached", "not reached", "open")
+    rows = (_row(snapshot) for snapshot in snapshots)
+    return [
+        *columns((*heading, "submitted"), rows, right=range(3, 7)),
+        *folded(_fleet(around)),
+    ]
+
+
+def _row(snapshot: Snapshot) -> list[str]:
+    state, reason = campaign_state(snapshot)
+    people = [snapshot.number("n"), *snapshot.people().values()]
+    return [
+        snapshot.campaign_id,
+        state.value,
+        reason or "",
+        *(f"{number:,}" for number in people),
+        iso(snapshot.number("sub")) or "",
+    ]
 
 
 def advice(shown: View) -> list[str]:
@@ -137,18 +159,19 @@ def _facts(shown: View) -> Iterator[tuple[str, str]]:
     words = f": {in_words(reason)} ({reason})" if reason else ""
     yield "campaign", snapshot.campaign_id
     yield "state", f"{state.value}{words}"
-    yield "people", f"{snapshot.number('n'):,}: {_counts(snapshot.people())}"
-    yield "deliveries", _counts(snapshot.deliveries())
-    yield "links", _counts(snapshot.links())
-    yield "batches", f"{snapshot.batch_count:,}: {_counts(snapshot.batches())}"
+    yield "people", f"{snapshot.number('n'):,}: {counts(snapshot.people())}"
+    yield "deliveries", counts(snapshot.deliveries())
+    yield "links", counts(snapshot.links())
+    yield "batches", f"{snapshot.batch_count:,}: {counts(snapshot.batches())}"
     yield "submitted", iso(snapshot.number("sub")) or ""
     if ended(snapshot):
         yield "finished", iso(snapshot.number("fin")) or ""
     yield "workers", _fleet(shown.around)
 
 
-def _counts(counts: dict[str, int]) -> str:
-    words = (f"{n:,} {name.replace('_', ' ')}" for name, n in counts.items() if n)
+def counts(numbers: dict[str, int]) -> str:
+    """Return what there is of each kind, in words."""
+    words = (f"{n:,} {name.replace('_', ' ')}" for name, n in numbers.items() if n)
     return ", ".join(words) or "none"
 
 

@@ -1,47 +1,16 @@
-"""The commands that look: status, and one person's timeline."""
+"""The command `recipient`: one person's timeline."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator
 from typing import Any
 
 import click
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
-from pipeline.status import as_json, ended, iso
 from pipeline.timeline import Timelines
-from worker.app import App, open_app
 from worker.cli.campaigns import found_campaign, times
-from worker.cli.entry import OK, command, settings
-from worker.cli.overview import all_table, campaign_table, surroundings, view
-
-_REFRESH_SECONDS = 1.0
-_WIDTH = 120  # of a pipe or a file, which has none
-
-Look = Callable[[], Awaitable[tuple[RenderableType, bool]]]
-"""Returns what is to be seen now, and whether it is final."""
-
-
-@click.command()
-@click.argument("campaign", required=False)
-@click.option("--json", "as_document", is_flag=True, help="Print one JSON document.")
-@click.option("--watch", is_flag=True, help="Refresh every second until it has finished.")
-@command
-async def status(campaign: str | None, *, as_document: bool, watch: bool) -> int:
-    """Show how far CAMPAIGN is and what holds it up; without it, all campaigns."""
-    async with open_app(settings(), keys="look") as app:
-        look = await _look_at(app, campaign)
-        if watch:
-            await (_wait(look) if as_document else _watch(look))
-        elif not as_document:
-            _console().print((await look())[0])
-        if as_document:
-            document = await _document(app, campaign)
-            click.echo(json.dumps(document, ensure_ascii=False))
-    return OK
+from worker.cli.desk import at_desk
+from worker.cli.entry import OK, command
+from worker.cli.tables import columns, facts
 
 
 @click.command()
@@ -51,89 +20,34 @@ async def status(campaign: str | None, *, as_document: bool, watch: bool) -> int
 @command
 async def recipient(campaign: str, recipient: str, *, as_document: bool) -> int:
     """Show what happened to RECIPIENT (an id) of CAMPAIGN; neither link nor full address."""
-    async with open_app(settings(), keys="look") as app:
+    async with at_desk(keys="look") as app:
         snapshot = await found_campaign(app, campaign)
         timelines = Timelines(app.redis, app.campaigns, app.vault)
         document = await timelines.of(snapshot, recipient)
     if as_document:
         click.echo(json.dumps(document, ensure_ascii=False))
     else:
-        _console().print(_person(document))
-        _console().print(_events(document))
+        events = [(event["at"], event["event"]) for event in document["events"]]
+        click.echo("\n".join([*facts(_person(document)), *columns((), events)]))
     return OK
 
 
-async def _look_at(app: App, campaign: str | None) -> Look:
-    if campaign is None:
-        return lambda: _all(app)
-    serial = (await found_campaign(app, campaign)).serial
-    return lambda: _one(app, serial)
-
-
-async def _one(app: App, serial: str) -> tuple[RenderableType, bool]:
-    shown = await view(app, serial)
-    table = campaign_table(shown)
-    if purged := shown.snapshot.number("purged"):
-        table = Group(table, Text(f"People and links were purged on {iso(purged)}."))
-    return table, ended(shown.snapshot)
-
-
-async def _all(app: App) -> tuple[RenderableType, bool]:
-    snapshots = [
-        await app.campaigns.snapshot(serial) for serial in (await app.campaigns.ids()).values()
-    ]
-    return all_table(snapshots, await surroundings(app)), all(map(ended, snapshots))
-
-
-async def _watch(look: Look) -> None:
-    """Show what is to be seen until it is final."""
-    shown, final = await look()
-    with Live(shown, console=_console(), auto_refresh=False) as live:
-        while not final:
-            await asyncio.sleep(_REFRESH_SECONDS)
-            shown, final = await look()
-            live.update(shown, refresh=True)
-
-
-async def _wait(look: Look) -> None:
-    while not (await look())[1]:  # noqa: ASYNC110 - what ends it happens in other processes
-        await asyncio.sleep(_REFRESH_SECONDS)
-
-
-async def _document(app: App, campaign: str | None) -> dict[str, Any]:
-    if campaign is not None:
-        return as_json(await found_campaign(app, campaign))
-    serials = (await app.campaigns.ids()).values()
-    return {"campaigns": [as_json(await app.campaigns.snapshot(serial)) for serial in serials]}
-
-
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=_WIDTH)
-
-
-def _person(document: dict[str, Any]) -> RenderableType:
+def _person(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     addresses = (f"{channel} {shown}" for channel, shown in document["addresses"].items())
     reason = f" ({document['reason']})" if document["reason"] else ""
-    facts = {
-        "recipient": document["recipient"],
-        "campaign": document["campaign"],
-        "addresses": ", ".join(addresses),
-        "place": f"batch {document['batch']}, position {document['position']}",
-        "batch": document["batch_state"] + reason,
-        "order": f"{document['order_id'] or 'none'} ({document['po_number'] or 'no PO number'})",
-        "link": document["link_ref"] or ("removed" if _removed(document) else "none yet"),
-    }
-    if removed := _removed(document):
-        facts["removed"] = removed
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in facts.items():
-        table.add_row(name, Text(value))
+    removed = _removed(document)
+    yield "recipient", document["recipient"]
+    yield "campaign", document["campaign"]
+    yield "addresses", ", ".join(addresses)
+    yield "place", f"batch {document['batch']}, position {document['position']}"
+    yield "batch", document["batch_state"] + reason
+    po_number = document["po_number"] or "no PO number"
+    yield "order", f"{document['order_id'] or 'none'} ({po_number})"
+    yield "link", document["link_ref"] or ("removed" if removed else "none yet")
+    if removed:
+        yield "removed", removed
     for delivery in document["earlier"] + document["deliveries"]:
-        table.add_row(delivery["channel"], Text(_delivery(delivery)))
-    return table
+        yield delivery["channel"], _delivery(delivery)
 
 
 def _removed(document: dict[str, Any]) -> str:
@@ -155,12 +69,3 @@ def _delivery(delivery: dict[str, Any]) -> str:
     if delivery["next_attempt_at"]:
         words += f", next attempt from {delivery['next_attempt_at']}"
     return words
-
-
-def _events(document: dict[str, Any]) -> RenderableType:
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for event in document["events"]:
-        table.add_row(event["at"], Text(event["event"]))
-    return table

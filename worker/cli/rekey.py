@@ -7,17 +7,18 @@ from contextlib import contextmanager
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from pipeline.audit import Action
 from pipeline.errors import InputError
 from pipeline.rekey import Rekey, Standing
 from pipeline.store.keyring import Keyring, Process
 from pipeline.store.scripts import Scripts
-from worker.app import App, open_app
 from worker.cli.actor import actor, actor_option
 from worker.cli.campaigns import times
-from worker.cli.entry import NOT_ALL_REACHED, OK, command, say, settings
+from worker.cli.desk import at_desk
+from worker.cli.entry import NOT_ALL_REACHED, OK, command, say
+from worker.cli.tables import columns
+from worker.ledger import App
 
 _PASSES = 3  # what was renamed or written during one is found by the next
 _RESTART = "restart the workers, `serve` and running commands with the same CLAIMCAST_SECRET_KEYS"
@@ -35,7 +36,7 @@ async def rekey(*, check: bool) -> int:
     that nothing needs the old key, drop it and restart. It may be stopped and run again; the exit
     code is 1 as long as something needs another key than the first.
     """
-    async with open_app(settings(), keys="change") as app:
+    async with at_desk(keys="change") as app:
         work = Rekey(app.redis, Scripts(app.redis), app.vault)
         standing = await work.look()
         if standing.unreadable:
@@ -142,11 +143,10 @@ def _say_unreadable(standing: Standing) -> None:
 
 
 def _print(app: App, standing: Standing) -> None:
-    table = Table(box=None, pad_edge=False)
-    for column in ("key", "fingerprint", "blobs"):
-        table.add_column(column, no_wrap=True, justify="right" if column == "blobs" else "left")
-    for place, fingerprint in enumerate(app.vault.fingerprints):
-        table.add_row(str(place + 1), fingerprint, f"{standing.by_key[place]:,}")
+    rows = [
+        (str(place + 1), fingerprint, f"{standing.by_key[place]:,}")
+        for place, fingerprint in enumerate(app.vault.fingerprints)
+    ]
     if standing.unreadable:
-        table.add_row("none", "", f"{standing.unreadable:,}")
-    Console().print(table)
+        rows.append(("none", "", f"{standing.unreadable:,}"))
+    click.echo("\n".join(columns(("key", "fingerprint", "blobs"), rows, right=[2])))

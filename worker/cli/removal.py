@@ -8,28 +8,29 @@ from pipeline.purge import Purging, rewrite_log
 from pipeline.status import ended, iso
 from pipeline.store.campaigns import Snapshot
 from pipeline.store.scripts import Scripts
-from worker.app import App, open_app
 from worker.cli.actor import actor, actor_option
+from worker.cli.asking import agreed_for_good
 from worker.cli.campaigns import found_campaign, times
-from worker.cli.entry import NOT_ALL_REACHED, OK, command, say, settings
-from worker.cli.steering import confirmed, on_terminal
+from worker.cli.configured import open_logged
+from worker.cli.entry import NOT_ALL_REACHED, OK, command, say
+from worker.ledger import App
 
 
 @click.command()
 @click.argument("campaign")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask; needed where nobody can be asked.")
 @actor_option
 @command
 async def purge(campaign: str, *, yes: bool) -> int:
     """Remove people and links of CAMPAIGN, which has ended; counts, orders and audit stay."""
-    async with open_app(settings()) as app:
+    async with open_logged() as app:
         snapshot = await found_campaign(app, campaign)
         if purged := snapshot.number("purged"):
             say(f'Campaign "{campaign}" was purged before, on {iso(purged)}.')
             return OK
         if not snapshot.text("purging") and ended(snapshot):
             say(_consequences(snapshot))
-            if not _agreed("Purge it for good?", yes=yes):
+            if not agreed_for_good("Purge it for good?", yes=yes):
                 return NOT_ALL_REACHED
         purging = Purging(app.campaigns, app.audit, Scripts(app.redis))
         await purging.purge(snapshot.serial, actor=actor())
@@ -44,12 +45,12 @@ async def purge(campaign: str, *, yes: bool) -> int:
 @click.command()
 @click.argument("campaign")
 @click.argument("recipient")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask; needed where nobody can be asked.")
 @actor_option
 @command
 async def forget(campaign: str, recipient: str, *, yes: bool) -> int:
     """Remove name, address, variables and link of RECIPIENT (an id); nothing is sent any more."""
-    async with open_app(settings()) as app:
+    async with open_logged() as app:
         snapshot = await found_campaign(app, campaign)
         forgetting = Forgetting(app.redis, app.campaigns, app.vault, Scripts(app.redis))
         if before := await forgetting.look(snapshot, recipient):
@@ -59,7 +60,7 @@ async def forget(campaign: str, recipient: str, *, yes: bool) -> int:
             "Forgetting is for good: name, addresses, variables and the link are removed, and"
             " nothing more is sent. A link that was not sent yet was paid for, and is lost."
         )
-        if not _agreed("Forget this person?", yes=yes):
+        if not agreed_for_good("Forget this person?", yes=yes):
             return NOT_ALL_REACHED
         await _record(app, snapshot, recipient)
         done = await forgetting.forget(snapshot, recipient)
@@ -86,11 +87,3 @@ def _consequences(snapshot: Snapshot) -> str:
         f"{times(snapshot.number('n'), 'person', 'people')} are removed, and nothing can be sent"
         f" to them again.{lost}"
     )
-
-
-def _agreed(question: str, *, yes: bool) -> bool:
-    """Ask if somebody is there to be asked."""
-    if yes or not on_terminal() or confirmed(question):
-        return True
-    say("Nothing was changed.")
-    return False

@@ -11,14 +11,15 @@ from pipeline.reorder import Plan, Reorders
 from pipeline.stages.request import po_number
 from pipeline.store.reorders import ReorderStore
 from pipeline.store.scripts import Scripts
-from worker.app import App, open_app
 from worker.cli.actor import actor, actor_option
 from worker.cli.campaigns import found_campaign, times
-from worker.cli.entry import OK, command, say, settings
+from worker.cli.desk import at_desk
+from worker.cli.entry import OK, command, say
 from worker.cli.overview import advice, view
+from worker.ledger import App
 
 
-@click.command(short_help="End a batch whose order is dead, and order its links again.")
+@click.command()
 @click.argument("campaign")
 @click.argument("batch", type=click.IntRange(min=1))
 @click.option("--yes", is_flag=True, help="The provider says that the order is dead.")
@@ -32,7 +33,7 @@ async def reorder(campaign: str, batch: int, *, yes: bool) -> int:
     PO number of its own. Only the rewards provider knows whether an order is dead: ask first.
     Without --yes it says what would be done. May be repeated: a batch is ended once.
     """
-    async with open_app(settings()) as app:
+    async with at_desk() as app:
         snapshot = await found_campaign(app, campaign)
         reorders = _reorders(app)
         found = await reorders.look(snapshot, batch)

@@ -11,18 +11,28 @@ from pipeline.models import ChannelName
 from pipeline.resend import BY, Wish
 from pipeline.resending import Resending
 from pipeline.timeline import mask
-from worker.app import App, open_app
 from worker.cli.actor import actor, actor_option
+from worker.cli.addresses import FROM_INPUT, AddressType
 from worker.cli.campaigns import found_campaign
-from worker.cli.entry import OK, command, say, settings
+from worker.cli.desk import at_desk
+from worker.cli.entry import OK, command, say
 from worker.cli.overview import advice, view
+from worker.ledger import App
 
 
 @click.command()
 @click.argument("campaign")
 @click.argument("recipient")
-@click.option("--email", metavar="ADDRESS", help="By e-mail, to this address from now on.")
-@click.option("--phone", metavar="NUMBER", help="By SMS, to this number from now on.")
+@click.option(
+    "--email",
+    type=AddressType(),
+    help=f"By e-mail, to this address from now on; {FROM_INPUT}",
+)
+@click.option(
+    "--phone",
+    type=AddressType("NUMBER"),
+    help=f"By SMS, to this number from now on; {FROM_INPUT}",
+)
 @click.option("--yes", is_flag=True, help="Also if the link was sent to another address before.")
 @actor_option
 @command
@@ -35,7 +45,7 @@ async def resend(
     Without an address it goes out as it did the last time.
     """
     wish = _wish(email, phone, elsewhere=yes)
-    async with open_app(settings()) as app:
+    async with at_desk() as app:
         snapshot = await found_campaign(app, campaign)
         resending = _resending(app)
         generation = await resending.resend(snapshot, recipient, wish, actor=actor())

@@ -6,10 +6,11 @@ import click
 
 from pipeline.status import as_json as status_document
 from pipeline.store.campaigns import Snapshot
-from worker.app import App
+from pipeline.submission import DeclinedError
 from worker.cli.closing import closing, exit_code, remaining
-from worker.cli.entry import BAD_INPUT, say
+from worker.cli.entry import BAD_INPUT, NOT_ALL_REACHED, say
 from worker.cli.findings import Findings
+from worker.ledger import App
 
 
 async def conclude(
@@ -33,6 +34,12 @@ def refuse(findings: Findings, *, as_json: bool) -> int:
         click.echo(json.dumps(findings.as_json(), indent=2, ensure_ascii=False))
     say(f"Error: {findings.total}; nothing was changed.")
     return BAD_INPUT
+
+
+def decline(error: DeclinedError) -> int:
+    """Tell a person who said no that it was heeded; return the exit code."""
+    say(str(error))
+    return NOT_ALL_REACHED
 
 
 def print_document(snapshot: Snapshot) -> None:

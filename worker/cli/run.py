@@ -8,19 +8,22 @@ import click
 from config.settings import Settings
 from pipeline.models import CampaignState
 from pipeline.status import campaign_state, ended
-from worker.app import App, open_app, open_machinery
+from pipeline.submission import DeclinedError
+from worker.app import open_app, open_machinery
 from worker.cli.checks import check_redis
-from worker.cli.entry import command, settings
+from worker.cli.configured import settings
+from worker.cli.entry import command
 from worker.cli.findings import InvalidInputError
 from worker.cli.following import work
 from worker.cli.inputs import RecipientsFile
 from worker.cli.options import input_options, order_of
 from worker.cli.progress import display
-from worker.cli.results import conclude, refuse
+from worker.cli.results import conclude, decline, refuse
 from worker.cli.submission import Order, checked, take_in
+from worker.ledger import App
 
 
-@click.command(short_help="Submit a campaign and work it here until it is finished.")
+@click.command()
 @input_options
 @command
 async def run(
@@ -65,6 +68,8 @@ async def perform(
             return await conclude(app, serial, as_json=as_json, stopped=stopped, program=program)
     except InvalidInputError as error:
         return refuse(error.findings, as_json=as_json)
+    except DeclinedError as error:
+        return decline(error)
 
 
 async def _goes_on(app: App, serial: str) -> bool:

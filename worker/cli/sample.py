@@ -25,8 +25,10 @@ from pipeline.intake.template_checks import needed_columns
 from pipeline.models import ChannelName, DeliveryKey, Message, Receipt, Recipient, ReturnPaths
 from pipeline.ports import Composer
 from worker.app import open_app, open_channels
+from worker.cli.addresses import FROM_INPUT, AddressType
 from worker.cli.checks import require_channels
-from worker.cli.entry import OK, command, explained, say, settings
+from worker.cli.configured import settings
+from worker.cli.entry import OK, command, explained, say
 from worker.cli.inputs import CampaignFile
 from worker.cli.preview import EXAMPLE_LINK
 
@@ -47,10 +49,14 @@ class VariableType(click.ParamType[tuple[str, str]]):
         return name.strip(), text
 
 
-@click.command("test-send", short_help="Send one message with a link that is worth nothing.")
+@click.command("test-send")
 @click.argument("campaign_file", metavar="CAMPAIGN.toml", type=click.Path(path_type=Path))
-@click.option("--email", metavar="ADDRESS", help="Send the e-mail to this address.")
-@click.option("--phone", metavar="NUMBER", help="Send the SMS to this number, in E.164.")
+@click.option("--email", type=AddressType(), help=f"Send the e-mail to this address; {FROM_INPUT}")
+@click.option(
+    "--phone",
+    type=AddressType("NUMBER"),
+    help=f"Send the SMS to this number, in E.164; {FROM_INPUT}",
+)
 @click.option("--webhook", metavar="ID", help="Post the message for this recipient id.")
 @click.option(
     "--set",

@@ -6,13 +6,14 @@ import click
 
 from config.settings import Settings
 from worker.app import open_app
-from worker.cli.entry import OK, command, say, settings
+from worker.cli.configured import settings
+from worker.cli.entry import OK, command, say
 from worker.cli.stopping import stop_signals
 from worker.web.application import web_application
 from worker.web.server import serving
 
 
-@click.command(short_help="Take in webhooks, answers and bounces.")
+@click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option(
     "--port",

@@ -1,8 +1,6 @@
 """The commands that steer a campaign: pause, resume, cancel and retry."""
 
 import asyncio
-import signal
-import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,11 +9,13 @@ import click
 from pipeline.audit import Action
 from pipeline.errors import InputError
 from pipeline.store.campaigns import Snapshot
-from worker.app import App, open_app
 from worker.cli.actor import actor, actor_option
+from worker.cli.asking import agreed_for_good
 from worker.cli.campaigns import found_campaign, times
-from worker.cli.entry import NOT_ALL_REACHED, OK, command, say, settings
+from worker.cli.desk import at_desk
+from worker.cli.entry import NOT_ALL_REACHED, OK, command, say
 from worker.cli.overview import advice, view
+from worker.ledger import App
 
 _AT_ONCE = 50
 _LANES: tuple[Literal["o", "r", "s"], ...] = ("o", "r", "s")
@@ -38,7 +38,7 @@ class Wanted:
 @command
 async def pause(campaign: str) -> int:
     """Stop CAMPAIGN from starting anything; what is on the wire is finished."""
-    async with open_app(settings()) as app:
+    async with at_desk() as app:
         snapshot = await found_campaign(app, campaign)
         await _steer(app, snapshot, "pause")
     say(
@@ -54,7 +54,7 @@ async def pause(campaign: str) -> int:
 @command
 async def resume(campaign: str) -> int:
     """Let CAMPAIGN go on after a pause, or after what blocked it was mended."""
-    async with open_app(settings()) as app:
+    async with at_desk() as app:
         snapshot = await found_campaign(app, campaign)
         await _steer(app, snapshot, "resume")
         say(f'Campaign "{campaign}" goes on.')
@@ -65,20 +65,19 @@ async def resume(campaign: str) -> int:
 
 @click.command()
 @click.argument("campaign")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask; needed where nobody can be asked.")
 @actor_option
 @command
 async def cancel(campaign: str, *, yes: bool) -> int:
     """End CAMPAIGN for good: no new order, no new message."""
-    async with open_app(settings()) as app:
+    async with at_desk() as app:
         snapshot = await found_campaign(app, campaign)
         if snapshot.text("can"):
             say(f'Campaign "{campaign}" was cancelled before.')
             return OK
         _refuse_ended(snapshot, "cancel")
         say(_consequences(snapshot))
-        if not yes and on_terminal() and not confirmed("Cancel it for good?"):
-            say("Nothing was changed.")
+        if not agreed_for_good("Cancel it for good?", yes=yes):
             return NOT_ALL_REACHED
         await _steer(app, snapshot, "cancel")
     say(
@@ -100,11 +99,9 @@ async def retry(campaign: str, *, failed: bool, uncertain: bool, held: bool, ado
     """Try again what only a person can move; people keep their links."""
     _check_flags(failed=failed, uncertain=uncertain, held=held, adopt=adopt)
     wanted = Wanted(failed=failed, uncertain=uncertain, held=held, adopt=adopt)
-    async with open_app(settings()) as app:
+    async with at_desk() as app:
         snapshot = await found_campaign(app, campaign)
-        if snapshot.text("can"):
-            msg = f'Campaign "{campaign}" was cancelled, and that is final.'
-            raise InputError(msg)
+        _refuse_retry(snapshot)
         await _record(app, campaign, wanted)
         moved, freed = await _retry(app, snapshot, wanted)
         if not snapshot.text("pau"):
@@ -116,23 +113,6 @@ async def retry(campaign: str, *, failed: bool, uncertain: bool, held: bool, ado
         for line in advice(await view(app, snapshot.serial)):
             say(line)
     return OK
-
-
-def on_terminal() -> bool:
-    """Return whether somebody is there to be asked."""
-    return sys.stdin.isatty()
-
-
-def confirmed(question: str) -> bool:
-    """Ask; Ctrl-C is a no, though the loop's own handler would wait until the answer is there."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return click.confirm(question, err=True)
-    except click.Abort:
-        say("")
-        return False
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _check_flags(*, failed: bool, uncertain: bool, held: bool, adopt: bool) -> None:
@@ -189,7 +169,8 @@ def _retried(moved: int, freed: int) -> str:
 
 
 async def _steer(app: App, snapshot: Snapshot, verb: Literal["pause", "resume", "cancel"]) -> None:
-    """Steer the campaign; raises InputError if it has ended."""
+    """Steer the campaign; raises InputError if it has ended, without a trace of the attempt."""
+    _refuse_ended(snapshot, verb)
     await app.audit.add(Action(verb), actor=actor(), campaign=snapshot.campaign_id)
     if not await app.campaigns.steer(snapshot.serial, verb):
         _refuse_ended(await app.campaigns.snapshot(snapshot.serial), verb)
@@ -202,6 +183,16 @@ def _refuse_ended(snapshot: Snapshot, verb: Literal["pause", "resume", "cancel"]
         raise InputError(msg)
     if snapshot.text("fin") and not snapshot.text("can"):
         msg = f'Campaign "{campaign}" has finished, so {_DONE[verb]} it changes nothing.'
+        raise InputError(msg)
+
+
+def _refuse_retry(snapshot: Snapshot) -> None:
+    campaign = snapshot.campaign_id
+    if snapshot.text("can"):
+        msg = f'Campaign "{campaign}" was cancelled, and that is final.'
+        raise InputError(msg)
+    if snapshot.text("purging"):
+        msg = f'People and links of campaign "{campaign}" were purged: nothing can be sent again.'
         raise InputError(msg)
 
 

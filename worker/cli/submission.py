@@ -18,7 +18,6 @@ from pipeline.errors import InputError
 from pipeline.intake.problems import SHOWN, Problem
 from pipeline.intake.recipients import Intake, Summary, read_recipients
 from pipeline.submission import InvalidRecipientsError, Submission, Submitted
-from worker.app import App
 from worker.cli.actor import actor
 from worker.cli.checks import (
     check_channels,
@@ -31,6 +30,7 @@ from worker.cli.findings import Findings, InvalidInputError, cost, people
 from worker.cli.inputs import CampaignFile, RecipientsFile
 from worker.cli.progress import Display
 from worker.cli.validate import examine
+from worker.ledger import App
 
 _TICK = 0.2
 

@@ -9,17 +9,19 @@ import click
 
 from config.settings import Settings
 from pipeline.status import campaign_state, ended, iso
-from pipeline.submission import Submitted
-from worker.app import App, open_app
+from pipeline.submission import DeclinedError, Submitted
+from worker.app import open_app
 from worker.cli.checks import check_redis
-from worker.cli.entry import OK, command, say, settings
+from worker.cli.configured import settings
+from worker.cli.entry import OK, command, say
 from worker.cli.findings import InvalidInputError
 from worker.cli.following import wait_for_others
 from worker.cli.inputs import RecipientsFile
 from worker.cli.options import input_options, order_of
 from worker.cli.progress import display
-from worker.cli.results import conclude, print_document, refuse
+from worker.cli.results import conclude, decline, print_document, refuse
 from worker.cli.submission import Order, checked, take_in
+from worker.ledger import App
 
 _ALIVE_SECONDS = 15  # three heartbeats
 
@@ -44,7 +46,7 @@ class MomentType(click.ParamType[int]):
         return round(moment.timestamp() * 1000)
 
 
-@click.command(short_help="Submit a campaign for workers to work.")
+@click.command()
 @input_options
 @click.option(
     "--at",
@@ -76,6 +78,8 @@ async def submit(
         return await _submit(order, found, wait=wait, as_json=as_json)
     except InvalidInputError as error:
         return refuse(error.findings, as_json=as_json)
+    except DeclinedError as error:
+        return decline(error)
 
 
 async def _submit(order: Order, found: Settings, *, wait: bool, as_json: bool) -> int:

@@ -4,27 +4,30 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from config.redaction import mask
 from pipeline.audit import Action
 from pipeline.errors import InputError
 from pipeline.intake.lines import UnreadableError
 from pipeline.models import ChannelName
-from worker.app import App, open_app
 from worker.cli.actor import actor, actor_option
+from worker.cli.addresses import FROM_INPUT, AddressType
 from worker.cli.campaigns import times
-from worker.cli.entry import NOT_ALL_REACHED, OK, command, say, settings
+from worker.cli.desk import at_desk
+from worker.cli.entry import NOT_ALL_REACHED, OK, command, say
 from worker.cli.suppress_file import AddressFile, Line, normal_address
+from worker.cli.tables import columns
+from worker.ledger import App
 
 _OPERATOR = "operator"
 _LONGEST_REASON = 100
 _AT_ONCE = 1000
 _MOST_SHOWN = 20
 
-_email = click.option("--email", metavar="ADDRESS")
-_phone = click.option("--phone", metavar="NUMBER", help="In E.164, such as +14155552671.")
+_email = click.option("--email", type=AddressType(), help=f"An e-mail address; {FROM_INPUT}")
+_phone = click.option(
+    "--phone", type=AddressType("NUMBER"), help=f"In E.164, such as +14155552671; {FROM_INPUT}"
+)
 _reason = click.option(
     "--reason", default=_OPERATOR, show_default=True, help="Why, for people; not an address."
 )
@@ -45,7 +48,7 @@ async def add(*, email: str | None, phone: str | None, reason: str) -> int:
     """Let nobody write to an address any more."""
     channel, address = _address(email, phone)
     words = _checked(reason)
-    async with open_app(settings()) as app:
+    async with at_desk() as app:
         await _record(app, "add", channel, reason=words)
         if await app.suppressions.add(channel, address, words):
             say("The address is on the list from now on.")
@@ -55,7 +58,7 @@ async def add(*, email: str | None, phone: str | None, reason: str) -> int:
     return OK
 
 
-@suppress.command()
+@suppress.command(short_help="Take an address off the list.")
 @_email
 @_phone
 @actor_option
@@ -63,7 +66,7 @@ async def add(*, email: str | None, phone: str | None, reason: str) -> int:
 async def remove(*, email: str | None, phone: str | None) -> int:
     """Take an address off the list, for example because its owner asks for it."""
     channel, address = _address(email, phone)
-    async with open_app(settings()) as app:
+    async with at_desk() as app:
         await _record(app, "remove", channel)
         removed = await app.suppressions.remove(channel, address)
     say("The address is off the list." if removed else "The address was not on the list.")
@@ -72,13 +75,17 @@ async def remove(*, email: str | None, phone: str | None) -> int:
     return OK
 
 
-@suppress.command("list")
-@click.option("--check", metavar="ADDRESS", help="Say whether this one is on it, and why.")
+@suppress.command("list", short_help="Count the addresses by reason, or look for one.")
+@click.option(
+    "--check",
+    type=AddressType(),
+    help=f"Say whether this one is on it, and why; {FROM_INPUT}",
+)
 @command
 async def show(*, check: str | None) -> int:
     """Count the addresses by reason; the list keeps digests, so it cannot show them."""
     wanted = None if check is None else _either(check)
-    async with open_app(settings()) as app:
+    async with at_desk() as app:
         if wanted is None:
             _print(await app.suppressions.count())
         else:
@@ -87,7 +94,7 @@ async def show(*, check: str | None) -> int:
     return OK
 
 
-@suppress.command("import")
+@suppress.command("import", short_help="Add every address of a file.")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--channel", type=click.Choice(["email", "sms"]), required=True)
 @_reason
@@ -99,7 +106,7 @@ async def import_file(*, file: Path, channel: str, reason: str) -> int:
     try:
         with file.open("rb") as stream:
             source = AddressFile(stream, name)
-            async with open_app(settings()) as app:
+            async with at_desk() as app:
                 await _record(app, "import", name, reason=words)
                 added, known = await _add_file(app, source, words)
     except UnreadableError as error:
@@ -145,13 +152,9 @@ def _faults(source: AddressFile) -> int:
 
 
 def _print(counts: dict[str, int]) -> None:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("reason")
-    table.add_column("addresses", justify="right")
-    for reason, number in sorted(counts.items()):
-        table.add_row(reason, f"{number:,}")
-    table.add_row("all", f"{sum(counts.values()):,}")
-    Console().print(table)
+    rows = [(reason, f"{number:,}") for reason, number in sorted(counts.items())]
+    rows.append(("all", f"{sum(counts.values()):,}"))
+    click.echo("\n".join(columns(("reason", "addresses"), rows, right=[1])))
 
 
 def _address(email: str | None, phone: str | None) -> tuple[ChannelName, str]:

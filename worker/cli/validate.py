@@ -18,7 +18,8 @@ from pipeline.intake.problems import SHOWN, Problem
 from pipeline.intake.recipients import Summary, read_recipients
 from pipeline.models import Recipient
 from worker.cli.checks import product_problem_alone, require_channels, template_problem
-from worker.cli.entry import BAD_INPUT, OK, command, explained, settings
+from worker.cli.configured import settings
+from worker.cli.entry import BAD_INPUT, OK, command, explained
 from worker.cli.findings import Findings
 from worker.cli.inputs import CampaignFile, RecipientsFile, RecipientsType
 from worker.cli.preview import Preview, previews
@@ -29,8 +30,8 @@ _ROWS_AT_ONCE = 1000
 T = TypeVar("T")
 
 
-@click.command(short_help="Show everything that is wrong with a campaign, and its cost.")
-@click.argument("campaign", type=click.Path(path_type=Path))
+@click.command()
+@click.argument("campaign", metavar="CAMPAIGN.toml", type=click.Path(path_type=Path))
 @click.argument("recipients", type=RecipientsType())
 @click.option(
     "--preview",

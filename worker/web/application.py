@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from worker.app import App
+from worker.ledger import App
 from worker.web.bounces import BounceDesk, BounceWebhook
 from worker.web.feedback import Feedback
 from worker.web.fulfilment import FulfilmentWebhook, Wakes, waking
@@ -38,7 +38,7 @@ _SENTENCES = {
 async def web_application(app: App) -> AsyncIterator[Starlette]:
     """Yield the ASGI application; what it began in the background ends with the context."""
     async with waking(app.batches) as wakes:
-        yield Starlette(
+        site = Starlette(
             routes=_routes(app, wakes),
             exception_handlers={
                 HTTPException: _refused,
@@ -48,6 +48,9 @@ async def web_application(app: App) -> AsyncIterator[Starlette]:
                 Exception: _broken,
             },
         )
+        # Else one slash too many is answered by sending people to wherever the Host header says.
+        site.router.redirect_slashes = False
+        yield site
 
 
 def _routes(app: App, wakes: Wakes) -> list[Route]:

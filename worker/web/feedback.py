@@ -5,7 +5,7 @@ from pipeline.generations import address_of
 from pipeline.models import FactKind
 from pipeline.store.deliveries import Fact
 from pipeline.tokens import Target
-from worker.app import App
+from worker.ledger import App
 
 
 class Feedback:

@@ -10,7 +10,7 @@ from pipeline.models import DeliveryStatus
 from pipeline.status import campaign_state
 from pipeline.store.campaigns import Snapshot
 from pipeline.store.records import CHANNEL
-from worker.app import App
+from worker.ledger import App
 from worker.web.counters import counters
 from worker.web.readings import LANES, MOST_CAMPAIGNS, Fleet, Standing, read_campaigns, read_fleet
 

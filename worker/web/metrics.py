@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pipeline.clock import uptime
-from worker.app import App
+from worker.ledger import App
 from worker.web.gauges import read_metrics
 
 log = structlog.get_logger()

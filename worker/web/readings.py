@@ -10,7 +10,7 @@ from pipeline.store.campaigns import Snapshot
 from pipeline.store.records import LETTER
 from pipeline.suppression import BUCKETS
 from worker import stats
-from worker.app import App
+from worker.ledger import App
 
 MOST_CAMPAIGNS = 500
 _ALIVE_SECONDS = 15.0  # three heartbeats of a worker

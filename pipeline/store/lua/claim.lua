@@ -43,6 +43,7 @@ else
   end
   token = redis.call('HINCRBY', batch, 'fence', 1) .. ':' .. nonce
   redis.call('HSET', batch, 'tok', token, 'lu', digits(now + lease))
+  redis.call('SADD', begun_key(serial), number)
   redis.call('HINCRBY', batch, 'turn', 1)
 end
 redis.call('ZADD', due_key(serial, lane), digits(now + lease), number)

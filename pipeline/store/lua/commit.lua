@@ -4,7 +4,8 @@
 --           then field and value pairs of the campaign hash
 --
 -- Returns {'ok', serial} (also when repeated), {'committed', serial} if another attempt won, or
--- {'lost', ''} if the staging area is gone.
+-- {'lost', ''} if the staging area is gone, or not all of its batches are there: a server that was
+-- restarted may have lost some that were staged.
 
 local id, serial, nonce = ARGV[1], ARGV[2], ARGV[3]
 local committed = redis.call('HGET', 'cc:ids', id)
@@ -16,13 +17,20 @@ local mine = serial .. ' ' .. nonce .. ' '
 if not staging or string.sub(staging, 1, #mine) ~= mine then
   return { 'lost', '' }
 end
+local fields = {}
+for i = 6, #ARGV, 2 do
+  fields[ARGV[i]] = ARGV[i + 1]
+end
+if redis.call('ZCARD', due_key(serial, 'o')) ~= tonumber(fields.nb) then
+  return { 'lost', '' }
+end
 
 local campaign = campaign_key(serial)
 local now = now_ms()
 redis.call('SET', campaign .. ':def', ARGV[4])
 redis.call('HSET', campaign, 'id', id, 'sub', digits(now), 't0', digits(now), 'start', ARGV[5])
-for i = 6, #ARGV, 2 do
-  redis.call('HSET', campaign, ARGV[i], ARGV[i + 1])
+for name, value in pairs(fields) do
+  redis.call('HSET', campaign, name, value)
 end
 redis.call('HSET', 'cc:ids', id, serial)
 redis.call('HDEL', 'cc:staging', id)

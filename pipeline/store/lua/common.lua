@@ -40,6 +40,8 @@ local function earlier_key(serial, batch) return 'cc:' .. serial .. ':g:' .. bat
 -- Per recipient, sealed: which generation of which channel went to which address (generations.py).
 local function resends_key(serial, batch) return 'cc:' .. serial .. ':a:' .. batch end
 local function due_key(serial, lane) return 'cc:' .. serial .. ':due:' .. lane end
+-- The batches that somebody has begun to work on: whoever finds one due takes it before all others.
+local function begun_key(serial) return 'cc:' .. serial .. ':begun' end
 
 -- Counters -------------------------------------------------------------------------------------
 
@@ -70,6 +72,10 @@ local function release(serial, number, lane, delay)
     delay = 0
   end
   redis.call('HDEL', batch, 'tok', 'lu', 'deaths')
+  local known = redis.call('HMGET', batch, 'st', 'posts')
+  -- Its order may have been placed, though no answer says so.
+  local posted = known[1] == 'planned' and tonumber(known[2] or 0) > 0
+  redis.call(posted and 'SADD' or 'SREM', begun_key(serial), number)
   for _, other in pairs(LANE) do
     if other ~= lane then
       redis.call('ZREM', due_key(serial, other), number)

@@ -15,7 +15,7 @@ if redis.call('HSETNX', batch, 'oid', ARGV[4]) == 1 then
   count(deltas, 'l:ordered', size)
   count(deltas, 'l:awaited', size)
 end
-redis.call('HDEL', batch, 'adopt', 'polls', 'polls:at', 'odd', 'odd:at', 'fails', 'fails:at')
+redis.call('HDEL', batch, 'post', 'adopt', 'polls', 'polls:at', 'odd', 'odd:at', 'fails', 'fails:at')
 redis.call('HSETNX', batch, 'tp', digits(now_ms()))
 move_batch(serial, number, 'ordered', deltas)
 save_counts(campaign_key(serial), deltas)

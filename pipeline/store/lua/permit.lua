@@ -22,20 +22,22 @@ for i = 2, #ARGV, 2 do
   local key = 'cc:gcra:' .. name
   local stored = redis.call('HMGET', key, 'tat', 'interval', 'hush')
   local tolerance = math.max(BURST_US, interval)
-  local tat = math.max(now, tonumber(stored[1] or 0))
+  -- How far is booked ahead, in µs: a number of its own, as sums with the time of day lose fractions,
+  -- and with them the one permit that there is.
+  local ahead = math.max(0, tonumber(stored[1] or 0) - now)
   if stored[2] and tonumber(stored[2]) ~= interval then
     -- The rate was changed: what the old one had booked ahead counts no longer.
-    tat = math.min(tat, now + tolerance - interval)
+    ahead = math.min(ahead, tolerance - interval)
   end
   local hush = tonumber(stored[3] or 0)
   if hush > now then
     granted, wait = 0, math.max(wait, hush - now)
   end
-  local limiter = { key = key, tat = tat, interval = interval, tolerance = tolerance }
+  local limiter = { key = key, ahead = ahead, interval = interval, tolerance = tolerance }
   if interval > 0 then
-    local available = math.floor((tolerance - (tat - now)) / interval + 0.000001)
+    local available = math.floor((tolerance - ahead) / interval + 0.000001)
     if available < 1 then
-      wait = math.max(wait, tat + interval - tolerance - now)
+      wait = math.max(wait, ahead + interval - tolerance)
     end
     granted = math.max(0, math.min(granted, available))
   end
@@ -47,10 +49,10 @@ if granted == 0 then
 end
 for _, l in ipairs(limiters) do
   if l.interval > 0 then
-    local tat = l.tat + granted * l.interval
-    redis.call('HSET', l.key, 'tat', digits(tat), 'interval', string.format('%.17g', l.interval),
-      'next', digits(tat + l.interval - l.tolerance))
-    redis.call('PEXPIRE', l.key, math.ceil((tat - now) / 1000) + 1000)
+    local ahead = l.ahead + granted * l.interval
+    redis.call('HSET', l.key, 'tat', digits(now + ahead), 'interval', string.format('%.17g', l.interval),
+      'next', digits(now + ahead + l.interval - l.tolerance))
+    redis.call('PEXPIRE', l.key, math.ceil(ahead / 1000) + 1000)
   end
 end
 return { granted, 0 }

@@ -1,11 +1,15 @@
 -- Choose the batches that a worker with free slots should work on next.
 --
 -- ARGV      free slots of lane o, r, s; ms that a dispatched batch waits before it is due again; name of
---           the worker ('' for one that is given suspect batches like any other), '1' if it is idle
+--           the worker ('' for one that is given suspect batches like any other), '1' if it is idle;
+--           slots of any lane beyond those, for batches that were begun
 --
 -- Returns {serial, batch, lane, turn, …}, flat. Campaigns are served in turn, one batch each, so
 -- a small campaign behind a huge one starts at once. A batch stays in its due index: it is only
 -- moved into the future, so that a worker that dies right after this call costs one dispatch.
+-- Within a campaign what somebody had begun goes before what nobody has touched: what a dead worker
+-- left behind, and what may have been ordered; a worker that is busy takes it on top. While an order that was interrupted waits for a permit
+-- ('orders:new' is silent), no new one is given out.
 -- A batch that workers died of runs alone: one worker of the fleet finishes what it has, runs such
 -- batches one at a time, and takes nothing else meanwhile.
 
@@ -13,6 +17,7 @@ local free = { o = tonumber(ARGV[1]), r = tonumber(ARGV[2]), s = tonumber(ARGV[3
 local dispatch = tonumber(ARGV[4])
 local now = now_ms()
 local worker, idle = ARGV[5], ARGV[6] == '1'
+local spare = tonumber(ARGV[7])
 local found, suspected = {}, false
 -- A limiter key that cannot give a permit for this long makes its lane pointless for now.
 local PATIENCE_MS = 100
@@ -41,10 +46,40 @@ local LOOK = 200
 local LONE = 'cc:alone'
 local alone = worker ~= '' and redis.call('GET', LONE) == worker
 
+-- The due batches that were begun, the longest due first.
+local function begun(serial, lane)
+  local members, due = redis.call('SRANDMEMBER', begun_key(serial), LOOK), {}
+  if #members == 0 then
+    return {}
+  end
+  for i, score in ipairs(redis.call('ZMSCORE', due_key(serial, lane), unpack(members))) do
+    if score and tonumber(score) <= now then
+      due[#due + 1] = { tonumber(score), members[i] }
+    end
+  end
+  table.sort(due, function(one, other) return one[1] < other[1] end)
+  for i, pair in ipairs(due) do
+    due[i] = pair[2]
+  end
+  return due
+end
+
+local new_may_order = not starved('orders:new')
+
+local function due_in(serial, lane)
+  local found = begun(serial, lane)
+  if free[lane] > 0 and (lane ~= 'o' or new_may_order) then
+    local due = due_key(serial, lane)
+    for _, batch in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', digits(now), 'LIMIT', 0, LOOK)) do
+      found[#found + 1] = batch
+    end
+  end
+  return found
+end
+
 -- The first due batch that this worker may have: a suspect one if it works alone, else any other.
 local function choose(serial, lane)
-  local due = redis.call('ZRANGEBYSCORE', due_key(serial, lane), '-inf', digits(now), 'LIMIT', 0, LOOK)
-  for _, batch in ipairs(due) do
+  for _, batch in ipairs(due_in(serial, lane)) do
     local known = redis.call('HMGET', batch_key(serial, batch), 'deaths', 'tok')
     -- A lapsed lease is a death that only the next claim will count.
     local suspect = tonumber(known[1] or 0) + (known[2] and 1 or 0) >= SUSPECT_DEATHS
@@ -62,9 +97,13 @@ local function take(serial, lane)
   end
   local turn = redis.call('HINCRBY', batch_key(serial, batch), 'turn', 1)
   redis.call('ZADD', due, digits(now + dispatch), batch)
-  free[lane] = free[lane] - 1
+  if free[lane] > 0 then
+    free[lane] = free[lane] - 1
+  else
+    spare = spare - 1
+  end
   if alone then
-    free = { o = 0, r = 0, s = 0 }
+    free, spare = { o = 0, r = 0, s = 0 }, 0
   end
   for _, value in ipairs({ serial, batch, lane, tostring(turn) }) do
     found[#found + 1] = value
@@ -94,7 +133,7 @@ local function serve(serial)
   end
   local any = false
   for _, lane in ipairs({ 's', 'r', 'o' }) do
-    local open = free[lane] > 0 and not starved_lane[lane]
+    local open = (free[lane] > 0 or spare > 0) and not starved_lane[lane]
       and redis.call('ZCOUNT', due_key(serial, lane), '-inf', digits(now)) > 0
     local probes = false
     if open and not cancelled then
@@ -118,7 +157,7 @@ if alone then
   if not idle then
     return found
   end
-  free = { o = 1, r = 1, s = 1 }
+  free, spare = { o = 1, r = 1, s = 1 }, 0
 end
 local waiting = redis.call('ZRANGE', 'cc:active', 0, LOOK - 1)
 if #waiting == LOOK then
@@ -127,7 +166,7 @@ if #waiting == LOOK then
     redis.call('ZADD', 'cc:active', 'XX', redis.call('INCR', 'cc:turn'), serial)
   end
 end
-while #waiting > 0 and (free.o > 0 or free.r > 0 or free.s > 0) do
+while #waiting > 0 and (free.o > 0 or free.r > 0 or free.s > 0 or spare > 0) do
   local again = {}
   for _, serial in ipairs(waiting) do
     if serve(serial) then

@@ -17,6 +17,10 @@ if ARGV[6] ~= '' then
   redis.call('HINCRBY', batch, ARGV[6], 1)
   redis.call('HSETNX', batch, ARGV[6] .. ':at', digits(now_ms()))
 end
+if ARGV[6] == 'fails' then
+  -- The POST is over, whatever became of it; one that stays open here was interrupted.
+  redis.call('HDEL', batch, 'post')
+end
 if ARGV[6] ~= '' and redis.call('HEXISTS', batch, 'wake') == 0 then
   -- The look that a webhook asked for was taken, and no other one came meanwhile.
   redis.call('HDEL', batch, 'woken')

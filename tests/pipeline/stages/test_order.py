@@ -78,6 +78,35 @@ async def test_a_lost_answer_never_makes_a_second_order(
     await assert_sound(ledger, serial)
 
 
+# The audit trail
+
+
+async def test_an_order_is_written_down_once_however_often_it_is_posted(
+    ledger: Ledger, start: StartWorker
+) -> None:
+    factory, serial = await start(), await three(ledger)
+    factory.faults(order_504_after_commit=1.0)
+    await factory.turn(serial)
+    await factory.turn(serial)
+    assert factory.posts() == 2
+    entries = [entry async for entry in ledger.audit.entries("c")]
+    assert [entry.details["po_number"] for entry in entries if entry.action == "order"] == [
+        po_number("c", 1)
+    ]
+
+
+async def test_what_cannot_be_written_down_is_not_ordered(
+    ledger: Ledger, start: StartWorker
+) -> None:
+    factory, serial = await start(), await three(ledger)
+    await ledger.redis.set("cc:audit", "no list, so that nothing can be added")
+    await factory.turn(serial)
+    assert factory.posts() == 0
+    await ledger.redis.delete("cc:audit")
+    await factory.turn(serial)
+    assert (await factory.batch(serial)).state is BatchState.FULFILLED
+
+
 # Foreign orders
 
 
@@ -106,7 +135,9 @@ async def test_a_foreign_order_stays_foreign_however_often_it_is_retried(
     assert await ledger.batches.links(serial, 1) == []
 
 
-@pytest.mark.parametrize("fault", ["order_429", "token_expires_early", "credentials_disabled"])
+@pytest.mark.parametrize(
+    "fault", ["order_400", "order_429", "token_expires_early", "credentials_disabled"]
+)
 async def test_a_post_that_was_refused_makes_no_foreign_order_ours(
     ledger: Ledger, start: StartWorker, fault: str
 ) -> None:
@@ -144,7 +175,10 @@ async def test_an_order_of_something_else_is_not_even_adopted_on_request(
     await factory.turn(serial)
     await retry(ledger, serial, adopt=True)
     await factory.turn(serial)
-    assert (await factory.batch(serial)).reason == "order_differs"
+    batch = await factory.batch(serial)
+    assert (batch.reason, batch.order_id) == ("order_differs", None)
+    assert await ledger.counted(serial, "l:ordered") == [0]
+    assert "adopt" not in {entry.action async for entry in ledger.audit.entries("c")}
     assert await ledger.batches.links(serial, 1) == []
 
 

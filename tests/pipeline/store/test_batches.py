@@ -57,6 +57,31 @@ async def test_an_earlier_turn_is_void_once_a_later_one_was_dispatched(ledger: L
     assert await claim(ledger, late) is not None
 
 
+async def test_a_later_turn_waits_for_the_lease_of_an_earlier_one(ledger: Ledger) -> None:
+    serial = await submit(ledger, a_campaign())
+    assert await taken(ledger, serial) is not None
+    await make_due(ledger, serial)
+    (late,) = await pump(ledger)
+    assert await claim(ledger, late, "late") is None
+    await lapse(ledger, serial)
+    (later,) = await pump(ledger)
+    assert await claim(ledger, later, "later") is not None
+
+
+async def test_a_counter_that_rolled_back_with_lost_data_brings_no_lease_back(
+    ledger: Ledger,
+) -> None:
+    serial = await submit(ledger, a_campaign())
+    lost = await taken(ledger, serial, nonce="lost")
+    # As a server does that lost its last second: it knows nothing of that claim.
+    await ledger.redis.hdel(f"cc:{serial}:b:1", "tok", "lu", "fence")  # type: ignore[misc]
+    other = await taken(ledger, serial, nonce="other")
+    assert lost.token.partition(":")[0] == other.token.partition(":")[0]
+    with pytest.raises(StaleLeaseError):
+        await ledger.batches.order_intent(lost, po_number="P", payload_hash="h", nonce="n")
+    assert await ledger.batches.renew([(lost.unit, lost.token)], LEASE) == [False]
+
+
 async def test_a_job_that_runs_again_after_its_work_does_not_shorten_the_wait(
     ledger: Ledger,
 ) -> None:

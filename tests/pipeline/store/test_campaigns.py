@@ -99,6 +99,16 @@ async def test_staging_and_committing_may_be_repeated(ledger: Ledger, redis: Red
     await assert_sound(ledger, first.serial)
 
 
+async def test_what_lost_a_staged_batch_is_not_committed(ledger: Ledger, redis: Redis) -> None:
+    """As after a power cut, on a server that acknowledges what is not on disk yet."""
+    staging, totals = await stage(ledger, a_campaign(), [people(2), people(2, first=2)])
+    await redis.delete("cc:1:b:2", "cc:1:r:2")
+    await redis.zrem("cc:1:due:o", "2")
+    with pytest.raises(InputError, match="run it again"):
+        await ledger.campaigns.commit(staging, a_campaign(), totals)
+    assert await submit(ledger, a_campaign(), [people(2), people(2, first=2)]) == "1"
+
+
 async def test_a_discard_after_the_commit_removes_nothing(ledger: Ledger, redis: Redis) -> None:
     campaign = a_campaign()
     staging, totals = await stage(ledger, campaign, [people(2)])

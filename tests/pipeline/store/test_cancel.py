@@ -60,6 +60,15 @@ async def test_a_cancelled_campaign_waits_for_nothing(ledger: Ledger) -> None:
     assert [unit.batch for unit in await pump(ledger)] == [1]
 
 
+async def test_one_ended_batch_does_not_end_a_cancelled_campaign(ledger: Ledger) -> None:
+    serial = await submit(ledger, a_campaign(), 2)
+    await placed(ledger, serial, 1)
+    await ledger.campaigns.steer(serial, "cancel")
+    await ledger.batches.cancel(await taken(ledger, serial, 2))
+    assert "fin" not in await ledger.counters(serial), "its other order is read to its end"
+    await assert_sound(ledger, serial)
+
+
 async def test_an_uncertain_delivery_does_not_keep_a_cancelled_campaign_from_its_end(
     ledger: Ledger,
 ) -> None:

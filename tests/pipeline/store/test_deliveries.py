@@ -220,6 +220,15 @@ async def test_a_bounce_reopens_a_finished_campaign_for_the_next_channel(ledger:
     assert await ledger.counted(serial, "p:reached", "p:open", "d:bounced") == [1, 0, 1]
 
 
+async def test_an_uncertain_message_tries_no_other_channel(ledger: Ledger) -> None:
+    campaign = a_campaign(channels=("email", "sms"))
+    found = await fulfilled(ledger, await submit(ledger, campaign, [people(1, phone=True)]))
+    await ledger.deliveries.intend(found, FIRST)
+    await tell(ledger, found, "u", code="timeout")
+    (records,) = (await ledger.deliveries.read(found.unit.serial, 1)).values()
+    assert [record.channel for record in records] == [EMAIL]
+
+
 async def test_the_last_refused_channel_leaves_the_person_not_reached(ledger: Ledger) -> None:
     found = await started(ledger)
     await tell(ledger, found, "f", code="smtp_550")
@@ -248,6 +257,19 @@ async def test_a_retry_makes_the_failed_pending_again_and_nobody_else(ledger: Le
     again = await taken(ledger, found.unit.serial)
     assert [d[0].status for d in again.ledger.values()] == [Status.PENDING, Status.SENT]
     assert again.ledger[0][0].generation == 1
+
+
+async def test_a_retry_leaves_those_alone_who_wait_for_their_next_channel(ledger: Ledger) -> None:
+    campaign = a_campaign(channels=("email", "sms"))
+    found = await fulfilled(ledger, await submit(ledger, campaign, [people(1, phone=True)]))
+    serial = found.unit.serial
+    await ledger.deliveries.intend(found, FIRST)
+    await tell(ledger, found, "f")
+    assert await ledger.batches.retry(
+        serial, 1, failed=True, uncertain=False, held=False, adopt=False
+    ) == (0, 0)
+    (records,) = (await ledger.deliveries.read(serial, 1)).values()
+    assert [record.status for record in records] == [Status.FAILED, Status.PENDING]
 
 
 @pytest.mark.parametrize("kind", ["f", "b", "x"])

@@ -172,7 +172,7 @@ def test_it_asks_once_on_a_terminal(
 ) -> None:
     desk.prepare(pause)
     # Click's runner puts its own standard input in place, which is never a terminal.
-    monkeypatch.setattr("worker.cli.steering.on_terminal", lambda: True)
+    monkeypatch.setattr("worker.cli.asking.on_terminal", lambda: True)
     path = written(tmp_path, subject="New")
     told = desk.run("edit", ID, path, code=code, typed=answer).stderr
     assert told.count("Change it?") == 1
@@ -181,7 +181,7 @@ def test_it_asks_once_on_a_terminal(
 
 def test_yes_does_not_ask(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.prepare(pause)
-    monkeypatch.setattr("worker.cli.steering.on_terminal", lambda: True)
+    monkeypatch.setattr("worker.cli.asking.on_terminal", lambda: True)
     assert "?" not in desk.run("edit", ID, written(tmp_path, subject="New"), "--yes").stderr
     assert version(desk) == "2"
 

@@ -99,16 +99,21 @@ def test_a_person_is_asked_once_and_sees_bars(here: World) -> None:
     assert "[y/N]" not in again.shown
 
 
-@pytest.mark.parametrize("answer", ["n\n", "\x04", "interrupt"])
-def test_who_does_not_say_yes_submits_nothing(here: World, answer: str) -> None:
-    terminal = Terminal(here, "run", *here.campaign(PEOPLE))
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [("run", "n\n"), ("run", "\x04"), ("run", "interrupt"), ("submit", "n\n")],
+)
+def test_who_does_not_say_yes_submits_nothing(here: World, command: str, answer: str) -> None:
+    terminal = Terminal(here, command, *here.campaign(PEOPLE))
     terminal.wait_for("[y/N]")
     if answer == "interrupt":
         terminal.interrupt()
     else:
         terminal.type(answer)
 
-    assert terminal.ended() == (130 if answer == "interrupt" else 2)
+    assert terminal.ended() == (130 if answer == "interrupt" else 1)
+    assert ("Nothing was submitted.\r\n" in terminal.shown) == (answer != "interrupt")
+    assert "Error" not in terminal.shown
     assert 'There is no campaign "e2e"' in refused_status(here)
     assert here.account()["orders"] == []
 

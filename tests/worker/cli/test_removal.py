@@ -130,8 +130,18 @@ def test_somebody_who_is_asked_may_say_no(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
     desk.prepare(finish)
-    monkeypatch.setattr("worker.cli.removal.on_terminal", lambda: True)
+    monkeypatch.setattr("worker.cli.asking.on_terminal", lambda: True)
     assert "Nothing was changed." in desk.run(*words, typed="n\n", code=1).stderr
+    assert trail(desk) == []
+
+
+@pytest.mark.parametrize("words", [("purge", ID), ("forget", ID, "r3")])
+def test_nothing_is_removed_where_nobody_can_be_asked(desk: Desk, words: tuple[str, ...]) -> None:
+    desk.prepare(finish)
+    told = desk.run(*words, code=2).stderr
+    assert "for good" in told
+    assert "with --yes it is done. Nothing was changed.\n" in told
+    assert "p…@example.com" in desk.run("recipient", ID, "r3").stdout
     assert trail(desk) == []
 
 

@@ -1,8 +1,13 @@
 """Steering says what it did, does it once, and takes effect."""
 
+import json
+from typing import Any
+
 import pytest
+from redis.asyncio import Redis
 
 from pipeline.batch import Lane
+from pipeline.store.batches import BatchStore
 from pipeline.store.campaigns import Snapshot
 from tests.pipeline.installation import Installation
 from tests.worker.cli.desk import Desk
@@ -22,6 +27,20 @@ async def finish(ledger: Installation) -> str:
 
 async def snapshot(ledger: Installation) -> Snapshot:
     return await ledger.snapshot(str(await ledger.campaigns.find(ID)))
+
+
+async def cancel(ledger: Installation) -> None:
+    await ledger.campaigns.steer(await submit(ledger), "cancel")
+
+
+async def purge(ledger: Installation) -> None:
+    serial = await finish(ledger)
+    await ledger.redis.hset(f"cc:{serial}", mapping={"purging": "1", "purged": "1"})  # type: ignore[misc]
+
+
+def actions(desk: Desk) -> list[str]:
+    """Return what the audit trail says was done."""
+    return [json.loads(line)["action"] for line in desk.run("audit").stdout.splitlines()]
 
 
 def test_a_paused_campaign_starts_nothing_until_it_is_resumed(desk: Desk) -> None:
@@ -52,9 +71,9 @@ def test_cancelling_says_what_happens_and_is_final(desk: Desk) -> None:
         await ledger.ordered(await submit(ledger))
 
     desk.prepare(order)
-    told = desk.run("cancel", ID).stderr
+    told = desk.run("cancel", ID, "--yes").stderr
     assert "5 messages will not be sent; 3 open orders (5 links) will be read to the end" in told
-    assert "was cancelled before" in desk.run("cancel", ID, "--yes").stderr
+    assert "was cancelled before" in desk.run("cancel", ID).stderr
     for words in (["pause"], ["resume"], ["retry", "--failed"]):
         assert "that is final" in desk.run(words[0], ID, *words[1:], code=2).stderr
 
@@ -65,7 +84,7 @@ def test_cancelling_asks_on_a_terminal(
 ) -> None:
     desk.prepare(submit)
     # Click's runner puts its own standard input in place, which is never a terminal.
-    monkeypatch.setattr("worker.cli.steering.on_terminal", lambda: True)
+    monkeypatch.setattr("worker.cli.asking.on_terminal", lambda: True)
     assert "for good?" in desk.run("cancel", ID, code=code, typed=answer).stderr
     assert bool(desk.prepare(snapshot).text("can")) == (code == 0)
 
@@ -124,3 +143,60 @@ def test_retrying_lifts_blocks_but_not_the_pause_of_a_person(desk: Desk, *, paus
     assert (found.text("pau") is not None) == paused
     assert (found.text("blk:s") is not None) == paused
     assert ("It is paused" in told) == paused
+
+
+def test_a_pause_during_a_retry_is_not_undone_by_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def block(ledger: Installation) -> None:
+        serial = await submit(ledger)
+        await ledger.campaigns.block(serial, "s", "smtp_535_5.7.8", "no", probe_after=0)
+
+    retried = BatchStore.retry
+
+    async def retry(store: BatchStore, serial: str, batch: int, **wanted: Any) -> tuple[int, int]:  # noqa: ANN401 - as it is given
+        # Another person, after the command has looked and before it lifts what blocks.
+        async with Redis.from_url(desk.url) as redis:
+            ledger = await Installation.opened(redis, desk.key)
+            await ledger.campaigns.steer(serial, "pause")
+        return await retried(store, serial, batch, **wanted)
+
+    desk.prepare(block)
+    monkeypatch.setattr(BatchStore, "retry", retry)
+    told = desk.run("retry", ID, "--held").stderr
+
+    assert "It is paused" in told
+    assert desk.prepare(snapshot).text("pau") is not None
+
+
+def test_what_is_final_is_not_done_where_nobody_can_be_asked(desk: Desk) -> None:
+    desk.prepare(submit)
+
+    told = desk.run("cancel", ID, code=2).stderr
+
+    assert "5 messages will not be sent" in told, "what it would do is said all the same"
+    assert "with --yes it is done. Nothing was changed.\n" in told
+    assert desk.prepare(snapshot).text("can") is None
+    assert "cancel" not in actions(desk)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "words"),
+    [
+        (finish, ("pause",)),
+        (finish, ("resume",)),
+        (finish, ("cancel", "--yes")),
+        (cancel, ("pause",)),
+        (cancel, ("resume",)),
+        (cancel, ("retry", "--failed")),
+        (purge, ("retry", "--failed")),
+        (submit, ("retry",)),
+    ],
+)
+def test_what_is_refused_leaves_no_trace(desk: Desk, prepare: Any, words: tuple[str, ...]) -> None:  # noqa: ANN401 - any of the above
+    desk.prepare(prepare)
+    command, *options = words
+
+    desk.run(command, ID, *options, code=2)
+
+    assert actions(desk) == ["submit"]

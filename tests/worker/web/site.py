@@ -17,7 +17,8 @@ from pipeline.store.batches import Claim
 from pipeline.store.records import DeliveryRecord
 from pipeline.tokens import Purpose, Target
 from tests.pipeline.installation import Installation
-from worker.app import App, open_app
+from worker.app import open_app
+from worker.ledger import App
 from worker.web.application import web_application
 from worker.web.server import serving
 

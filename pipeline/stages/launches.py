@@ -1,0 +1,48 @@
+"""Writing the intents of one batch: in turn, or at once where each waits for the disk."""
+
+import asyncio
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Self
+
+from pipeline.tasks import stop
+
+Launch = Coroutine[None, None, None]
+
+
+class Launches:
+    """
+    Runs launches one after the other, or (*at_once*) each beside the others.
+
+    Leaving the block waits for all of them and raises the first failure; a failure in the block
+    cancels those that still run.
+    """
+
+    def __init__(self, *, at_once: bool) -> None:
+        self._at_once = at_once
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def add(self, launch: Launch) -> None:
+        """Run *launch*, or begin to; raises what it, or one before it, failed with."""
+        if not self._at_once:
+            await launch
+            return
+        self._tasks.append(asyncio.create_task(launch))
+        for task in self._tasks:
+            if task.done():
+                task.result()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                await asyncio.gather(*self._tasks)
+        finally:
+            await stop(*self._tasks)

@@ -1,0 +1,126 @@
+"""A server that cannot write stops nobody for good: all wait, say why, and go on."""
+
+import json
+import resource
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from tests.end_to_end.world import World, judge
+from tests.support.waiting import wait_until_sync
+from worker.valkey_server import ValkeyServer
+
+PEOPLE = 600
+
+
+@pytest.fixture
+def at_work(here: World) -> Iterator[subprocess.Popen[str]]:
+    """A run that has sent a part of its mails, at a rate that leaves the rest for later."""
+    here.env["CLAIMCAST_LIMITS__EMAIL"] = "300/s"
+    process = here.start("run", *here.campaign(PEOPLE))
+    wait_until_sync(lambda: len(here.mails()) > PEOPLE * 0.2, timeout=60)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def server(here: World) -> ValkeyServer:
+    return ValkeyServer(here.directory / "state")
+
+
+def limit(pids: list[int], size: int) -> None:
+    for pid in pids:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+def file_size(here: World) -> int:
+    files = (here.directory / "state" / "valkey" / "appendonlydir").iterdir()
+    return max(file.stat().st_size for file in files)
+
+
+def logged(here: World, event: str) -> list[dict[str, Any]]:
+    lines = (here.directory / "run.log").read_text("utf-8").splitlines()
+    found = [json.loads(line) for line in lines if line.startswith("{")]
+    return [each for each in found if each["event"] == event]
+
+
+def settle(here: World, process: subprocess.Popen[str]) -> None:
+    """Let the run end; check that everybody has one link, and few were written to twice."""
+    output, _ = process.communicate(timeout=90)
+    assert process.returncode == 0, output
+    judge(here, PEOPLE, repeats=True)
+    assert len(here.mails()) - PEOPLE <= 2 * int(here.env["CLAIMCAST_SMTP__CONNECTIONS"])
+    here.run("verify", "e2e")
+
+
+def test_a_full_disk_is_waited_out_and_told_once(
+    here: World, at_work: subprocess.Popen[str]
+) -> None:
+    pid = server(here).pid
+    assert pid is not None
+    limit([pid, at_work.pid], file_size(here) + 1000)  # who starts it again hands the limit on
+    wait_until_sync(lambda: logged(here, "valkey.not_restarted"), timeout=30)
+    log = server(here).log_path
+    starts = log.read_text("utf-8").count("Ready to accept")
+    wait_until_sync(lambda: log.read_text("utf-8").count("Ready to accept") > starts, timeout=30)
+    assert at_work.poll() is None
+    assert len(here.mails()) < PEOPLE
+
+    limit([at_work.pid], resource.RLIM_INFINITY)
+    lift(server(here))
+
+    settle(here, at_work)
+    [told] = logged(here, "valkey.not_restarted")
+    assert "is full" in told["why"]
+
+
+def lift(found: ValkeyServer) -> None:
+    """End the server's limit, unless it has just ended by it once more."""
+    if found.answer() is not None and found.pid is not None:
+        try:
+            limit([found.pid], resource.RLIM_INFINITY)
+        except ProcessLookupError:
+            return
+
+
+def without_memory(redis: "Redis", here: World) -> Callable[[], object]:
+    redis.config_set("maxmemory", 1)
+    return lambda: redis.config_set("maxmemory", 0)
+
+
+def without_a_disk(redis: "Redis", here: World) -> Callable[[], object]:
+    pid = server(here).pid
+    assert pid is not None
+    redis.config_set("appendfsync", "everysec")
+    limit([pid], file_size(here) + 10)
+    return lambda: limit([pid], resource.RLIM_INFINITY)
+
+
+@pytest.mark.parametrize(
+    ("refuse", "error", "why"),
+    [
+        (without_memory, "OutOfMemoryError", "no memory left"),
+        (without_a_disk, "ResponseError", "cannot write its append-only file"),
+    ],
+)
+def test_a_server_that_refuses_to_write_is_waited_for(
+    here: World,
+    at_work: subprocess.Popen[str],
+    refuse: Callable[["Redis", World], Callable[[], object]],
+    error: str,
+    why: str,
+) -> None:
+    with closing(Redis.from_url(f"unix://{server(here).socket_path}")) as redis:
+        permit = refuse(redis, here)
+        wait_until_sync(lambda: logged(here, "upkeep.interrupted"), timeout=30)
+        assert len(here.mails()) < PEOPLE
+        assert at_work.poll() is None
+        permit()
+    settle(here, at_work)
+    told = logged(here, "upkeep.interrupted")
+    assert {each["error"] for each in told} == {error}
+    assert why in told[0]["why"]

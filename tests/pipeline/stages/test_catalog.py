@@ -1,0 +1,17 @@
+"""What a worker remembers of a campaign is of that campaign."""
+
+from redis.asyncio import Redis
+
+from pipeline.stages.catalog import Catalog
+from tests.pipeline.ledger import Ledger, a_campaign, submit, taken
+
+
+async def test_another_campaign_under_a_serial_that_was_lost_is_not_taken_for_the_first(
+    ledger: Ledger, redis: Redis
+) -> None:
+    catalog = Catalog(ledger.campaigns, {})
+    assert await submit(ledger, a_campaign("first")) == "1"
+    assert (await catalog.of(await taken(ledger, "1"))).campaign.id == "first"
+    await redis.flushdb()  # as a restart without what was not on disk yet
+    assert await submit(ledger, a_campaign("second")) == "1"
+    assert (await catalog.of(await taken(ledger, "1"))).campaign.id == "second"

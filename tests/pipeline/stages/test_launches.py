@@ -1,0 +1,91 @@
+"""Intents are written in turn; at once, where each of them waits for the disk."""
+
+import asyncio
+
+import pytest
+
+from pipeline.stages.launches import Launches
+from tests.support.waiting import wait_until
+
+
+class Disk:
+    """Launches that begin at once and end when they are let, or fail."""
+
+    def __init__(self) -> None:
+        self.begun = self.ended = self.stopped = 0
+        self.turns = asyncio.Event()
+
+    async def launch(self, error: Exception | None = None) -> None:
+        self.begun += 1
+        try:
+            await self.turns.wait()
+        except asyncio.CancelledError:
+            self.stopped += 1
+            raise
+        if error is not None:
+            raise error
+        self.ended += 1
+
+
+async def test_in_turn_each_is_over_before_the_next_begins() -> None:
+    disk = Disk()
+    disk.turns.set()
+    async with Launches(at_once=False) as launches:
+        for number in range(3):
+            assert disk.begun == disk.ended == number
+            await launches.add(disk.launch())
+
+
+async def test_at_once_all_begin_and_the_block_ends_with_the_last() -> None:
+    disk = Disk()
+
+    async def launch_all() -> None:
+        async with Launches(at_once=True) as launches:
+            for _ in range(3):
+                await launches.add(disk.launch())
+
+    task = asyncio.create_task(launch_all())
+    await wait_until(lambda: disk.begun == 3)
+    assert not task.done()
+    disk.turns.set()
+    await task
+    assert disk.ended == 3
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_a_failure_is_raised_as_it_is(*, at_once: bool) -> None:
+    disk = Disk()
+    disk.turns.set()
+    with pytest.raises(ZeroDivisionError):
+        async with Launches(at_once=at_once) as launches:
+            await launches.add(disk.launch(ZeroDivisionError()))
+    assert disk.begun == 1
+
+
+async def test_after_a_failure_no_other_begins() -> None:
+    disk = Disk()
+    disk.turns.set()
+
+    async def launch_twice() -> None:
+        async with Launches(at_once=True) as launches:
+            await launches.add(disk.launch(ZeroDivisionError()))
+            await wait_until(lambda: disk.begun)
+            await launches.add(disk.launch())
+            pytest.fail("nobody was told")
+
+    with pytest.raises(ZeroDivisionError):
+        await launch_twice()
+
+
+async def test_a_failure_in_the_block_stops_what_still_waits() -> None:
+    disk = Disk()
+
+    async def fail_meanwhile() -> None:
+        async with Launches(at_once=True) as launches:
+            await launches.add(disk.launch())
+            await wait_until(lambda: disk.begun)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail_meanwhile()
+    assert disk.stopped == 1

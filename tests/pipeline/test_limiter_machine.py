@@ -1,0 +1,40 @@
+"""The limiter under any order of requests, silences and changes of its rate."""
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+from redis.asyncio import Redis
+
+from pipeline.rate import Rate
+from tests.pipeline.ledger import open_ledger
+from tests.pipeline.limiter_machine import LimiterMachine
+
+
+def test_no_order_of_requests_gets_more_than_the_rate_allows_or_waits_for_ever(
+    valkey_url: str,
+) -> None:
+    class AtThisServer(LimiterMachine):
+        url = valkey_url
+
+    run_state_machine_as_test(
+        AtThisServer,
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=25,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+@pytest.mark.parametrize("new", ["7/s", "30/s", "11/s", "99999/s"])
+async def test_a_new_rate_gives_a_permit_at_once_whatever_its_fractions(
+    redis: Redis, new: str
+) -> None:
+    limiter = open_ledger(redis, email="1/h").limiter
+    assert (await limiter.take("email")).granted == 1
+    await limiter.set_rate("email", Rate.parse(new))
+    assert (await limiter.take("email")).granted == 1

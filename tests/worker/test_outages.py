@@ -1,0 +1,30 @@
+"""Trouble with Redis is told once per cause."""
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError, ResponseError
+
+from worker.outages import Outage
+
+
+def test_a_cause_is_told_once_until_it_is_over() -> None:
+    outage = Outage()
+    lost = RedisConnectionError("at redis.example:6379")
+    assert outage.news(lost) == {"error": "ConnectionError"}
+    assert outage.news(lost) == {}
+    assert outage.news(OSError()) == {"error": "OSError"}
+    outage.over()
+    assert outage.news(lost) == {"error": "ConnectionError"}
+
+
+def test_a_server_that_refuses_to_write_comes_with_what_to_do() -> None:
+    full = OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
+    assert outage_words(full) == (
+        "Redis has no memory left and refuses to write: raise its maxmemory"
+    )
+    stuck = ResponseError("MISCONF Errors writing to the AOF file: No space left on device")
+    assert outage_words(stuck).startswith("Redis cannot write its append-only file")
+    assert outage_words(ResponseError("WRONGTYPE of a key")) == ""
+
+
+def outage_words(error: ResponseError) -> str:
+    return Outage().news(error).get("why", "")

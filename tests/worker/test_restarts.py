@@ -1,0 +1,84 @@
+"""When a server that keeps ending is started again."""
+
+import pytest
+
+from worker import restarts
+from worker.restarts import Restarts
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(restarts, "time", clock)
+    return clock
+
+
+def pause(clock: Clock, tried: Restarts) -> int:
+    """Let the pause pass, second by second; return how many there were."""
+    seconds = 0
+    while tried.pausing:
+        clock.now += 1
+        seconds += 1
+    return seconds
+
+
+def test_the_first_start_is_at_once_and_pauses_double_up_to_half_a_minute(clock: Clock) -> None:
+    tried = Restarts()
+    assert not tried.pausing
+    found = []
+    for _ in range(8):
+        tried.fail()
+        found.append(pause(clock, tried))
+    assert found == [1, 2, 4, 8, 16, 30, 30, 30]
+
+
+def test_a_server_that_ends_soon_was_started_in_vain_and_one_that_ends_late_was_not(
+    clock: Clock,
+) -> None:
+    tried = Restarts()
+    assert not tried.in_vain()
+    tried.start()
+    clock.now += 9
+    assert tried.in_vain()
+    clock.now += 2
+    assert not tried.in_vain()
+
+
+def test_a_start_in_vain_counts_once(clock: Clock) -> None:
+    tried = Restarts()
+    tried.start()
+    tried.fail()
+    pause(clock, tried)
+    assert not tried.in_vain()
+
+
+def test_it_is_settled_some_time_after_the_last_trouble(clock: Clock) -> None:
+    tried = Restarts()
+    tried.fail()
+    pause(clock, tried)
+    found = [tried.settled]
+    clock.now += 11
+    found.append(tried.settled)
+    tried.start()
+    found.append(tried.settled)
+    assert found == [False, True, False]
+
+
+def test_once_all_is_well_the_pauses_begin_anew(clock: Clock) -> None:
+    tried = Restarts()
+    for _ in range(5):
+        tried.fail()
+        pause(clock, tried)
+    found = [tried.failing]
+    tried.forget()
+    assert [*found, tried.failing] == [True, False]
+    tried.fail()
+    assert pause(clock, tried) == 1

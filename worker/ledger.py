@@ -1,0 +1,159 @@
+"""The ledger opened with the right keys: what every command needs, and no more than that."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from redis.asyncio import Redis
+
+from config.keys import key_file_hint, secret_keys
+from config.settings import Settings
+from pipeline.audit import AuditTrail
+from pipeline.errors import ClaimcastError, InputError
+from pipeline.limits import Limiter
+from pipeline.measurements import Measurements
+from pipeline.rate import Rate
+from pipeline.store.batches import BatchStore
+from pipeline.store.campaigns import CampaignStore
+from pipeline.store.deliveries import DeliveryStore
+from pipeline.store.keyring import Keyring, WrongKeysError, is_in_use
+from pipeline.store.scripts import Scripts
+from pipeline.suppression import Suppressions
+from pipeline.tasks import stop
+from pipeline.tokens import Tokens
+from pipeline.vault import Vault
+from worker.connection import check_server, connect, syncs_of
+from worker.embedded import EmbeddedValkey
+
+Use = Literal["seal", "look", "change"]
+
+_WATCH_SECONDS = 1.0
+
+
+class Log(Protocol):
+    """Where it is told what became of the server; structlog's loggers are such, and so is less."""
+
+    def warning(self, event: str, /, **fields: str) -> object: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """What every command needs: the ledger, opened with the right keys."""
+
+    settings: Settings
+    url: str
+    redis: Redis
+    vault: Vault
+    keyring: Keyring
+    campaigns: CampaignStore
+    batches: BatchStore
+    deliveries: DeliveryStore
+    limiter: Limiter
+    suppressions: Suppressions
+    tokens: Tokens
+    audit: AuditTrail
+    measurements: Measurements
+
+
+@asynccontextmanager
+async def open_ledger(
+    settings: Settings, log: Log, *, patient: bool = False, keys: Use = "seal"
+) -> AsyncIterator[App]:
+    """
+    Connect to Redis (or start or join the embedded server), check it, and unlock the data.
+
+    *keys* says what they are for: who only looks, or is about to change them, is not noted as
+    somebody who seals with the first of them.
+    Raises InputError, UnavailableError or ConfigError, each with one sentence for people.
+    """
+    async with AsyncExitStack() as stack:
+        configured = settings.redis.url
+        if configured is not None:
+            secret_keys(settings)  # missing ones are told before anything is tried
+            url = configured.get_secret_value()
+        else:
+            embedded = EmbeddedValkey(settings.state_dir)
+            stack.callback(embedded.release)
+            stack.push(embedded.explain)
+            url = await asyncio.to_thread(embedded.start_or_join)
+            await stack.enter_async_context(_background(_watch(embedded, log)))
+        redis = connect(url, patient=patient)
+        stack.push_async_callback(redis.aclose, close_connection_pool=True)
+        for warning in await check_server(redis, accept_unsafe=settings.unsafe_redis):
+            log.warning("redis.unsafe", why=warning)
+        keyring, vault = await _unlocked(settings, redis, keys)
+        if keys == "seal":
+            stack.push_async_callback(keyring.leave)
+            await stack.enter_async_context(_background(keyring.stay()))
+        # Who accepts nothing less than `always` was refused anything else above.
+        syncs = await syncs_of(redis) if settings.unsafe_redis else None
+        scripts, measurements = Scripts(redis, syncs), Measurements()
+        yield App(
+            settings=settings,
+            url=url,
+            redis=redis,
+            vault=vault,
+            keyring=keyring,
+            campaigns=CampaignStore(redis, scripts, vault),
+            batches=BatchStore(redis, scripts, vault),
+            deliveries=DeliveryStore(redis, scripts),
+            limiter=Limiter(redis, scripts, _rates(settings), measurements),
+            suppressions=Suppressions(redis, vault),
+            tokens=Tokens(vault),
+            audit=AuditTrail(redis, scripts, vault),
+            measurements=measurements,
+        )
+
+
+async def _unlocked(settings: Settings, redis: Redis, use: Use) -> tuple[Keyring, Vault]:
+    keys = secret_keys(settings, in_use=await is_in_use(redis))
+    vault = Vault([key.get_secret_value() for key in keys])
+    keyring = Keyring(redis, vault)
+    try:
+        return keyring, await keyring.unlock(seals=use == "seal", lenient=use == "change")
+    except WrongKeysError as error:
+        hint = key_file_hint(settings)
+        raise InputError(f"{error} {hint}".rstrip()) from error
+
+
+def _rates(settings: Settings) -> dict[str, Rate]:
+    limits = settings.limits
+    return {
+        "orders": Rate.parse(limits.orders),
+        "reads": Rate.parse(limits.reads),
+        "email": Rate.parse(limits.email),
+        "sms": Rate.parse(limits.sms),
+        "webhook": Rate.parse(limits.webhook),
+    }
+
+
+async def _watch(embedded: EmbeddedValkey, log: Log) -> None:
+    """
+    Start the embedded server again whenever it died; the clients wait meanwhile.
+
+    What keeps it from running is told once, and that it is over once it has lasted.
+    """
+    troubled = False
+    while True:
+        await asyncio.sleep(_WATCH_SECONDS)
+        try:
+            started = await asyncio.to_thread(embedded.ensure)
+        except ClaimcastError as error:
+            if not troubled:
+                log.warning("valkey.not_restarted", why=str(error))
+            troubled = True
+        else:
+            if embedded.steady if troubled else started:
+                log.warning("valkey.restarted")
+                troubled = False
+
+
+@asynccontextmanager
+async def _background(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        await stop(task)
