@@ -22,7 +22,8 @@ def usable_order_id(value: object) -> str | None:
     text = str(value)
     # "." and ".." would name another resource, however they are quoted.
     usable = 0 < len(text) <= _LONGEST_ID and text.isprintable() and text not in {".", ".."}
-    return text if usable and text.strip() else None
+    # An order's id is kept, logged and shown in clear; a link must not be.
+    return text if usable and text.strip() and "://" not in text else None
 
 
 def original_order_id(document: object) -> str | None:

@@ -58,13 +58,18 @@ class Pair(Fleet):
         return {**super().environment(place), "CLAIMCAST_LEASE_SECONDS": str(self.lease)}
 
     async def saturated(self) -> Sequence[Sequence[Job]]:
-        """Stop both workers once each sends several batches at once; return which."""
+        """
+        Stop both workers once each sends several batches at once; return which.
+
+        None of them was taken over: two deaths without progress make a suspect, which runs alone.
+        """
         deadline = time.monotonic() + _PATIENCE
         while True:
             for worker in self.workers:
                 worker.send_signal(signal.SIGSTOP)
             found = [await self._sends(worker.pid) for worker in self.workers]
-            if all(len(jobs) >= _SATURATED for jobs in found):
+            clean = [await self.ledger.progressed(jobs) for jobs in found]
+            if all(clean) and all(len(jobs) >= _SATURATED for jobs in found):
                 return found
             for worker in self.workers:
                 worker.send_signal(signal.SIGCONT)
@@ -98,7 +103,6 @@ async def worker_killed(fleet: Pair, times: Times) -> None:
     )
     times.add(f"a worker's death to others in each of its batches, lease {fleet.lease} s", *waits)
     fleet.start_worker(0)
-    await _progressed(fleet, jobs)
 
 
 async def valkey_killed(fleet: Pair, times: Times) -> None:
@@ -127,7 +131,6 @@ async def fleet_killed(fleet: Pair, times: Times) -> None:
         "the fleet's death to the first of the new workers, which were started at once",
         await starting,
     )
-    await _progressed(fleet, jobs)
 
 
 async def _started(fleet: Pair, died: float) -> float:
@@ -150,11 +153,6 @@ def _kill(workers: Sequence[subprocess.Popen[bytes]]) -> float:
 async def _taken_over(fleet: Pair, jobs: Sequence[Job], died: float) -> list[float]:
     async with asyncio.timeout(fleet.lease + _PATIENCE):
         return sorted(await asyncio.gather(*(fleet.ledger.taken_over(job, died) for job in jobs)))
-
-
-async def _progressed(fleet: Pair, jobs: Sequence[Job]) -> None:
-    """Wait until the batches have moved on: two deaths without it would make them suspects."""
-    await wait_until(lambda: fleet.ledger.progressed(jobs), timeout=_PATIENCE)
 
 
 async def measure(

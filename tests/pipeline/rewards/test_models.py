@@ -118,7 +118,19 @@ def test_the_documented_spelling_wins_over_another_beside_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "shown", [None, [], "x", {}, {"Id": None}, {"Id": ""}, {"Id": ".."}, {"Id": 1.5}, {"Id": []}]
+    "shown",
+    [
+        None,
+        [],
+        "x",
+        {},
+        {"Id": None},
+        {"Id": ""},
+        {"Id": ".."},
+        {"Id": "https://claim.example/1"},
+        {"Id": 1.5},
+        {"Id": []},
+    ],
 )
 def test_what_has_no_usable_id_is_no_order(shown: object) -> None:
     with pytest.raises(ValueError, match=r"order|Id\n"):
