@@ -55,7 +55,8 @@ class Round:
         await self._done.wait()
 
 
-@dataclass(slots=True, kw_only=True)  # not frozen: made for each message, at a third of the cost
+# Not frozen: made for each message, at a third of the cost.
+@dataclass(slots=True, kw_only=True, eq=False)
 class Outgoing:
     """One intended delivery, waiting for a connection."""
 
@@ -198,7 +199,7 @@ class Outbox:
 
         def clearance() -> None:
             permitted()
-            self._exposure.enter(outgoing.key)
+            self._exposure.enter(outgoing)
 
         try:
             permitted()
@@ -229,12 +230,18 @@ class Outbox:
             raise PermanentError("compose_error") from error
 
     async def _settle(self, outgoing: Outgoing, outcome: Receipt | DeliveryError) -> None:
-        if isinstance(outcome, Receipt):
-            await self._note(self._provider_works())
-        elif isinstance(outcome, BlockedError):
-            await self._note(self._provider_failed(outgoing.round.unit.serial, outcome))
-        dead = isinstance(outcome, PermanentError) and outcome.suppress
-        verdict = decide_delivery(
+        try:
+            if isinstance(outcome, Receipt):
+                await self._note(self._provider_works())
+            elif isinstance(outcome, BlockedError):
+                await self._note(self._provider_failed(outgoing.round.unit.serial, outcome))
+        finally:
+            # Also if we are cut off meanwhile: what is known must not end as a doubt.
+            dead = isinstance(outcome, PermanentError) and outcome.suppress
+            self._record(outgoing, self._verdict(outgoing, outcome), dead=dead)
+
+    def _verdict(self, outgoing: Outgoing, outcome: Receipt | DeliveryError) -> Verdict:
+        return decide_delivery(
             outcome,
             tries=outgoing.tries,
             attempt=outgoing.attempt,
@@ -243,7 +250,6 @@ class Outbox:
             jitter=random.random(),  # noqa: S311 - jitter is no secret
             look_every=self._look_every,
         )
-        self._record(outgoing, verdict, dead=dead)
 
     def _record(self, outgoing: Outgoing, verdict: Verdict, *, dead: bool = False) -> None:
         """Have the result written, and a *dead* address suppressed in the same step."""
@@ -253,7 +259,7 @@ class Outbox:
         def recorded() -> None:
             self._unrecorded -= 1
             self._recorded.set()
-            self._exposure.leave(outgoing.key)
+            self._exposure.leave(outgoing)
             self._measurements.attempt(self.channel.name, verdict.kind)
             self.give_back(1)
             current.settled(verdict)

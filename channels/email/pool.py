@@ -40,7 +40,7 @@ class Pool:
         if taken_along is not None:
             return taken_along
         try:
-            connection = (None if fresh else self._reusable()) or await self.open()
+            connection = await (self._anew() if fresh else self._any())
         except BaseException:
             self._release()
             raise
@@ -130,6 +130,15 @@ class Pool:
             else:
                 return None
         return None
+
+    async def _any(self) -> Connection:
+        return self._reusable() or await self.open()
+
+    async def _anew(self) -> Connection:
+        # Those in use and those that rest are together no more than are allowed.
+        while len(self._idle) > self._free:
+            self._idle.pop(0).discard()
+        return await self.open()
 
     def _reusable(self) -> Connection | None:
         """Return an open connection that rested, or None."""

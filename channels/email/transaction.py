@@ -5,7 +5,7 @@ from typing import Protocol
 
 from channels.email.replies import Phase
 from channels.email.wire import Wire
-from pipeline.errors import CrowdedError
+from pipeline.errors import AbandonedError, CrowdedError
 from pipeline.models import Message
 from pipeline.ports import Clearance
 
@@ -92,7 +92,7 @@ class Transaction:
         phase = _PHASES[self._at]
         if self._waits:  # the server has asked for the content and speaks again
             self._wire.listen(None)
-            self.answer.set_exception(LineLostError(phase))
+            self.lost()
             return
         if phase == "content":
             self._settle(self._refusal or (phase, code, text))
@@ -111,6 +111,9 @@ class Transaction:
         if not self.answer.done():
             if not self.heard:
                 self.answer.set_exception(StaleConnectionError())
+            elif self._waits:
+                # The server lost patience with us: that must not count against the recipient.
+                self.answer.set_exception(AbandonedError("crowded"))
             elif self._refusal:
                 self.answer.set_result(self._refusal)
             else:
@@ -153,8 +156,8 @@ class Transaction:
             self._wire.write(self._content + ahead)
 
     def _ask_again(self) -> None:
-        self._waits = False
-        if not self.answer.done():
+        if not self.answer.done() and self._wire.connected:  # or else `lost` is on its way
+            self._waits = False
             self._hand_over()
 
     def _settle(self, answer: Answer) -> None:

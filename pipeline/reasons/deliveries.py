@@ -136,6 +136,12 @@ DELIVERIES = (
         NONE_NEEDED,
     ),
     _delivery(
+        "crowded",
+        "it was not started, because the results of others could not be written to Redis",
+        "It is sent when Redis takes results again.",
+        "If it goes on, check Redis; `claimcast doctor` connects to it.",
+    ),
+    _delivery(
         "halted",
         "it was not started, because the campaign was paused or the worker stopped",
         "It is sent when the campaign goes on.",

@@ -27,7 +27,7 @@ def of(times: Times, what: str) -> list[float]:
 
 
 async def test_work_goes_on_soon_after_any_death(tmp_path: Path, times: Times) -> None:
-    async with at_work(tmp_path, LEASE, seconds=60) as fleet:
+    async with at_work(tmp_path, LEASE, seconds=45) as fleet:
         await worker_killed(fleet, times)
         await valkey_killed(fleet, times)
         await fleet_killed(fleet, times)

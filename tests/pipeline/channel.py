@@ -45,6 +45,8 @@ class ScriptedChannel:
     broken: set[str] = field(default_factory=set)
     on_the_wire: int = 0
     most_on_the_wire: int = 0
+    crowded: int = 0
+    """How often the clearance said: not yet."""
 
     def __post_init__(self) -> None:
         self.senders = self.senders or self.connections
@@ -74,6 +76,7 @@ class ScriptedChannel:
             try:
                 return clearance()
             except CrowdedError as error:
+                self.crowded += 1
                 await error.room
 
     async def check(self) -> str:

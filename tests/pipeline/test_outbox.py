@@ -113,6 +113,7 @@ async def test_no_more_than_twice_the_connections_are_ever_unrecorded(ledger: Le
         await working
     assert len(channel.sent) == 60
     assert channel.most_on_the_wire == 3
+    assert not channel.crowded, "a channel with as many senders as connections cannot wait"
     await assert_sound(ledger, serial)
 
 
@@ -136,6 +137,26 @@ async def test_that_holds_for_those_who_wait_behind_others_too(ledger: Ledger) -
     assert channel.most_on_the_wire == 6
     assert max(unrecorded) == 6
     await assert_sound(ledger, serial)
+
+
+async def test_results_are_recorded_though_those_who_waited_for_them_are_cut_off(
+    ledger: Ledger,
+) -> None:
+    serial = await ready(ledger, 10)
+    slow, channel = Slow(ledger), ScriptedChannel(connections=2, senders=6)
+    recorder = Recorder(slow)  # type: ignore[arg-type]
+    writing = asyncio.create_task(recorder.run())
+    async with sending(ledger, channel) as plant:
+        plant.outbox._recorder = recorder  # noqa: SLF001
+        working = asyncio.create_task(plant.turn(serial))
+        await wait_until(lambda: len(channel.sent) == 4 and channel.crowded)
+    slow.gate.set()
+    await asyncio.wait_for(recorder.drained(), 5)
+    assert not writing.done(), "it has to write what else comes"
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    await stop(writing)
+    assert slow.recorded == 4
 
 
 async def test_whatever_is_on_the_wire_stands_in_the_ledger_already(ledger: Ledger) -> None:
@@ -356,6 +377,30 @@ async def test_a_result_is_recorded_even_if_the_breaker_cannot_be_told(ledger: L
         plant.outbox._limiter = Deaf(ledger.redis, scripts, {})  # noqa: SLF001
         await plant.turn(serial)
     assert await ledger.counted(serial, "d:sent") == [2]
+
+
+async def test_a_result_is_recorded_though_the_senders_are_cut_off_while_telling_the_breaker(
+    ledger: Ledger,
+) -> None:
+    serial = await ready(ledger, 1)
+    asked = asyncio.Event()
+
+    class Busy(Limiter):
+        async def recovered(self, channel: str) -> None:
+            asked.set()
+            await asyncio.Event().wait()
+
+    recorder = Recorder(ledger.deliveries)
+    writing = asyncio.create_task(recorder.run())
+    async with sending(ledger, ScriptedChannel()) as plant:
+        plant.outbox._limiter = Busy(ledger.redis, Scripts(ledger.redis), {})  # noqa: SLF001
+        plant.outbox._recorder = recorder  # noqa: SLF001
+        working = asyncio.create_task(plant.turn(serial))
+        await asyncio.wait_for(asked.wait(), 5)
+    await asyncio.wait_for(recorder.drained(), 5)
+    await asyncio.wait_for(working, 5)
+    await stop(writing)
+    assert await ledger.counted(serial, "d:sent") == [1]
 
 
 async def test_a_lost_batch_of_links_is_never_guessed_at(ledger: Ledger) -> None:

@@ -9,6 +9,7 @@ from channels.email import EmailChannel
 from pipeline.errors import (
     AbandonedError,
     BlockedError,
+    CrowdedError,
     DeliveryError,
     PermanentError,
     TransientError,
@@ -268,6 +269,27 @@ async def test_refused_clearance_abandons_the_message_with_nothing_sent() -> Non
         await wait_until(server.closed.is_set)
 
         assert server.verbs() == ["EHLO", *TRANSACTION]
+        assert server.mails == []
+        assert await attempts(channel, 1) == ["sent"]
+        await channel.aclose()
+
+
+async def test_a_server_that_loses_patience_with_us_costs_the_recipient_nothing() -> None:
+    room = asyncio.get_running_loop().create_future()
+    asked = asyncio.Event()
+
+    def crowded() -> None:
+        asked.set()
+        raise CrowdedError(room)
+
+    async with mail_server() as server:
+        channel = EmailChannel(server.settings(connections=1))
+        sending = asyncio.create_task(channel.send(a_message(), crowded))
+        await asyncio.wait_for(asked.wait(), 5)
+        server.hang_up()
+        with pytest.raises(AbandonedError, match="crowded"):
+            await sending
+
         assert server.mails == []
         assert await attempts(channel, 1) == ["sent"]
         await channel.aclose()

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels.email import EmailChannel, SmtpServer
-from pipeline.errors import DeliveryError, UncertainError
+from pipeline.errors import DeliveryError, PermanentError, UncertainError
 from pipeline.models import DeliveryKey, Message
 from tests.support.waiting import wait_until
 
@@ -28,6 +29,8 @@ class Server:
     contents: list[tuple[str, str, bool]] = field(default_factory=list)
     """(named in RCPT, named in the content, taken)"""
     opened: int = 0
+    silent: bool = False
+    """Whether contents are left without an answer."""
 
     def answer(self, verb: str) -> str:
         left = self.answers.get(verb) or [None]
@@ -61,6 +64,7 @@ class Server:
                 self.contents.append((named, content.decode()[:-5], answer.startswith("250")))
                 if answer == HANG_UP:
                     return
+                await wait_until(lambda: not self.silent, seconds=30)
                 writer.write(f"{answer}\r\n".encode())
 
 
@@ -142,6 +146,7 @@ async def test_whatever_the_server_does_nobody_gets_two_or_another_ones(
         sending = Sending(channel)
         await sending.many(names, cancelled)
         server.answers = {}
+        await wait_until(lambda: server.sessions <= connections)
         # All connections can be had again, whatever became of them.
         await sending.many(["after-1", "after-2", "after-3"], [])
         await channel.aclose()
@@ -165,6 +170,106 @@ async def test_a_connection_carries_no_more_than_it_may_also_if_they_ride() -> N
         await channel.aclose()
     assert [inside for _, inside, _ in server.contents] == [f"p{n}" for n in range(14)]
     assert server.opened == 2
+
+
+async def test_a_second_try_over_a_new_connection_is_not_one_too_many() -> None:
+    async with serving({"MAIL": [None, "421 idle for too long"]}) as (server, port):
+        channel = channel_to(port, 1)
+        sending = Sending(channel)
+        await sending.many(["p0"], [])
+        # The second meets the 421, and its turn comes again when the third's connection rests.
+        await sending.many(["p1", "p2"], [])
+        assert set(sending.outcomes.values()) == {"sent"}
+        assert server.opened == 3
+        await wait_until(lambda: server.sessions == 1)
+        await channel.aclose()
+
+
+def cleared() -> None:
+    """Let every message go."""
+
+
+def started(channel: EmailChannel, name: str) -> "asyncio.Task[object]":
+    return asyncio.create_task(channel.send(message(name), cleared))
+
+
+async def arrives(channel: EmailChannel, server: Server, name: str) -> None:
+    """See that one more message gets through, and that no connection was lost on the way."""
+    await asyncio.wait_for(started(channel, name), 5)
+    assert server.contents[-1] == (name, name, True)
+    await wait_until(lambda: server.sessions == 1)
+    await channel.aclose()
+
+
+async def test_who_rides_behind_a_message_that_is_cut_off_is_sent_at_once() -> None:
+    async with serving({}) as (server, port):
+        channel, server.silent = channel_to(port, 1), True
+        first, second = started(channel, "p0"), started(channel, "p1")
+        await wait_until(lambda: server.contents)
+        first.cancel()
+        server.silent = False
+        await asyncio.wait_for(second, 5)
+        assert [inside for _, inside, _ in server.contents] == ["p0", "p1"]
+        await arrives(channel, server, "p2")
+
+
+async def test_who_is_cut_off_while_he_waits_takes_no_turn() -> None:
+    async with serving({}) as (server, port):
+        channel, server.silent = channel_to(port, 1), True
+        first = started(channel, "p0")
+        await wait_until(lambda: server.contents)
+        second = started(channel, "p1")
+        await asyncio.sleep(0)
+        second.cancel()
+        server.silent = False
+        await first
+        await arrives(channel, server, "p2")
+
+
+async def test_who_is_cut_off_just_as_his_turn_comes_hands_it_on() -> None:
+    async with serving({}) as (server, port):
+        channel, server.silent = channel_to(port, 1), True
+        first = started(channel, "p0")
+        await wait_until(lambda: server.contents)
+        second = started(channel, "p1")
+        await asyncio.sleep(0)
+
+        async def cut_off_the_second() -> None:
+            await first
+            second.cancel()
+
+        # The first to be told of the end of the first is in the same step as its turn.
+        cutting = asyncio.create_task(cut_off_the_second())
+        server.silent = False
+        await cutting
+        await arrives(channel, server, "p2")
+
+
+async def test_who_is_cut_off_just_as_he_is_taken_along_leaves_the_line() -> None:
+    async with serving({}) as (server, port):
+        channel = channel_to(port, 1)
+        loop = asyncio.get_running_loop()
+        # Between the step in which he is taken along and the one in which he learns of it.
+        first = asyncio.create_task(
+            channel.send(message("p0"), lambda: loop.call_soon(second.cancel) and None)
+        )
+        second = started(channel, "p1")
+        await first
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        await arrives(channel, server, "p2")
+        assert [inside for _, inside, _ in server.contents] == ["p0", "p2"]
+
+
+async def test_who_needs_more_than_ascii_waits_for_a_turn_of_his_own() -> None:
+    async with serving({}) as (server, port):
+        channel = channel_to(port, 1)
+        other = Message(key=DeliveryKey("p1"), to="用户@example.com", content=b"p1\r\n")
+        first = started(channel, "p0")
+        with pytest.raises(PermanentError, match="smtputf8_unsupported"):
+            await channel.send(other, cleared)
+        await first
+        await arrives(channel, server, "p2")
 
 
 async def test_what_waits_is_not_begun_once_the_channel_is_closed() -> None:
