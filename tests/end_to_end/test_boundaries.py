@@ -16,6 +16,7 @@ from tests.end_to_end.troubles import PLAIN, POOR, Course
 MOMENTS: tuple[Moment, ...] = ("before", "after")
 SOMETIMES_ONCE = {
     "BatchStore.next_due",
+    "CampaignStore.definition",
     "FleetToken.discard",
     "ProductCatalog.check",
     "ProductCatalog.get",

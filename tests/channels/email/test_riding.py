@@ -64,7 +64,7 @@ class Server:
                 self.contents.append((named, content.decode()[:-5], answer.startswith("250")))
                 if answer == HANG_UP:
                     return
-                await wait_until(lambda: not self.silent, seconds=30)
+                await wait_until(lambda: not self.silent)
                 writer.write(f"{answer}\r\n".encode())
 
 
@@ -229,19 +229,19 @@ async def test_who_is_cut_off_while_he_waits_takes_no_turn() -> None:
 async def test_who_is_cut_off_just_as_his_turn_comes_hands_it_on() -> None:
     async with serving({}) as (server, port):
         channel, server.silent = channel_to(port, 1), True
-        first = started(channel, "p0")
+
+        async def send_and_cut_off_the_second() -> None:
+            await channel.send(message("p0"), cleared)
+            second.cancel()  # in the step that gave it its turn, before it can know
+
+        first = asyncio.create_task(send_and_cut_off_the_second())
         await wait_until(lambda: server.contents)
         second = started(channel, "p1")
         await asyncio.sleep(0)
-
-        async def cut_off_the_second() -> None:
-            await first
-            second.cancel()
-
-        # The first to be told of the end of the first is in the same step as its turn.
-        cutting = asyncio.create_task(cut_off_the_second())
         server.silent = False
-        await cutting
+        await first
+        with pytest.raises(asyncio.CancelledError):
+            await second
         await arrives(channel, server, "p2")
 
 
@@ -249,10 +249,12 @@ async def test_who_is_cut_off_just_as_he_is_taken_along_leaves_the_line() -> Non
     async with serving({}) as (server, port):
         channel = channel_to(port, 1)
         loop = asyncio.get_running_loop()
-        # Between the step in which he is taken along and the one in which he learns of it.
-        first = asyncio.create_task(
-            channel.send(message("p0"), lambda: loop.call_soon(second.cancel) and None)
-        )
+
+        def cut_off_the_second() -> None:
+            # Between the step in which it is taken along and the one in which it learns of it.
+            loop.call_soon(second.cancel)
+
+        first = asyncio.create_task(channel.send(message("p0"), cut_off_the_second))
         second = started(channel, "p1")
         await first
         with pytest.raises(asyncio.CancelledError):
@@ -266,8 +268,9 @@ async def test_who_needs_more_than_ascii_waits_for_a_turn_of_his_own() -> None:
         channel = channel_to(port, 1)
         other = Message(key=DeliveryKey("p1"), to="用户@example.com", content=b"p1\r\n")
         first = started(channel, "p0")
+        await asyncio.sleep(0)
         with pytest.raises(PermanentError, match="smtputf8_unsupported"):
-            await channel.send(other, cleared)
+            await asyncio.wait_for(channel.send(other, cleared), 5)
         await first
         await arrives(channel, server, "p2")
 

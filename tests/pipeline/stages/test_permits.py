@@ -39,7 +39,7 @@ async def test_who_must_come_back_later_finds_the_permit_still_there(redis: "Red
     wait = await order_permit(ledger.limiter, interrupted=True)
     assert 9 < wait <= 10
     silent_ms = await redis.pttl("cc:gcra:orders:new") - 1000  # kept for a second longer
-    assert wait * 1000 < silent_ms <= (wait + 1) * 1000
+    assert wait * 1000 < silent_ms <= (wait + 1) * 1000 + 2  # rounded up, twice
 
 
 async def test_a_long_wait_silences_new_orders_for_a_minute_at_most(redis: "Redis") -> None:
