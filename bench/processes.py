@@ -53,6 +53,10 @@ class Process:
         self.name = name
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def cpu(self) -> float:
         """CPU seconds so far, of all its threads."""
         # The name in parentheses may hold spaces; utime and stime are fields 14 and 15.

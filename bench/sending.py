@@ -2,10 +2,11 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.figures import Points, rates, ratios
-from bench.processes import PYTHON, run
+from bench.processes import PYTHON, Process, run
 from bench.session import Session
 from bench.world import CONNECTIONS, Drained, Installation, World, installation
 
@@ -79,12 +80,17 @@ async def ceiling(here: World, mails: int, how: str = "aiosmtplib") -> tuple[flo
 async def worked(place: Installation, serial: str, workers: int) -> Cost:
     """Work a paused campaign with new workers, and count from when they are ready."""
     async with place.workers(workers) as processes:
-        before = [process.cpu for process in processes]
-        valkey = await place.valkey_cpu()
-        drained = await place.drain(serial)
-        valkey = await place.valkey_cpu() - valkey
-        cpu = sum(process.cpu for process in processes) - sum(before)
-        return Cost(drained, cpu, valkey, max(process.peak for process in processes))
+        return await worked_by(place, serial, processes)
+
+
+async def worked_by(place: Installation, serial: str, processes: Sequence[Process]) -> Cost:
+    """Work a paused campaign with workers that run."""
+    before = [process.cpu for process in processes]
+    valkey = await place.valkey_cpu()
+    drained = await place.drain(serial)
+    valkey = await place.valkey_cpu() - valkey
+    cpu = sum(process.cpu for process in processes) - sum(before)
+    return Cost(drained, cpu, valkey, max(process.peak for process in processes))
 
 
 async def _clients(here: World, samples: Samples, mails: int, key: str, how: str) -> None:

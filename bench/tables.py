@@ -4,7 +4,17 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from bench.figures import Figure, Results
 
-SECTIONS = ("Ratios", "Throughput", "Resources", "Intake", "Around it", "Scale", "Million", "Fair")
+SECTIONS = (
+    "Ratios",
+    "Throughput",
+    "Resources",
+    "Intake",
+    "Around it",
+    "Scale",
+    "Million",
+    "Fair",
+    "Where the time goes",
+)
 """In the order in which they are shown; ratios first, as they outlive the machine."""
 
 _HEAD = ("", "median", "lowest", "highest", "unit")
