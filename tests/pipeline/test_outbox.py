@@ -1,6 +1,7 @@
 """The senders of one channel, over a channel that does what the test says."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
@@ -18,7 +19,7 @@ from pipeline.errors import (
 from pipeline.limits import Limiter
 from pipeline.models import BatchState, Message
 from pipeline.models import DeliveryStatus as Status
-from pipeline.outbox import Outbox
+from pipeline.outbox import Outbox, Outgoing
 from pipeline.recorder import Recorder
 from pipeline.store.deliveries import BatchKey, Fact
 from pipeline.store.records import DeliveryRecord
@@ -293,6 +294,31 @@ async def test_a_pause_lets_go_what_is_not_on_the_wire(ledger: Ledger) -> None:
         await plant.turn(serial)
     assert len(channel.sent) == 10
     assert set(channel.messages().values()) == {1}
+
+
+async def test_what_waits_when_its_window_closes_is_never_sent(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serial = await ready(ledger, 4)
+    channel, handed = ScriptedChannel(connections=2), list[Outgoing]()
+    channel.gate.clear()
+    async with sending(ledger, channel) as plant:
+        put = plant.outbox.put
+
+        def put_and_keep(outgoing: Outgoing) -> None:
+            handed.append(outgoing)
+            put(outgoing)
+
+        monkeypatch.setattr(plant.outbox, "put", put_and_keep)
+        working = asyncio.create_task(plant.turn(serial))
+        await wait_until(lambda: channel.on_the_wire == 2)
+        for outgoing in handed:
+            outgoing.closes_at = time.time()
+        channel.gate.set()
+        await working
+    assert channel.sent == []
+    found = {(each.status, each.tries, each.code) for each in await records(ledger, serial)}
+    assert found == {(Status.PENDING, 0, "window_closed")}
 
 
 async def test_senders_that_are_cut_off_leave_uncertainty_and_no_loss(ledger: Ledger) -> None:

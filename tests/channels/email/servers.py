@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from channels.email import SmtpServer
@@ -31,6 +31,8 @@ class MailServer:
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set whenever a client's line has ended."""
     writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    fragments: list[bytes] = field(default_factory=list)
+    """Contents that were broken off."""
 
     def verbs(self) -> list[str]:
         return [command.split()[0] for command in self.commands]
@@ -42,9 +44,13 @@ class MailServer:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.sessions += 1
         self.writers.add(writer)
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
+        try:
             await self._answer(writer, "CONNECT", "CONNECT")
             await self._converse(reader, writer)
+        except asyncio.IncompleteReadError as error:
+            self.fragments.append(error.partial)
+        except ConnectionError:
+            pass
         self.writers.discard(writer)
         writer.close()
         self.closed.set()

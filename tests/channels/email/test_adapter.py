@@ -244,6 +244,29 @@ async def test_connection_that_cannot_be_reset_is_discarded(answer: str) -> None
     assert server.sessions == 2
 
 
+async def test_a_server_that_is_silent_about_a_reset_is_not_waited_for_long() -> None:
+    refuse, say_nothing = once("CONTENT", "550 5.6.0 bad"), always("RSET", SILENCE)
+
+    async with mail_server(lambda *asked: refuse(*asked) or say_nothing(*asked)) as server:
+        channel = EmailChannel(server.settings(command_timeout=0.3))
+        assert await asyncio.wait_for(attempts(channel, 1), 5) == ["PermanentError"]
+        await channel.aclose()
+
+
+async def test_silence_on_a_reused_connection_is_the_providers_fault() -> None:
+    answers = [None, SILENCE]
+
+    def script(verb: str, line: str) -> str | None:
+        return answers.pop(0) if verb == "MAIL" and answers else None
+
+    async with mail_server(script) as server:
+        channel = EmailChannel(server.settings(command_timeout=0.3))
+        assert await attempts(channel, 2) == ["sent", "BlockedError"]
+        await channel.aclose()
+
+    assert server.sessions == 1, "a message is not tried twice against a server that hangs"
+
+
 @pytest.mark.parametrize("verb", ["MAIL", "RCPT", "DATA", "CONTENT"])
 async def test_421_closes_the_connection_and_blames_the_provider(verb: str) -> None:
     async with mail_server(once(verb, "421 4.3.2 closing")) as server:
@@ -270,6 +293,7 @@ async def test_refused_clearance_abandons_the_message_with_nothing_sent() -> Non
 
         assert server.verbs() == ["EHLO", *TRANSACTION]
         assert server.mails == []
+        assert b"".join(server.fragments) == b"", "a farewell would be content"
         assert await attempts(channel, 1) == ["sent"]
         await channel.aclose()
 

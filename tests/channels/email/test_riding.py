@@ -80,7 +80,7 @@ async def serving(answers: dict[str, list[str | None]]) -> AsyncIterator[tuple[S
         await server.wait_closed()
 
 
-def channel_to(port: int, connections: int) -> EmailChannel:
+def channel_to(port: int, connections: int, **changes: float) -> EmailChannel:
     return EmailChannel(
         SmtpServer(
             host="127.0.0.1",
@@ -89,6 +89,7 @@ def channel_to(port: int, connections: int) -> EmailChannel:
             sender="r@example.com",
             connections=connections,
             messages_per_connection=7,
+            **changes,  # type: ignore[arg-type] # a test's seconds
         )
     )
 
@@ -163,13 +164,52 @@ async def test_whatever_the_server_does_nobody_gets_two_or_another_ones(
     assert {sending.outcomes[name] for name in ("after-1", "after-2", "after-3")} == {"sent"}
 
 
-async def test_a_connection_carries_no_more_than_it_may_also_if_they_ride() -> None:
+@pytest.mark.parametrize(("number", "opened"), [(7, 1), (8, 2), (14, 2), (15, 3)])
+async def test_a_connection_carries_no_more_than_it_may_also_if_they_ride(
+    number: int, opened: int
+) -> None:
+    names = [f"p{n}" for n in range(number)]
     async with serving({}) as (server, port):
         channel = channel_to(port, 1)
-        await Sending(channel).many([f"p{n}" for n in range(14)], [])
+        await Sending(channel).many(names, [])
         await channel.aclose()
-    assert [inside for _, inside, _ in server.contents] == [f"p{n}" for n in range(14)]
+    assert [inside for _, inside, _ in server.contents] == names
+    assert server.opened == opened
+
+
+async def test_a_refused_content_leaves_the_line_to_who_rides_behind_it() -> None:
+    async with serving({"CONTENT": ["550 5.6.0 bad"]}) as (server, port):
+        channel = channel_to(port, 1)
+        sending = Sending(channel)
+        await sending.many(["p0", "p1"], [])
+        assert sending.outcomes == {"p0": "not sent", "p1": "sent"}
+        await arrives(channel, server, "p2")
+    assert server.opened == 1
+
+
+@pytest.mark.parametrize("answer", ["421 only one per session", HANG_UP])
+async def test_a_server_that_takes_one_message_per_session_is_sent_the_next_over_another(
+    answer: str,
+) -> None:
+    async with serving({"MAIL": [None, answer]}) as (server, port):
+        channel = channel_to(port, 1)
+        sending = Sending(channel)
+        await sending.many(["p0", "p1"], [])
+        await channel.aclose()
+    assert set(sending.outcomes.values()) == {"sent"}
     assert server.opened == 2
+
+
+async def test_the_answer_to_the_content_is_waited_for_longer_than_others() -> None:
+    async with serving({}) as (server, port):
+        channel, server.silent = channel_to(port, 1, command_timeout=0.3), True
+        first, second = started(channel, "p0"), started(channel, "p1")
+        await wait_until(lambda: server.contents)
+        await asyncio.sleep(0.7)
+        server.silent = False
+        await asyncio.gather(first, second)
+        await channel.aclose()
+    assert server.opened == 1
 
 
 async def test_a_second_try_over_a_new_connection_is_not_one_too_many() -> None:

@@ -91,6 +91,13 @@ async def test_a_server_that_wants_content_for_nobody_is_given_none() -> None:
     assert await talk.outcome() == ("rcpt", 550, "5.1.1 nobody")
 
 
+async def test_a_refusal_is_known_although_the_line_breaks_after_it() -> None:
+    talk = Talk()
+    talk.hear("250 ok", "550 5.1.1 nobody")
+    talk.wire.connection_lost(None)
+    assert await talk.outcome() == ("rcpt", 550, "5.1.1 nobody")
+
+
 @pytest.mark.parametrize("heard", [["250 ok", "250 ok"], []])
 async def test_after_a_cancellation_nothing_more_leaves(heard: Sequence[str]) -> None:
     talk = Talk()
