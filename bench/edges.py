@@ -23,13 +23,13 @@ async def orders(session: Session) -> None:
             ) as place:
                 serial = await place.paused(session.sizes.orders * _BATCH)
                 async with place.workers(1):
-                    values.append(session.sizes.orders / await _ordered(place, serial))
+                    values.append(session.sizes.orders / await ordered(place, serial))
     what = f"orders of {_BATCH} links, placed, read and stored"
     session.results.add("Around it", "orders", what, "orders/s", *values, note=_SANDBOX)
 
 
-async def _ordered(place: Installation, serial: str) -> float:
-    """Return the seconds until every batch has its links."""
+async def ordered(place: Installation, serial: str) -> float:
+    """Resume a campaign; return the seconds until every batch has its links."""
 
     async def all_fulfilled() -> bool:
         batches = (await place.app.campaigns.snapshot(serial)).batches()

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from bench.edges import ordered
 from bench.session import Session
 from bench.world import Installation, World, installation
 from pipeline.status import ended
@@ -49,5 +50,5 @@ async def _unlimited(here: World, name: str, people: int, *, limited: bool = Fal
         serial = await place.paused(people, "unlimited")
         async with place.workers(1):
             if other is not None:
-                await place.resume(other)
+                await ordered(place, other)  # not limited, and none of the other one's business
             return (await place.drain(serial)).seconds
