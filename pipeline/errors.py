@@ -13,7 +13,6 @@ The class of an error *is* the decision:
     + PermanentError        will never work for this recipient
     + BlockedError          about us or the provider: costs the recipient nothing
     + AbandonedError        never started: the lease was lost, or the campaign was paused
-* CrowdedError              not yet; only between the outbox and its channel
   x RewardsError            one call of the rewards API did not succeed
     + RewardsUnavailableError  429, 5xx, time-out, reset: the same call again, later
     + DuplicateOrderError   409: this PO number was used before
@@ -21,6 +20,7 @@ The class of an error *is* the decision:
     + RefusedError          400, 404: the request itself is wrong
     + OrderNotFoundError    404 when reading an order
     + CredentialsError      401 after a fresh token, 403
+* CrowdedError              not yet; only between the outbox and its channel
 """
 
 import asyncio

@@ -7,7 +7,7 @@ from channels.email.connection import Connection
 from channels.email.opening import open_client
 from channels.email.server import SmtpServer
 from channels.email.transaction import Transaction
-from pipeline.errors import BlockedError, PermanentError
+from pipeline.errors import BlockedError
 
 
 class Pool:
@@ -46,7 +46,7 @@ class Pool:
             raise
         try:
             connection.start(transaction)
-        except PermanentError:
+        except Exception:
             self._put_back(connection)
             raise
         return connection
