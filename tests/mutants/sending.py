@@ -5,6 +5,7 @@ from tests.mutants.defect import Defect
 _LUA = "pipeline/store/lua/"
 _DELIVERIES = "tests/pipeline/store/test_deliveries.py::"
 _OUTBOX = "tests/pipeline/test_outbox.py::"
+_BOUNDS = "tests/pipeline/test_outbox_bounds.py::"
 _RECORDER = "tests/pipeline/test_recorder.py::"
 
 SENDING = (
@@ -21,7 +22,7 @@ SENDING = (
             return
 """,
         costs="what a killed worker had sent is sent again as if for the first time",
-        test=_OUTBOX + "test_whatever_is_on_the_wire_stands_in_the_ledger_already",
+        test=_BOUNDS + "test_whatever_is_on_the_wire_stands_in_the_ledger_already",
     ),
     Defect(
         name="intent-skipped",
@@ -29,7 +30,7 @@ SENDING = (
         old="attempts = await self._deliveries.intend(current.lease.claim, wanted)",
         new="attempts = [each.attempt + 1 for each in wanted]",
         costs="whatever a killed worker had sent is sent again, and nothing is recorded",
-        test=_OUTBOX + "test_whatever_is_on_the_wire_stands_in_the_ledger_already",
+        test=_BOUNDS + "test_whatever_is_on_the_wire_stands_in_the_ledger_already",
     ),
     Defect(
         name="refused-intent-sent",
@@ -135,7 +136,7 @@ SENDING = (
         old="        if len(self._open) >= self._most and attempt not in self._open:\n",
         new="        if False:\n",
         costs="a killed worker repeats any number of messages",
-        test=_OUTBOX + "test_that_holds_for_those_who_wait_behind_others_too",
+        test=_BOUNDS + "test_that_holds_for_those_who_wait_behind_others_too",
     ),
     Defect(
         name="senders-run-ahead-of-the-ledger",
@@ -143,7 +144,7 @@ SENDING = (
         old="            while self._unrecorded >= self.channel.connections:\n",
         new="            while False:\n",
         costs="an SMS that never left is called uncertain while Redis is slow",
-        test=_OUTBOX + "test_no_more_than_twice_the_connections_are_ever_unrecorded",
+        test=_BOUNDS + "test_no_more_than_twice_the_connections_are_ever_unrecorded",
     ),
     Defect(
         name="fact-of-a-zombie-ignored",

@@ -2,9 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import Any
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -21,8 +20,6 @@ from pipeline.models import BatchState, Message
 from pipeline.models import DeliveryStatus as Status
 from pipeline.outbox import Outbox, Outgoing
 from pipeline.recorder import Recorder
-from pipeline.store.deliveries import BatchKey, Fact
-from pipeline.store.records import DeliveryRecord
 from pipeline.store.scripts import Scripts
 from pipeline.suppression import Suppressions
 from pipeline.tasks import stop
@@ -30,36 +27,15 @@ from tests.pipeline.channel import Answer, ScriptedChannel
 from tests.pipeline.ledger import (
     EMAIL,
     Ledger,
-    a_campaign,
     assert_sound,
-    fulfilled,
     links_of,
     make_due,
-    people,
     pump,
     retried,
-    submit,
 )
+from tests.pipeline.outbox import ready, records, state
 from tests.pipeline.stages.plant import sending
 from tests.support.waiting import wait_until
-
-
-async def ready(ledger: Ledger, number: int, name: str = "c", **campaign: Any) -> str:  # noqa: ANN401 - see a_campaign
-    """Return the serial of a campaign with one batch that only has to be sent."""
-    serial = await submit(ledger, a_campaign(name, **campaign), [people(number)])
-    await ledger.batches.wait(await fulfilled(ledger, serial), delay=0)
-    return serial
-
-
-async def records(ledger: Ledger, serial: str) -> list[DeliveryRecord]:
-    found = await ledger.deliveries.read(serial, 1)
-    return [found[index][0] for index in sorted(found)]
-
-
-async def state(ledger: Ledger, serial: str) -> BatchState:
-    batch = await ledger.batches.read(serial, 1)
-    assert batch is not None
-    return batch.state
 
 
 def always(error: Callable[[], Exception]) -> Callable[[Message], Answer]:
@@ -78,125 +54,6 @@ async def test_everybody_gets_the_link_that_is_his_once(ledger: Ledger) -> None:
         assert await plant.turn(serial) == 0
     assert await state(ledger, serial) is BatchState.DONE
     await assert_sound(ledger, serial)
-
-
-class Slow:
-    """The ledger's recording, held back as long as the test wants."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self.gate = asyncio.Event()
-        self.recorded = 0
-
-    async def record(self, facts: Mapping[BatchKey, Sequence[Fact]]) -> int:
-        await self.gate.wait()
-        changed = await self._ledger.deliveries.record(facts)
-        self.recorded += sum(len(found) for found in facts.values())
-        return changed
-
-    async def open_now_and_then(self) -> None:
-        while True:
-            await asyncio.sleep(0.01)
-            self.gate.set()
-
-
-async def test_no_more_than_twice_the_connections_are_ever_unrecorded(ledger: Ledger) -> None:
-    serial = await ready(ledger, 60)
-    slow, channel = Slow(ledger), ScriptedChannel(connections=3)
-    async with sending(ledger, channel) as plant:
-        plant.recorder._deliveries = slow  # type: ignore[assignment] # noqa: SLF001
-        working = asyncio.create_task(plant.turn(serial))
-        await wait_until(lambda: len(channel.sent) >= 3)
-        for _ in range(50):
-            await asyncio.sleep(0.002)
-            assert len(channel.sent) <= 6
-        slow.gate.set()
-        await working
-    assert len(channel.sent) == 60
-    assert channel.most_on_the_wire == 3
-    assert not channel.crowded, "a channel with as many senders as connections cannot wait"
-    await assert_sound(ledger, serial)
-
-
-async def test_that_holds_for_those_who_wait_behind_others_too(ledger: Ledger) -> None:
-    serial = await ready(ledger, 60)
-    slow, unrecorded = Slow(ledger), list[int]()
-    channel = ScriptedChannel(connections=3, senders=6)
-
-    def answer(_: Message) -> Answer:
-        unrecorded.append(len(channel.sent) + 1 - slow.recorded)
-        slow.gate.clear()
-        return None
-
-    channel.answer = answer
-    async with sending(ledger, channel) as plant:
-        plant.recorder._deliveries = slow  # type: ignore[assignment] # noqa: SLF001
-        opening = asyncio.create_task(slow.open_now_and_then())
-        await plant.turn(serial)
-        await stop(opening)
-    assert len(channel.sent) == 60
-    assert channel.most_on_the_wire == 6
-    assert max(unrecorded) == 6
-    await assert_sound(ledger, serial)
-
-
-async def test_results_are_recorded_though_those_who_waited_for_them_are_cut_off(
-    ledger: Ledger,
-) -> None:
-    serial = await ready(ledger, 10)
-    slow, channel = Slow(ledger), ScriptedChannel(connections=2, senders=6)
-    recorder = Recorder(slow)  # type: ignore[arg-type]
-    writing = asyncio.create_task(recorder.run())
-    async with sending(ledger, channel) as plant:
-        plant.outbox._recorder = recorder  # noqa: SLF001
-        working = asyncio.create_task(plant.turn(serial))
-        await wait_until(lambda: len(channel.sent) == 4 and channel.crowded)
-    slow.gate.set()
-    await asyncio.wait_for(recorder.drained(), 5)
-    assert not writing.done(), "it has to write what else comes"
-    working.cancel()
-    await asyncio.gather(working, return_exceptions=True)
-    await stop(writing)
-    assert slow.recorded == 4
-
-
-async def test_whatever_is_on_the_wire_stands_in_the_ledger_already(ledger: Ledger) -> None:
-    serial = await ready(ledger, 5, email_uncertain="hold")
-    channel = ScriptedChannel(connections=2)
-    channel.gate.clear()
-    async with sending(ledger, channel) as plant:
-        working = asyncio.create_task(plant.turn(serial))
-        try:
-            await wait_until(lambda: channel.on_the_wire == 2)
-            found = await records(ledger, serial)
-            assert [(record.status, record.attempt) for record in found[:2]] == [
-                (Status.SENDING, 1)
-            ] * 2
-        finally:
-            channel.gate.set()
-            await working
-
-
-@pytest.mark.parametrize(("policy", "most"), [("resend", 40), ("hold", 4)])
-async def test_intents_run_ahead_as_far_as_their_loss_costs_nothing(
-    ledger: Ledger, policy: str, most: int
-) -> None:
-    serial = await ready(ledger, 60, email_uncertain=policy)
-    channel = ScriptedChannel(connections=2)
-    channel.gate.clear()
-    async with sending(ledger, channel) as plant:
-        working = asyncio.create_task(plant.turn(serial))
-
-        async def full() -> bool:
-            return await ledger.counted(serial, "d:sending") == [most]
-
-        await wait_until(full)
-        for _ in range(20):
-            await asyncio.sleep(0.002)
-            assert await full()
-        channel.gate.set()
-        await working
-    assert await ledger.counted(serial, "d:sent") == [60]
 
 
 @pytest.mark.parametrize(

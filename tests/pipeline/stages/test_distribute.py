@@ -23,8 +23,8 @@ from tests.pipeline.ledger import (
     pump,
     submit,
 )
+from tests.pipeline.outbox import ready
 from tests.pipeline.stages.plant import StartWorker, sending
-from tests.pipeline.test_outbox import ready
 from tests.support.waiting import wait_until
 
 
