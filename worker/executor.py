@@ -24,6 +24,7 @@ from worker.jobs import run_unit, submit_campaign
 from worker.ledger import App
 from worker.outages import Outage
 from worker.queue import connect_queue, connection
+from worker.relay import Relay
 from worker.slots import Slots
 from worker.wire import dump_job, load_job
 
@@ -58,6 +59,7 @@ class Executor:
         self._app = app
         self._machinery = machinery
         self._slots = Slots(_SLOTS, more=_MORE_SLOTS)
+        self._relay = Relay(self._slots)
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._queue = f"claimcast:worker:{self.name}"
         self._stopping = False
@@ -68,6 +70,7 @@ class Executor:
         self._stopping = True
         for worker in self._arq:
             worker.allow_pick_jobs = False
+        self._relay.close()
         self._slots.changed.set()
 
     async def run(self, *, burst: bool = False) -> None:
@@ -147,21 +150,27 @@ class Executor:
                 idle=len(self._slots) == 0,
                 spare=spare,
             )
-            for unit in units:
-                await self._enqueue(pool, unit, seconds)
+            for unit in [each for each in units if not self._relay.hand(each)]:
+                self._slots.take(unit, seconds=seconds)
+                await self._enqueue(pool, unit)
+        self._let_arq_look()
         return len(self._slots) > 0
 
-    async def _enqueue(self, pool: ArqRedis, unit: Unit, seconds: float) -> None:
-        # The turn makes the id new, so arq's de-duplication cannot swallow a wake-up.
-        job_id = f"{unit.serial}:{unit.batch}:{unit.lane}:{unit.turn}"
-        self._slots.take(job_id, unit, seconds=seconds)
+    def _let_arq_look(self) -> None:
+        """Let arq look into its queue only while something waits: what runs stands there, too."""
+        for worker in self._arq:
+            if worker.queue_name == self._queue:
+                worker.allow_pick_jobs = not self._stopping and bool(self._slots.waiting())
+
+    async def _enqueue(self, pool: ArqRedis, unit: Unit) -> None:
         await pool.enqueue_job(
             "run_unit",
             unit.serial,
             unit.batch,
             unit.lane.value,
             unit.turn,
-            _job_id=job_id,
+            # The turn makes the id new, so arq's de-duplication cannot swallow a wake-up.
+            _job_id=f"{unit.serial}:{unit.batch}:{unit.lane}:{unit.turn}",
             _queue_name=self._queue,
             _expires=_JOB_SECONDS,
         )
@@ -198,7 +207,11 @@ class Executor:
             health_check_interval=_JOB_SECONDS,
             handle_signals=False,
             log_results=False,
-            ctx={"units": self._machinery.units, "slots": self._slots},
+            ctx={
+                "units": self._machinery.units,
+                "slots": self._slots,
+                "relay": self._relay,
+            },
             job_serializer=dump_job,
             job_deserializer=load_job,
         )

@@ -6,6 +6,7 @@ import structlog
 
 from channels.registry import ADAPTERS
 from pipeline.batch import Lane, Unit
+from pipeline.clock import uptime
 from pipeline.errors import ClaimcastError
 from pipeline.intake.campaign_file import campaign_from_dict
 from pipeline.intake.recipients import check_recipients
@@ -13,29 +14,36 @@ from pipeline.status import campaign_state
 from pipeline.submission import InvalidRecipientsError, Submission
 from pipeline.units import Units
 from worker.ledger import App
+from worker.relay import Relay
 from worker.slots import Slots
 
 log = structlog.get_logger()
 
 _MOST_RECIPIENTS = 10_000
+_SHIFT_SECONDS = 20.0  # one unit more may begin until then
+_PATIENCE_SECONDS = 1.0
 
 
 async def run_unit(ctx: dict[str, Any], *args: object, **more: object) -> None:
     """
     Work on one batch; serial, batch, lane and turn only, so it may run 0, 1 or N times.
 
+    Then it works on what it is handed, for as long as a job may: arq starts the next one slowly.
     What is not that, such as a job of a later version, is reported: the batch is due again anyway.
     """
-    slots, units = cast("Slots", ctx["slots"]), cast("Units", ctx["units"])
     unit = _unit(args, more)
     if unit is None:
         log.error("job.unreadable", function="run_unit")
         return
-    slots.start(ctx["job_id"])
-    try:
-        await units.run(unit)
-    finally:
-        slots.give_back(ctx["job_id"])
+    slots, units, relay = _parts(ctx)
+    until = uptime() + _SHIFT_SECONDS
+    while unit is not None:
+        slots.start(unit)
+        try:
+            await units.run(unit)
+        finally:
+            slots.give_back(unit)
+        unit = await relay.next(_PATIENCE_SECONDS) if uptime() < until else None
 
 
 async def submit_campaign(ctx: dict[str, Any], *args: object, **more: object) -> dict[str, str]:
@@ -58,6 +66,10 @@ async def submit_campaign(ctx: dict[str, Any], *args: object, **more: object) ->
     except (ClaimcastError, TypeError, ValueError) as error:
         log.warning("campaign.refused", why=type(error).__name__)
         return {"error": str(error)}
+
+
+def _parts(ctx: dict[str, Any]) -> tuple[Slots, Units, Relay]:
+    return cast("Slots", ctx["slots"]), cast("Units", ctx["units"]), cast("Relay", ctx["relay"])
 
 
 def _unit(args: tuple[object, ...], more: dict[str, object]) -> Unit | None:

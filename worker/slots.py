@@ -10,14 +10,13 @@ from pipeline.clock import uptime
 
 @dataclass(slots=True)
 class _Dispatched:
-    unit: Unit
     lapses: float
     started: bool = False
 
 
 class Slots:
     """
-    What was given to arq and not seen finished; `changed` is set when a slot becomes free.
+    What was dispatched and not seen finished; `changed` is set when a slot becomes free.
 
     Beyond the *sizes* of the lanes there are *more* slots for what others had begun.
     """
@@ -25,11 +24,11 @@ class Slots:
     def __init__(self, sizes: Mapping[Lane, int], *, more: int = 0) -> None:
         self._sizes = sizes
         self._more = more
-        self._jobs: dict[str, _Dispatched] = {}
+        self._units: dict[Unit, _Dispatched] = {}
         self.changed = asyncio.Event()
 
     def __len__(self) -> int:
-        return len(self._jobs)
+        return len(self._units)
 
     def free(self, lane: Lane) -> int:
         return max(0, self._sizes[lane] - self._used(lane))
@@ -39,29 +38,29 @@ class Slots:
         return max(0, self._more - over)
 
     def _used(self, lane: Lane) -> int:
-        return sum(1 for job in self._jobs.values() if job.unit.lane is lane)
+        return sum(1 for unit in self._units if unit.lane is lane)
 
-    def take(self, job_id: str, unit: Unit, *, seconds: float) -> None:
-        """Count a job; unless it starts within *seconds* it is taken for lost."""
-        self._jobs[job_id] = _Dispatched(unit, uptime() + seconds)
+    def take(self, unit: Unit, *, seconds: float) -> None:
+        """Count a unit; unless it starts within *seconds* it is taken for lost."""
+        self._units[unit] = _Dispatched(uptime() + seconds)
 
-    def start(self, job_id: str) -> None:
-        if job_id in self._jobs:
-            self._jobs[job_id].started = True
+    def start(self, unit: Unit) -> None:
+        if unit in self._units:
+            self._units[unit].started = True
 
-    def give_back(self, job_id: str) -> None:
-        self._jobs.pop(job_id, None)
+    def give_back(self, unit: Unit) -> None:
+        self._units.pop(unit, None)
         self.changed.set()
 
     def forget_lapsed(self) -> None:
-        """Free the slots of jobs that arq lost; their batches become due again by themselves."""
-        for job_id, job in list(self._jobs.items()):
-            if not job.started and job.lapses < uptime():
-                self.give_back(job_id)
+        """Free the slots of what arq lost; those batches become due again by themselves."""
+        for unit, dispatched in list(self._units.items()):
+            if not dispatched.started and dispatched.lapses < uptime():
+                self.give_back(unit)
 
     def waiting(self) -> list[Unit]:
         """Return the units that were dispatched and never started."""
-        return [job.unit for job in self._jobs.values() if not job.started]
+        return [unit for unit, dispatched in self._units.items() if not dispatched.started]
 
     def running(self) -> int:
-        return sum(1 for job in self._jobs.values() if job.started)
+        return sum(1 for dispatched in self._units.values() if dispatched.started)

@@ -10,7 +10,7 @@ def slots() -> Slots:
 
 def take(slots: Slots, number: int, lane: Lane = Lane.SEND) -> None:
     for each in range(len(slots), len(slots) + number):
-        slots.take(str(each), Unit("1", each, lane, 1), seconds=30)
+        slots.take(Unit("1", each, lane, 1), seconds=30)
 
 
 def test_a_lane_has_slots_of_its_own() -> None:
@@ -36,5 +36,5 @@ def test_a_slot_that_is_given_back_is_one_on_top_first() -> None:
     found = slots()
     take(found, 4)
     assert (found.free(Lane.SEND), found.spare()) == (0, 0)
-    found.give_back("0")
+    found.give_back(Unit("1", 0, Lane.SEND, 1))
     assert (found.free(Lane.SEND), found.spare()) == (0, 1)
