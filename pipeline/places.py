@@ -6,7 +6,7 @@ from redis.asyncio import Redis
 
 from pipeline.blobs import BatchContents
 from pipeline.recount import Entry, Violation
-from pipeline.store.batches import LINK_BUCKETS
+from pipeline.store.batches import link_digest, link_place
 from pipeline.store.campaigns import CampaignStore, bucket_of
 from pipeline.vault import Vault
 
@@ -91,9 +91,7 @@ class Places:
         for index, link in enumerate(content.links or ()):
             if index in entry.batch.forgotten:
                 continue
-            digest = self._vault.digest("link", link.encode(), 12)
-            bucket = int.from_bytes(digest[:2]) % LINK_BUCKETS
-            pipe.hget(f"cc:links:{bucket}", digest[2:])  # type: ignore[arg-type]
+            pipe.hget(*link_place(link_digest(self._vault, link)))  # type: ignore[arg-type]
             expected.append((entry.number, index, owner))
 
 

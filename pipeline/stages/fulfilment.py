@@ -89,8 +89,7 @@ class FulfilmentStage:
             webhooks=self._reading.webhooks,
             jitter=random.random(),  # noqa: S311 - jitter is no secret
         )
-        evidence = json.dumps(answer.document).encode() if isinstance(answer, Order) else b""
-        await self._settle(claim, step, evidence)
+        await self._settle(claim, step, answer if isinstance(answer, Order) else None)
 
     async def _judge(
         self, claim: Claim, order: Order
@@ -116,10 +115,10 @@ class FulfilmentStage:
             order = replace(order, po_number=request.po_number)
         return agrees(order, request)
 
-    async def _settle(self, claim: Claim, step: ReadStep, evidence: bytes) -> None:
+    async def _settle(self, claim: Claim, step: ReadStep, order: Order | None) -> None:
         match step:
             case Received(links=links):
-                await self._receive(claim, links, evidence)
+                await self._receive(claim, links, order)
             case Wait() if claim.cancelled and claim.batch.state is BatchState.HELD:
                 await self._batches.cancel(claim, claim.batch.reason or "")
             case Wait():
@@ -127,7 +126,7 @@ class FulfilmentStage:
                     await self._limiter.hush("reads", step.hush)
                 await self._batches.wait(claim, delay=step.delay, counter=step.counter)
             case Hold():
-                await self._hold(claim, step, evidence)
+                await self._hold(claim, step, order)
             case Block():
                 log.warning("campaign.blocked", **_names(claim), reason=step.reason)
                 await self._campaigns.block(
@@ -136,20 +135,21 @@ class FulfilmentStage:
                 # A cancelled campaign's orders are read on whatever blocks it, but not at once.
                 await self._batches.wait(claim, delay=_BLOCKED_PAUSE if claim.cancelled else 0)
 
-    async def _receive(self, claim: Claim, links: tuple[str, ...], evidence: bytes) -> None:
+    async def _receive(self, claim: Claim, links: tuple[str, ...], order: Order | None) -> None:
         seen = await self._batches.links_received(claim, links)
         if seen is None:
             log.info("links.received", **_names(claim), quantity=len(links))
             return
         log.error("links.seen_before", **_names(claim), position=seen)
-        await self._hold(claim, Hold("links_seen_before"), evidence)
+        await self._hold(claim, Hold("links_seen_before"), order)
 
-    async def _hold(self, claim: Claim, step: Hold, evidence: bytes) -> None:
+    async def _hold(self, claim: Claim, step: Hold, order: Order | None) -> None:
         if claim.cancelled:
             # Read to its end, or for longer than orders take: nobody waits for it any more.
             await self._batches.cancel(claim, step.reason)
             return
         log.warning("batch.held", **_names(claim), reason=step.reason)
+        evidence = json.dumps(order.document).encode() if order is not None else b""
         await self._batches.hold(
             claim, step.reason, evidence=evidence, missing=step.missing, reread=step.reread
         )

@@ -176,7 +176,6 @@ class OrderStage:
     async def _placed(self, lease: Lease, order: Order) -> None:
         claim = lease.claim
         lease.claim = await self._batches.order_placed(claim, order.id)
-        await self._campaigns.unblock(claim.unit.serial, "o")
         log.info("order.placed", **_names(claim), order_id=order.id, quantity=claim.batch.size)
         await self._fulfilment.settle(lease, order)
 

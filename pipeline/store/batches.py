@@ -12,7 +12,8 @@ from pipeline.store.records import DeliveryRecord, parse_record
 from pipeline.store.scripts import Scripts, flat, texts
 from pipeline.vault import Vault
 
-LINK_BUCKETS = 4096  # 2.4 links each at 10,000 links, 244 at a million: listpacks at both
+# As in lua/common.lua. 2.4 links each at 10,000 links, 244 at a million: listpacks at both.
+_LINK_BUCKETS = 4096
 
 _WORKED = (Lane.ORDER, Lane.READ, Lane.SEND)
 _FLAGS = [
@@ -188,7 +189,7 @@ class BatchStore:
         reply: bytes = await self._run(
             "links_received",
             *(unit.serial, unit.batch, claim.token, sealed, len(forgotten)),
-            *link_digests(self._vault, links),
+            link_digests(self._vault, links),
         )
         return reply
 
@@ -257,13 +258,18 @@ def _workable_at(flags: Mapping[str, str], lane: Lane, due_ms: float) -> float |
     return max(due_ms, float(flags.get("start", 0)), float(probe or 0) if blocked else 0.0)
 
 
-def link_digests(vault: Vault, links: Sequence[str]) -> list[str | bytes | int]:
-    """Return the bucket and the digest of every link, in turn."""
-    args: list[str | bytes | int] = []
-    for link in links:
-        digest = vault.digest("link", link.encode(), 12)
-        args += [int.from_bytes(digest[:2]) % LINK_BUCKETS, digest[2:]]
-    return args
+def link_digests(vault: Vault, links: Sequence[str]) -> bytes:
+    """Return the digests of all links as one string, as `lua/common.lua` takes them apart."""
+    return b"".join(link_digest(vault, link) for link in links)
+
+
+def link_digest(vault: Vault, link: str) -> bytes:
+    return vault.digest("link", link.encode(), 12)
+
+
+def link_place(digest: bytes) -> tuple[str, bytes]:
+    """Return key and field under which a link stands in the index of all that ever came."""
+    return f"cc:links:{int.from_bytes(digest[:2]) % _LINK_BUCKETS}", digest[2:]
 
 
 def _ms(seconds: float) -> int:

@@ -13,6 +13,8 @@ from pipeline.store.batches import Claim
 from pipeline.store.records import LETTER, DeliveryRecord, parse_record
 from pipeline.store.scripts import Scripts, texts
 
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
 BatchKey = tuple[str, int]
 
 Resent = Literal["ok", "changed", "cancelled", "gone"]
@@ -76,14 +78,12 @@ class DeliveryStore:
         Durable when it returns. Raises StaleLeaseError, or AbandonedError when the campaign was
         paused, cancelled or edited since the claim. May be repeated with the same arguments.
         """
-        args: list[str | bytes | int] = []
-        for delivery in wanted:
-            args += [delivery.index, LETTER[delivery.channel], delivery.generation]
-            args.append(delivery.attempt)
-            args += delivery.suppression or ("", "")
         unit = claim.unit
         reply = await self._run(
-            "intend", unit.serial, unit.batch, claim.token, claim.version, *args
+            "intend",
+            *(unit.serial, unit.batch, claim.token, claim.version),
+            _encode([_asked(delivery) for delivery in wanted]),
+            b"".join(delivery.suppression[1] for delivery in wanted if delivery.suppression),
         )
         if reply == b"stale":
             msg = f"batch {unit.batch} of campaign {unit.serial}"
@@ -102,7 +102,7 @@ class DeliveryStore:
             ]
             for (serial, batch), found in facts.items()
         ]
-        return int(await self._run("record", json.dumps(groups)))
+        return int(await self._run("record", _encode(groups)))
 
     async def resend(
         self,
@@ -127,6 +127,18 @@ class DeliveryStore:
         """Return the ledger of a batch; a recipient without a field has not been tried."""
         reply = texts(await self._redis.hgetall(f"cc:{serial}:d:{batch}"))  # type: ignore[misc]
         return {int(index): parse_record(text) for index, text in reply.items()}
+
+
+def _asked(delivery: Wanted) -> list[str | int]:
+    """Return a wanted delivery as `lua/intend.lua` reads it."""
+    place = delivery.suppression[:1] if delivery.suppression else ()
+    return [
+        delivery.index,
+        LETTER[delivery.channel],
+        delivery.generation,
+        delivery.attempt,
+        *place,
+    ]
 
 
 def _listed(fact: Fact) -> list[str | int]:

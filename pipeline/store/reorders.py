@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from pipeline.intake.rows import encode_batch
 from pipeline.models import Recipient
-from pipeline.store.batches import link_digests
+from pipeline.store.batches import link_digest, link_digests, link_place
 from pipeline.store.scripts import Scripts
 from pipeline.vault import Vault
 
@@ -45,10 +45,10 @@ class ReorderStore:
 
     async def seen(self, serial: str, batch: int, links: Sequence[str]) -> bool:
         """Return whether a link is registered for another batch of any campaign."""
-        parts, owner = link_digests(self._vault, links), f"{serial}:{batch}".encode()
+        owner = f"{serial}:{batch}".encode()
         async with self._redis.pipeline(transaction=False) as pipe:
-            for bucket, digest in zip(parts[::2], parts[1::2], strict=True):
-                pipe.hget(f"cc:links:{bucket!s}", digest)  # type: ignore[arg-type]
+            for link in links:
+                pipe.hget(*link_place(link_digest(self._vault, link)))  # type: ignore[arg-type]
             found = await pipe.execute()
         return any(each not in {None, owner} for each in found)
 
@@ -86,7 +86,7 @@ class ReorderStore:
             self._vault.seal(encode_batch(division.kept), f"rows:{serial}:{number}"),
             self._vault.seal(encode_batch(division.moved), f"rows:{serial}:{new}"),
             *(len(division.kept), self._kept_links(division)),
-            *link_digests(self._vault, division.links),
+            link_digests(self._vault, division.links),
             *(part for lookup in division.lookups for part in lookup),
         )
         return outcome.decode(), int(into or 0)

@@ -32,6 +32,7 @@ NOT_CALLED = {
     "CampaignStore.find": BY_COMMANDS,
     "CampaignStore.locate": BY_COMMANDS,
     "CampaignStore.steer": BY_COMMANDS,
+    "CampaignStore.unblock": BY_COMMANDS,
     "Contents.definition": _READING,
     "DeliveryStore.read": _READING,
     "DeliveryStore.resend": BY_COMMANDS,

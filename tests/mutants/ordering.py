@@ -137,7 +137,7 @@ ORDERING = (
     Defect(
         name="one-person-in-two-batches",
         path="pipeline/store/lua/stage_batch.lua",
-        old="return 'duplicate ' .. (i - 8) / 3",
+        old="return 'duplicate ' .. i",
         new="return 'ok'",
         costs="whoever stands twice in the list is paid twice",
         test="tests/pipeline/store/test_campaigns.py::"
@@ -188,7 +188,7 @@ ORDERING = (
     Defect(
         name="links-not-remembered",
         path="pipeline/store/lua/links_received.lua",
-        old="  redis.call('HSET', 'cc:links:' .. ARGV[i], ARGV[i + 1], owner)\n",
+        old="remember_links(ARGV[6], owner)\n",
         new="",
         costs="a link that the API hands out twice goes to two people",
         test=_BATCHES + "test_a_link_seen_in_any_earlier_batch_stores_nothing",
@@ -196,8 +196,8 @@ ORDERING = (
     Defect(
         name="links-of-a-dead-order-not-looked-up",
         path="pipeline/store/lua/reorder.lua",
-        old="  if seen and seen ~= owner then\n    return { 'changed', '' }",
-        new="  if false then\n    return { 'changed', '' }",
+        old="if seen_before(ARGV[11], owner) then",
+        new="if false then",
         costs="a link that somebody got meanwhile is given to a second person",
         test="tests/pipeline/test_reorder.py::"
         "test_a_link_that_is_given_to_somebody_meanwhile_changes_nothing",

@@ -176,7 +176,7 @@ SENDING = (
     Defect(
         name="suppression-not-looked-at",
         path=_LUA + "intend.lua",
-        old="local why = ARGV[i + 4] ~= '' and redis.call('HGET', ARGV[i + 4], ARGV[i + 5])",
+        old="local why = list and redis.call('HGET', list, field)",
         new="local why = false",
         costs="people who unsubscribed are written to",
         test="tests/pipeline/stages/test_rules_of_sending.py::"
@@ -209,16 +209,16 @@ SENDING = (
     Defect(
         name="forgotten-person-sent",
         path=_LUA + "intend.lua",
-        old="local deliveries = gone[index] and {} or load(c, ledger, plan, index)",
-        new="local deliveries = load(c, ledger, plan, index)",
+        old="if not listed[index] and not gone[index] then",
+        new="if not listed[index] then",
         costs="a worker writes to a person whose data was removed",
         test="tests/pipeline/test_forget.py::test_a_repeated_intent_is_not_granted_again",
     ),
     Defect(
         name="old-generation-sent",
         path=_LUA + "intend.lua",
-        old="d.channel == ARGV[i + 1] and d.generation == tonumber(ARGV[i + 2])",
-        new="d.channel == ARGV[i + 1]",
+        old="if d.channel == letter and d.generation == generation then",
+        new="if d.channel == letter then",
         costs="the link goes to the address that was just corrected",
         test="tests/pipeline/test_resending.py::test_a_worker_with_the_old_view_starts_nothing",
     ),

@@ -90,6 +90,42 @@ end
 -- after MOST_DEATHS, three of them lone ones, to nobody. Whatever moves it on starts the count anew.
 local SUSPECT_DEATHS, MOST_DEATHS = 2, 5
 
+-- What blocked a lane is over; returns whether it was blocked.
+local function unblock(campaign, lane)
+  local field = 'blk:' .. lane
+  return redis.call('HDEL', campaign, field, field .. ':until', field .. ':text', field .. ':n',
+    field .. ':probing') > 0
+end
+
+-- The index of all links that ever came: where link k (0-based) stands, by the digests of several in
+-- one string, 12 bytes each. Its Python side is in places.py and reorders.py.
+local LINK_BUCKETS, DIGEST = 4096, 12
+
+local function link_place(digests, k)
+  local at = DIGEST * k + 1
+  local high, low = string.byte(digests, at, at + 1)
+  local bucket = (high * 256 + low) % LINK_BUCKETS
+  return 'cc:links:' .. bucket, string.sub(digests, at + 2, at + DIGEST - 1)
+end
+
+-- The first link (0-based) that was seen in another batch of any campaign; nil if none was.
+local function seen_before(digests, owner)
+  for k = 0, #digests / DIGEST - 1 do
+    local bucket, field = link_place(digests, k)
+    local seen = redis.call('HGET', bucket, field)
+    if seen and seen ~= owner then
+      return k
+    end
+  end
+end
+
+local function remember_links(digests, owner)
+  for k = 0, #digests / DIGEST - 1 do
+    local bucket, field = link_place(digests, k)
+    redis.call('HSET', bucket, field, owner)
+  end
+end
+
 -- Change the state of a batch; `why` is the reason when the new state is 'held'.
 local function move_batch(serial, number, state, deltas, why)
   local batch = batch_key(serial, number)
@@ -144,25 +180,39 @@ end
 
 -- Delivery records -----------------------------------------------------------------------------
 
+local function parse_one(text)
+  local status, channel, generation, attempt, tries, at, after, code =
+    string.match(text, '^(%l)(%l)(%d+)%.(%d+)%.(%d+)%.(-?%d+)%.(-?%d+)%.([^;]*)$')
+  return {
+    status = status, channel = channel, generation = tonumber(generation),
+    attempt = tonumber(attempt), tries = tonumber(tries), at = tonumber(at),
+    after = tonumber(after), code = code,
+  }
+end
+
 local function parse(text)
+  if not string.find(text, ';', 1, true) then
+    return { parse_one(text) }
+  end
   local deliveries = {}
   for part in string.gmatch(text, '[^;]+') do
-    local status, channel, generation, attempt, tries, at, after, code =
-      string.match(part, '^(%l)(%l)(%d+)%.(%d+)%.(%d+)%.(-?%d+)%.(-?%d+)%.(.*)$')
-    deliveries[#deliveries + 1] = {
-      status = status, channel = channel, generation = tonumber(generation),
-      attempt = tonumber(attempt), tries = tonumber(tries), at = tonumber(at),
-      after = tonumber(after), code = code,
-    }
+    deliveries[#deliveries + 1] = parse_one(part)
   end
   return deliveries
 end
 
+local function format_one(d)
+  return string.format('%s%s%d.%d.%d.%d.%d.%s',
+    d.status, d.channel, d.generation, d.attempt, d.tries, d.at, d.after, d.code)
+end
+
 local function format(deliveries)
+  if #deliveries == 1 then
+    return format_one(deliveries[1])
+  end
   local parts = {}
   for i, d in ipairs(deliveries) do
-    parts[i] = string.format('%s%s%d.%d.%d.%.0f.%.0f.%s',
-      d.status, d.channel, d.generation, d.attempt, d.tries, d.at, d.after, d.code)
+    parts[i] = format_one(d)
   end
   return table.concat(parts, ';')
 end
@@ -176,19 +226,23 @@ end
 
 -- The channels that a recipient has an address for, as letters in order of preference. The plan
 -- holds one character per recipient: '0' plus a mask over the campaign's channels.
-local function reachable(channels, plan, index)
+local function reachable(c, plan, index)
   local mask = string.byte(plan, index + 1) - 48
-  local letters = {}
-  for i = 1, #channels do
-    if math.floor(mask / 2 ^ (i - 1)) % 2 == 1 then
-      letters[#letters + 1] = string.sub(channels, i, i)
+  local letters = c.reachable[mask]
+  if not letters then
+    letters = {}
+    for i = 1, #c.channels do
+      if math.floor(mask / 2 ^ (i - 1)) % 2 == 1 then
+        letters[#letters + 1] = string.sub(c.channels, i, i)
+      end
     end
+    c.reachable[mask] = letters
   end
   return letters
 end
 
 local function initial(c, plan, index)
-  local letters = reachable(c.channels, plan, index)
+  local letters = reachable(c, plan, index)
   if c.mode == 'all' then
     local deliveries = {}
     for i, letter in ipairs(letters) do
@@ -207,6 +261,29 @@ local function load(c, ledger, plan, index)
   return initial(c, plan, index)
 end
 
+-- The same for several people at once: {[index] = deliveries}. No index may stand there twice.
+local function load_all(c, ledger, plan, indexes)
+  local found = {}
+  local texts = #indexes > 0 and redis.call('HMGET', ledger, unpack(indexes)) or {}
+  for i, text in ipairs(texts) do
+    local index = indexes[i]
+    found[index] = text and parse(text) or initial(c, plan, index)
+  end
+  return found
+end
+
+-- Write what was loaded; `touched` holds the indexes of those that changed.
+local function save_all(ledger, loaded, touched)
+  local fields = {}
+  for index in pairs(touched) do
+    fields[#fields + 1] = index
+    fields[#fields + 1] = format(loaded[index])
+  end
+  if #fields > 0 then
+    redis.call('HSET', ledger, unpack(fields))
+  end
+end
+
 -- In mode "first", make the next channel pending after a definite failure of those before it.
 local FINAL = { f = true, b = true, x = true }
 
@@ -215,7 +292,7 @@ local function fall_back(c, deliveries, plan, index)
   for _, d in ipairs(deliveries) do
     tried[d.channel] = d
   end
-  for _, letter in ipairs(reachable(c.channels, plan, index)) do
+  for _, letter in ipairs(reachable(c, plan, index)) do
     local d = tried[letter]
     if not d then
       deliveries[#deliveries + 1] = fresh(letter)
@@ -237,6 +314,7 @@ local function campaign_facts(serial)
   return {
     key = campaign, channels = found[1], mode = found[2], resend = found[3],
     t0 = tonumber(found[4]), paused = found[5] == '1', cancelled = found[6] ~= false,
+    reachable = {},
     -- Addresses and links are going, or gone: nothing is sent any more.
     purged = found[7] ~= false,
   }
@@ -303,15 +381,28 @@ local function person(deliveries)
   return excused and 'p:reached' or 'p:not_reached'
 end
 
+-- The names of the counters, each put together once.
+local function named(name_of)
+  return setmetatable({}, { __index = function(known, key)
+    known[key] = name_of(key)
+    return known[key]
+  end })
+end
+
+local TOTAL = named(function(status) return 'd:' .. STATUS[status] end)
+local BY_CHANNEL = named(function(channel)
+  return named(function(status) return 'c:' .. channel .. ':' .. STATUS[status] end)
+end)
+
 local function tally(deltas, deliveries, by)
   for _, d in ipairs(deliveries) do
-    count(deltas, 'd:' .. STATUS[d.status], by)
+    count(deltas, TOTAL[d.status], by)
     if d.status == 'u' and d.code == 'forgotten' then
       count(deltas, 'd:uncertain:forgotten', by)
     end
     if d.status ~= 'p' then
       -- By channel only what was tried: what is planned may never need its channel.
-      count(deltas, 'c:' .. d.channel .. ':' .. STATUS[d.status], by)
+      count(deltas, BY_CHANNEL[d.channel][d.status], by)
     end
   end
   count(deltas, person(deliveries), by)

@@ -1,14 +1,16 @@
 -- Record, durably, that messages are about to be sent; only what is granted here may start.
 --
--- ARGV      serial, batch, token, version that the messages are made from, then repeated: index,
---           channel letter, generation, last known attempt, and where the address would stand in the
---           suppression list (key and field; '' for no look)
+-- ARGV      serial, batch, token, version that the messages are made from; JSON: [[index, channel letter,
+--           generation, last known attempt, and if the suppression list is to be looked at the key of
+--           its part], …]; and the fields of those looks, in their order, 10 bytes each
 --
 -- Returns 'stale' if the lease is gone, 'halted' if the campaign is paused, cancelled or purged,
 -- 'edited' if it has another version by now, else one attempt number per delivery (0: not granted,
 -- also if it was resent since: another generation may go to another address; or forgotten). A
 -- suppressed one is settled here, and the next channel becomes pending. A repeated call grants the
 -- same attempts again.
+
+local FIELD = 10  -- bytes, as in suppression.py
 
 -- Whether an address is on the list because the provider refused it, not because somebody asked.
 local OPT_OUT = 'twilio_21610'
@@ -35,19 +37,30 @@ local gone = forgotten_in(batch)
 local since = tonumber(redis.call('HGET', c.key, 'ver:' .. version) or 0)
 local now, deltas, granted = math.max(now_ms(), since), {}, {}
 redis.call('HSET', c.key, 'last', digits(math.max(now, tonumber(last or 0))))
-for i = 5, #ARGV, 6 do
-  local index = tonumber(ARGV[i])
-  local deliveries = gone[index] and {} or load(c, ledger, plan, index)
-  local attempt = 0
+local wanted, indexes, listed = cjson.decode(ARGV[5]), {}, {}
+for _, want in ipairs(wanted) do
+  local index = want[1]
+  if not listed[index] and not gone[index] then
+    listed[index] = true
+    indexes[#indexes + 1] = index
+  end
+end
+local loaded, changes, looks = load_all(c, ledger, plan, indexes), {}, 0
+for _, want in ipairs(wanted) do
+  local index, letter, generation, known, list = want[1], want[2], want[3], want[4], want[5]
+  local deliveries, attempt, field = loaded[index] or {}, 0, nil
+  if list then
+    field = string.sub(ARGV[6], looks * FIELD + 1, (looks + 1) * FIELD)
+    looks = looks + 1
+  end
   for _, d in ipairs(deliveries) do
-    if d.channel == ARGV[i + 1] and d.generation == tonumber(ARGV[i + 2]) then
-      local known = tonumber(ARGV[i + 3])
+    if d.channel == letter and d.generation == generation then
       if d.status == 'i' and d.attempt == known + 1 then
         attempt = d.attempt
       elseif d.attempt == known and (d.status == 'p' or resends(c, d)) then
         tally(deltas, deliveries, -1)
         local doubtful = d.status == 'u'
-        local why = ARGV[i + 4] ~= '' and redis.call('HGET', ARGV[i + 4], ARGV[i + 5])
+        local why = list and redis.call('HGET', list, field)
         if why then
           if doubtful then
             -- It may have arrived (how else did they unsubscribe?): no repeat, and no other channel.
@@ -67,12 +80,13 @@ for i = 5, #ARGV, 6 do
           d.at, d.after, d.code = math.max(0, now - c.t0), 0, ''
         end
         tally(deltas, deliveries, 1)
-        redis.call('HSET', ledger, ARGV[i], format(deliveries))
+        changes[index] = true
         break
       end
     end
   end
   granted[#granted + 1] = attempt
 end
+save_all(ledger, loaded, changes)
 save_counts(c.key, deltas)
 return granted

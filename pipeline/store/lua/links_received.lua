@@ -17,15 +17,11 @@ if forgotten ~= tonumber(ARGV[5]) then
   return 'forgotten'
 end
 local owner = serial .. ':' .. number
-for i = 6, #ARGV, 2 do
-  local seen = redis.call('HGET', 'cc:links:' .. ARGV[i], ARGV[i + 1])
-  if seen and seen ~= owner then
-    return 'seen ' .. (i - 6) / 2
-  end
+local seen = seen_before(ARGV[6], owner)
+if seen then
+  return 'seen ' .. seen
 end
-for i = 6, #ARGV, 2 do
-  redis.call('HSET', 'cc:links:' .. ARGV[i], ARGV[i + 1], owner)
-end
+remember_links(ARGV[6], owner)
 redis.call('SET', 'cc:' .. serial .. ':k:' .. number, ARGV[4])
 redis.call('DEL', 'cc:' .. serial .. ':raw:' .. number)
 

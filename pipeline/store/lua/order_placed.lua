@@ -1,4 +1,5 @@
--- The API has our order: planned becomes ordered. The lease stays, now to read the order.
+-- The API has our order: planned becomes ordered, and what blocked ordering is over. The lease stays, now
+-- to read the order.
 --
 -- ARGV      serial, batch, token, order id
 --
@@ -22,4 +23,5 @@ save_counts(campaign_key(serial), deltas)
 local due = redis.call('ZSCORE', due_key(serial, 'o'), number) or digits(now_ms())
 redis.call('ZREM', due_key(serial, 'o'), number)
 redis.call('ZADD', due_key(serial, 'r'), due, number)
+unblock(campaign_key(serial), 'o')
 return 1

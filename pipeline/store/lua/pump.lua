@@ -66,20 +66,14 @@ end
 
 local new_may_order = not starved('orders:new')
 
-local function due_in(serial, lane)
-  local found = begun(serial, lane)
-  if free[lane] > 0 and (lane ~= 'o' or new_may_order) then
-    local due = due_key(serial, lane)
-    for _, batch in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', digits(now), 'LIMIT', 0, LOOK)) do
-      found[#found + 1] = batch
-    end
-  end
-  return found
+-- A part of the batches that are due, in their order.
+local function due_from(serial, lane, first, number)
+  return redis.call('ZRANGEBYSCORE', due_key(serial, lane), '-inf', digits(now), 'LIMIT', first, number)
 end
 
--- The first due batch that this worker may have: a suspect one if it works alone, else any other.
-local function choose(serial, lane)
-  for _, batch in ipairs(due_in(serial, lane)) do
+-- The first of these that this worker may have: a suspect one if it works alone, else any other.
+local function fit_of(serial, batches)
+  for _, batch in ipairs(batches) do
     local known = redis.call('HMGET', batch_key(serial, batch), 'deaths', 'tok')
     -- A lapsed lease is a death that only the next claim will count.
     local suspect = tonumber(known[1] or 0) + (known[2] and 1 or 0) >= SUSPECT_DEATHS
@@ -88,6 +82,18 @@ local function choose(serial, lane)
     end
     suspected = suspected or suspect
   end
+end
+
+-- Nearly always it is the first one; the long look costs as much as all the rest.
+local SHORT_LOOK = 5
+
+local function choose(serial, lane)
+  local batch = fit_of(serial, begun(serial, lane))
+  if batch or free[lane] <= 0 or (lane == 'o' and not new_may_order) then
+    return batch
+  end
+  return fit_of(serial, due_from(serial, lane, 0, SHORT_LOOK))
+    or fit_of(serial, due_from(serial, lane, SHORT_LOOK, LOOK - SHORT_LOOK))
 end
 
 local function take(serial, lane)

@@ -96,6 +96,19 @@ local function suppress(fact)
   end
 end
 
+-- The indexes that facts are about, each once, as far as the batch has them.
+local function people_of(facts, plan)
+  local indexes, listed = {}, {}
+  for _, fact in ipairs(facts) do
+    local index = fact[1]
+    if index >= 0 and index < #plan and not listed[index] then
+      listed[index] = true
+      indexes[#indexes + 1] = index
+    end
+  end
+  return indexes
+end
+
 local changed = 0
 for _, group in ipairs(cjson.decode(ARGV[1])) do
   local serial, number = group[1], group[2]
@@ -103,14 +116,15 @@ for _, group in ipairs(cjson.decode(ARGV[1])) do
   local c, plan, deltas, now = campaign_facts(serial), redis.call('HGET', batch, 'plan'), {}, now_ms()
   local pending, touched = nil, false
   local ended = redis.call('HGET', batch, 'st') == 'cancelled' and 'cancelled' or c.purged and 'purged'
-  local gone = forgotten_in(batch)
-  for _, fact in ipairs(plan and group[3] or {}) do
+  local gone, facts = forgotten_in(batch), plan and group[3] or {}
+  local loaded, changes = load_all(c, ledger, plan, people_of(facts, plan)), {}
+  for _, fact in ipairs(facts) do
     local index, letter, attempt, kind, code, delay =
       fact[1], fact[2], fact[3], fact[4], fact[5], fact[6]
     suppress(fact)
     local falls = kind ~= 'o'
     kind = falls and kind or 'f'
-    local deliveries = index >= 0 and index < #plan and load(c, ledger, plan, index) or {}
+    local deliveries = loaded[index] or {}
     for _, d in ipairs(deliveries) do
       if d.channel == letter and fact[7] < d.generation then
         changed = changed + record_earlier(c, earlier_key(serial, number), fact, kind, now)
@@ -128,8 +142,7 @@ for _, group in ipairs(cjson.decode(ARGV[1])) do
           end_pending(deliveries, ended)
         end
         tally(deltas, deliveries, 1)
-        redis.call('HSET', ledger, index, format(deliveries))
-        changed, touched = changed + 1, true
+        changed, touched, changes[index] = changed + 1, true, true
         for _, other in ipairs(deliveries) do
           if other.status == 'p' then
             local due = math.max(now, c.t0 + other.at + other.after)
@@ -140,6 +153,7 @@ for _, group in ipairs(cjson.decode(ARGV[1])) do
       end
     end
   end
+  save_all(ledger, loaded, changes)
   if touched then
     redis.call('HDEL', batch, 'deaths')  -- progress: whoever died of it got something done
   end

@@ -3,8 +3,8 @@
 --
 -- ARGV      serial, batch, number of the new batch; reason and time of the hold and sealed recipients, as
 --           they were read; sealed recipients who stay, and who move; how many stay; their sealed links
---           ('' if nobody stays); then bucket and digest of each of these links; then bucket and digest
---           of the id of everybody who moves ('' for an id that is gone)
+--           ('' if nobody stays) and the digests of these links, as one string; then bucket and digest of
+--           the id of everybody who moves ('' for an id that is gone)
 --
 -- Returns {'ok', new batch}; {'before', its number} if that was done already, which also answers a
 -- repeated call; {'leased', ''} while a worker reads the order; or {'changed', ''} if anything is not
@@ -27,18 +27,13 @@ end
 if found[6] and tonumber(found[7] or 0) > now then
   return { 'leased', '' }
 end
-local owner, people = serial .. ':' .. number, 11 + 2 * keep
-for i = 11, people - 1, 2 do
-  local seen = redis.call('HGET', 'cc:links:' .. ARGV[i], ARGV[i + 1])
-  if seen and seen ~= owner then
-    return { 'changed', '' }
-  end
+local owner, people = serial .. ':' .. number, 12
+if seen_before(ARGV[11], owner) then
+  return { 'changed', '' }
 end
 
 -- The links that came, as in links_received.lua.
-for i = 11, people - 1, 2 do
-  redis.call('HSET', 'cc:links:' .. ARGV[i], ARGV[i + 1], owner)
-end
+remember_links(ARGV[11], owner)
 if keep > 0 then
   redis.call('SET', 'cc:' .. serial .. ':k:' .. number, ARGV[10])
   redis.call('DEL', 'cc:' .. serial .. ':raw:' .. number)

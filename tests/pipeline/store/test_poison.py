@@ -163,3 +163,10 @@ async def test_a_cancelled_campaign_is_brought_to_its_end_all_the_same(ledger: L
     found = await claimed(ledger, unit, "n")
     assert found is not None
     assert found.cancelled
+
+
+async def test_any_number_of_suspect_batches_hides_no_sound_one(ledger: Ledger) -> None:
+    serial = await submit(ledger, a_campaign(), 9)
+    for batch in range(1, 9):
+        await ledger.redis.hset(f"cc:{serial}:b:{batch}", "deaths", 2)  # type: ignore[misc, arg-type]
+    assert [unit.batch for unit in await given(ledger, "w")] == [9]
