@@ -5,7 +5,7 @@ import contextlib
 import os
 import secrets
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from arq.connections import ArqRedis
@@ -20,7 +20,7 @@ from pipeline.tasks import finish, stop
 from worker import stats
 from worker.alerts import LOOK_SECONDS, Alerts, open_alerts
 from worker.app import Machinery
-from worker.jobs import run_unit, submit_campaign
+from worker.jobs import run_units, submit_campaign
 from worker.ledger import App
 from worker.outages import Outage
 from worker.queue import connect_queue, connection
@@ -150,9 +150,8 @@ class Executor:
                 idle=len(self._slots) == 0,
                 spare=spare,
             )
-            for unit in [each for each in units if not self._relay.hand(each)]:
-                self._slots.take(unit, seconds=seconds)
-                await self._enqueue(pool, unit)
+            if left := [unit for unit in units if not self._relay.hand(unit)]:
+                await self._enqueue(pool, left, seconds)
         self._let_arq_look()
         return len(self._slots) > 0
 
@@ -162,15 +161,16 @@ class Executor:
             if worker.queue_name == self._queue:
                 worker.allow_pick_jobs = not self._stopping and bool(self._slots.waiting())
 
-    async def _enqueue(self, pool: ArqRedis, unit: Unit) -> None:
+    async def _enqueue(self, pool: ArqRedis, units: Sequence[Unit], seconds: float) -> None:
+        """Give units to arq in one job: it starts jobs one by one, in several round trips each."""
+        for unit in units:
+            self._slots.take(unit, seconds=seconds)
+        first = units[0]
         await pool.enqueue_job(
-            "run_unit",
-            unit.serial,
-            unit.batch,
-            unit.lane.value,
-            unit.turn,
+            "run_units",
+            [(unit.serial, unit.batch, unit.lane.value, unit.turn) for unit in units],
             # The turn makes the id new, so arq's de-duplication cannot swallow a wake-up.
-            _job_id=f"{unit.serial}:{unit.batch}:{unit.lane}:{unit.turn}",
+            _job_id=f"{first.serial}:{first.batch}:{first.lane}:{first.turn}",
             _queue_name=self._queue,
             _expires=_JOB_SECONDS,
         )
@@ -197,7 +197,7 @@ class Executor:
 
     def _unit_worker(self) -> Worker:
         return Worker(
-            functions=[func(run_unit, name="run_unit", timeout=_JOB_SECONDS)],
+            functions=[func(run_units, name="run_units", timeout=_JOB_SECONDS)],
             queue_name=self._queue,
             redis_pool=connect_queue(self._app.url, queue=self._queue),
             max_jobs=sum(_SLOTS.values()) + _MORE_SLOTS,

@@ -1,5 +1,6 @@
 """Job functions as arq sees them: unpack, call, answer."""
 
+import asyncio
 from typing import Any, cast
 
 import structlog
@@ -24,18 +25,23 @@ _SHIFT_SECONDS = 20.0  # one unit more may begin until then
 _PATIENCE_SECONDS = 1.0
 
 
-async def run_unit(ctx: dict[str, Any], *args: object, **more: object) -> None:
+async def run_units(ctx: dict[str, Any], *args: object, **more: object) -> None:
     """
-    Work on one batch; serial, batch, lane and turn only, so it may run 0, 1 or N times.
+    Work on batches; serial, batch, lane and turn of each, so it may run 0, 1 or N times.
 
     Then it works on what it is handed, for as long as a job may: arq starts the next one slowly.
     What is not that, such as a job of a later version, is reported: the batch is due again anyway.
     """
-    unit = _unit(args, more)
-    if unit is None:
-        log.error("job.unreadable", function="run_unit")
+    units = _units(args, more)
+    if not units:
+        log.error("job.unreadable", function="run_units")
         return
-    slots, units, relay = _parts(ctx)
+    async with asyncio.TaskGroup() as runners:
+        for unit in units:
+            runners.create_task(_go_on(*_parts(ctx), unit))
+
+
+async def _go_on(slots: Slots, units: Units, relay: Relay, unit: Unit | None) -> None:
     until = uptime() + _SHIFT_SECONDS
     while unit is not None:
         slots.start(unit)
@@ -72,9 +78,17 @@ def _parts(ctx: dict[str, Any]) -> tuple[Slots, Units, Relay]:
     return cast("Slots", ctx["slots"]), cast("Units", ctx["units"]), cast("Relay", ctx["relay"])
 
 
-def _unit(args: tuple[object, ...], more: dict[str, object]) -> Unit | None:
-    match args:
-        case (str(serial), int(batch), str(lane), int(turn)) if not more and lane in set(Lane):
+def _units(args: tuple[object, ...], more: dict[str, object]) -> list[Unit]:
+    """Return the units of a job; none of them if one is not what it should be."""
+    if len(args) != 1 or more or not isinstance(args[0], list):
+        return []
+    units = [_unit(item) for item in args[0]]
+    return [] if None in units else [unit for unit in units if unit is not None]
+
+
+def _unit(item: object) -> Unit | None:
+    match item:
+        case [str(serial), int(batch), str(lane), int(turn)] if lane in set(Lane):
             return Unit(serial, batch, Lane(lane), turn)
     return None
 

@@ -300,8 +300,8 @@ class Havoc:
         queue = await self._fleet.ledger.queue_of(self._fleet.workers[event.worker].pid)
         if queue is None:
             return "no queue"
-        await self._fleet.ledger.poison(queue, "run_unit", {"schema": 99, "batches": ["?"]})
-        await self._fleet.ledger.poison(queue, "run_unit_of_the_future", 1)
+        await self._fleet.ledger.poison(queue, "run_units", {"schema": 99, "batches": ["?"]})
+        await self._fleet.ledger.poison(queue, "run_units_of_the_future", 1)
         return "two jobs"
 
     async def _poison_submit(self, _: Event) -> str:

@@ -5,15 +5,19 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from worker.jobs import run_unit, submit_campaign
+from worker.jobs import run_units, submit_campaign
 
 FOREIGN: list[tuple[tuple[object, ...], dict[str, object]]] = [
     ((), {}),
-    (("1", 2), {}),
-    (("1", 2, "s", 3, "more"), {}),
-    (("1", "2", "s", 3), {}),
-    (("1", 2, "z", 3), {}),
-    (("1", 2, "s", 3), {"schema": 2}),
+    (([],), {}),
+    (("1", 2, "s", 3), {}),
+    (([("1", 2)],), {}),
+    (([("1", 2, "s", 3, "more")],), {}),
+    (([("1", "2", "s", 3)],), {}),
+    (([("1", 2, "z", 3)],), {}),
+    (([("1", 2, "s", 3), ("1", 3, "z", 3)],), {}),
+    (([("1", 2, "s", 3)], []), {}),
+    (([("1", 2, "s", 3)],), {"schema": 2}),
 ]
 
 
@@ -22,7 +26,7 @@ async def test_a_unit_of_another_version_is_reported(
     args: tuple[object, ...], more: dict[str, object]
 ) -> None:
     with capture_logs() as logs:
-        await run_unit({"slots": None, "units": None, "job_id": "x"}, *args, **more)
+        await run_units({"slots": None, "units": None, "job_id": "x"}, *args, **more)
     assert [entry["event"] for entry in logs] == ["job.unreadable"]
 
 

@@ -13,8 +13,10 @@ from structlog.testing import capture_logs
 from config.settings import load_settings
 from pipeline.batch import Lane
 from worker.app import open_app
-from worker.jobs import run_unit, submit_campaign
+from worker.jobs import run_units, submit_campaign
 from worker.ledger import App
+from worker.relay import Relay
+from worker.slots import Slots
 
 fuzzed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -84,39 +86,40 @@ async def test_a_job_without_a_campaign_is_answered(
         assert_sentence(await submit_campaign({"app": app}, *args, **more), logs)
 
 
+UNITS = st.tuples(
+    st.text(max_size=3), st.integers(1, 9), st.sampled_from([*Lane]), st.integers(1, 9)
+)
+ALMOST = st.tuples(*(ODD | part for part in (st.just("1"), st.just(1), st.just("s"), st.just(1))))
+
+
 @fuzzed
 @given(
-    args=st.tuples(
-        ODD | st.just("1"),
-        ODD | st.just(1),
-        ODD | st.sampled_from(list("orsh")),
-        ODD | st.just(1),
-    )
+    args=st.lists(UNITS.map(list) | ALMOST.map(list) | ODD, max_size=3).map(lambda found: (found,))
+    | st.lists(UNITS.map(list), min_size=1, max_size=3).map(lambda found: (found,))
     | st.lists(ODD, max_size=6).map(tuple),
-    more=st.dictionaries(st.text(min_size=1, max_size=9), ODD, max_size=1),
+    more=st.just({})
+    | st.dictionaries(st.text(min_size=1, max_size=9).filter(lambda name: name != "ctx"), ODD),
 )
-async def test_a_unit_that_is_none_is_reported_and_one_that_is_reaches_its_work(
+async def test_units_that_are_none_are_reported_and_those_that_are_reach_their_work(
     args: tuple[object, ...], more: dict[str, object]
 ) -> None:
-    worked = _Worked()
+    noted, slots = _Noted(), Slots(dict.fromkeys(Lane, 3))
+    relay = Relay(slots)
+    relay.close()
     with capture_logs() as logs:
-        await run_unit({"slots": worked, "units": worked, "job_id": "x"}, *args, **more)
+        await run_units({"slots": slots, "units": noted, "relay": relay}, *args, **more)
     reported = [entry["event"] for entry in logs] == ["job.unreadable"]
-    assert reported != bool(worked.units)
-    for unit in worked.units:
+    assert reported != bool(noted.units)
+    for unit in noted.units:
         assert isinstance(unit.serial, str)
         assert isinstance(unit.lane, Lane)
 
 
-class _Worked:
+class _Noted:
     """Takes note of what would be worked on."""
 
     def __init__(self) -> None:
         self.units: list[Any] = []
-
-    def start(self, job_id: str) -> None: ...
-
-    def give_back(self, job_id: str) -> None: ...
 
     async def run(self, unit: object) -> None:
         self.units.append(unit)

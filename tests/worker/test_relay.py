@@ -9,7 +9,7 @@ import pytest
 from pipeline.batch import Lane, Unit
 from tests.support.waiting import wait_until
 from worker import jobs
-from worker.jobs import run_unit
+from worker.jobs import run_units
 from worker.relay import Relay
 from worker.slots import Slots
 
@@ -52,7 +52,7 @@ def unit(batch: int) -> Unit:
 
 
 async def test_a_job_goes_on_with_what_it_is_handed(parts: Parts) -> None:
-    job = asyncio.create_task(run_unit(parts.context, "1", 1, "s", 1))
+    job = asyncio.create_task(run_units(parts.context, [("1", 1, "s", 1)]))
     for batch in (2, 3):
         await wait_until(parts.waits)
         assert len(parts.slots) == 0
@@ -65,11 +65,22 @@ async def test_a_job_goes_on_with_what_it_is_handed(parts: Parts) -> None:
     assert len(parts.slots) == 0
 
 
+async def test_the_units_of_a_job_run_beside_each_other(parts: Parts) -> None:
+    job = asyncio.create_task(run_units(parts.context, [("1", 1, "s", 1), ("1", 2, "s", 1)]))
+    await wait_until(partial(parts.waits, 2))
+    for batch in (3, 4):
+        assert parts.relay.hand(unit(batch))
+    await wait_until(partial(parts.waits, 2))
+    parts.relay.close()
+    await job
+    assert sorted(each.batch for each in parts.units.units) == [1, 2, 3, 4]
+
+
 async def test_a_job_that_had_its_time_takes_no_more(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "_SHIFT_SECONDS", 0.0)
-    await run_unit(parts.context, "1", 1, "s", 1)
+    await run_units(parts.context, [("1", 1, "s", 1)])
     assert parts.units.units == [unit(1)]
 
 
