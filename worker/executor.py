@@ -33,7 +33,7 @@ log = structlog.get_logger()
 # A slot waits for answers and permits more than it computes; the CPU goes to the senders.
 _SLOTS = {Lane.ORDER: 6, Lane.READ: 6, Lane.SEND: 6}
 _MORE_SLOTS = 6  # for what a dead worker had begun: its people must not wait for the next slot
-_IDLE_SECONDS = 0.1
+_IDLE_SECONDS = 0.05
 _CONTROL_SECONDS = 0.25  # pause takes effect within a second
 _BEAT_SECONDS = 5.0
 _DEAD_SECONDS = 60.0
@@ -203,7 +203,7 @@ class Executor:
             max_jobs=sum(_SLOTS.values()) + _MORE_SLOTS,
             max_tries=_FOREVER,
             keep_result=0,
-            poll_delay=0.02,
+            poll_delay=0.01,  # costs next to nothing while it need not look
             health_check_interval=_JOB_SECONDS,
             handle_signals=False,
             log_results=False,

@@ -113,7 +113,7 @@ class RecipientsType(click.ParamType[RecipientsFile]):
         try:
             stream = _opened(text)
         except (OSError, ValueError) as error:
-            return RecipientsFile(name=name, problem=Problem(where=name, message=_why(error)))
+            return RecipientsFile(name=name, problem=Problem(where=text, message=_why(error)))
         if ctx is not None:
             ctx.call_on_close(stream.close)
         path = None if text == "-" else Path(text)
