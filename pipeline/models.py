@@ -21,6 +21,14 @@ class ChannelName(StrEnum):
     WEBHOOK = "webhook"
 
 
+ADDRESS_FIELD = {
+    ChannelName.EMAIL: "email",
+    ChannelName.SMS: "phone",
+    ChannelName.WEBHOOK: "id",
+}
+"""The field of a recipient that says where a channel reaches them."""
+
+
 class CampaignState(StrEnum):
     SUBMITTING = "submitting"
     SCHEDULED = "scheduled"
@@ -74,13 +82,8 @@ class Recipient:
 
     def address(self, channel: ChannelName) -> str:
         """Return where *channel* reaches this recipient; a webhook takes everybody by their id."""
-        match channel:
-            case ChannelName.EMAIL:
-                return self.email
-            case ChannelName.SMS:
-                return self.phone
-            case ChannelName.WEBHOOK:
-                return self.id
+        address: str = getattr(self, ADDRESS_FIELD[channel])
+        return address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

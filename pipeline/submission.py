@@ -8,11 +8,13 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Coroutine,
     Iterable,
     Iterator,
     Sequence,
 )
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from itertools import islice
 
@@ -36,6 +38,8 @@ from pipeline.tasks import stop
 from pipeline.versions import differences, is_editable
 
 _KEEP_ALIVE = 2.0  # well inside the patience of the staging area
+
+_STEPS_TO_THE_WIRE = 4  # of the event loop, until redis-py has written a command
 
 Confirm = Callable[[Summary], Awaitable[bool]]
 
@@ -65,6 +69,33 @@ class Submitted:
     serial: str
     created: bool
     summary: Summary
+
+
+class _Writes:
+    """Writes that go on while their maker does, one at a time and in their order."""
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[None] | None = None
+
+    async def begin(self, write: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Set *write* going once the one before has ended; return when it is on its way."""
+        await self.ended()
+        self._task = asyncio.create_task(write())
+        for _ in range(_STEPS_TO_THE_WIRE):
+            await asyncio.sleep(0)
+
+    async def ended(self) -> None:
+        """Wait for the write under way, if any, and raise what it raised."""
+        if self._task is not None:
+            # Not `await task`: our own cancellation would be passed on to it, and swallowed there.
+            await asyncio.wait({self._task})
+            task, self._task = self._task, None
+            task.result()
+
+    async def stop(self) -> None:
+        """End the write under way, if any, without looking at what became of it."""
+        if self._task is not None:
+            await stop(self._task)
 
 
 class Submission:
@@ -149,16 +180,12 @@ class Submission:
 
     async def _stage(self, staging: Staging) -> Totals:
         recipients = deliveries = number = 0
-        for number, rows in enumerate(_chunks(self._intake, self._batch_size), start=1):
-            batch = [row.recipient for row in rows]
-            plan = plan_of(self._campaign, batch)
-            duplicate = await self._campaigns.stage(staging, number, batch, recipients, plan)
-            if duplicate is not None:
-                # The intake finds duplicates itself; this is the ledger's own, last look.
-                msg = f"line {rows[duplicate].line}: this id stands in the list already"
-                raise InputError(msg)
-            recipients += len(batch)
-            deliveries += self._count(plan)
+        async with _one_under_way() as writes:
+            for number, rows in enumerate(_chunks(self._intake, self._batch_size), start=1):
+                plan = plan_of(self._campaign, [row.recipient for row in rows])
+                await writes.begin(partial(self._write, staging, number, rows, recipients, plan))
+                recipients += len(rows)
+                deliveries += self._count(plan)
         return Totals(
             recipients=recipients,
             deliveries=deliveries,
@@ -167,6 +194,16 @@ class Submission:
             content=self._intake.summary.digest,
             start_ms=self._start_ms,
         )
+
+    async def _write(
+        self, staging: Staging, number: int, rows: Sequence[Row], first: int, plan: str
+    ) -> None:
+        batch = [row.recipient for row in rows]
+        duplicate = await self._campaigns.stage(staging, number, batch, first, plan)
+        if duplicate is not None:
+            # The intake finds duplicates itself; this is the ledger's own, last look.
+            msg = f"line {rows[duplicate].line}: this id stands in the list already"
+            raise InputError(msg)
 
     def _count(self, plan: str) -> int:
         if self._campaign.delivery.mode == "first":
@@ -255,6 +292,25 @@ def _other_content(campaign: str, found: Sequence[str], keys: Sequence[str]) -> 
             " that for those who were not written to yet; else use the same files as then."
         )
     return f"{sentence} Use another id, or the same files as then."
+
+
+@contextlib.asynccontextmanager
+async def _one_under_way() -> AsyncIterator[_Writes]:
+    """
+    Give out writes whose last one has ended after the block, whatever became of that.
+
+    What the last write raised is raised, also if the block fails at the same time.
+    """
+    writes = _Writes()
+    try:
+        try:
+            yield writes
+        except Exception:
+            await writes.ended()
+            raise
+        await writes.ended()
+    finally:
+        await writes.stop()
 
 
 async def _ask(confirm: Confirm | None, summary: Summary) -> None:

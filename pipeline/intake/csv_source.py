@@ -59,7 +59,7 @@ class CsvSource:
                 continue
             if self._lines.fault:
                 yield RawRow(line, original=values, fault=self._lines.fault)
-            elif any(value and not value.isspace() for value in values):
+            elif any(map(str.strip, values)):
                 yield self._row(line, values)
 
     def _row(self, line: int, values: list[str]) -> RawRow:

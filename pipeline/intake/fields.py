@@ -9,13 +9,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import phonenumbers
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
+from pipeline import models
 from pipeline.models import ChannelName, Recipient
 
-ADDRESS_FIELD = {
-    ChannelName.EMAIL: "email",
-    ChannelName.SMS: "phone",
-    ChannelName.WEBHOOK: "id",
-}
+ADDRESS_FIELD = models.ADDRESS_FIELD
 
 _LONGEST_ID = 200
 _LONGEST_ADDRESS = 320
@@ -45,18 +42,16 @@ def recipient_of(values: dict[str, str]) -> tuple[Recipient, list[Fault]]:
 
     Fields with a fault are left empty in the recipient. *values* is consumed.
     """
-    fields: dict[str, str] = {}
+    fields = {"id": ""}
     faults: list[Fault] = []
     for name, normalise in _STANDARD.items():
-        text = values.pop(name, "").strip()
-        try:
-            fields[name] = normalise(text) if text else ""
-        except ValueError as error:
-            fields[name] = ""
-            faults.append(Fault(name, str(error)))
-        else:
-            if not text and name == "id":
-                faults.append(Fault("id", "is missing; give every recipient an id of its own"))
+        if text := values.pop(name, "").strip():
+            try:
+                fields[name] = normalise(text)
+            except ValueError as error:
+                faults.append(Fault(name, str(error)))
+        elif name == "id":
+            faults.append(Fault("id", "is missing; give every recipient an id of its own"))
     return Recipient(**fields, variables=_variables(values, faults)), faults
 
 
@@ -64,8 +59,9 @@ def unreachable(
     recipient: Recipient, channels: Sequence[ChannelName], faults: Sequence[Fault]
 ) -> list[Fault]:
     """Return a fault if no channel reaches *recipient* and no fault of an address says why."""
-    if any(recipient.address(channel) for channel in channels):
-        return []
+    for channel in channels:
+        if recipient.address(channel):
+            return []
     needed = [ADDRESS_FIELD[channel] for channel in channels]
     if any(fault.field in needed for fault in faults):
         return []
@@ -119,7 +115,7 @@ def phone(text: str) -> str:
 
 
 def person_name(text: str) -> str:
-    if _NOT_ONE_LINE.search(text):
+    if not text.isprintable() and _NOT_ONE_LINE.search(text):
         msg = "must be one line without control characters"
         raise ValueError(msg)
     return text

@@ -1,13 +1,13 @@
 """Which rows can be taken in: each by itself, and against all rows before it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.campaign import Campaign
 from pipeline.intake.columns import STANDARD, RawRow
-from pipeline.intake.fields import ADDRESS_FIELD, Fault, recipient_of, unreachable
-from pipeline.intake.sightings import Sightings
-from pipeline.models import Recipient
+from pipeline.intake.fields import Fault, recipient_of, unreachable
+from pipeline.intake.sightings import Sighting, Sightings
+from pipeline.models import ADDRESS_FIELD, Recipient
 
 
 @dataclass(slots=True)
@@ -25,6 +25,12 @@ class Judged:
     id_digest: int | None = None
     addresses: list[tuple[str, int]] = field(default_factory=list)
     skipped: bool = False
+
+    def sightings(self) -> Iterator[Sighting]:
+        if self.id_digest is not None:
+            yield self.id_digest, self.raw.line
+        for _, digest in self.addresses:
+            yield digest, self.raw.line
 
 
 _NOBODY = Recipient(id="")
@@ -62,12 +68,9 @@ class Judge:
     def judge(self, rows: Sequence[RawRow]) -> list[Judged]:
         judged = [self._alone(row) for row in rows]
         compared = [row for row in judged if not (row.faults and self._leave_out)]
-        sightings = [
-            (digest, row.raw.line)
-            for row in compared
-            for digest in (row.id_digest, *(digest for _, digest in row.addresses))
-            if digest is not None
-        ]
+        sightings: list[Sighting] = []
+        for row in compared:
+            sightings += row.sightings()
         # Nearly always nothing repeats; only then is the order within the batch of no matter.
         if not self._seen.add_all_new(sightings):
             for row in compared:

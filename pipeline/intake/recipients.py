@@ -8,7 +8,6 @@ from typing import BinaryIO, NamedTuple, TextIO
 
 from pipeline.campaign import Campaign
 from pipeline.intake.columns import RawRow
-from pipeline.intake.fields import ADDRESS_FIELD
 from pipeline.intake.judging import Judge, Judged
 from pipeline.intake.lines import UnreadableError
 from pipeline.intake.ndjson_source import ListSource
@@ -24,9 +23,9 @@ from pipeline.intake.whole import (
     unknown_variables,
     unreachable_channels,
 )
-from pipeline.models import ChannelName, Recipient
+from pipeline.models import ADDRESS_FIELD, ChannelName, Recipient
 
-_ROWS_AT_ONCE = 1000
+_ROWS_AT_ONCE = 100  # as many as an order has: what is read meanwhile hides the wait for a write
 
 
 class Row(NamedTuple):

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Sequence
 
+from pydantic_core import to_json
+
 from pipeline.models import ChannelName, Recipient
 
 
@@ -13,7 +15,7 @@ def encode_batch(recipients: Sequence[Recipient]) -> bytes:
         [*_fields(recipient), *(recipient.variables.get(name) for name in names)]
         for recipient in recipients
     ]
-    return _compact({"variables": names, "rows": rows})
+    return to_json({"variables": names, "rows": rows})
 
 
 def decode_batch(data: bytes) -> list[Recipient]:
@@ -28,13 +30,17 @@ def canonical(recipient: Recipient) -> bytes:
 
     The order of columns does not matter, nor whether an empty variable is there or not.
     """
-    variables = sorted(item for item in recipient.variables.items() if item[1])
-    return _compact([*_fields(recipient), variables]) + b"\n"
+    variables = sorted([item for item in recipient.variables.items() if item[1]])
+    return to_json((*_fields(recipient), variables)) + b"\n"
 
 
 def channel_mask(recipient: Recipient, channels: Sequence[ChannelName]) -> int:
     """Return a number whose bit i is set if the recipient has an address for channels[i]."""
-    return sum(1 << i for i, channel in enumerate(channels) if recipient.address(channel))
+    mask = 0
+    for i, channel in enumerate(channels):
+        if recipient.address(channel):
+            mask |= 1 << i
+    return mask
 
 
 def _fields(recipient: Recipient) -> tuple[str, ...]:
@@ -61,10 +67,3 @@ def _recipient(names: Sequence[str], row: Sequence[str]) -> Recipient:
             key: value for key, value in zip(names, values, strict=True) if value is not None
         },
     )
-
-
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
-
-
-def _compact(value: object) -> bytes:
-    return _encode(value).encode()

@@ -5,9 +5,8 @@ from decimal import Decimal
 
 from pipeline.campaign import Reward
 from pipeline.intake.columns import nearest
-from pipeline.intake.fields import ADDRESS_FIELD
 from pipeline.intake.problems import one_line
-from pipeline.models import ChannelName
+from pipeline.models import ADDRESS_FIELD, ChannelName
 
 Finding = tuple[str | None, str]
 """The field and the message of a problem."""

@@ -129,10 +129,7 @@ class CampaignStore:
 
         Raises InputError if the staging area was given up meanwhile (this process was too slow).
         """
-        args: list[str | bytes | int] = []
-        for offset, recipient in enumerate(batch):
-            digest = self.id_digest(staging.serial, recipient.id)
-            args += [bucket_of(digest, staging.buckets), digest, first + offset]
+        digests = b"".join(self.id_digest(staging.serial, recipient.id) for recipient in batch)
         sealed = self._vault.seal(encode_batch(batch), f"rows:{staging.serial}:{number}")
         reply: bytes = await self._run(
             "stage_batch",
@@ -143,7 +140,9 @@ class CampaignStore:
             number,
             plan,
             sealed,
-            *args,
+            first,
+            staging.buckets,
+            digests,
         )
         if reply == b"lost":
             msg = "The submit was interrupted for too long and given up; run it again."
@@ -313,4 +312,5 @@ def plan_of(campaign: Campaign, batch: Sequence[Recipient]) -> str:
 
 
 def bucket_of(digest: bytes, buckets: int) -> int:
+    """Return where an id's digest is kept; `store/lua/stage_batch.lua` computes the same."""
     return int.from_bytes(digest[:4]) % buckets

@@ -48,6 +48,14 @@ def test_line_numbers_are_true_below_quoted_newlines_and_empty_lines() -> None:
     assert intake.summary.rows == 3
 
 
+@pytest.mark.parametrize("row", ["", ",,", " , ,\t", "\u00a0,\u2003,"])
+def test_row_of_nothing_but_spaces_is_passed_over(row: str) -> None:
+    intake = an_intake(f"id,email,note\n{row}\n1,a@example.com,x\n")
+
+    assert [person.id for person in accepted(intake)] == ["1"]
+    assert intake.summary.rows == 1
+
+
 def test_last_line_may_end_without_a_newline_or_in_half_of_one() -> None:
     assert accepted(an_intake("id,email\r\n1,a@example.com\r"))[0].id == "1"
 
@@ -120,6 +128,10 @@ def test_byte_that_is_not_utf8_is_told_with_its_place() -> None:
     ]
 
 
+# A letter of every second byte zero, and one of two halves, cut in the middle by the sample.
+NAMES = "id,name\n" + "".join(f"{n},Zoë 一 Ā \U0001f600\r\n" for n in range(100))
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
@@ -130,9 +142,16 @@ def test_byte_that_is_not_utf8_is_told_with_its_place() -> None:
         (b"%PDF-1.7\n", "looks like a PDF"),
         (b"\x1f\x8b\x08\x00", "looks like a gzip file"),
         (b"\x00\x00\x01", "looks like a binary file"),
+        (bytes(range(256)) * 4, "looks like a binary file"),
+        (b"\x7f\x00\x00\xd8\x00\x00", "looks like a binary file"),
         ("id,email\n".encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
         ("id,email\n".encode("utf-16-le"), "looks like UTF-16 text; save it as UTF-8"),
         ("id,email\n".encode("utf-16-be"), "looks like UTF-16 text; save it as UTF-8"),
+        (NAMES.encode("utf-16-le"), "looks like UTF-16 text; save it as UTF-8"),
+        (NAMES.encode("utf-16-be"), "looks like UTF-16 text; save it as UTF-8"),
+        (b'{"id": "a", "email": "a@example.com"}\n', "looks like NDJSON, not CSV; rename it so"),
+        (b'\xef\xbb\xbf\n{\n "id": "a"}\n', "looks like NDJSON, not CSV; rename it so"),
+        (b'[{"id": "a"}]', "looks like a JSON list; write one object a line"),
         (b"id,email,na\xefve\n", "byte 0xEF at position 12 of line 1 is not UTF-8"),
         (b'id,"email\n', "opens a quotation mark that is never closed"),
         (b"email,name\na@example.com,Ann\n", 'has no column "id"'),

@@ -115,6 +115,20 @@ def test_sightings_add_all_or_nothing(batches: list[list[int]]) -> None:
             }
 
 
+@pytest.mark.parametrize("number", [299, 300, 301, 900, 1000])
+@pytest.mark.parametrize("known", ["first", "last"])
+def test_one_sighting_of_many_that_is_known_keeps_all_out(number: int, known: str) -> None:
+    """More of them than one statement takes."""
+    again = 0 if known == "first" else number - 1
+    with Sightings() as sightings:
+        assert sightings.add_all_new([(again, 1)])
+        assert not sightings.add_all_new([(digest, 2) for digest in range(number)])
+        found = [sightings.find(digest) for digest in range(number)]
+        assert found == [1 if digest == again else None for digest in range(number)]
+        assert sightings.add_all_new([(digest + 1000, 2) for digest in range(number)])
+        assert [sightings.find(digest + 1000) for digest in range(number)] == [2] * number
+
+
 def test_digests_of_two_runs_have_nothing_in_common() -> None:
     with Sightings() as one, Sightings() as other:
         assert one.digest("email", "a") == one.digest("email", "a")

@@ -1,3 +1,5 @@
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,6 +40,32 @@ def test_canonical_form_is_one_line_and_differs_when_content_does(
 
     assert (canonical(one) == canonical(other)) == (content(one) == content(other))
     assert canonical(one).splitlines(keepends=True) == [canonical(one)]
+
+
+@given(recipients)
+def test_canonical_form_is_the_json_that_the_digests_of_earlier_campaigns_were_made_of(
+    recipient: Recipient,
+) -> None:
+    fields = [getattr(recipient, name) for name in Recipient.__slots__[:6]]
+    filled = sorted(item for item in recipient.variables.items() if item[1])
+    text = json.dumps([*fields, filled], ensure_ascii=False, separators=(",", ":"))
+    assert canonical(recipient) == f"{text}\n".encode()
+
+
+def test_canonical_form_has_not_changed() -> None:
+    person = Recipient(
+        id='"1"\\/',
+        email="a@b.co",
+        name="Zoë\x7f\u2028😀",
+        variables={"b": "\n\t\x01", "a": "x", "c": ""},
+    )
+    assert (
+        canonical(person)
+        == (
+            '["\\"1\\"\\\\/","a@b.co","","Zoë\x7f\u2028😀","","",'
+            '[["a","x"],["b","\\n\\t\\u0001"]]]\n'
+        ).encode()
+    )
 
 
 def test_mask_has_a_bit_for_each_channel_in_the_order_given() -> None:

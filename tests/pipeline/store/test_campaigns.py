@@ -6,7 +6,7 @@ import pytest
 from redis.asyncio import Redis
 
 from pipeline.errors import InputError
-from pipeline.store.campaigns import Busy, Committed, Staging
+from pipeline.store.campaigns import Busy, Committed, Staging, Totals
 from tests.pipeline.ledger import Ledger, a_campaign, assert_sound, people, pump, stage, submit
 
 ALLOWED_AFTERWARDS = {b"cc:serial"}
@@ -134,6 +134,34 @@ async def test_recipients_are_found_and_read_back(ledger: Ledger) -> None:
     assert await ledger.campaigns.locate(snapshot, "r-5") is None
     assert await ledger.campaigns.recipients(serial, 2) == batches[1]
     assert await ledger.campaigns.definition(serial) == a_campaign()
+
+
+@pytest.mark.parametrize("buckets", [1, 2, 3, 64, 100, 15_625, 2**31 - 1, 2**32])
+async def test_whoever_was_staged_is_found_in_whichever_number_of_buckets(
+    ledger: Ledger, buckets: int
+) -> None:
+    opened = await ledger.campaigns.begin("c", "n", expected_rows=buckets * 64)
+    assert isinstance(opened, Staging)
+    assert opened.buckets == buckets
+    batches = [people(100), people(100, first=100), people(7, first=200)]
+    for number, batch in enumerate(batches):
+        plan, first = "1" * len(batch), number * 100
+        assert await ledger.campaigns.stage(opened, number + 1, batch, first, plan) is None
+    totals = Totals(recipients=207, deliveries=207, batches=3, batch_size=100, content="")
+    await ledger.campaigns.commit(opened, a_campaign(), totals)
+    snapshot = await ledger.campaigns.snapshot(opened.serial)
+    found = [await ledger.campaigns.locate(snapshot, f"r-{number}") for number in range(208)]
+    assert found == [(number // 100 + 1, number % 100) for number in range(207)] + [None]
+
+
+async def test_positions_are_kept_in_digits_however_large(ledger: Ledger, redis: Redis) -> None:
+    opened = await ledger.campaigns.begin("c", "n", expected_rows=1)
+    assert isinstance(opened, Staging)
+    first = 123_456_789_012_300
+    for _ in range(2):
+        assert await ledger.campaigns.stage(opened, 1, people(2), first, "11") is None
+    found = await redis.hvals("cc:1:x:0")  # type: ignore[misc]
+    assert sorted(found) == [b"123456789012300", b"123456789012301"]
 
 
 async def test_nothing_personal_rests_in_clear(ledger: Ledger, redis: Redis) -> None:
