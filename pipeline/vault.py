@@ -36,10 +36,11 @@ class Vault:
             raise InputError(msg) from error
         self._keys = [base64.urlsafe_b64decode(key) for key in secret_keys]
         self._digest_key = digest_key
+        self._keyed: dict[tuple[str, int], hashlib.blake2b] = {}
 
     def with_digest_key(self, digest_key: bytes) -> "Vault":
         other = copy.copy(self)
-        other._digest_key = digest_key  # noqa: SLF001 - a copy of ourselves
+        other._digest_key, other._keyed = digest_key, {}  # noqa: SLF001 - a copy of ourselves
         return other
 
     @property
@@ -91,9 +92,15 @@ class Vault:
 
     def digest(self, purpose: str, data: bytes, size: int = 16) -> bytes:
         """Return *size* bytes that only holders of the digest key can compute from *data*."""
-        return hashlib.blake2b(
-            data, digest_size=size, key=self._digest_key, person=purpose.encode()[:16]
-        ).digest()
+        keyed = self._keyed.get((purpose, size))
+        if keyed is None:
+            # Made once, as that costs more than to hash an address.
+            keyed = self._keyed[purpose, size] = hashlib.blake2b(
+                digest_size=size, key=self._digest_key, person=purpose.encode()[:16]
+            )
+        hashed = keyed.copy()
+        hashed.update(data)
+        return hashed.digest()
 
 
 def is_sealed(value: bytes) -> bool:
