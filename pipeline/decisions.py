@@ -27,7 +27,9 @@ _SLOW_READ = 900.0  # an overdue order is still read, every quarter of an hour
 _API_CAP = 60.0
 _LOOKS = 3
 _LOOKED = "looked_"
-_UNAUTHORISED = 2  # tokens that end early come in rows; a wrong password goes on for ever
+# Each try uses up two, so one batch alone takes three tries. The first may have served until then;
+# where one token in ten ends early, five more that never serve come once in 100,000 tokens.
+_TOKENS_REFUSED = 6
 _MOST_REPEATS = 4  # a message whose answer is lost four times is left for a person to judge
 
 
@@ -234,7 +236,9 @@ def decide_order(
     Map the answer to a POST (the new order's id, or what went wrong) to the batch's next step.
 
     *posts_before* is how many POSTs of this PO number our ledger had recorded before this one: an
-    order that we may have placed can be adopted, any other is foreign.
+    order that we may have placed can be adopted, any other is foreign. A 401 blocks only if no
+    token is given out, or if the API refused six tokens in a row to the fleet and gave nobody
+    another answer meanwhile; other failures do not count.
     """
     match outcome:
         case str(order_id):
@@ -249,7 +253,7 @@ def decide_order(
             return Block("insufficient_funds", "", probe_delay(funds_probe, probes, jitter))
         case RefusedError(detail=words):
             return Block("order_refused", words)
-        case CredentialsError(code=code) if code != "http_401" or batch.fails >= _UNAUTHORISED:
+        case CredentialsError(code=code, tokens_refused=refused) if _is_wrong(refused):
             return Block("credentials", code)
         case RewardsUnavailableError(retry_after=retry_after, code=code):
             delay = api_delay(batch.fails, retry_after, jitter)
@@ -275,7 +279,8 @@ def decide_read(
     """
     Map what reading an order gave (its links, or how far it is, or what went wrong) to a step.
 
-    *overdue* is the age in seconds at which an unfinished order is held.
+    *overdue* is the age in seconds at which an unfinished order is held. A 401 is judged as in
+    `decide_order`.
     """
     match outcome:
         case tuple():
@@ -293,13 +298,17 @@ def decide_read(
             return _unfinished(batch, now_ms, overdue, webhooks=webhooks)
         case OrderNotFoundError():
             return _doubted(batch, now_ms) or Hold("order_not_found")
-        case CredentialsError(code=code) if code != "http_401" or batch.fails >= _UNAUTHORISED:
+        case CredentialsError(code=code, tokens_refused=refused) if _is_wrong(refused):
             return Block("credentials", code)
         case RewardsUnavailableError(retry_after=retry_after, code=code):
             delay = api_delay(batch.fails, retry_after, jitter)
             return Wait(delay, "fails", hush=delay if _asked_for_silence(code) else 0.0)
         case _:
             return Wait(api_delay(batch.fails, None, jitter), "fails")
+
+
+def _is_wrong(tokens_refused: int | None) -> bool:
+    return tokens_refused is None or tokens_refused >= _TOKENS_REFUSED
 
 
 def _asked_for_silence(code: str) -> bool:

@@ -19,7 +19,7 @@ The class of an error *is* the decision:
     + FundsError            422: not enough available funds
     + RefusedError          400, 404: the request itself is wrong
     + OrderNotFoundError    404 when reading an order
-    + CredentialsError      401 after a fresh token, 403
+    + CredentialsError      401 after a fresh token, 403, no token
 * CrowdedError              not yet; only between the outbox and its channel
 """
 
@@ -161,4 +161,13 @@ class OrderNotFoundError(RewardsError):
 
 
 class CredentialsError(RewardsError):
-    """401 with a fresh token, or 403."""
+    """
+    401 with a fresh token, 403, or no token at all.
+
+    `tokens_refused` is how many tokens in a row the API refused, counted over the whole fleet;
+    None if what it refuses is no token but ourselves (403, or 401 to `POST /v1/Tokens`).
+    """
+
+    def __init__(self, code: str, detail: str = "", *, tokens_refused: int | None = None) -> None:
+        super().__init__(code, detail)
+        self.tokens_refused = tokens_refused

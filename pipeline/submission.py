@@ -8,7 +8,6 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
-    Coroutine,
     Iterable,
     Iterator,
     Sequence,
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 from itertools import islice
+from operator import attrgetter
 
 from pipeline.audit import Action, AuditTrail
 from pipeline.campaign import Campaign
@@ -36,10 +36,12 @@ from pipeline.store.campaigns import (
 )
 from pipeline.tasks import stop
 from pipeline.versions import differences, is_editable
+from pipeline.writes import one_under_way
 
 _KEEP_ALIVE = 2.0  # well inside the patience of the staging area
 
-_STEPS_TO_THE_WIRE = 4  # of the event loop, until redis-py has written a command
+_SHOWN = {"reward.value", "reward.currency", "reward.max_total", "delivery.mode"}
+"""Keys whose values fit into a sentence; none of them is anybody's data."""
 
 Confirm = Callable[[Summary], Awaitable[bool]]
 
@@ -69,33 +71,6 @@ class Submitted:
     serial: str
     created: bool
     summary: Summary
-
-
-class _Writes:
-    """Writes that go on while their maker does, one at a time and in their order."""
-
-    def __init__(self) -> None:
-        self._task: asyncio.Task[None] | None = None
-
-    async def begin(self, write: Callable[[], Coroutine[None, None, None]]) -> None:
-        """Set *write* going once the one before has ended; return when it is on its way."""
-        await self.ended()
-        self._task = asyncio.create_task(write())
-        for _ in range(_STEPS_TO_THE_WIRE):
-            await asyncio.sleep(0)
-
-    async def ended(self) -> None:
-        """Wait for the write under way, if any, and raise what it raised."""
-        if self._task is not None:
-            # Not `await task`: our own cancellation would be passed on to it, and swallowed there.
-            await asyncio.wait({self._task})
-            task, self._task = self._task, None
-            task.result()
-
-    async def stop(self) -> None:
-        """End the write under way, if any, without looking at what became of it."""
-        if self._task is not None:
-            await stop(self._task)
 
 
 class Submission:
@@ -180,7 +155,7 @@ class Submission:
 
     async def _stage(self, staging: Staging) -> Totals:
         recipients = deliveries = number = 0
-        async with _one_under_way() as writes:
+        async with one_under_way() as writes:
             for number, rows in enumerate(_chunks(self._intake, self._batch_size), start=1):
                 plan = plan_of(self._campaign, [row.recipient for row in rows])
                 await writes.begin(partial(self._write, staging, number, rows, recipients, plan))
@@ -237,7 +212,7 @@ class Submission:
             lines.append(row.line)
         summary = self._judge()
         keys = await self._differing_keys(snapshot)
-        found = list(dict.fromkeys(f"[{key.partition('.')[0]}]" for key in keys))
+        found = await self._named(snapshot.serial, keys)
         if summary.digest != snapshot.text("content"):
             found.append(await self._first_difference(snapshot, digests, lines))
             keys = ["recipients"]
@@ -258,6 +233,17 @@ class Submission:
             if found and await self._campaigns.earlier(serial, version) == self._campaign:
                 return []
         return found
+
+    async def _named(self, serial: str, keys: Sequence[str]) -> list[str]:
+        """Return *keys* for people: one by its name, and values where they are short; sections."""
+        if len(keys) != 1:
+            return list(dict.fromkeys(f"[{key.partition('.')[0]}]" for key in keys))
+        [key] = keys
+        if key not in _SHOWN:
+            return [f"`{key}`"]
+        value = attrgetter(key)
+        then, now = value(await self._campaigns.definition(serial)), value(self._campaign)
+        return [f"`{key}` ({then or 'nothing'} then, {now or 'nothing'} now)"]
 
     async def _first_difference(
         self, snapshot: Snapshot, digests: "array[int]", lines: "array[int]"
@@ -284,7 +270,8 @@ def _refuse_purged(snapshot: Snapshot) -> None:
 
 
 def _other_content(campaign: str, found: Sequence[str], keys: Sequence[str]) -> str:
-    differ = f"{', '.join(found)} differ"
+    several = len(found) > 1 or found[0].startswith("the recipients")
+    differ = f"{', '.join(found)} {'differ' if several else 'differs'}"
     sentence = f'Campaign "{campaign}" was submitted before with other content: {differ}.'
     if all(map(is_editable, keys)):
         return (
@@ -292,25 +279,6 @@ def _other_content(campaign: str, found: Sequence[str], keys: Sequence[str]) -> 
             " that for those who were not written to yet; else use the same files as then."
         )
     return f"{sentence} Use another id, or the same files as then."
-
-
-@contextlib.asynccontextmanager
-async def _one_under_way() -> AsyncIterator[_Writes]:
-    """
-    Give out writes whose last one has ended after the block, whatever became of that.
-
-    What the last write raised is raised, also if the block fails at the same time.
-    """
-    writes = _Writes()
-    try:
-        try:
-            yield writes
-        except Exception:
-            await writes.ended()
-            raise
-        await writes.ended()
-    finally:
-        await writes.stop()
 
 
 async def _ask(confirm: Confirm | None, summary: Summary) -> None:

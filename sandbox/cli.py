@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from sandbox.answers import LinkShape
-from sandbox.faults import Faults, MailFaults, SmsFaults, in_words
+from sandbox.faults import Faults, MailFaults, SmsFaults, Switches, refusal
+from sandbox.listing import listing
 from sandbox.options import MailOptions, SandboxOptions, SmsOptions
 from sandbox.outgoing import is_loopback
 from sandbox.server import serve
 
-S = TypeVar("S", bound=BaseModel)
+S = TypeVar("S", bound=Switches)
 
 _PORT = click.IntRange(0, 65535)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -39,6 +40,12 @@ def _local(url: str) -> str:
         msg = f'"{url}" is not a URL of this machine such as http://127.0.0.1:8000/path'
         raise click.BadParameter(msg)
     return url
+
+
+def _list_faults(context: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's signature
+    if wanted and not context.resilient_parsing:
+        click.echo(listing())
+        context.exit()
 
 
 @click.command("sandbox")
@@ -106,6 +113,14 @@ def _local(url: str) -> str:
     help="A fault of the SMS API, e.g. sms_reset_after=0.05; may be repeated.",
 )
 @click.option(
+    "--list-faults",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_faults,
+    help="Show all faults, what each does, and how to change them later.",
+)
+@click.option(
     "--sms-sent-after",
     type=click.FloatRange(min=0),
     default=0.2,
@@ -169,9 +184,9 @@ def command(
     sms = {name: given.pop(f"sms_{name}") for name in names}
     options = SandboxOptions(
         **given,
-        faults=_switched(Faults, faults, "--fault"),
-        mail=MailOptions(**mail, faults=_switched(MailFaults, smtp_faults, "--smtp-fault")),
-        sms=SmsOptions(**sms, faults=_switched(SmsFaults, sms_faults, "--sms-fault")),
+        faults=_switched(Faults, faults),
+        mail=MailOptions(**mail, faults=_switched(MailFaults, smtp_faults)),
+        sms=SmsOptions(**sms, faults=_switched(SmsFaults, sms_faults)),
     )
     try:
         serve(options, ready_file=ready_file)
@@ -182,13 +197,13 @@ def command(
         raise click.UsageError(msg) from None
 
 
-def _switched(kind: type[S], settings: tuple[str, ...], option: str) -> S:
+def _switched(kind: type[S], settings: tuple[str, ...]) -> S:
     """Return the faults named by *settings* (NAME=VALUE each); raises BadParameter."""
-    change = dict(_named_value(setting, option) for setting in settings)
+    change = dict(_named_value(setting, kind.option) for setting in settings)
     try:
         return kind.model_validate(change)
     except ValidationError as error:
-        raise click.BadParameter(in_words(error), param_hint=option) from None
+        raise click.BadParameter(refusal(error, kind), param_hint=kind.option) from None
 
 
 def _named_value(setting: str, option: str) -> tuple[str, object]:

@@ -47,7 +47,7 @@ class Control:
         self._on_signal = on_signal
 
     def routes(self) -> Mount:
-        changing = ["GET", "PUT", "POST"]
+        changing = ["GET", "PUT", "POST", "DELETE"]
         return Mount(
             "/_sandbox",
             routes=[
@@ -141,7 +141,9 @@ def _entry(order: Order, now: float) -> dict[str, Any]:
 
 
 async def _switch(request: Request, chaos: Chaos[Any]) -> Response:
-    if request.method != "GET":
+    if request.method == "DELETE":
+        chaos.reset()
+    elif request.method != "GET":
         try:
             chaos.update(await json_object(request))
         except ValueError as error:

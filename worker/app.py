@@ -34,6 +34,11 @@ from worker.values import retry_policy, smtp_server, twilio_account, webhook_tar
 
 log = structlog.get_logger()
 
+NO_REWARDS = (
+    "The rewards API is not configured: set CLAIMCAST_REWARDS__BASE_URL, "
+    "CLAIMCAST_REWARDS__EMAIL and CLAIMCAST_REWARDS__ACCESS_TOKEN."
+)
+
 _DRAIN_SECONDS = 5.0
 
 
@@ -71,11 +76,7 @@ async def open_rewards(app: App) -> AsyncIterator[Rewards]:
     """Open the connection pool to the rewards API; raises InputError if it is not configured."""
     found = app.settings.rewards
     if found is None:
-        msg = (
-            "The rewards API is not configured: set CLAIMCAST_REWARDS__BASE_URL, "
-            "CLAIMCAST_REWARDS__EMAIL and CLAIMCAST_REWARDS__ACCESS_TOKEN."
-        )
-        raise InputError(msg)
+        raise InputError(NO_REWARDS)
     account = Account(
         base_url=found.base_url,
         email=found.email,

@@ -239,7 +239,9 @@ class EmbeddedValkey:
                 " and nothing is lost"
             )
         pid = self._server.pid
-        remedy = "free disk space or mend what its log says, then try again"
+        remedy = "mend what its log says, then try again"
+        if what == _STOPPED_SOON:
+            remedy = "it ended by itself or was killed, and will be started again in a while"
         if what == _SILENT and pid is not None:
             remedy = f"end it with `kill -9 {pid}` and try again (no data is lost)"
         return UnavailableError(

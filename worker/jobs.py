@@ -1,18 +1,21 @@
 """Job functions as arq sees them: unpack, call, answer."""
 
 import asyncio
+import re
 from typing import Any, cast
 
 import structlog
 
 from channels.registry import ADAPTERS
 from pipeline.batch import Lane, Unit
+from pipeline.campaign import CAMPAIGN_ID
 from pipeline.clock import uptime
 from pipeline.errors import ClaimcastError
-from pipeline.intake.campaign_file import campaign_from_dict
+from pipeline.intake.campaign_file import campaign_from_dict, stand_in
+from pipeline.intake.problems import Problem
 from pipeline.intake.recipients import check_recipients
 from pipeline.status import campaign_state
-from pipeline.submission import InvalidRecipientsError, Submission
+from pipeline.submission import DifferentContentError, InvalidRecipientsError, Submission
 from pipeline.units import Units
 from worker.ledger import App
 from worker.relay import Relay
@@ -21,6 +24,8 @@ from worker.slots import Slots
 log = structlog.get_logger()
 
 _MOST_RECIPIENTS = 10_000
+_TOLD = 5  # problems of the rows in one answer
+_ROWS_AT_ONCE = 1000
 _SHIFT_SECONDS = 20.0  # one unit more may begin until then
 _PATIENCE_SECONDS = 1.0
 
@@ -66,12 +71,13 @@ async def submit_campaign(ctx: dict[str, Any], *args: object, **more: object) ->
     try:
         return await _submit(app, campaign)
     except InvalidRecipientsError as error:
-        problems = "; ".join(str(problem) for problem in error.summary.problems[:5])
-        log.warning("campaign.refused", problems=error.summary.problem_count)
-        return {"error": f"{error}: {problems}"}
+        problems = "; ".join(str(problem) for problem in error.summary.problems[:_TOLD])
+        return _refused(campaign, f"{error}: {problems}", problems=error.summary.problem_count)
+    except DifferentContentError as error:
+        # Its sentence names keys, amounts and lines, and nothing of a recipient.
+        return _refused(campaign, str(error), why=str(error))
     except (ClaimcastError, TypeError, ValueError) as error:
-        log.warning("campaign.refused", why=type(error).__name__)
-        return {"error": str(error)}
+        return _refused(campaign, str(error), why=type(error).__name__)
 
 
 def _parts(ctx: dict[str, Any]) -> tuple[Slots, Units, Relay]:
@@ -102,16 +108,16 @@ def _campaign(args: tuple[object, ...], more: dict[str, object]) -> dict[str, An
 
 async def _submit(app: App, data: dict[str, Any]) -> dict[str, str]:
     rows = data.pop("recipients", None)
-    if not isinstance(rows, list) or not rows:
-        return {"error": "campaign.recipients must be a list of recipients that is not empty"}
-    if len(rows) > _MOST_RECIPIENTS:
-        return {"error": f"{len(rows)} recipients are more than the {_MOST_RECIPIENTS} per job"}
     campaign, problems = campaign_from_dict(data)
+    if unfit := _unfit(rows):
+        told = "; ".join((*map(str, problems), unfit))
+        return _refused(data, told, why=unfit, problems=len(problems) + 1)
     if campaign is None:
-        return {"error": "; ".join(str(problem) for problem in problems)}
+        return await _refuse_all(data, problems, rows)
     missing = [channel for channel in campaign.delivery.channels if channel not in ADAPTERS]
     if missing:
-        return {"error": f"the channel {missing[0]} is not available in this version"}
+        told = f"the channel {missing[0]} is not available in this version"
+        return _refused(data, told, why=told)
     submitted = await Submission(
         app.campaigns,
         campaign,
@@ -124,3 +130,35 @@ async def _submit(app: App, data: dict[str, Any]) -> dict[str, str]:
     log.info("campaign.submitted", campaign=campaign.id, created=submitted.created)
     state, _ = campaign_state(await app.campaigns.snapshot(submitted.serial))
     return {"campaign": campaign.id, "state": state}
+
+
+def _unfit(rows: Any) -> str:  # noqa: ANN401 - whatever another system has sent
+    """Return what is wrong with the recipients as a list, or an empty string."""
+    if not isinstance(rows, list) or not rows:
+        return "campaign.recipients must be a list of recipients that is not empty"
+    if len(rows) > _MOST_RECIPIENTS:
+        return f"{len(rows)} recipients are more than the {_MOST_RECIPIENTS} per job"
+    return ""
+
+
+async def _refuse_all(
+    data: dict[str, Any], problems: list[Problem], rows: list[object]
+) -> dict[str, str]:
+    """Refuse a campaign for its keys, and in the same answer for its rows."""
+    told, count, campaign = [*problems], len(problems), stand_in(data)
+    if campaign is not None:
+        intake = check_recipients(rows, campaign, keep=_TOLD)
+        for number, _ in enumerate(intake):
+            if number % _ROWS_AT_ONCE == 0:
+                await asyncio.sleep(0)  # others have their turn
+        told += intake.summary.problems
+        count += intake.summary.problem_count
+    return _refused(data, "; ".join(map(str, told)), problems=count)
+
+
+def _refused(data: dict[str, Any], answer: str, **about: object) -> dict[str, str]:
+    """Log that the campaign is refused, with what is known *about* it, and return the answer."""
+    given = data.get("id")
+    sound = isinstance(given, str) and re.fullmatch(CAMPAIGN_ID, given)
+    log.warning("campaign.refused", campaign=given if sound else None, **about)
+    return {"error": answer}

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,30 @@ from pipeline.intake.explanations import dotted, explained
 from pipeline.intake.lines import UnreadableError
 from pipeline.intake.problems import Problem
 from pipeline.intake.template_checks import template_faults
-from pipeline.intake.text_files import file_beside, read_text
+from pipeline.intake.text_files import UnopenedError, file_beside, read_text
 from pipeline.intake.toml_lines import key_lines, line_of
 from pipeline.models import ChannelName
 
 Finding = tuple[tuple[str, ...], str]
 """The path of a key, and what is wrong with its value."""
+
+_STAND_IN: dict[str, Any] = {
+    "id": "stand-in",
+    "name": "stand-in",
+    "reward": {"product_id": "any", "value": "1"},
+    "email": {"subject": "any", "text": "{{ link }}"},
+    "sms": {"body": "{{ link }}"},
+    "webhook": {"body": "any"},
+}
+_NO_TEXT = "name a campaign file, which is text in TOML"
+_UNCLOSED = {
+    "Illegal character '\\n'": "a text in quotation marks is not closed on its line",
+    "Found invalid character '\\n'": "a text in quotation marks is not closed on its line",
+    "Unterminated string": "the file ends inside a text in quotation marks",
+    'Expected "\'"': "the file ends inside a text in quotation marks",
+    "Expected \"'''\"": "the file ends inside a text in quotation marks",
+}
+"""What tomllib says of a quotation mark without its other half."""
 
 _PLACE = re.compile(r"\(at line (\d+), column (\d+)\)$")
 _FROM_FILES = (("text_file", "text"), ("html_file", "html"))
@@ -31,7 +49,10 @@ def load_campaign(path: Path) -> tuple[Campaign | None, list[Problem]]:
     Returns the campaign and no problems, or None and everything that is wrong. Never raises.
     """
     try:
-        text = read_text(path)
+        text = read_text(path, _NO_TEXT)
+    except UnopenedError as error:
+        # The path as it was given: a name would not show a slip in the folder, and "." has none.
+        return None, [Problem(where=str(path), message=str(error))]
     except UnreadableError as error:
         return None, [Problem(where=path.name, line=error.line, message=str(error))]
     try:
@@ -69,6 +90,23 @@ def campaign_from_dict(data: object) -> tuple[Campaign | None, list[Problem]]:
         for key, message in findings + more
     ]
     return (None if problems else campaign), problems
+
+
+def stand_in(data: Mapping[str, Any]) -> Campaign | None:
+    """
+    Return a campaign with what is sound of the keys in *data*, so that the rows can be judged too.
+
+    None if they do not even say over which channels people are to be reached.
+    """
+    found, sound = None, _STAND_IN
+    for section in ("delivery", "reward", "email", "sms", "webhook"):
+        tried = {**sound, section: data.get(section)}
+        campaign, _ = campaign_from_dict(tried)
+        if campaign is not None:
+            found, sound = campaign, tried
+        elif section == "delivery":
+            return None
+    return found
 
 
 def _check(data: dict[str, Any]) -> tuple[Campaign | None, list[Finding]]:
@@ -137,5 +175,8 @@ def _broken(name: str, text: str, error: Exception) -> Problem:
     else:
         line, column = int(place[1]), int(place[2])
     reason = reason.partition(" (at ")[0]
-    message = f"is not valid TOML: {reason[:1].lower()}{reason[1:]}"
+    words = f"{reason[:1].lower()}{reason[1:]}"
+    if reason in _UNCLOSED:
+        words = f"{_UNCLOSED[reason]}; close it with the quotation mark that it begins with"
+    message = f"is not valid TOML: {words}"
     return Problem(where=name, line=line, column=column, message=message)

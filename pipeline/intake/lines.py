@@ -1,6 +1,8 @@
 """A stream of bytes as decoded lines that know their number."""
 
+import codecs
 import csv
+import unicodedata
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -13,13 +15,11 @@ _CHUNK = 1 << 16
 _BOM = b"\xef\xbb\xbf"
 _SAVE_AS = 'open it in its program and save it as "CSV UTF-8"'
 _SIGNATURES = (
-    (b"PK\x03\x04", f"looks like an Excel or zip file, not a text file; {_SAVE_AS}"),
-    (b"\xd0\xcf\x11\xe0", f"looks like an old Excel file, not a text file; {_SAVE_AS}"),
-    (b"%PDF-", f"looks like a PDF, not a text file; {_SAVE_AS}"),
-    (b"\x1f\x8b", "looks like a gzip file; unpack it first"),
-    (b"\xff\xfe", "is UTF-16 text; save it as UTF-8"),
-    (b"\xfe\xff", "is UTF-16 text; save it as UTF-8"),
+    (b"PK\x03\x04", "an Excel or zip file"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel file"),
+    (b"%PDF-", "a PDF"),
 )
+_SAMPLE = 512  # bytes; enough to tell UTF-16 from what only begins like it
 
 
 class UnreadableError(InputError):
@@ -30,17 +30,38 @@ class UnreadableError(InputError):
         self.line = line
 
 
-def refuse_binary(head: bytes) -> None:
-    """Raise UnreadableError if a file that begins with *head* is certainly not UTF-8 text."""
-    for signature, message in _SIGNATURES:
+def refuse_binary(head: bytes, advice: str = _SAVE_AS) -> None:
+    """
+    Raise UnreadableError if a file that begins with *head* is certainly not UTF-8 text.
+
+    *advice* says what to do about a file that is no text at all.
+    """
+    for signature, kind in _SIGNATURES:
         if head.startswith(signature):
-            raise UnreadableError(message)
-    if b"\0" in head[:2] and head[:2] != b"\0\0":
-        msg = "looks like UTF-16 text; save it as UTF-8"
+            msg = f"looks like {kind}, not a text file; {advice}"
+            raise UnreadableError(msg)
+    if head.startswith(b"\x1f\x8b"):
+        msg = "looks like a gzip file; unpack it first"
+        raise UnreadableError(msg)
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        msg = "is UTF-16 text; save it as UTF-8"
         raise UnreadableError(msg)
     if b"\0" in head:
-        msg = f"looks like a binary file, not a text file; {_SAVE_AS}"
-        raise UnreadableError(msg)
+        utf16 = "looks like UTF-16 text; save it as UTF-8"
+        binary = f"looks like a binary file, not a text file; {advice}"
+        raise UnreadableError(utf16 if _is_utf16(head) else binary)
+
+
+def _is_utf16(head: bytes) -> bool:
+    """Tell whether *head*, without a byte order mark, begins with a Latin letter in UTF-16."""
+    if head[:2] == b"\0\0" or b"\0" not in head[:2]:
+        return False
+    coding = "utf-16-be" if head[0] == 0 else "utf-16-le"
+    try:
+        text = codecs.getincrementaldecoder(coding)().decode(head[:_SAMPLE])
+    except UnicodeDecodeError:
+        return False
+    return not any(unicodedata.category(char) == "Cc" for char in text if char not in "\t\r\n")
 
 
 class Lines:

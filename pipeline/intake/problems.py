@@ -7,6 +7,7 @@ SHOWN = 50
 """How many problems are kept unless all are asked for."""
 
 _LONGEST_NAME = 60
+_LONGEST_PATH = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,9 +15,10 @@ class Problem:
     """
     One thing that is wrong, and what to do about it.
 
-    `where` is the file's name, or "recipients" for a list; `line` and `column` count from 1
-    (of a list, `line` is the entry); `field` is the column or the dotted key. The message never
-    holds an address, a name or another value of a recipient.
+    `where` is the file's name, its path as it was given if it cannot be opened, or "recipients"
+    for a list; `line` and `column` count from 1 (of a list, `line` is the entry); `field` is the
+    column or the dotted key. The message never holds an address, a name or another value of a
+    recipient.
     """
 
     where: str
@@ -26,7 +28,7 @@ class Problem:
     field: str | None = None
 
     def __str__(self) -> str:
-        place = [one_line(self.where)]
+        place = [one_line(self.where, _LONGEST_PATH)]
         if self.line is not None:
             place.append(f"line {self.line}")
         if self.column is not None:

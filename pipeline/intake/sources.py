@@ -1,5 +1,6 @@
 """Which format a stream of recipients has."""
 
+import re
 from pathlib import PurePath
 from typing import BinaryIO, Literal, TypeAlias
 
@@ -10,7 +11,12 @@ from pipeline.intake.ndjson_source import NdjsonSource, ObjectSource
 FileFormat = Literal["csv", "ndjson"]
 Source: TypeAlias = CsvSource | ObjectSource
 
+_JSON_OBJECT = re.compile(rb"\s*\{\s*\"")
+_JSON_LIST = re.compile(rb"\s*\[\s*\{")
 _EXTENSIONS: dict[str, FileFormat] = {".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv"}
+
+
+_NO_LIST = "looks like a JSON list; write one object a line, without brackets (NDJSON)"
 
 
 def open_source(stream: BinaryIO, *, name: str, file_format: FileFormat | None) -> Source:
@@ -22,6 +28,8 @@ def open_source(stream: BinaryIO, *, name: str, file_format: FileFormat | None) 
     """
     lines = Lines(stream)
     known = file_format or _EXTENSIONS.get(PurePath(name).suffix.lower())
+    if known == "csv":
+        _refuse_json(lines.head)
     if (known or _format_of(lines.head)) == "ndjson":
         return NdjsonSource(lines, name=name)
     return CsvSource(lines, name=name)
@@ -32,7 +40,15 @@ def _format_of(head: bytes) -> FileFormat:
         case b"{":
             return "ndjson"
         case b"[":
-            msg = "looks like a JSON list; write one object a line, without brackets (NDJSON)"
-            raise UnreadableError(msg, 1)
+            raise UnreadableError(_NO_LIST, 1)
         case _:
             return "csv"
+
+
+def _refuse_json(head: bytes) -> None:
+    """Raise UnreadableError for what no header of a CSV file begins with."""
+    if _JSON_OBJECT.match(head):
+        msg = "looks like NDJSON, not CSV; rename it so that it ends in .ndjson"
+        raise UnreadableError(msg, 1)
+    if _JSON_LIST.match(head):
+        raise UnreadableError(_NO_LIST, 1)

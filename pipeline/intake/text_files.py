@@ -8,17 +8,22 @@ SIZE_LIMIT = 1_000_000
 """Bytes; a message of this size no mailbox takes."""
 
 
-def read_text(path: Path) -> str:
+class UnopenedError(UnreadableError):
+    """There is no file at the path, or none that we may read."""
+
+
+def read_text(path: Path, advice: str = "save it as UTF-8 text") -> str:
     """
     Return the text of a UTF-8 file, without byte order mark, lines ending in LF.
 
-    Raises UnreadableError with what is wrong and what to do, without the file's name.
+    *advice* says what to do about a file that is no text at all. Raises UnreadableError with what
+    is wrong and what to do, without the file's name; UnopenedError if there is nothing to read.
     """
     data = _read(path)
     if len(data) > SIZE_LIMIT:
         msg = f"is larger than {SIZE_LIMIT:,} bytes; make it smaller"
         raise UnreadableError(msg)
-    refuse_binary(data)
+    refuse_binary(data, advice)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -43,14 +48,14 @@ def _read(path: Path) -> bytes:
             return file.read(SIZE_LIMIT + 1)
     except FileNotFoundError as error:
         msg = "does not exist; check the path"
-        raise UnreadableError(msg) from error
+        raise UnopenedError(msg) from error
     except IsADirectoryError as error:
         msg = "is a folder; name the file in it"
-        raise UnreadableError(msg) from error
+        raise UnopenedError(msg) from error
     except PermissionError as error:
         msg = "cannot be read with your permissions; change them"
-        raise UnreadableError(msg) from error
+        raise UnopenedError(msg) from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "its name cannot be used"
         msg = f"cannot be read: {reason}"
-        raise UnreadableError(msg) from error
+        raise UnopenedError(msg) from error

@@ -21,7 +21,8 @@ DELIVERIES = (
         "suppressed",
         "the address is on the suppression list: unsubscribed, bounced, or put there by hand",
         "The next channel of the campaign is tried, if the person has one.",
-        "If it is there by mistake: `claimcast suppress remove`, then send the link another way.",
+        "If it is there by mistake: `claimcast suppress remove`, then `claimcast resend "
+        "{campaign} RECIPIENT`.",
     ),
     _delivery(
         "window",

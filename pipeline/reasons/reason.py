@@ -33,4 +33,9 @@ RESUME = "then run `claimcast resume {campaign}`"
 HELD = "`claimcast retry {campaign} --held`"
 REORDER = "`claimcast reorder {campaign} BATCH --yes`"
 FAILED = "`claimcast retry {campaign} --failed`"
+DEAD = (
+    "Ask the person for another address and run `claimcast resend {campaign} RECIPIENT --email "
+    "ADDRESS`; to try the same one again, take it off the suppression list with `claimcast "
+    f"suppress remove --email ADDRESS`, then run {FAILED}."
+)
 NONE_NEEDED = "Nothing has to be done."

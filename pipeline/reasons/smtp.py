@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline.reasons.reason import ANOTHER, FAILED, RESUME, TRIES, WAITS, Kind, Reason
+from pipeline.reasons.reason import ANOTHER, DEAD, FAILED, RESUME, TRIES, WAITS, Kind, Reason
 
 
 def _smtp(
@@ -17,7 +17,7 @@ SMTP = (
         r"bounce_.*",
         "a delivery status notification says that the mail did not arrive in the end",
         ANOTHER,
-        "Ask the person for another address.",
+        DEAD,
     ),
     _smtp(
         r"smtp_53[0458].*",
@@ -31,13 +31,13 @@ SMTP = (
         r"smtp_5\d\d_5\.1\.([12]|10)",
         "there is no such mailbox",
         ANOTHER,
-        "Ask the person for another address.",
+        DEAD,
     ),
     _smtp(
         r"smtp_5\d\d_5\.2\.1",
         "the mailbox is closed",
         ANOTHER,
-        "Ask the person for another address.",
+        DEAD,
     ),
     _smtp(
         r"smtp_\d{3}_[45]\.2\.2|smtp_552",

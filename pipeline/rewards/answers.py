@@ -39,12 +39,17 @@ class Call(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A complete answer; *hidden* are the secrets of its request, which it may echo."""
+    """
+    A complete answer; *hidden* are the secrets of its request, which it may echo.
+
+    *tokens_refused* goes with a 401 under a token, see CredentialsError.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
     hidden: tuple[str, ...] = field(default=(), repr=False)
+    tokens_refused: int | None = None
 
 
 def classify(call: Call, failure: Answer | Exception) -> RewardsError:
@@ -98,7 +103,7 @@ def _refusal(call: Call, answer: Answer) -> RewardsError:
     words = api_words(answer.body, answer.hidden, only_messages=call is Call.TOKEN)
     match call, answer.status:
         case _, 401 | 403:
-            return CredentialsError(code, words)
+            return CredentialsError(code, words, tokens_refused=answer.tokens_refused)
         case Call.CREATE_ORDER, 409:
             return DuplicateOrderError(_original(answer.body))
         case Call.CREATE_ORDER, 422:

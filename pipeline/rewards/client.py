@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -142,7 +142,8 @@ class RewardsClient:
         request.headers["Authorization"] = f"Bearer {bearer}"
         answer = await self._exchange(call, request, hidden=(bearer,), clearance=clearance)
         if answer.status == 401:
-            await self._tokens.discard(bearer)
+            return replace(answer, tokens_refused=await self._tokens.discard(bearer))
+        await self._tokens.accept(bearer)
         return answer
 
     async def _exchange(

@@ -23,6 +23,8 @@ _STEP_S = 0.1
 # After a failure nobody asks again for so long, else a fleet would storm an API that is down.
 _PAUSE_S = 1.0
 _EARLY_S = 5.0
+# Far longer than any wait between two tries: refusals further apart are not "in a row".
+_IN_A_ROW_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +60,12 @@ class FleetToken:
         self._fetch = fetch
         self._token = f"{account}:token"
         self._lock = f"{account}:token-lock"
+        self._refusals = f"{account}:token-refusals"
+        self._accepted = ""
         self._lock_s = lock_seconds
         self._wait_s = wait_seconds
         self._keep = redis.register_script(_source("keep_token"))
+        self._refuse = redis.register_script(_source("refuse_token"))
         self._delete_if = redis.register_script(_source("delete_if"))
         self._expire_if = redis.register_script(_source("expire_if"))
 
@@ -79,12 +84,31 @@ class FleetToken:
             return await self._renewed_early() or held.value
         return held.value
 
-    async def discard(self, value: str) -> None:
-        """Forget the token if it still is *value*, which was refused; may be called twice."""
+    async def discard(self, value: str) -> int:
+        """
+        Forget the token if it still is *value*, which was refused; may be called twice.
+
+        Return how many tokens of this account were refused in a row: since anybody's call got
+        another answer than that. One that somebody else discarded before does not count again.
+        """
         blob = await self._redis.get(self._token)
         held = self._opened(blob)
-        if held is not None and secrets.compare_digest(held.value, value):
-            await self._delete_if(keys=[self._token], args=[blob])
+        current = held is not None and secrets.compare_digest(held.value, value)
+        keys = [self._token, self._refusals]
+        args = [blob if current else b"", _ms(_IN_A_ROW_S)]
+        return int(await self._refuse(keys=keys, args=args))
+
+    async def accept(self, value: str) -> None:
+        """
+        Note that the API did not refuse *value*, which ends the row of those; may be called twice.
+
+        Only the first call for a token asks Redis. That it cannot be reached is no error: the
+        answer to the request matters more, and the next one notes the same.
+        """
+        if value != self._accepted:
+            with suppress(RedisError, OSError):
+                await self._redis.delete(self._refusals)
+                self._accepted = value
 
     async def _awaited(self) -> str:
         for _ in range(max(1, round(self._wait_s / _STEP_S))):

@@ -1,5 +1,6 @@
 """Batches in Redis: who may work on one, and how it moves from planned to fulfilled."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -7,8 +8,8 @@ from redis.asyncio import Redis
 
 from pipeline.batch import Batch, Lane, Unit
 from pipeline.errors import InputError, StaleLeaseError
-from pipeline.models import BatchState
-from pipeline.store.records import DeliveryRecord, parse_record
+from pipeline.models import BatchState, ChannelName
+from pipeline.store.records import LETTER, DeliveryRecord, parse_record
 from pipeline.store.scripts import Scripts, flat, texts
 from pipeline.vault import Vault
 
@@ -37,6 +38,16 @@ class Claim:
     now_ms: int
     batch: Batch
     ledger: Mapping[int, tuple[DeliveryRecord, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """A failed or bounced delivery, and why its address is on the suppression list."""
+
+    index: int
+    channel: ChannelName
+    generation: int
+    reason: str
 
 
 class BatchStore:
@@ -213,15 +224,24 @@ class BatchStore:
         return bool(await self._run("wake", serial, batch, int(complete)))
 
     async def retry(
-        self, serial: str, batch: int, *, failed: bool, uncertain: bool, held: bool, adopt: bool
+        self,
+        serial: str,
+        batch: int,
+        *,
+        failed: bool,
+        uncertain: bool,
+        held: bool,
+        adopt: bool,
+        barred: Collection[Barred] = (),
     ) -> tuple[int, int]:
         """
         Return the deliveries made pending again, and 1 if a held batch was moved on.
 
-        Raises InputError if the campaign's data was purged.
+        Those *barred* stay failed or bounced. Raises InputError if the campaign's data was purged.
         """
         flags = [str(int(flag)) for flag in (failed, uncertain, held, adopt)]
-        moved, freed = await self._run("retry_batch", serial, batch, *flags)
+        left = [f"{each.index}{LETTER[each.channel]}{each.generation}" for each in barred]
+        moved, freed = await self._run("retry_batch", serial, batch, *flags, json.dumps(left))
         if moved < 0:
             msg = "The people and links of this campaign were purged: nothing can be sent again."
             raise InputError(msg)

@@ -97,7 +97,7 @@ def test_enqueued_again_it_is_the_same_campaign_and_changed_it_is_refused(
     assert enqueue(here, valkey) == {"campaign": "upstream", "state": "finished"}
     refused = enqueue(here, valkey, name="Another name")
 
-    assert "[name]" in refused["error"]
+    assert "`name` differs" in refused["error"]
     judge(here, PEOPLE)
 
 

@@ -42,8 +42,8 @@ GUARDING = (
     Defect(
         name="token-without-a-key",
         path="pipeline/vault.py",
-        old="data, digest_size=size, key=self._digest_key, person=purpose.encode()[:16]",
-        new="data, digest_size=size, person=purpose.encode()[:16]",
+        old="digest_size=size, key=self._digest_key, person=purpose.encode()[:16]",
+        new="digest_size=size, person=purpose.encode()[:16]",
         costs="whoever reads this code can make tokens, and look up addresses in digests",
         test=_TOKENS + "test_another_installation_cannot_make_ours",
     ),

@@ -183,9 +183,18 @@ def links_of(serial: str, batch: int, number: int) -> list[str]:
     return [f"https://claim.example/{serial}-{batch}-{i}" for i in range(number)]
 
 
-async def retried(ledger: Ledger, serial: str, **flags: bool) -> tuple[int, int]:
-    none = dict.fromkeys(("failed", "uncertain", "held", "adopt"), False)
-    return await ledger.batches.retry(serial, 1, **(none | flags))
+async def retried(  # noqa: PLR0913 - the flags of the command
+    ledger: Ledger,
+    serial: str,
+    *,
+    failed: bool = False,
+    uncertain: bool = False,
+    held: bool = False,
+    adopt: bool = False,
+) -> tuple[int, int]:
+    return await ledger.batches.retry(
+        serial, 1, failed=failed, uncertain=uncertain, held=held, adopt=adopt
+    )
 
 
 async def held(ledger: Ledger, found: Claim, reason: str, missing: int = 0) -> None:

@@ -280,14 +280,25 @@ def test_complete_and_dead_orders() -> None:
     assert read(Progress.FAILED) == Hold("order_failed", missing=10)
 
 
-def test_credentials_block_at_once_but_for_tokens_that_may_have_ended_early() -> None:
-    assert read(CredentialsError("http_403")) == Block("credentials", "http_403")
-    for fails in (0, 1):
-        refused = CredentialsError("http_401")
-        for step in (read(refused, fails=fails), after(refused, a_batch(fails=fails))):
+@given(fails=counts, posts=counts, code=st.sampled_from(["http_401", "http_403"]))
+def test_no_token_and_no_entry_block_at_once(fails: int, posts: int, code: str) -> None:
+    refused = CredentialsError(code)
+    for step in (read(refused, fails=fails), after(refused, a_batch(fails=fails), posts=posts)):
+        assert step == Block("credentials", code)
+
+
+@given(fails=counts, polls=counts, odd=counts, tokens=st.integers(0, 50))
+def test_only_tokens_refused_in_a_row_block_whatever_failed_before(
+    fails: int, polls: int, odd: int, tokens: int
+) -> None:
+    refused = CredentialsError("http_401", tokens_refused=tokens)
+    batch = a_batch(fails=fails, polls=polls, odd=odd)
+    for step in (read(refused, fails=fails, polls=polls, odd=odd), after(refused, batch)):
+        if tokens >= 6:
+            assert step == Block("credentials", "http_401")
+        else:
             assert isinstance(step, Wait)
             assert step.counter == "fails"
-    assert read(CredentialsError("http_401"), fails=2) == Block("credentials", "http_401")
 
 
 @pytest.mark.parametrize("progress", [Progress.WAITING, Progress.UNKNOWN])

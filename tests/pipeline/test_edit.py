@@ -278,7 +278,7 @@ async def test_a_submit_goes_on_with_the_file_of_any_version_and_changes_none(
     for campaign in files[:3]:
         assert not (await submission(ledger, campaign).run()).created
     assert await ledger.campaigns.definition(serial) == files[2]
-    with pytest.raises(DifferentContentError, match=r"\[email\] differ.*claimcast edit"):
+    with pytest.raises(DifferentContentError, match=r"`email.subject` differs.*claimcast edit"):
         await submission(ledger, files[3]).run()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -97,8 +98,29 @@ async def test_what_else_differs_is_named(ledger: Ledger) -> None:
         reward={"product_id": "CVS", "value": "11.00"},
         email={"subject": "Other", "text": "{{ link }}"},
     )
-    with pytest.raises(DifferentContentError, match=r"\[reward\], \[email\] differ"):
+    with pytest.raises(DifferentContentError, match=r": \[reward\], \[email\] differ\."):
         await a_submission(ledger, campaign=other).run()
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"reward": {"product_id": "CVS", "value": "25.00"}},
+            "`reward.value` (10.00 then, 25.00 now)",
+        ),
+        ({"name": "Zoë's"}, "`name`"),
+        ({"email": {"subject": "Zoë's", "text": "Zoë: {{ link }}"}}, "[email]"),
+    ],
+)
+async def test_one_thing_that_differs_is_told_by_its_key_and_no_text_of_anybodys(
+    ledger: Ledger, changes: dict[str, Any], told: str
+) -> None:
+    await a_submission(ledger).run()
+    with pytest.raises(DifferentContentError) as caught:
+        await a_submission(ledger, campaign=an_intake_campaign(**changes)).run()
+    assert f"with other content: {told} differs." in str(caught.value)
+    assert "Zoë" not in str(caught.value)
 
 
 async def test_two_submits_of_the_same_at_once_are_one_campaign(ledger: Ledger) -> None:

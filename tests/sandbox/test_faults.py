@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.faults import Chaos, Faults
+from sandbox.faults import KINDS, Chaos, Faults, MailFaults, SmsFaults, Switches
+from sandbox.options import MailOptions, SmsOptions
 from tests.sandbox.driving import Customer, StartSandbox, urls
 from tests.support.waiting import wait_until
 
@@ -313,8 +314,23 @@ async def test_unknown_fault_is_refused_in_words(start: StartSandbox) -> None:
     answer = await customer.http.put("/_sandbox/faults", json={"order_500": 1, "nonsense": 1})
 
     assert answer.status_code == 400
-    assert "nonsense" in answer.json()["Message"]
+    assert '"nonsense" is not a fault of the rewards API' in answer.json()["Message"]
     assert (await customer.control("faults"))["order_500"] == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_every_fault_of_a_kind_is_turned_off_at_once(
+    start: StartSandbox, kind: type[Switches]
+) -> None:
+    customer = await start(
+        faults=Faults(slow=0.5),
+        mail=MailOptions(faults=MailFaults(slow=0.5)),
+        sms=SmsOptions(faults=SmsFaults(sms_429=0.5)),
+    )
+    assert await customer.control(kind.path) != kind().model_dump()
+
+    assert await customer.control(kind.path, method="DELETE") == kind().model_dump()
+    assert await customer.control(kind.path) == kind().model_dump()
 
 
 async def test_same_seed_repeats_the_run_whatever_the_order_of_requests(

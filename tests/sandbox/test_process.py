@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from sandbox.cli import command
+from sandbox.faults import KINDS, Switches
 from tests.sandbox.driving import an_order
 
 
@@ -98,7 +99,9 @@ def test_order_survives_kill_dash_nine(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["--fault", "order_429=2"], "order_429: Input should be less than or equal to 1"),
-        (["--fault", "nonsense=1"], "nonsense"),
+        (["--fault", "nonsense=1"], '"nonsense" is not a fault of the rewards API; --list-faults'),
+        (["--fault", "order_42=1"], 'the rewards API (did you mean "order_429"?); --list-faults'),
+        (["--sms-fault", "data_451=1"], "the SMS API but of the mail sink (--smtp-fault); "),
         (["--smtp-fault", "data_451"], "NAME=VALUE"),
         (["--sms-fault", "sms_429=2"], "sms_429: Input should be less than or equal to 1"),
         (["--sms-inbound-url", "https://example.com/"], "is not a URL of this machine"),
@@ -114,6 +117,19 @@ def test_mistake_gets_a_sentence(tmp_path: Path, arguments: list[str], words: st
 
     assert result.exit_code == 2
     assert words in result.stderr
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_list_has_every_fault_with_what_it_does(kind: type[Switches]) -> None:
+    result = CliRunner().invoke(command, ["--list-faults"])
+
+    assert result.exit_code == 0
+    _, _, section = result.stdout.partition(f"Faults of {kind.part}: {kind.option} ")
+    lines = section.partition("\n\n")[0].splitlines()[1:]
+    for line, (name, field) in zip(lines, kind.model_fields.items(), strict=True):
+        assert line.split()[0] == name
+        assert field.description
+        assert line.endswith(field.description)
 
 
 def test_folder_with_something_else_gets_a_sentence(tmp_path: Path) -> None:

@@ -198,6 +198,18 @@ def test_ensure_starts_a_killed_server_on_the_same_data(state_dir: Path) -> None
         assert client.get("kept") == b"yes"
 
 
+def test_a_server_that_is_killed_again_at_once_is_not_said_to_lack_room(state_dir: Path) -> None:
+    with EmbeddedValkey(state_dir) as server:
+        end_server(state_dir)
+        assert server.ensure()
+        end_server(state_dir)
+        with pytest.raises(
+            UnavailableError, match=r"ended by itself or was killed.* log"
+        ) as error:
+            server.ensure()
+    assert "disk" not in str(error.value).partition("its log")[0]
+
+
 def test_one_of_many_threads_restarts_the_server(state_dir: Path) -> None:
     with EmbeddedValkey(state_dir) as one, EmbeddedValkey(state_dir) as other:
         end_server(state_dir)

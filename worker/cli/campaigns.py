@@ -12,15 +12,25 @@ async def found_campaign(app: App, campaign_id: str) -> Snapshot:
     serial = await app.campaigns.find(campaign_id)
     if serial is not None:
         return await app.campaigns.snapshot(serial)
-    if await app.redis.hexists("cc:staging", campaign_id):  # type: ignore[misc]
-        msg = (
-            f'Campaign "{campaign_id}" is being submitted at the moment, and nothing is ordered'
-            " before that is complete; try again soon."
-        )
-        raise InputError(msg)
+    if staging := await app.redis.hget("cc:staging", campaign_id):  # type: ignore[misc]
+        seconds, micros = await app.redis.time()
+        lapses_ms = int(staging.split()[-1])  # see store/lua/stage_begin.lua
+        raise InputError(_unborn(campaign_id, alive=seconds * 1000 + micros // 1000 < lapses_ms))
     known = list(await app.campaigns.ids())
     msg = f'There is no campaign "{campaign_id}"{_hint(campaign_id, known)}'
     raise InputError(msg)
+
+
+def _unborn(campaign_id: str, *, alive: bool) -> str:
+    """Return what became of a submit that has not been completed."""
+    if alive:
+        return (
+            f'Campaign "{campaign_id}" is being submitted at the moment, and nothing is ordered'
+            " before that is complete; try again soon."
+        )
+    return (
+        f'A submit of campaign "{campaign_id}" was interrupted; nothing was ordered; run it again.'
+    )
 
 
 def _hint(campaign_id: str, known: list[str]) -> str:

@@ -1,7 +1,7 @@
 """What is looked at before anything is submitted: the product, the templates, the mail server."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import TypeVar
 
@@ -18,12 +18,11 @@ from pipeline.errors import (
 )
 from pipeline.intake.problems import Problem
 from pipeline.models import ChannelName
-from pipeline.ports import Channel
 from pipeline.rewards.account import Account
 from pipeline.rewards.client import RewardsClient, http_client
 from pipeline.rewards.models import Token
 from pipeline.rewards.products import check_product
-from worker.app import open_app, open_channels, open_rewards
+from worker.app import NO_REWARDS, open_app, open_channels, open_rewards
 from worker.cli.inputs import CampaignFile
 from worker.cli.preview import NO_SERVER
 from worker.ledger import App
@@ -87,34 +86,42 @@ def template_problem(settings: Settings, file: CampaignFile, campaign: Campaign)
 
 
 async def require_channels(settings: Settings, campaign: Campaign) -> None:
-    """Raise InputError if a channel of *campaign* is not set up here."""
-    async with open_channels(settings) as channels:
-        _of_campaign(channels, campaign)
+    """Raise InputError that names every channel of *campaign* that is not set up here."""
+    if missing := await _missing(settings, campaign):
+        raise InputError(" ".join(missing))
+
+
+async def require_all(settings: Settings, campaign: Campaign) -> None:
+    """Raise InputError as `require_channels` does, also for want of a rewards API."""
+    missing = [] if settings.rewards else [NO_REWARDS]
+    missing += await _missing(settings, campaign)
+    if missing:
+        raise InputError(" ".join(missing))
 
 
 async def check_channels(settings: Settings, campaign: Campaign) -> None:
     """
     Connect to every provider that the campaign needs, and log in, without sending anything.
 
-    Raises UnavailableError, or InputError if only other settings can help.
+    For what `require_channels` has let pass. Raises UnavailableError, or InputError if only other
+    settings can help.
     """
     async with open_channels(settings) as channels:
-        for channel in _of_campaign(channels, campaign):
+        for name in campaign.delivery.channels:
             try:
-                await channel.check()
+                await channels[name].check()
             except DeliveryError as error:
-                raise _unusable(channel.name, error) from None
+                raise _unusable(name, error) from None
 
 
-def _of_campaign(channels: Mapping[ChannelName, Channel], campaign: Campaign) -> Iterator[Channel]:
-    missing = [name for name in campaign.delivery.channels if name not in channels]
-    if missing:
-        msg = (
-            f"The campaign uses {missing[0]}, which is not set up here: set "
-            f"{_VARIABLES[missing[0]]}, or take {missing[0]} out of delivery.channels."
-        )
-        raise InputError(msg)
-    return (channels[name] for name in campaign.delivery.channels)
+async def _missing(settings: Settings, campaign: Campaign) -> list[str]:
+    async with open_channels(settings) as channels:
+        return [
+            f"The campaign uses {name}, which is not set up here: set {_VARIABLES[name]}, "
+            f"or take {name} out of delivery.channels."
+            for name in campaign.delivery.channels
+            if name not in channels
+        ]
 
 
 def _unusable(name: ChannelName, error: DeliveryError) -> ClaimcastError:
@@ -130,15 +137,21 @@ class _OwnToken:
     def __init__(self, fetch: Callable[[], Awaitable[Token]]) -> None:
         self._fetch = fetch
         self._value: str | None = None
+        self._refused = 0
 
     async def get(self) -> str:
         if self._value is None:
             self._value = (await self._fetch()).value
         return self._value
 
-    async def discard(self, value: str) -> None:
+    async def discard(self, value: str) -> int:
         if self._value == value:
             self._value = None
+            self._refused += 1
+        return self._refused
+
+    async def accept(self, _value: str) -> None:
+        self._refused = 0
 
 
 class _LonelyClient(RewardsClient):

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pipeline.barred import BarredDeliveries, hopeless
 from pipeline.models import CampaignState, DeliveryStatus
 from pipeline.reasons import find_reason, in_words
 from pipeline.status import campaign_state, ended, moves, reached_everybody
@@ -24,13 +25,15 @@ class Closing:
     """
     A campaign as it stands, for people: the same text for the same ledger.
 
-    `codes` says why people were not reached, `example` is somebody to look at, None if the ids
+    `codes` says why people were not reached, `barred` how many of them no retry can reach, as
+    their addresses are on the suppression list. `example` is somebody to look at, None if the ids
     are addresses. `program` is how commands begin.
     """
 
     snapshot: Snapshot
     name: str
     codes: Counter[str]
+    barred: int
     example: str | None
     program: str = "claimcast"
 
@@ -56,14 +59,27 @@ class Closing:
         yield f"  not reached  {people['not_reached']:,}"
         for code, number in self.codes.most_common():
             yield f"               {number:,} x {_worded(code)}"
-        if people["not_reached"] and self.codes.keys() - {"cancelled"}:
-            yield f"               to try them again: {self._command('retry', '--failed')}"
+        if people["not_reached"] and not (
+            self.snapshot.text("can") or self.snapshot.text("purging")
+        ):
+            yield from self._ways_out(people["not_reached"])
         # A forgotten person's message is not looked after any more, whatever became of it.
         if uncertain := deliveries["uncertain"] - self.snapshot.number("d:uncertain:forgotten"):
             yield f"  uncertain    {uncertain:,} may or may not have arrived"
             yield f"               to send them again: {self._command('retry', '--uncertain')}"
         if people["open"]:
             yield f"  open         {people['open']:,}"
+
+    def _ways_out(self, not_reached: int) -> Iterator[str]:
+        again = self._command("retry", "--failed")
+        if not_reached > self.barred:
+            yield f"               to try them again: {again}"
+        if self.barred:
+            addressed = ("RECIPIENT", "--email", "ADDRESS")
+            remove = f"{self._start}suppress remove --email ADDRESS"
+            yield f"               {self.barred:,} no retry reaches: on the suppression list"
+            yield f"               to use another address: {self._command('resend', *addressed)}"
+            yield f"               to try the same again: {remove}, then {again}"
 
     def _standstill(self, state: CampaignState) -> Iterator[str]:
         snapshot = self.snapshot
@@ -98,9 +114,9 @@ class Closing:
 async def closing(app: App, serial: str, *, program: str = "claimcast") -> Closing:
     """Look the campaign up in the ledger; reads every batch if somebody was not reached."""
     snapshot = await app.campaigns.snapshot(serial)
-    codes, place = Counter[str](), (1, 0)
+    codes, place, barred = Counter[str](), (1, 0), 0
     if snapshot.people()["not_reached"]:
-        codes, place = await _causes(app, snapshot)
+        codes, place, barred = await _causes(app, snapshot)
     definition = await app.campaigns.definition(serial)
     recipients = await app.campaigns.recipients(serial, place[0])
     # Everybody of a batch may have moved to another one, after a dead order.
@@ -109,6 +125,7 @@ async def closing(app: App, serial: str, *, program: str = "claimcast") -> Closi
         snapshot=snapshot,
         name=definition.name,
         codes=codes,
+        barred=barred,
         # Of ids that are addresses none is shown: what is on the terminal ends up in logs.
         example=None if "@" in example else example,
         program=program,
@@ -130,20 +147,26 @@ def remaining(snapshot: Snapshot) -> str:
     return f"Stopped; {left:,} people are open. Run the same command again to go on."
 
 
-async def _causes(app: App, snapshot: Snapshot) -> tuple[Counter[str], tuple[int, int]]:
-    """Return the last word of the ledger on each person not reached, and where the first is."""
-    codes, place = Counter[str](), (1, 0)
+async def _causes(app: App, snapshot: Snapshot) -> tuple[Counter[str], tuple[int, int], int]:
+    """
+    Return the last word of the ledger on each person not reached, and where the first is.
+
+    And how many of them no retry can reach.
+    """
+    codes, place, barred = Counter[str](), (1, 0), 0
+    seen = BarredDeliveries(app.campaigns, app.suppressions)
     for batch in range(1, snapshot.batch_count + 1):
         ledger = await app.deliveries.read(snapshot.serial, batch)
-        for index in sorted(ledger):
-            if code := _cause(ledger[index]):
-                place = place if codes else (batch, index)
-                codes[code] += 1
+        left = {index: ledger[index] for index in sorted(ledger) if _cause(ledger[index])}
+        for index, records in left.items():
+            place = place if codes else (batch, index)
+            codes[_cause(records) or ""] += 1
+        barred += hopeless(left, await seen.among(snapshot.serial, batch, left))
     # Who was never tried has no field in the ledger: only a cancel settles such people.
     untried = snapshot.people()["not_reached"] - codes.total()
     if untried > 0:
         codes["cancelled"] += untried
-    return codes, place
+    return codes, place, barred
 
 
 def _cause(records: Sequence[DeliveryRecord]) -> str | None:

@@ -62,7 +62,7 @@ def command(work: Callable[P, Coroutine[Any, Any, int]]) -> Callable[P, None]:
         except BrokenPipeError as error:
             # Nobody reads on; what Python would still write at its end needs a place to go.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            fail(*explained(error))
+            sys.exit(explained(error)[1])
         except Exception as error:  # noqa: BLE001 - a traceback tells people nothing
             fail(*explained(error))
         sys.exit(code)

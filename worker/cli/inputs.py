@@ -8,26 +8,18 @@ import tempfile
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import click
 
 from pipeline.campaign import Campaign
-from pipeline.intake.campaign_file import campaign_from_dict, load_campaign
+from pipeline.intake.campaign_file import load_campaign, stand_in
 from pipeline.intake.lines import UnreadableError
 from pipeline.intake.problems import Problem
 from pipeline.intake.text_files import read_text
 from pipeline.intake.toml_lines import key_lines, line_of
 
 _SAMPLE = 1 << 16
-_STAND_IN: dict[str, Any] = {
-    "id": "stand-in",
-    "name": "stand-in",
-    "reward": {"product_id": "any", "value": "1"},
-    "email": {"subject": "any", "text": "{{ link }}"},
-    "sms": {"body": "{{ link }}"},
-    "webhook": {"body": "any"},
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +44,13 @@ class CampaignFile:
         """
         Return a campaign with what is sound of the file, so that the rows can be judged too.
 
-        None if it does not even say over which channels they are to be reached.
+        None if it cannot be read, or as `pipeline.intake.campaign_file.stand_in` says.
         """
         try:
             data = tomllib.loads(read_text(self.path))
         except (UnreadableError, ValueError, RecursionError):
             return None
-        found, sound = None, _STAND_IN
-        for section in ("delivery", "reward", "email", "sms", "webhook"):
-            tried = {**sound, section: data.get(section)}
-            campaign, _ = campaign_from_dict(tried)
-            if campaign is not None:
-                found, sound = campaign, tried
-            elif section == "delivery":
-                return None
-        return found
+        return stand_in(data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

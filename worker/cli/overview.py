@@ -169,6 +169,15 @@ def _facts(shown: View) -> Iterator[tuple[str, str]]:
     yield "workers", _fleet(shown.around)
 
 
+def way_out(campaign: str) -> str:
+    """Return what helps people whose address is on the suppression list, where a retry cannot."""
+    return (
+        f"Where it is: `claimcast resend {campaign} RECIPIENT --email ADDRESS` sends the link to "
+        "another address; to try the same one again, take it off first with `claimcast suppress "
+        "remove --email ADDRESS`. (A number is given with --phone.)"
+    )
+
+
 def counts(numbers: dict[str, int]) -> str:
     """Return what there is of each kind, in words."""
     words = (f"{n:,} {name.replace('_', ' ')}" for name, n in numbers.items() if n)
@@ -226,7 +235,8 @@ def _unsettled(snapshot: Snapshot) -> list[str]:
     if failed and not snapshot.text("can") and not snapshot.text("purging"):
         lines.append(
             f"{times(failed, 'person', 'people')} not reached: "
-            f"`claimcast report {snapshot.campaign_id}` says why, "
-            f"`claimcast retry {snapshot.campaign_id} --failed` tries them again."
+            f"`claimcast report {snapshot.campaign_id}` says why, `claimcast retry "
+            f"{snapshot.campaign_id} --failed` tries those again whose address is not on the "
+            f"suppression list. {way_out(snapshot.campaign_id)}"
         )
     return lines

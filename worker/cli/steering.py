@@ -1,23 +1,30 @@
 """The commands that steer a campaign: pause, resume, cancel and retry."""
 
 import asyncio
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Literal
 
 import click
 
 from pipeline.audit import Action
+from pipeline.barred import BarredDeliveries
 from pipeline.errors import InputError
+from pipeline.models import CampaignState
+from pipeline.status import campaign_state
+from pipeline.store.batches import Barred
 from pipeline.store.campaigns import Snapshot
 from worker.cli.actor import actor, actor_option
 from worker.cli.asking import agreed_for_good
 from worker.cli.campaigns import found_campaign, times
 from worker.cli.desk import at_desk
 from worker.cli.entry import NOT_ALL_REACHED, OK, command, say
-from worker.cli.overview import advice, view
+from worker.cli.overview import advice, view, way_out
 from worker.ledger import App
 
 _AT_ONCE = 50
+_SHOWN = 5
 _LANES: tuple[Literal["o", "r", "s"], ...] = ("o", "r", "s")
 _DONE = {"pause": "pausing", "resume": "resuming", "cancel": "cancelling"}
 
@@ -32,6 +39,29 @@ class Wanted:
     adopt: bool
 
 
+@dataclass(slots=True)
+class Retried:
+    """What became of it: deliveries made pending, held batches moved on, and who was left out."""
+
+    moved: int = 0
+    freed: int = 0
+    barred: Counter[str] = field(default_factory=Counter)
+
+    def sentences(self, campaign: str) -> Iterator[str]:
+        if self.moved or self.freed or self.barred:
+            yield (
+                f"{times(self.moved, 'delivery', 'deliveries')} pending again, "
+                f"{times(self.freed, 'held batch', 'held batches')} moved on."
+            )
+        else:
+            yield "There was nothing of that kind to retry."
+        if self.barred:
+            yield (
+                f"{times(self.barred.total(), 'delivery', 'deliveries')} left out, as the address "
+                f"is on the suppression list ({_most(self.barred)}). {way_out(campaign)}"
+            )
+
+
 @click.command()
 @click.argument("campaign")
 @actor_option
@@ -40,6 +70,9 @@ async def pause(campaign: str) -> int:
     """Stop CAMPAIGN from starting anything; what is on the wire is finished."""
     async with at_desk() as app:
         snapshot = await found_campaign(app, campaign)
+        if campaign_state(snapshot)[0] is CampaignState.PAUSED:
+            say(f'Campaign "{campaign}" is paused already; see `claimcast resume {campaign}`.')
+            return OK
         await _steer(app, snapshot, "pause")
     say(
         f'Campaign "{campaign}" is paused: within a second nothing more is ordered or sent. '
@@ -56,8 +89,11 @@ async def resume(campaign: str) -> int:
     """Let CAMPAIGN go on after a pause, or after what blocked it was mended."""
     async with at_desk() as app:
         snapshot = await found_campaign(app, campaign)
-        await _steer(app, snapshot, "resume")
-        say(f'Campaign "{campaign}" goes on.')
+        if _goes_on(snapshot):
+            say(f'Campaign "{campaign}" was neither paused nor blocked: it goes on already.')
+        else:
+            await _steer(app, snapshot, "resume")
+            say(f'Campaign "{campaign}" goes on.')
         for line in advice(await view(app, snapshot.serial)):
             say(line)
     return OK
@@ -103,16 +139,25 @@ async def retry(campaign: str, *, failed: bool, uncertain: bool, held: bool, ado
         snapshot = await found_campaign(app, campaign)
         _refuse_retry(snapshot)
         await _record(app, campaign, wanted)
-        moved, freed = await _retry(app, snapshot, wanted)
+        retried = await _retry(app, snapshot, wanted)
         if not snapshot.text("pau"):
             # A retry says that the cause is mended, so what it blocked goes on too. Not by a
             # resume: somebody may have paused the campaign meanwhile.
             for lane in _LANES:
                 await app.campaigns.unblock(snapshot.serial, lane)
-        say(_retried(moved, freed))
-        for line in advice(await view(app, snapshot.serial)):
+        for line in retried.sentences(campaign):
             say(line)
+        for line in advice(await view(app, snapshot.serial)):
+            if not (retried.barred and way_out(campaign) in line):  # which was told just now
+                say(line)
     return OK
+
+
+def _goes_on(snapshot: Snapshot) -> bool:
+    """Return whether there is nothing that a resume would end."""
+    if snapshot.text("can") or snapshot.text("fin") or snapshot.text("pau"):
+        return False
+    return not any(snapshot.text(f"blk:{lane}") for lane in _LANES)
 
 
 def _check_flags(*, failed: bool, uncertain: bool, held: bool, adopt: bool) -> None:
@@ -135,37 +180,44 @@ async def _record(app: App, campaign: str, wanted: Wanted) -> None:
     )
 
 
-async def _retry(app: App, snapshot: Snapshot, wanted: Wanted) -> tuple[int, int]:
-    """Go through all batches, some at a time; return deliveries and batches moved."""
-    moved = freed = 0
+async def _retry(app: App, snapshot: Snapshot, wanted: Wanted) -> Retried:
+    """Go through all batches, some at a time."""
+    retried = Retried()
     for first in range(1, snapshot.batch_count + 1, _AT_ONCE):
         numbers = range(first, min(first + _AT_ONCE, snapshot.batch_count + 1))
         results = await asyncio.gather(
             *(_retry_batch(app, snapshot.serial, number, wanted) for number in numbers)
         )
-        moved += sum(deliveries for deliveries, _ in results)
-        freed += sum(batches for _, batches in results)
-    return moved, freed
+        for moved, freed, barred in results:
+            retried.moved += moved
+            retried.freed += freed
+            retried.barred.update(each.reason for each in barred)
+    return retried
 
 
-async def _retry_batch(app: App, serial: str, number: int, wanted: Wanted) -> tuple[int, int]:
-    return await app.batches.retry(
+async def _retry_batch(
+    app: App, serial: str, number: int, wanted: Wanted
+) -> tuple[int, int, list[Barred]]:
+    barred: list[Barred] = []
+    if wanted.failed:
+        ledger = await app.deliveries.read(serial, number)
+        seen = BarredDeliveries(app.campaigns, app.suppressions)
+        barred = await seen.among(serial, number, ledger)
+    moved, freed = await app.batches.retry(
         serial,
         number,
         failed=wanted.failed,
         uncertain=wanted.uncertain,
         held=wanted.held,
         adopt=wanted.adopt,
+        barred=barred,
     )
+    return moved, freed, barred
 
 
-def _retried(moved: int, freed: int) -> str:
-    if not moved and not freed:
-        return "There was nothing of that kind to retry."
-    return (
-        f"{times(moved, 'delivery', 'deliveries')} pending again, "
-        f"{times(freed, 'held batch', 'held batches')} moved on."
-    )
+def _most(reasons: Counter[str]) -> str:
+    named = [f"{number:,} x {reason}" for reason, number in reasons.most_common(_SHOWN)]
+    return ", ".join([*named, *(["…"] if len(reasons) > _SHOWN else [])])
 
 
 async def _steer(app: App, snapshot: Snapshot, verb: Literal["pause", "resume", "cancel"]) -> None:

@@ -22,7 +22,7 @@ from worker.cli.actor import actor
 from worker.cli.checks import (
     check_channels,
     product_problem,
-    require_channels,
+    require_all,
     template_problem,
 )
 from worker.cli.entry import say
@@ -114,7 +114,7 @@ async def take_in(
 async def _check_outside(app: App, order: Order, campaign: Campaign, *, sends: bool) -> None:
     """Look at what must be right before money is spent; later on it would be waited for."""
     if sends:
-        await require_channels(app.settings, campaign)
+        await require_all(app.settings, campaign)
     if sends or app.settings.rewards is not None:
         problem = await product_problem(app, order.file, campaign)
         if problem:

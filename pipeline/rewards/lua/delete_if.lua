@@ -1,4 +1,4 @@
--- Delete a key if it still holds this value: a lock by its owner, a token that was refused.
+-- Delete a key if it still holds this value: a lock by its owner.
 --
 -- KEYS[1]  key
 -- ARGV[1]  the value it must hold

@@ -1,7 +1,9 @@
 -- Give the people of one batch whom no channel reached another chance, with the same link.
 --
 -- ARGV      serial, batch, '1' to retry failed and bounced deliveries, '1' to send uncertain ones
---           again, '1' to move a held batch on, '1' to adopt the order found under its PO number
+--           again, '1' to move a held batch on, '1' to adopt the order found under its PO number;
+--           JSON: failed and bounced deliveries to leave as they are, as their addresses are on the
+--           suppression list, each "<index><channel letter><generation>"
 --
 -- Returns {deliveries made pending, 1 if a held batch was moved}, or {-1, 0} if its data was purged.
 -- Suppressed people are left alone, and so are those who were forgotten.
@@ -9,6 +11,10 @@
 
 local serial, number = ARGV[1], ARGV[2]
 local failed, uncertain, held, adopt = ARGV[3] == '1', ARGV[4] == '1', ARGV[5] == '1', ARGV[6] == '1'
+local barred = {}
+for _, delivery in ipairs(cjson.decode(ARGV[7])) do
+  barred[delivery] = true
+end
 local batch, ledger = batch_key(serial, number), ledger_key(serial, number)
 local c, deltas, moved, freed, left = campaign_facts(serial), {}, 0, 0, 0
 local state = redis.call('HMGET', batch, 'st', 'plan', 'tf', 'oid', 'why')
@@ -19,8 +25,11 @@ if not state[1] or c.cancelled then
   return { 0, 0 }
 end
 
-local function wanted(d)
-  return (failed and (d.status == 'f' or d.status == 'b')) or (uncertain and d.status == 'u')
+local function wanted(index, d)
+  if failed and (d.status == 'f' or d.status == 'b') then
+    return not barred[index .. d.channel .. d.generation]
+  end
+  return uncertain and d.status == 'u'
 end
 
 if state[3] and (failed or uncertain) then
@@ -37,7 +46,7 @@ if state[3] and (failed or uncertain) then
           -- Another channel reached them: nobody is asked again, and nothing is sent.
           d.status, d.code = 'k', 'superseded'
           left = left + 1
-        elseif wanted(d) and person(deliveries) ~= 'p:reached' then
+        elseif wanted(index, d) and person(deliveries) ~= 'p:reached' then
           if c.mode == 'first' and moved > before then
             d.status, d.code, d.tries = 'k', 'retry', 0
           else

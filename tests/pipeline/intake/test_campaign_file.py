@@ -33,6 +33,17 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "c.toml"
 
 
+NO_TOML = ", not a text file; name a campaign file, which is text in TOML"
+NOT_CLOSED = (
+    "is not valid TOML: a text in quotation marks is not closed on its line; close it with the "
+    "quotation mark that it begins with"
+)
+ENDS_INSIDE = (
+    "is not valid TOML: the file ends inside a text in quotation marks; close it with the "
+    "quotation mark that it begins with"
+)
+
+
 def told(file: Path, content: str | bytes) -> list[str]:
     file.write_bytes(content.encode() if isinstance(content, str) else content)
     campaign, problems = load_campaign(file)
@@ -71,13 +82,19 @@ def test_templates_beside_the_file_are_read(file: Path) -> None:
     [
         ("id = \n", "c.toml, line 1, column 6: is not valid TOML: invalid value"),
         ("id = 'x'\nid = 'y'\n", "c.toml, line 2, column 9: is not valid TOML: cannot overwrite"),
-        ('id = "x"\ntext = """\n a', "c.toml, line 3, column 3: is not valid TOML: "),
+        ('id = "x"\ntext = """\n a', f"c.toml, line 3, column 3: {ENDS_INSIDE}"),
+        ("id = 'x'\ntext = '''\n a", f"c.toml, line 3, column 3: {ENDS_INSIDE}"),
+        ('id = "x\nname = "y"\n', f"c.toml, line 1, column 8: {NOT_CLOSED}"),
+        ('id = "x\r\nname = "y"\r\n', f"c.toml, line 1, column 8: {NOT_CLOSED}"),
+        ("id = 'x\nname = 'y'\n", f"c.toml, line 1, column 8: {NOT_CLOSED}"),
+        ('id = "x', f"c.toml, line 1, column 8: {ENDS_INSIDE}"),
+        ("id = 'x", f"c.toml, line 1, column 8: {ENDS_INSIDE}"),
         ("a = " + "[" * 100_000, "c.toml: is nested too deeply"),
         ("a = " + "1" * 5000, "c.toml: holds a number that is too long"),
         (b"id = '\xe4'\n", "c.toml, line 1: holds the byte 0xE4, which is not UTF-8"),
         (b"\xff\xfei\0d\0", "c.toml: is UTF-16 text; save it as UTF-8"),
-        (b"PK\x03\x04", "c.toml: looks like an Excel or zip file"),
-        (b"\x7fELF\0\0", "c.toml: looks like a binary file"),
+        (b"PK\x03\x04", f"c.toml: looks like an Excel or zip file{NO_TOML}"),
+        (b"\x7fELF\0\0", f"c.toml: looks like a binary file{NO_TOML}"),
         ("#" * 1_000_001, "c.toml: is larger than 1,000,000 bytes"),
     ],
 )
@@ -107,10 +124,11 @@ def test_path_that_cannot_be_read_is_one_sentence(file: Path) -> None:
         assert campaign is None
         return str(problem)
 
-    assert only(file) == "c.toml: does not exist; check the path"
-    assert only(file.parent).endswith(": is a folder; name the file in it")
-    assert only(loop).startswith("loop.toml: cannot be read: Too many levels")
-    assert only(file.parent / "s.toml").startswith("s.toml: cannot be read: No such device")
+    socket_path = file.parent / "s.toml"
+    assert only(file) == f"{file}: does not exist; check the path"
+    assert only(Path()) == ".: is a folder; name the file in it"
+    assert only(loop).startswith(f"{loop}: cannot be read: Too many levels")
+    assert only(socket_path).startswith(f"{socket_path}: cannot be read: No such device")
     assert only(Path("a\0b")).endswith("cannot be read: its name cannot be used")
 
 

@@ -128,8 +128,8 @@ def test_byte_that_is_not_utf8_is_told_with_its_place() -> None:
     ]
 
 
-# A letter of every second byte zero, and one of two halves, cut in the middle by the sample.
-NAMES = "id,name\n" + "".join(f"{n},Zoë 一 Ā \U0001f600\r\n" for n in range(100))
+# Letters with a zero in either byte, and pairs of which one is cut in two by the sample.
+NAMES = "id,name\n12,Zoë 一 Ā " + "\U0001f600" * 300 + "\n"
 
 
 @pytest.mark.parametrize(

@@ -263,6 +263,23 @@ async def test_a_refused_fresh_token_is_a_matter_of_credentials(
     assert len(upstream.asked("POST /v1/Tokens")) == 2
 
 
+async def test_tokens_refused_in_a_row_are_told_and_any_other_answer_ends_the_row(
+    client: RewardsClient, upstream: Upstream
+) -> None:
+    tokens = [reply(200, {"Value": f"t{n}", "ExpiresIn": 3600}) for n in range(9)]
+    upstream.on("POST /v1/Tokens", *tokens)
+    upstream.on(READ, *[reply(401)] * 4, reply(500), reply(401))
+    refused: list[int | None] = []
+    for _ in range(4):
+        try:
+            await client.read_order("A-17")
+        except CredentialsError as error:
+            refused.append(error.tokens_refused)
+        except RewardsUnavailableError:
+            refused.clear()
+    assert refused == [2]
+
+
 async def test_an_order_that_was_sent_once_counts_as_sent_when_the_new_token_fails(
     client: RewardsClient, upstream: Upstream
 ) -> None:
@@ -277,8 +294,9 @@ async def test_wrong_credentials_are_not_tried_twice(
     client: RewardsClient, upstream: Upstream
 ) -> None:
     upstream.on("POST /v1/Tokens", reply(401, {"message": "Invalid credentials"}))
-    with pytest.raises(CredentialsError, match="Invalid credentials"):
+    with pytest.raises(CredentialsError, match="Invalid credentials") as caught:
         await client.read_order("A-17")
+    assert caught.value.tokens_refused is None
     assert len(upstream.seen) == 1
 
 

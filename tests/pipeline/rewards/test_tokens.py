@@ -259,6 +259,40 @@ async def test_discarding_takes_away_only_the_token_that_was_refused(hire: Hire,
     assert await other.get() == fresh == f"{SECRET_WORD}-2"
 
 
+async def test_tokens_refused_in_a_row_are_counted_once_for_the_whole_fleet(hire: Hire) -> None:
+    one, other = await hire(), await hire()
+    first = await one.get()
+    assert [await each.discard(first) for each in (one, other, one)] == [1, 1, 1]
+    assert await other.discard(await other.get()) == 2
+    assert await one.discard("what somebody held for long") == 2
+
+
+async def test_a_token_that_works_for_anybody_ends_the_row(hire: Hire, redis: Redis) -> None:
+    one, other = await hire(), await hire()
+    assert await one.discard(await one.get()) == 1
+    works = await other.get()
+    await other.accept(works)
+    assert await one.discard(works) == 1, "it worked, and ended"
+    await other.accept(works)
+    assert await one.discard("x") == 1, "that it had worked was known before it ended"
+    assert 3_590_000 < await redis.pttl(f"{ACCOUNT}:token-refusals") <= 3_600_000
+
+
+async def test_that_a_token_works_is_noted_when_redis_takes_it_again(
+    hire: Hire, redis: Redis
+) -> None:
+    worker = await hire()
+    await worker.discard(await worker.get())
+    token = await worker.get()
+    await redis.execute_command("ACL", "SETUSER", "default", "-del")  # type: ignore[no-untyped-call]
+    try:
+        await worker.accept(token)
+    finally:
+        await redis.execute_command("ACL", "SETUSER", "default", "+del")  # type: ignore[no-untyped-call]
+    await worker.accept(token)
+    assert await worker.discard("x") == 0
+
+
 @pytest.mark.parametrize("damage", [b"", b"rubbish", None])
 async def test_a_token_that_cannot_be_opened_is_replaced(
     hire: Hire, redis: Redis, vault: Vault, damage: bytes | None

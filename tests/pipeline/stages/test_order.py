@@ -260,6 +260,41 @@ async def test_refused_credentials_block_the_campaign_and_hold_nothing(
     assert (await factory.batch(serial)).state is BatchState.FULFILLED
 
 
+async def test_tokens_that_end_early_block_only_in_a_row_whatever_failed_before(
+    ledger: Ledger, start: StartWorker
+) -> None:
+    factory, serial = await start(token_lifetime=3600), await three(ledger)
+    factory.faults(order_500=1.0)
+    for _ in range(3):
+        await factory.turn(serial)
+    factory.faults(token_expires_early=1.0)
+    for _ in range(2):
+        await factory.turn(serial)
+        assert "blk:o" not in await ledger.counters(serial)
+    await factory.turn(serial)
+    assert (await ledger.counters(serial))["blk:o"] == "credentials"
+    factory.faults()
+    await ledger.campaigns.steer(serial, "resume")
+    await factory.turn(serial)
+    assert (await factory.batch(serial)).state is BatchState.FULFILLED
+
+
+async def test_tokens_that_end_early_among_other_faults_block_nothing(
+    ledger: Ledger, start: StartWorker
+) -> None:
+    factory = await start(token_lifetime=3600, seed=7)
+    serial = await submit(ledger, a_campaign("c"), 30)
+    factory.faults(token_expires_early=0.25, order_500=0.6, read_500=0.6)
+    for _ in range(60):
+        await make_due(ledger, serial)
+        for unit in await pump(ledger):  # one by one: the same dice fall for the same requests
+            await factory.plant.units.run(unit)
+        assert not {"blk:o", "blk:r"} & (await ledger.counters(serial)).keys()
+        if await ledger.counted(serial, "l:received") == [30]:
+            return
+    pytest.fail("there are links that never came")
+
+
 async def test_what_is_unavailable_is_tried_again_under_the_same_number(
     ledger: Ledger, start: StartWorker
 ) -> None:

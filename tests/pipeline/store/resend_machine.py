@@ -160,8 +160,10 @@ class ResendMachine(RuleBasedStateMachine):
 
     @rule(failed=st.booleans())
     def retries(self, failed: bool) -> None:  # noqa: FBT001 - drawn
-        flags = {"failed": failed, "uncertain": not failed, "held": False, "adopt": False}
-        self.do(self.ledger.batches.retry(self.serial, 1, **flags))
+        retrying = self.ledger.batches.retry(
+            self.serial, 1, failed=failed, uncertain=not failed, held=False, adopt=False
+        )
+        self.do(retrying)
 
     # What always holds
 

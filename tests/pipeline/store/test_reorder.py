@@ -107,8 +107,10 @@ class ReorderMachine(LedgerMachine):
             return
         number, known = claim.unit.batch, len(self.plans)
         self.look(number - 1)
-        retried = {"failed": False, "uncertain": False, "held": True, "adopt": False}
-        self.do(self.ledger.batches.retry(self.serial, number, **retried))
+        retrying = self.ledger.batches.retry(
+            self.serial, number, failed=False, uncertain=False, held=True, adopt=False
+        )
+        self.do(retrying)
         self.retried = True
         self.work([4] * steps)
         for plan in self.plans[known:]:

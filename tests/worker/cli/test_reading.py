@@ -134,6 +134,23 @@ def test_without_campaigns_an_unknown_one_is_told_so(desk: Desk) -> None:
     assert "none was submitted yet" in desk.run("status", "x", code=2).stderr
 
 
+def test_a_campaign_that_is_being_submitted_is_told_until_its_submit_is_given_up(
+    desk: Desk,
+) -> None:
+    async def stage(ledger: Installation) -> None:
+        await ledger.campaigns.begin(ID, "n", expected_rows=1)
+
+    async def lapse(ledger: Installation) -> None:
+        await ledger.redis.hset("cc:staging", ID, "1 n 1700000000000")  # type: ignore[misc]
+
+    desk.prepare(stage)
+    assert "is being submitted at the moment" in desk.run("status", ID, code=2).stderr
+    desk.prepare(lapse)
+    assert desk.run("status", ID, code=2).stderr == (
+        f'Error: A submit of campaign "{ID}" was interrupted; nothing was ordered; run it again.\n'
+    )
+
+
 # recipient --------------------------------------------------------------------------------------
 
 

@@ -100,7 +100,10 @@ def test_who_was_not_reached_is_told_with_the_reason(
 
     assert "reached      1 of 3" in report
     assert "2 x there is no such mailbox (smtp_550_5.1.1)" in report
-    assert "claimcast retry survey --failed" in report
+    assert "to try them again:" not in report, "their addresses are on the suppression list"
+    assert "2 no retry reaches" in report
+    assert "claimcast resend survey RECIPIENT --email ADDRESS" in report
+    assert "claimcast suppress remove --email ADDRESS, then claimcast retry survey" in report
     assert "claimcast recipient survey b" in report
     assert "claimcast report survey --format csv" in report
     assert desk.run("run", *words, code=1).stdout == report
@@ -129,7 +132,7 @@ def test_other_content_under_the_same_id_is_refused(
     changed = Files.written(tmp_path, people=people("1,one@example.com,Zoë", "2,x@example.com,B"))
     assert "first on line 3" in desk.run("run", *changed.words, code=2).stderr
     dearer = Files.written(tmp_path, campaign_text(value="25.00"))
-    assert "[reward] differ" in desk.run("run", *dearer.words, code=2).stderr
+    assert "(10.00 then, 25.00 now) differs." in desk.run("run", *dearer.words, code=2).stderr
 
 
 def test_held_batch_is_told_with_the_command_that_moves_it(
@@ -227,6 +230,17 @@ def test_channel_that_cannot_be_used_is_refused(
     files = Files.written(tmp_path, campaign_text(channels='["email", "sms"]'), rows)
 
     assert "uses sms, which is not set up here" in desk.run("run", *files.words, code=2).stderr
+    assert left_behind(desk) == set()
+
+
+def test_everything_that_is_not_set_up_is_named_at_once(desk: Desk, tmp_path: Path) -> None:
+    rows = people("1,one@example.com,A,+14155552671", columns="id,email,name,phone")
+    files = Files.written(tmp_path, campaign_text(channels='["email", "sms"]'), rows)
+
+    told = desk.run("run", *files.words, code=2).stderr
+
+    for named in ("REWARDS__BASE_URL", "SMTP__HOST", "TWILIO__ACCOUNT_SID"):
+        assert f"set CLAIMCAST_{named}" in told
     assert left_behind(desk) == set()
 
 

@@ -7,8 +7,10 @@ import pytest
 from redis.asyncio import Redis
 
 from pipeline.batch import Lane
+from pipeline.models import ChannelName
 from pipeline.store.batches import BatchStore
 from pipeline.store.campaigns import Snapshot
+from pipeline.suppression import Suppressions
 from tests.pipeline.installation import Installation
 from tests.worker.cli.desk import Desk
 
@@ -45,13 +47,14 @@ def actions(desk: Desk) -> list[str]:
 
 def test_a_paused_campaign_starts_nothing_until_it_is_resumed(desk: Desk) -> None:
     desk.prepare(submit)
-    for _ in range(2):
-        assert "is paused" in desk.run("pause", ID).stderr
+    for words in ("is paused: within a second", "is paused already; see `claimcast resume"):
+        assert words in desk.run("pause", ID).stderr
     assert not desk.prepare(lambda ledger: ledger.claims(Lane.ORDER))
-    for _ in range(2):
+    for words in ('" goes on.', "was neither paused nor blocked: it goes on already"):
         told = desk.run("resume", ID).stderr
-        assert "goes on" in told
+        assert words in told
         assert "No worker is running" in told
+    assert actions(desk) == ["submit", "pause", "resume"], "what changes nothing leaves no trace"
     assert len(desk.prepare(lambda ledger: ledger.claims(Lane.ORDER))) == 3
 
 
@@ -113,6 +116,33 @@ def test_failed_deliveries_are_pending_again(desk: Desk) -> None:
     assert "5 deliveries pending again, 0 held batches" in desk.run("retry", ID, "--failed").stderr
     assert desk.prepare(snapshot).deliveries()["pending"] == 5
     assert "nothing of that kind" in desk.run("retry", ID, "--failed").stderr
+    assert "every invariant holds" in desk.run("verify", ID).stdout
+
+
+def test_who_is_on_the_suppression_list_is_left_out_of_a_retry_and_the_way_out_is_told(
+    desk: Desk,
+) -> None:
+    async def fail(ledger: Installation) -> None:
+        serial = await submit(ledger)
+        await ledger.fulfilled(serial)
+        await ledger.settled(serial, "f", "smtp_550_5.1.1")
+        listed = Suppressions(ledger.redis, ledger.vault)
+        for number in range(5):
+            await listed.add(ChannelName.EMAIL, f"p{number}@example.com", "smtp_550_5.1.1")
+
+    desk.prepare(fail)
+    for _ in range(2):
+        told = desk.run("retry", ID, "--failed").stderr
+        assert "0 deliveries pending again" in told
+        assert "5 deliveries left out" in told
+        assert "(5 x smtp_550_5.1.1)" in told
+        assert f"`claimcast resend {ID} RECIPIENT --email ADDRESS`" in told
+        assert told.count("`claimcast suppress remove --email ADDRESS`") == 1
+        assert desk.prepare(snapshot).deliveries()["failed"] == 5
+    desk.run("suppress", "remove", "--email", "p3@example.com")
+    told = desk.run("retry", ID, "--failed").stderr
+    assert "1 delivery pending again" in told
+    assert "4 deliveries left out" in told
     assert "every invariant holds" in desk.run("verify", ID).stdout
 
 

@@ -57,7 +57,7 @@ def test_other_content_under_the_same_id_is_refused(desk: Desk, tmp_path: Path) 
     desk.run("submit", *Files.written(tmp_path).words)
     changed = Files.written(tmp_path, campaign_text(value="25.00"))
 
-    assert "[reward] differ" in desk.run("submit", *changed.words, code=2).stderr
+    assert "(10.00 then, 25.00 now) differs." in desk.run("submit", *changed.words, code=2).stderr
 
 
 def test_problems_are_told_and_nothing_is_submitted(desk: Desk, tmp_path: Path) -> None:

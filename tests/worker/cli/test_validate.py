@@ -167,6 +167,7 @@ def test_folder_in_the_place_of_a_file_is_told(tmp_path: Path) -> None:
     output = validate(str(tmp_path), str(tmp_path), code=2).stdout
 
     assert output.count("is a folder; name the file in it") == 2
+    assert output.count(str(tmp_path)) == 2
     assert "is a folder" in validate(str(files.campaign), str(tmp_path), code=2).stdout
 
 

@@ -1,0 +1,75 @@
+"""Deliveries that a retry cannot help: their addresses are on the suppression list."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+
+from pipeline.generations import Generations, address_of
+from pipeline.models import DeliveryStatus, Recipient
+from pipeline.store.batches import Barred
+from pipeline.store.campaigns import CampaignStore
+from pipeline.store.records import DeliveryRecord
+from pipeline.suppression import Suppressions
+from pipeline.vault import SealError
+
+REFUSED = frozenset({DeliveryStatus.FAILED, DeliveryStatus.BOUNCED})
+_REACHED = frozenset({DeliveryStatus.SENT, DeliveryStatus.DELIVERED})
+
+
+class BarredDeliveries:
+    def __init__(self, campaigns: CampaignStore, suppressions: Suppressions) -> None:
+        self._campaigns = campaigns
+        self._suppressions = suppressions
+
+    async def among(
+        self, serial: str, batch: int, ledger: Mapping[int, Sequence[DeliveryRecord]]
+    ) -> list[Barred]:
+        """
+        Return those of a batch's *ledger* whose people nobody reached.
+
+        A batch without failures costs nothing, any other one decryption and one look at the list.
+        What cannot be opened (purged meanwhile) bars nobody.
+        """
+        refused = list(_refused(ledger))
+        people: Sequence[tuple[Recipient, Generations]] = ()
+        if refused:
+            with suppress(SealError):
+                people = await self._campaigns.people(serial, batch)
+        # Whoever was forgotten has no address, and a dead order's people may have moved.
+        sought = [
+            (index, record, address)
+            for index, record in refused
+            if index < len(people) and (address := _address(people[index], record))
+        ]
+        reasons = await self._suppressions.reasons(
+            [(record.channel, address) for _, record, address in sought]
+        )
+        return [
+            Barred(index, record.channel, record.generation, reason)
+            for (index, record, _), reason in zip(sought, reasons, strict=True)
+            if reason is not None
+        ]
+
+
+def hopeless(ledger: Mapping[int, Sequence[DeliveryRecord]], barred: Collection[Barred]) -> int:
+    """Return how many people of *barred* a retry can reach over no channel at all."""
+    places = {(each.index, each.channel) for each in barred}
+    return sum(
+        all(
+            (index, record.channel) in places
+            for record in ledger[index]
+            if record.status in REFUSED
+        )
+        for index in {each.index for each in barred}
+    )
+
+
+def _refused(
+    ledger: Mapping[int, Sequence[DeliveryRecord]],
+) -> Iterator[tuple[int, DeliveryRecord]]:
+    for index, records in ledger.items():
+        if not any(record.status in _REACHED for record in records):
+            yield from ((index, record) for record in records if record.status in REFUSED)
+
+
+def _address(person: tuple[Recipient, Generations], record: DeliveryRecord) -> str:
+    return address_of(*person, record.channel, record.generation)

@@ -1,0 +1,130 @@
+"""A retry leaves out whom it cannot help, and nobody else."""
+
+import pytest
+
+from pipeline.barred import BarredDeliveries, hopeless
+from pipeline.generations import Generation
+from pipeline.models import DeliveryStatus
+from pipeline.store.batches import Barred, Claim
+from pipeline.store.deliveries import Fact, Place, Wanted
+from pipeline.store.resends import seal_generations
+from pipeline.suppression import Suppressions
+from tests.pipeline.ledger import (
+    EMAIL,
+    SMS,
+    Ledger,
+    a_campaign,
+    assert_sound,
+    fulfilled,
+    people,
+    submit,
+    taken,
+)
+
+DEAD = "smtp_550_5.1.1"
+
+
+async def refused(
+    ledger: Ledger, number: int = 2, *, kind: str = "f", both: bool = False
+) -> Claim:
+    """Return the claim of a batch whose people no message reached; with *both* nor an SMS."""
+    campaign = a_campaign(channels=("email", "sms") if both else ("email",))
+    found = await fulfilled(ledger, await submit(ledger, campaign, [people(number, phone=both)]))
+    for channel in (EMAIL, SMS)[: 1 + both]:
+        await ledger.deliveries.intend(found, [Wanted(i, channel, 0) for i in range(number)])
+        facts = [Fact(i, channel, 1, "f", DEAD) for i in range(number)]
+        if kind == "b":
+            facts += [Fact(i, channel, 1, "b", "bounce_5.1.1") for i in range(number)]
+        await ledger.deliveries.record({(found.unit.serial, 1): facts})
+    await ledger.batches.distributed(found, delay=0)
+    return found
+
+
+def suppressions(ledger: Ledger) -> Suppressions:
+    return Suppressions(ledger.redis, ledger.vault)
+
+
+async def barred(ledger: Ledger, serial: str) -> list[Barred]:
+    seen = BarredDeliveries(ledger.campaigns, suppressions(ledger))
+    return await seen.among(serial, 1, await ledger.deliveries.read(serial, 1))
+
+
+async def retried(ledger: Ledger, serial: str) -> int:
+    """Retry as the command does, check the ledger, and return how many are pending again."""
+    moved, _ = await ledger.batches.retry(
+        serial,
+        1,
+        failed=True,
+        uncertain=False,
+        held=False,
+        adopt=False,
+        barred=await barred(ledger, serial),
+    )
+    await assert_sound(ledger, serial)
+    return moved
+
+
+async def statuses(ledger: Ledger, serial: str) -> list[list[DeliveryStatus]]:
+    found = await ledger.deliveries.read(serial, 1)
+    return [[record.status for record in found[index]] for index in sorted(found)]
+
+
+@pytest.mark.parametrize("kind", ["f", "b"])
+async def test_suppressed_addresses_are_left_as_they_are_until_they_are_off_the_list(
+    ledger: Ledger, kind: str
+) -> None:
+    serial = (await refused(ledger, kind=kind)).unit.serial
+    before = await statuses(ledger, serial)
+    await suppressions(ledger).add(EMAIL, "person0@example.com", DEAD)
+    assert await retried(ledger, serial) == 1
+    assert await statuses(ledger, serial) == [before[0], [DeliveryStatus.PENDING]]
+    await suppressions(ledger).remove(EMAIL, "person0@example.com")
+    assert await retried(ledger, serial) == 1
+    again = await taken(ledger, serial)
+    attempts = await ledger.deliveries.intend(again, [Wanted(0, EMAIL, 1), Wanted(1, EMAIL, 1)])
+    assert attempts == [2, 2]
+
+
+async def test_a_suppressed_address_does_not_keep_the_other_channel_from_a_retry(
+    ledger: Ledger,
+) -> None:
+    serial = (await refused(ledger, both=True)).unit.serial
+    await suppressions(ledger).add(EMAIL, "person0@example.com", DEAD)
+    found = await barred(ledger, serial)
+    assert found == [Barred(0, EMAIL, 1, DEAD)]
+    records = await ledger.deliveries.read(serial, 1)
+    assert hopeless(records, found) == 0
+    assert hopeless(records, [*found, Barred(0, SMS, 1, "by hand")]) == 1
+    assert await retried(ledger, serial) == 2
+    assert await statuses(ledger, serial) == [
+        [DeliveryStatus.FAILED, DeliveryStatus.PENDING],
+        [DeliveryStatus.PENDING, DeliveryStatus.SKIPPED],
+    ]
+
+
+async def test_what_counts_is_the_address_that_the_last_generation_went_to(ledger: Ledger) -> None:
+    found = await refused(ledger, 1)
+    serial = found.unit.serial
+    await suppressions(ledger).add(EMAIL, "person0@example.com", DEAD)
+    given = Generation(channel=EMAIL, number=2, address="new@example.com", at_ms=1)
+    (seen,) = await ledger.redis.hvals(f"cc:{serial}:d:1")  # type: ignore[misc]
+    sealed = seal_generations(ledger.vault, serial, "r-0", (given,))
+    place = Place(serial, 1, 0)
+    assert (
+        await ledger.deliveries.resend(place, EMAIL, 2, seen=seen.decode(), sealed=sealed) == "ok"
+    )
+    again = await taken(ledger, serial)
+    await ledger.deliveries.intend(again, [Wanted(0, EMAIL, 0, generation=2)])
+    await ledger.deliveries.record(
+        {(serial, 1): [Fact(0, EMAIL, 1, "f", "smtp_550", generation=2)]}
+    )
+    assert await barred(ledger, serial) == []
+    await suppressions(ledger).add(EMAIL, "new@example.com", "by hand")
+    assert await barred(ledger, serial) == [Barred(0, EMAIL, 2, "by hand")]
+
+
+async def test_what_was_purged_bars_nobody(ledger: Ledger) -> None:
+    serial = (await refused(ledger)).unit.serial
+    await suppressions(ledger).add(EMAIL, "person0@example.com", DEAD)
+    await ledger.redis.delete(f"cc:{serial}:r:1")
+    assert await barred(ledger, serial) == []
