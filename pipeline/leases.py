@@ -39,11 +39,16 @@ class Lease:
 
 
 class Leases:
-    """Claims batches and renews their leases, all in one call per heartbeat."""
+    """
+    Claims batches and renews their leases, all in one call per heartbeat.
 
-    def __init__(self, batches: BatchStore, lease_seconds: float) -> None:
+    *holder* is a name that the tokens begin with, so that the ledger tells who has what in hand.
+    """
+
+    def __init__(self, batches: BatchStore, lease_seconds: float, *, holder: str = "") -> None:
         self._batches = batches
         self._seconds = lease_seconds
+        self._holder = holder
         self._held: set[Lease] = set()
 
     @contextlib.asynccontextmanager
@@ -51,9 +56,8 @@ class Leases:
         """Claim a batch for the time of the block; None if it is not this unit's turn."""
         # Before the call: the server's clock for the lease starts later than ours.
         deadline = uptime() + self._seconds
-        claim = await self._batches.claim(
-            unit, nonce=secrets.token_hex(8), lease_seconds=self._seconds
-        )
+        nonce = f"{self._holder}/{secrets.token_hex(8)}"
+        claim = await self._batches.claim(unit, nonce=nonce, lease_seconds=self._seconds)
         if claim is None:
             yield None
             return

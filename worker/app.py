@@ -1,6 +1,9 @@
 """The composition root: where settings meet what orders and sends, on top of the ledger."""
 
 import asyncio
+import os
+import secrets
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -52,8 +55,9 @@ class Rewards:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machinery:
-    """What a worker needs on top: everything that acts."""
+    """What a worker needs on top: everything that acts, and the name it acts under."""
 
+    name: str
     units: Units
     leases: Leases
     recorder: Recorder
@@ -117,7 +121,8 @@ async def open_machinery(app: App) -> AsyncIterator[Machinery]:
             )
             raise InputError(msg)
         recorder = Recorder(app.deliveries)
-        leases = Leases(app.batches, app.settings.lease_seconds)
+        name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        leases = Leases(app.batches, app.settings.lease_seconds, holder=name)
         outboxes = {
             name: Outbox(
                 channel,
@@ -138,6 +143,7 @@ async def open_machinery(app: App) -> AsyncIterator[Machinery]:
             others = [group.create_task(recorder.run()), group.create_task(leases.run())]
             try:
                 yield Machinery(
+                    name=name,
                     units=units,
                     leases=leases,
                     recorder=recorder,

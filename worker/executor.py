@@ -2,9 +2,6 @@
 
 import asyncio
 import contextlib
-import os
-import secrets
-import socket
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
@@ -60,7 +57,7 @@ class Executor:
         self._machinery = machinery
         self._slots = Slots(_SLOTS, more=_MORE_SLOTS)
         self._relay = Relay(self._slots)
-        self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self.name = machinery.name
         self._queue = f"claimcast:worker:{self.name}"
         self._stopping = False
         self._arq: set[Worker] = set()

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -18,6 +18,8 @@ from redis.asyncio import ConnectionPool
 
 _PATIENCE = 1.0
 _POLL = 0.02
+_LANE_OF = {"planned": "o", "ordered": "r", "fulfilled": "s", "held": "r"}
+"""What a worker does with a batch in this state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,24 +64,27 @@ class Ledger:
 
     async def in_hand(self, pid: int) -> Sequence[Job]:
         """Return what this worker has claimed; nothing while the ledger is away."""
-        queue = await self.queue_of(pid)
-        if queue is None:
-            return ()
+        jobs: list[Job] = []
         with contextlib.suppress(RedisError, OSError):
-            found = [await self._claimed(each) for each in await self._redis.zrange(queue, 0, -1)]
-            return [job for job in found if job is not None]
+            for serial in await self._of_set(self._redis.hvals("cc:ids")):
+                # Whatever is leased stands here.
+                for batch in await self._of_set(self._redis.smembers(f"cc:{serial}:begun")):
+                    jobs += await self._claimed(pid, serial, int(batch))
+            return jobs
         return ()
 
-    async def _claimed(self, job_id: bytes) -> Job | None:
-        parts = job_id.decode().split(":")
-        if len(parts) != 4 or not await self._redis.exists(f"arq:in-progress:{job_id.decode()}"):
-            return None
-        serial, batch, lane, turn = parts
-        token, fence, now_at = await self._fields(f"cc:{serial}:b:{batch}", "tok", "fence", "turn")
-        # A claim uses its turn up; a later one would be somebody else's.
-        if token is None or int(now_at or 0) != int(turn) + 1:
-            return None
-        return Job(serial=serial, batch=int(batch), lane=lane, fence=int(fence or 0))
+    async def _claimed(self, pid: int, serial: str, batch: int) -> list[Job]:
+        key = f"cc:{serial}:b:{batch}"
+        token, fence, state = await self._fields(key, "tok", "fence", "st")
+        # The token holds the name of its worker, and that the id of its process.
+        lane = _LANE_OF.get((state or b"").decode())
+        if token is None or lane is None or f"-{pid}-".encode() not in token:
+            return []
+        return [Job(serial=serial, batch=batch, lane=lane, fence=int(fence or 0))]
+
+    async def _of_set(self, reply: object) -> list[str]:
+        # redis-py types its replies as awaitable or not.
+        return [each.decode() for each in await cast("Awaitable[Iterable[bytes]]", reply)]
 
     async def _fields(self, key: str, *names: str) -> list[bytes | None]:
         # redis-py types its replies as awaitable or not.

@@ -183,7 +183,7 @@ def links_of(serial: str, batch: int, number: int) -> list[str]:
     return [f"https://claim.example/{serial}-{batch}-{i}" for i in range(number)]
 
 
-async def retried(  # noqa: PLR0913 - the flags of the command
+async def retried(
     ledger: Ledger,
     serial: str,
     *,
