@@ -30,6 +30,7 @@ _LOOKED = "looked_"
 # Each try uses up two, so one batch alone takes three tries. The first may have served until then;
 # where one token in ten ends early, five more that never serve come once in 100,000 tokens.
 _TOKENS_REFUSED = 6
+_WAITED = 2
 _MOST_REPEATS = 4  # a message whose answer is lost four times is left for a person to judge
 
 
@@ -253,7 +254,7 @@ def decide_order(
             return Block("insufficient_funds", "", probe_delay(funds_probe, probes, jitter))
         case RefusedError(detail=words):
             return Block("order_refused", words)
-        case CredentialsError(code=code, tokens_refused=refused) if _is_wrong(refused):
+        case CredentialsError(code=code, tokens_refused=refused) if _is_wrong(refused, batch):
             return Block("credentials", code)
         case RewardsUnavailableError(retry_after=retry_after, code=code):
             delay = api_delay(batch.fails, retry_after, jitter)
@@ -298,7 +299,7 @@ def decide_read(
             return _unfinished(batch, now_ms, overdue, webhooks=webhooks)
         case OrderNotFoundError():
             return _doubted(batch, now_ms) or Hold("order_not_found")
-        case CredentialsError(code=code, tokens_refused=refused) if _is_wrong(refused):
+        case CredentialsError(code=code, tokens_refused=refused) if _is_wrong(refused, batch):
             return Block("credentials", code)
         case RewardsUnavailableError(retry_after=retry_after, code=code):
             delay = api_delay(batch.fails, retry_after, jitter)
@@ -307,8 +308,11 @@ def decide_read(
             return Wait(api_delay(batch.fails, None, jitter), "fails")
 
 
-def _is_wrong(tokens_refused: int | None) -> bool:
-    return tokens_refused is None or tokens_refused >= _TOKENS_REFUSED
+def _is_wrong(tokens_refused: int | None, batch: Batch) -> bool:
+    if tokens_refused is None:
+        return True
+    # Batches beside each other see six refusals in an instant: one of them must have waited.
+    return tokens_refused >= _TOKENS_REFUSED and batch.fails >= _WAITED
 
 
 def _asked_for_silence(code: str) -> bool:

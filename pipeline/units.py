@@ -48,7 +48,11 @@ class Units:
         self._measurements = measurements or Measurements()
 
     async def run(self, unit: Unit) -> None:
-        """Work on a batch if it is this unit's turn; raises nothing but CancelledError."""
+        """
+        Work on a batch if it is this unit's turn; raises nothing but CancelledError.
+
+        So no unit's defect ends those that run beside it.
+        """
         try:
             async with self._leases.hold(unit) as lease:
                 if lease is not None:
@@ -58,6 +62,9 @@ class Units:
         except (RedisError, OSError) as error:
             # Not even the claim went through; the batch is due again when its dispatch lapses.
             log.warning("unit.not_claimed", **_names(unit), error=type(error).__name__)
+        except Exception:
+            # What the ledger holds of the batch cannot be read; it is due again.
+            log.exception("unit.defect", **_names(unit))
 
     async def _work(self, lease: Lease) -> None:
         unit = lease.claim.unit

@@ -163,14 +163,27 @@ class Executor:
         for unit in units:
             self._slots.take(unit, seconds=seconds)
         first = units[0]
-        await pool.enqueue_job(
-            "run_units",
-            [(unit.serial, unit.batch, unit.lane.value, unit.turn) for unit in units],
-            # The turn makes the id new, so arq's de-duplication cannot swallow a wake-up.
-            _job_id=f"{first.serial}:{first.batch}:{first.lane}:{first.turn}",
-            _queue_name=self._queue,
-            _expires=_JOB_SECONDS,
-        )
+        job = None
+        try:
+            job = await pool.enqueue_job(
+                "run_units",
+                [(unit.serial, unit.batch, unit.lane.value, unit.turn) for unit in units],
+                # The turn makes the id new, so arq's de-duplication cannot swallow a wake-up.
+                _job_id=f"{first.serial}:{first.batch}:{first.lane}:{first.turn}",
+                _queue_name=self._queue,
+                _expires=_JOB_SECONDS,
+            )
+        finally:
+            if job is None:  # also where arq swallows that the line dropped
+                await self._take_back(units)
+
+    async def _take_back(self, units: Sequence[Unit]) -> None:
+        """Make units due again that arq may not have; if it has, one turn of the two counts."""
+        for unit in units:
+            self._slots.give_back(unit)
+        with contextlib.suppress(RedisError, OSError):
+            for unit in units:
+                await self._app.batches.wake(unit.serial, unit.batch)
 
     async def _anything_due(self) -> bool:
         soonest = await self._app.batches.next_due()
@@ -265,6 +278,7 @@ class Executor:
 
     async def _finish(self) -> None:
         """Wait for what is on the wire; what is not started yet is given up at once."""
+        self._relay.close()
         until = uptime() + _STOP_SECONDS
         while self._slots.running() and uptime() < until:
             self._machinery.leases.halt(self._machinery.leases.serials())

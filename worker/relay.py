@@ -48,7 +48,6 @@ class Relay:
         """Give a dispatched unit to a job that waits; return False if there is none."""
         if not self._waiting:
             return False
-        self._slots.take(unit, seconds=0)
         self._slots.start(unit)
         self._waiting.pop().set_result(unit)
         return True

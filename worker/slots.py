@@ -45,8 +45,8 @@ class Slots:
         self._units[unit] = _Dispatched(uptime() + seconds)
 
     def start(self, unit: Unit) -> None:
-        if unit in self._units:
-            self._units[unit].started = True
+        """Count a unit as running, also one that was taken for lost, or that arq runs again."""
+        self._units[unit] = _Dispatched(uptime(), started=True)
 
     def give_back(self, unit: Unit) -> None:
         self._units.pop(unit, None)

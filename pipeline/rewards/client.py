@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
+import structlog
 from redis.asyncio import Redis
 
 from pipeline.errors import OrderNotFoundError, RewardsUnavailableError
@@ -24,6 +25,8 @@ from pipeline.rewards.models import (
 )
 from pipeline.rewards.tokens import FleetToken
 from pipeline.vault import Vault
+
+log = structlog.get_logger()
 
 _LARGEST_BODY = 16 * 2**20
 _IDLE_S = 30.0
@@ -142,7 +145,9 @@ class RewardsClient:
         request.headers["Authorization"] = f"Bearer {bearer}"
         answer = await self._exchange(call, request, hidden=(bearer,), clearance=clearance)
         if answer.status == 401:
-            return replace(answer, tokens_refused=await self._tokens.discard(bearer))
+            refused = await self._tokens.discard(bearer)
+            log.warning("token.refused", in_a_row=refused)
+            return replace(answer, tokens_refused=refused)
         await self._tokens.accept(bearer)
         return answer
 

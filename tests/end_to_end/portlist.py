@@ -26,7 +26,7 @@ NOT_CALLED = {
     "BatchStore.evidence": _READING,
     "BatchStore.read": "only when somebody is forgotten while their links come in; it reads",
     "BatchStore.retry": BY_COMMANDS,
-    "BatchStore.wake": "when a worker stops in order with units it had only queued; it hastens",
+    "BatchStore.wake": "for units never started: after a lost call, or at a stop; it hastens",
     "CampaignStore.earlier": _READING,
     "CampaignStore.edit": BY_COMMANDS,
     "CampaignStore.find": BY_COMMANDS,

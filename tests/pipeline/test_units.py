@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
+from structlog.testing import capture_logs
 
 from pipeline.batch import Lane, Unit
 from pipeline.errors import AbandonedError, ClaimcastError
@@ -13,7 +14,15 @@ from pipeline.leases import Lease, Leases
 from pipeline.models import BatchState
 from pipeline.units import Units
 from pipeline.vault import SealError
-from tests.pipeline.ledger import Ledger, a_campaign, assert_sound, make_due, pump, submit
+from tests.pipeline.ledger import (
+    Ledger,
+    a_campaign,
+    assert_sound,
+    fulfilled,
+    make_due,
+    pump,
+    submit,
+)
 
 Work = Callable[[Lease], Awaitable[None]]
 
@@ -108,6 +117,16 @@ async def test_an_outage_at_the_claim_is_left_to_the_dispatch(ledger: Ledger) ->
     await units.run(unit)
     await make_due(ledger, unit.serial)
     assert len(await pump(ledger)) == 1
+
+
+async def test_a_ledger_that_cannot_be_read_ends_no_unit_beside_it(ledger: Ledger) -> None:
+    serial = await submit(ledger, a_campaign())
+    await ledger.batches.wait(await fulfilled(ledger, serial), delay=0)
+    await ledger.redis.hset(f"cc:{serial}:d:1", "0", "qe1.1.0.0.0.")  # type: ignore[misc]
+    (unit,) = await pump(ledger)
+    with capture_logs() as logs:
+        await units_of(ledger, failing(AssertionError())).run(unit)
+    assert [entry["event"] for entry in logs] == ["unit.defect"]
 
 
 async def test_what_cannot_be_opened_is_left_to_those_who_have_the_key(ledger: Ledger) -> None:

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from arq.connections import ArqRedis
+from arq.jobs import Job
 from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from config.settings import load_settings
+from pipeline.clock import uptime
 from pipeline.measurements import Measurements
 from pipeline.models import ChannelName
 from pipeline.store.deliveries import Fact
@@ -147,6 +150,32 @@ async def test_a_worker_tells_what_it_did_before_it_leaves() -> None:
         buckets = [n for name, n in totals.items() if name.startswith(f"stage|{stage}|")]
         assert sum(buckets) == 3
         assert 0 < totals[f"stage_seconds|{stage}"] < 20
+
+
+@pytest.mark.usefixtures("sandbox")
+@pytest.mark.parametrize("lost", [None, RedisConnectionError()], ids=repr)
+async def test_units_that_the_queue_did_not_take_are_given_out_again_at_once(
+    monkeypatch: pytest.MonkeyPatch, lost: RedisConnectionError | None
+) -> None:
+    enqueue, calls = ArqRedis.enqueue_job, 0
+
+    async def lossy(pool: ArqRedis, *args: Any, **more: Any) -> Job | None:  # noqa: ANN401 - arq's
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            return await enqueue(pool, *args, **more)
+        if lost is not None:
+            raise lost
+        return None
+
+    monkeypatch.setattr(ArqRedis, "enqueue_job", lossy)
+    monkeypatch.setenv("CLAIMCAST_LEASE_SECONDS", "30")
+    async with opened() as (app, machinery, installation):
+        serial = await installation.submitted()
+        began = uptime()
+        await asyncio.wait_for(Executor(app, machinery).run(burst=True), 20)
+        assert uptime() - began < app.settings.lease_seconds / 2
+        assert (await installation.snapshot(serial)).people()["reached"] == PEOPLE
 
 
 async def paused(installation: Installation, serial: str) -> None:

@@ -32,6 +32,14 @@ def test_what_goes_beyond_a_lane_takes_of_the_slots_on_top() -> None:
     assert (found.free(Lane.ORDER), found.spare()) == (0, 0)
 
 
+def test_what_arq_runs_again_has_a_slot_as_well() -> None:
+    found, again = slots(), Unit("1", 1, Lane.SEND, 1)
+    found.start(again)
+    assert (len(found), found.running(), found.waiting()) == (1, 1, [])
+    found.give_back(again)
+    assert len(found) == 0
+
+
 def test_a_slot_that_is_given_back_is_one_on_top_first() -> None:
     found = slots()
     take(found, 4)

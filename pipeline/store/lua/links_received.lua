@@ -1,7 +1,7 @@
 -- Store the links of a batch; in the same step link k becomes recipient k's.
 --
 -- ARGV      serial, batch, token, sealed links (nothing in the places of those who were forgotten), how
---           many were, then bucket and digest of every link, in order
+--           many were, and the digests of all links, in order, as one string
 --
 -- Returns 'stale', 'ok', or 'seen <k>' (0-based) if a link was seen in an earlier batch of any
 -- campaign, or 'forgotten' if somebody was forgotten meanwhile; then nothing is stored. In a
