@@ -20,9 +20,17 @@ from pipeline.errors import (
     UnavailableError,
     UncertainError,
 )
-from pipeline.intake.fields import ADDRESS_FIELD, Fault, recipient_of
+from pipeline.intake.fields import Fault, recipient_of
 from pipeline.intake.template_checks import needed_columns
-from pipeline.models import ChannelName, DeliveryKey, Message, Receipt, Recipient, ReturnPaths
+from pipeline.models import (
+    ADDRESS_FIELD,
+    ChannelName,
+    DeliveryKey,
+    Message,
+    Receipt,
+    Recipient,
+    ReturnPaths,
+)
 from pipeline.ports import Composer
 from worker.app import open_app, open_channels
 from worker.cli.addresses import FROM_INPUT, AddressType

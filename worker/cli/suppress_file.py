@@ -8,7 +8,7 @@ from typing import BinaryIO, NamedTuple
 from pipeline.errors import InputError
 from pipeline.intake import fields
 from pipeline.intake.lines import Lines
-from pipeline.models import ChannelName
+from pipeline.models import ADDRESS_FIELD, ChannelName
 
 _MOST_KEPT = 50
 
@@ -35,7 +35,7 @@ class AddressFile:
         self.fault_count = 0
         self.faults: list[tuple[int, str]] = []
         self._lines = Lines(stream)
-        self._column = fields.ADDRESS_FIELD[channel]
+        self._column = ADDRESS_FIELD[channel]
         self.channel = channel
 
     def chunks(self, size: int) -> Iterator[list[Line]]:
