@@ -8,8 +8,8 @@ from pathlib import Path
 from bench.figures import worst_window
 from bench.session import Session
 from bench.world import installation
+from pipeline.domain.rate import Rate
 from pipeline.limits import Limiter
-from pipeline.rate import Rate
 from pipeline.store.scripts import Scripts
 
 _TAKERS = 20

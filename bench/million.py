@@ -10,8 +10,8 @@ from bench.people import write_files
 from bench.processes import Process
 from bench.session import Session
 from bench.world import Installation, installation
+from pipeline.domain.tasks import stop
 from pipeline.status import as_json, ended
-from pipeline.tasks import stop
 
 _STEP_SECONDS = 2.0
 _LOOKS = 20

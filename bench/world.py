@@ -11,7 +11,7 @@ from bench.people import Files, write_files
 from bench.processes import COMMAND, PYTHON, BenchError, Ended, Process, run, until
 from bench.sinks import Sink, SinkKind, sink
 from config.settings import Settings
-from pipeline.models import CampaignState
+from pipeline.domain.models import CampaignState
 from pipeline.status import campaign_state, ended
 from pipeline.store.campaigns import Snapshot
 from worker.app import open_app

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from channels.email import EmailChannel
 from channels.sms import SmsChannel
 from channels.webhook import WebhookChannel
-from pipeline.models import ChannelName
-from pipeline.ports import Channel
+from pipeline.domain.models import ChannelName
+from pipeline.domain.ports import Channel
 
 ADAPTERS: Mapping[ChannelName, Callable[..., Channel]] = {
     ChannelName.EMAIL: EmailChannel,

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import httpx
 from standardwebhooks import Webhook
 
-from pipeline.campaign import Campaign
-from pipeline.errors import (
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.errors import (
     BlockedError,
     DeliveryError,
     InputError,
@@ -22,10 +22,17 @@ from pipeline.errors import (
     TransientError,
     UncertainError,
 )
-from pipeline.models import ChannelName, DeliveryKey, Message, Receipt, Recipient, ReturnPaths
-from pipeline.ports import Clearance
+from pipeline.domain.models import (
+    ChannelName,
+    DeliveryKey,
+    Message,
+    Receipt,
+    Recipient,
+    ReturnPaths,
+)
+from pipeline.domain.ports import Clearance
+from pipeline.domain.templates import Template, values
 from pipeline.rewards.answers import retry_after
-from pipeline.templates import Template, values
 
 _LEAVING = "http11.send_request_headers.started"
 _IDLE_S = 4.0  # many servers (uvicorn, Node.js) drop an idle connection after five
@@ -96,7 +103,7 @@ class WebhookComposer:
 
 class WebhookChannel:
     """
-    Implements `pipeline.ports.Channel`; connections are opened on first use and kept.
+    Implements `pipeline.domain.ports.Channel`; connections are opened on first use and kept.
 
     The delivery key goes along as `webhook-id`, by which the app knows a repetition. Redirects
     are not followed: the link would follow them.
@@ -119,7 +126,7 @@ class WebhookChannel:
         return WebhookComposer(campaign)
 
     async def send(self, message: Message, clearance: Clearance) -> Receipt:
-        """Post one message; see `pipeline.ports.Channel.send`."""
+        """Post one message; see `pipeline.domain.ports.Channel.send`."""
         async with self._slots:
             headers = {**self._signature(message), "Content-Type": "application/json"}
             request = self._client.build_request(

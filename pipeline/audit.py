@@ -10,8 +10,8 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from pipeline.domain.vault import Vault
 from pipeline.store.scripts import Scripts
-from pipeline.vault import Vault
 
 _TRAIL = "cc:audit"
 _MAC_SIZE = 20

@@ -3,13 +3,13 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 
-from pipeline.generations import Generations, address_of
-from pipeline.models import DeliveryStatus, Recipient
+from pipeline.domain.models import DeliveryStatus, Recipient
+from pipeline.domain.resend_history import Generations, address_of
+from pipeline.domain.vault import SealError
 from pipeline.store.batches import Barred
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.records import DeliveryRecord
 from pipeline.suppression import Suppressions
-from pipeline.vault import SealError
 
 REFUSED = frozenset({DeliveryStatus.FAILED, DeliveryStatus.BOUNCED})
 _REACHED = frozenset({DeliveryStatus.SENT, DeliveryStatus.DELIVERED})

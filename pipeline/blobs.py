@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 from redis.asyncio import Redis
 
-from pipeline.campaign import Campaign
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.models import Recipient
+from pipeline.domain.vault import SealError, Vault
 from pipeline.forget import TOMBSTONE
 from pipeline.intake.rows import decode_batch
-from pipeline.models import Recipient
 from pipeline.pages import StoredBatch
 from pipeline.recount import Entry, Violation
 from pipeline.store.resends import open_generations
-from pipeline.vault import SealError, Vault
 
 _FERNET = b"\x80"  # the version byte that every Fernet token begins with
 

@@ -7,7 +7,7 @@ from email.message import Message
 from email.parser import HeaderParser
 from typing import Literal, cast, get_args
 
-from pipeline.models import FactKind
+from pipeline.domain.models import FactKind
 from pipeline.rewards.words import clean
 
 Action = Literal["delivered", "failed", "relayed", "expanded", "delayed"]

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pipeline.batch import Batch
-from pipeline.errors import (
+from pipeline.domain.batch import Batch
+from pipeline.domain.errors import (
     AbandonedError,
     BlockedError,
     CredentialsError,
@@ -18,7 +18,7 @@ from pipeline.errors import (
     RewardsUnavailableError,
     TransientError,
 )
-from pipeline.models import BatchState, FactKind, Receipt
+from pipeline.domain.models import BatchState, FactKind, Receipt
 from pipeline.rewards.links import LinksProblem
 from pipeline.rewards.statuses import Progress
 

@@ -4,11 +4,11 @@ import asyncio
 import secrets
 from dataclasses import dataclass
 
-from pipeline.campaign import Campaign
-from pipeline.clock import uptime
-from pipeline.errors import InputError
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.campaign_versions import differences, is_editable
+from pipeline.domain.clock import uptime
+from pipeline.domain.errors import InputError
 from pipeline.store.campaigns import CampaignStore, Snapshot
-from pipeline.versions import differences, is_editable
 
 _LOOK_SECONDS = 0.1
 

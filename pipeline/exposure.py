@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Hashable
 
-from pipeline.errors import CrowdedError
+from pipeline.domain.errors import CrowdedError
 
 
 class Exposure:

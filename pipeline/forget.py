@@ -4,14 +4,14 @@ from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
-from pipeline.batch import Batch
-from pipeline.errors import ClaimcastError, InputError
+from pipeline.domain.batch import Batch
+from pipeline.domain.errors import ClaimcastError, InputError
+from pipeline.domain.models import Recipient
+from pipeline.domain.vault import Vault
 from pipeline.intake.rows import decode_batch, encode_batch
-from pipeline.models import Recipient
 from pipeline.pages import StoredBatch, read_place
 from pipeline.store.campaigns import CampaignStore, Snapshot
 from pipeline.store.scripts import Scripts
-from pipeline.vault import Vault
 
 TOMBSTONE = Recipient(id="")
 """What stands in the place of somebody who was forgotten: no id, no address, no name."""

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from redis.asyncio import Redis
 
-from pipeline.batch import Batch
-from pipeline.reasons import in_words
+from pipeline.domain.batch import Batch
+from pipeline.domain.codes import in_words
 from pipeline.store.scripts import texts
 
 Event = tuple[int, str]

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import structlog
 from redis import RedisError
 
-from pipeline.batch import Unit
-from pipeline.clock import uptime
-from pipeline.errors import AbandonedError
+from pipeline.domain.batch import Unit
+from pipeline.domain.clock import uptime
+from pipeline.domain.errors import AbandonedError
 from pipeline.store.batches import BatchStore, Claim
 
 log = structlog.get_logger()

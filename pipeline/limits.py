@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from pipeline.measurements import Measurements
-from pipeline.rate import Rate
+from pipeline.domain.metrics import Measurements
+from pipeline.domain.rate import Rate
 from pipeline.store.scripts import Scripts, texts
 
 _LONGEST_SILENCE = 3600.0  # a Retry-After is clamped to an hour (design.md, rate limits)

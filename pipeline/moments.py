@@ -1,6 +1,6 @@
 """When a delivery was started, settled, or is tried again, from its compact record."""
 
-from pipeline.models import DeliveryStatus
+from pipeline.domain.models import DeliveryStatus
 from pipeline.store.records import DeliveryRecord
 
 _LEFT = frozenset(

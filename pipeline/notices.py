@@ -6,8 +6,8 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from pipeline.alerts import LANES, Cause, Kind
+from pipeline.domain.codes import find_reason
 from pipeline.limits import Breaker
-from pipeline.reasons import find_reason
 from pipeline.status import campaign_state, iso
 from pipeline.store.campaigns import Snapshot
 

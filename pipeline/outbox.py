@@ -10,15 +10,15 @@ from dataclasses import dataclass
 import structlog
 from redis import RedisError
 
-from pipeline.clock import uptime
 from pipeline.decisions import RetryPolicy, Verdict, decide_delivery, decide_look
-from pipeline.errors import AbandonedError, BlockedError, DeliveryError, PermanentError
+from pipeline.domain.clock import uptime
+from pipeline.domain.errors import AbandonedError, BlockedError, DeliveryError, PermanentError
+from pipeline.domain.metrics import Measurements
+from pipeline.domain.models import DeliveryKey, Message, Receipt, Recipient, ReturnPaths
+from pipeline.domain.ports import Channel, Composer, Searchable
 from pipeline.exposure import Exposure
 from pipeline.leases import Lease
 from pipeline.limits import Limiter
-from pipeline.measurements import Measurements
-from pipeline.models import DeliveryKey, Message, Receipt, Recipient, ReturnPaths
-from pipeline.ports import Channel, Composer, Searchable
 from pipeline.recorder import Recorder
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import Fact

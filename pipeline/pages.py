@@ -6,7 +6,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from pipeline.batch import Lane
+from pipeline.domain.batch import Lane
 from pipeline.store.scripts import texts
 
 _PAGE = 50  # batches, about 100 kB: little memory, and no long silence for the workers

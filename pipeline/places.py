@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from redis.asyncio import Redis
 
 from pipeline.blobs import BatchContents
+from pipeline.domain.vault import Vault
 from pipeline.recount import Entry, Violation
 from pipeline.store.batches import link_digest, link_place
 from pipeline.store.campaigns import CampaignStore, bucket_of
-from pipeline.vault import Vault
 
 _AT_ONCE = 1000
 

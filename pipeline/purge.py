@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from pipeline.audit import Action, AuditTrail
-from pipeline.errors import ClaimcastError, InputError
+from pipeline.domain.errors import ClaimcastError, InputError
 from pipeline.status import ended
 from pipeline.store.campaigns import CampaignStore, Snapshot
 from pipeline.store.scripts import Scripts

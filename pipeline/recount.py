@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from pipeline.batch import Batch, Lane
-from pipeline.models import BatchState, ChannelName, DeliveryStatus
+from pipeline.domain.batch import Batch, Lane
+from pipeline.domain.models import BatchState, ChannelName, DeliveryStatus
 from pipeline.pages import StoredBatch
 from pipeline.store.records import (
     CHANNEL,

@@ -16,8 +16,8 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from pipeline.domain.vault import Vault, is_sealed, mark
 from pipeline.store.scripts import Scripts
-from pipeline.vault import Vault, is_sealed, mark
 
 _PAGE = 1000  # keys per SCAN
 _READ = 32  # values per round trip, about 200 kB

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipeline.decisions import api_delay
-from pipeline.errors import (
+from pipeline.domain.errors import (
     OrderNotFoundError,
     RewardsError,
     RewardsUnavailableError,

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
-from pipeline.batch import Batch
-from pipeline.errors import ClaimcastError, InputError
+from pipeline.domain.batch import Batch
+from pipeline.domain.errors import ClaimcastError, InputError
+from pipeline.domain.models import BatchState, Recipient
+from pipeline.domain.vault import Vault
 from pipeline.intake.rows import decode_batch
-from pipeline.models import BatchState, Recipient
 from pipeline.pages import StoredBatch, read_page
 from pipeline.rewards.links import LinksProblem, extract_links
 from pipeline.store.campaigns import CampaignStore, Snapshot, bucket_of
 from pipeline.store.reorders import Division, ReorderStore
-from pipeline.vault import Vault
 
 _WORDS = {
     BatchState.PLANNED: "it has no order yet",

@@ -9,18 +9,18 @@ from typing import Literal, TextIO
 
 from redis.asyncio import Redis
 
-from pipeline.errors import ClaimcastError
+from pipeline.domain.errors import ClaimcastError
+from pipeline.domain.models import Recipient
+from pipeline.domain.resend_history import Generations, address_of
+from pipeline.domain.vault import Vault
 from pipeline.forget import TOMBSTONE
-from pipeline.generations import Generations, address_of
 from pipeline.intake.rows import decode_batch
-from pipeline.models import Recipient
 from pipeline.moments import sent_at, settled_at
 from pipeline.pages import Page, StoredBatch, read_pages
 from pipeline.recount import Entry, Ground
 from pipeline.status import iso
 from pipeline.store.records import DeliveryRecord
 from pipeline.store.resends import open_generations
-from pipeline.vault import Vault
 
 COLUMNS = (
     "recipient_id",

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.errors import InputError
-from pipeline.generations import LAST_GENERATION, Generation, Generations, address_of
-from pipeline.models import ChannelName, DeliveryStatus, Recipient
+from pipeline.domain.errors import InputError
+from pipeline.domain.models import ChannelName, DeliveryStatus, Recipient
+from pipeline.domain.resend_history import LAST_GENERATION, Generation, Generations, address_of
 from pipeline.moments import started_at
 from pipeline.status import iso
 from pipeline.store.records import DeliveryRecord

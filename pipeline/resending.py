@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from pipeline.audit import Action, AuditTrail
-from pipeline.errors import InputError
-from pipeline.generations import Generation
+from pipeline.domain.errors import InputError
+from pipeline.domain.resend_history import Generation
+from pipeline.domain.vault import Vault
 from pipeline.intake.rows import decode_batch
 from pipeline.pages import StoredBatch, read_place
 from pipeline.recount import Ground
@@ -17,7 +18,6 @@ from pipeline.store.campaigns import CampaignStore, Snapshot
 from pipeline.store.deliveries import DeliveryStore, Place
 from pipeline.store.resends import open_generations, seal_generations
 from pipeline.suppression import Suppressions
-from pipeline.vault import Vault
 
 _TRIES = 20  # a callback may come between the look and the change, but not time and again
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.models import CampaignState
+from pipeline.domain.models import CampaignState
 from pipeline.store.campaigns import Snapshot
 
 _LANES = {"o": "b:planned", "r": "b:ordered", "s": "b:fulfilled"}

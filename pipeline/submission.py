@@ -19,11 +19,13 @@ from itertools import islice
 from operator import attrgetter
 
 from pipeline.audit import Action, AuditTrail
-from pipeline.campaign import Campaign
-from pipeline.errors import InputError
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.campaign_versions import differences, is_editable
+from pipeline.domain.errors import InputError
+from pipeline.domain.models import Recipient
+from pipeline.domain.tasks import stop
 from pipeline.intake.recipients import Intake, Row, Summary
 from pipeline.intake.rows import canonical
-from pipeline.models import Recipient
 from pipeline.status import iso
 from pipeline.store.campaigns import (
     Busy,
@@ -34,8 +36,6 @@ from pipeline.store.campaigns import (
     Totals,
     plan_of,
 )
-from pipeline.tasks import stop
-from pipeline.versions import differences, is_editable
 from pipeline.writes import one_under_way
 
 _KEEP_ALIVE = 2.0  # well inside the patience of the staging area

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from redis.asyncio import Redis
 
-from pipeline.models import ChannelName
-from pipeline.vault import Vault
+from pipeline.domain.models import ChannelName
+from pipeline.domain.vault import Vault
 
 BUCKETS = 1024
 

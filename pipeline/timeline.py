@@ -5,24 +5,24 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from pipeline.batch import Lane
-from pipeline.errors import InputError
+from pipeline.domain.batch import Lane
+from pipeline.domain.campaign_versions import starts, version_at
+from pipeline.domain.codes import in_words
+from pipeline.domain.errors import InputError
+from pipeline.domain.models import ChannelName, Recipient
+from pipeline.domain.resend_history import Generations, address_of, readdressed
+from pipeline.domain.vault import Vault
 from pipeline.forget import TOMBSTONE
 from pipeline.former_orders import Event, former_orders, order_events
-from pipeline.generations import Generations, address_of, readdressed
 from pipeline.intake.rows import decode_batch
-from pipeline.models import ChannelName, Recipient
 from pipeline.moments import next_at, settled_at, started_at
 from pipeline.pages import StoredBatch, read_place
-from pipeline.reasons import in_words
 from pipeline.recount import Entry, Ground
 from pipeline.report import link_ref, understood
 from pipeline.status import iso
 from pipeline.store.campaigns import CampaignStore, Snapshot
 from pipeline.store.records import DeliveryRecord
 from pipeline.store.resends import open_generations
-from pipeline.vault import Vault
-from pipeline.versions import starts, version_at
 
 _DOING = {Lane.ORDER: "ordering", Lane.READ: "reading the order", Lane.SEND: "sending"}
 

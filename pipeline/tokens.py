@@ -7,9 +7,9 @@ import struct
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pipeline.models import ChannelName
+from pipeline.domain.models import ChannelName
+from pipeline.domain.vault import Vault
 from pipeline.store.records import CHANNEL, LETTER
-from pipeline.vault import Vault
 
 _FIELDS = struct.Struct(">IIBcBH")  # serial, batch, index, channel, generation, attempt
 _MAC_SIZE = 12

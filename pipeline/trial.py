@@ -2,10 +2,9 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
-from pipeline.campaign import Campaign
-from pipeline.errors import PermanentError
-from pipeline.intake.template_checks import needed_columns
-from pipeline.models import (
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.errors import PermanentError
+from pipeline.domain.models import (
     BatchState,
     ChannelName,
     DeliveryStatus,
@@ -13,12 +12,13 @@ from pipeline.models import (
     ReturnPaths,
     delivery_key,
 )
-from pipeline.ports import Composer
+from pipeline.domain.ports import Composer
+from pipeline.domain.templates import values
+from pipeline.intake.template_checks import needed_columns
 from pipeline.store.batches import BatchStore
 from pipeline.store.campaigns import CampaignStore, Snapshot
 from pipeline.store.deliveries import DeliveryStore
 from pipeline.store.records import DeliveryRecord, initial, reachable
-from pipeline.templates import values
 
 SHOWN = 20
 """How many of the people whom a message does not fit are named."""

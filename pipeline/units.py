@@ -8,13 +8,13 @@ from typing import Protocol
 import structlog
 from redis import RedisError
 
-from pipeline.batch import Lane, Unit
-from pipeline.clock import uptime
-from pipeline.errors import AbandonedError, ClaimcastError, InputError, StaleLeaseError
+from pipeline.domain.batch import Lane, Unit
+from pipeline.domain.clock import uptime
+from pipeline.domain.errors import AbandonedError, ClaimcastError, InputError, StaleLeaseError
+from pipeline.domain.metrics import Measurements
+from pipeline.domain.vault import SealError
 from pipeline.leases import Lease, Leases
-from pipeline.measurements import Measurements
 from pipeline.store.batches import BatchStore
-from pipeline.vault import SealError
 
 log = structlog.get_logger()
 

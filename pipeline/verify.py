@@ -13,9 +13,10 @@ from typing import Protocol
 
 from redis.asyncio import Redis
 
-from pipeline.batch import Lane
 from pipeline.blobs import BatchContents, Contents
-from pipeline.campaign import Campaign
+from pipeline.domain.batch import Lane
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.vault import Vault
 from pipeline.lineage import Lineage
 from pipeline.pages import Page, StoredBatch, read_pages
 from pipeline.places import Places
@@ -32,7 +33,6 @@ from pipeline.rewards.models import OrderRequest
 from pipeline.stages.request import po_number
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.scripts import texts
-from pipeline.vault import Vault
 
 _SHOWN = 1000
 _COUNTS = 4  # a campaign that never stands still for one count is not compared

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 
-from pipeline.tasks import stop
+from pipeline.domain.tasks import stop
 
 _STEPS_TO_THE_WIRE = 4  # of the event loop, until redis-py has written a command
 

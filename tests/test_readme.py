@@ -16,8 +16,8 @@ import pytest
 from config.settings import Settings
 from config.variables import Variable, variables
 from pipeline.alerts import Cause, Kind
+from pipeline.domain.codes.table import markdown
 from pipeline.notices import of_campaign
-from pipeline.reasons.table import markdown
 from pipeline.store.campaigns import Snapshot
 from tests.end_to_end.world import judge, world
 from tests.support.waiting import wait_until_sync
@@ -116,7 +116,7 @@ def test_every_setting_is_in_the_table_as_the_code_has_it() -> None:
 
 def test_every_code_is_in_the_table_as_the_code_base_has_it() -> None:
     there = section("What the codes mean")
-    assert markdown() in there, "take the output of `python -m pipeline.reasons`"
+    assert markdown() in there, "take the output of `python -m pipeline.domain.codes`"
 
 
 def test_the_alert_that_is_shown_is_what_is_posted() -> None:

@@ -20,7 +20,7 @@ from pipeline.alerts import (
     next_phase,
     standing,
 )
-from pipeline.errors import DeliveryError
+from pipeline.domain.errors import DeliveryError
 from pipeline.notices import Notice
 from pipeline.store.alerts import AlertStore, Sight
 from pipeline.store.scripts import Scripts

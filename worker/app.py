@@ -15,12 +15,13 @@ from channels.email.address import Mailbox
 from channels.sms import SmsChannel
 from channels.webhook import WebhookChannel
 from config.settings import Settings
-from pipeline.batch import Lane
-from pipeline.errors import InputError
+from pipeline.domain.batch import Lane
+from pipeline.domain.errors import InputError
+from pipeline.domain.models import ChannelName
+from pipeline.domain.ports import Channel
+from pipeline.domain.tasks import stop
 from pipeline.leases import Leases
-from pipeline.models import ChannelName
 from pipeline.outbox import Outbox
-from pipeline.ports import Channel
 from pipeline.recorder import Recorder
 from pipeline.returns import Returns
 from pipeline.rewards.account import Account
@@ -30,7 +31,6 @@ from pipeline.stages.catalog import Catalog
 from pipeline.stages.distribute import DistributeStage
 from pipeline.stages.fulfilment import FulfilmentStage, OrderReading
 from pipeline.stages.order import OrderStage
-from pipeline.tasks import stop
 from pipeline.units import Stage, Units
 from worker.ledger import App, Use, open_ledger
 from worker.values import retry_policy, smtp_server, twilio_account, webhook_target

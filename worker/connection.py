@@ -18,7 +18,7 @@ from redis.exceptions import BusyLoadingError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from pipeline.errors import InputError, UnavailableError
+from pipeline.domain.errors import InputError, UnavailableError
 from pipeline.store.durability import EverySecond
 
 _OUTAGES = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, OSError)

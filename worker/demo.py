@@ -22,7 +22,7 @@ import click
 
 from config.logging import configure_logging
 from config.settings import Settings, load_settings
-from pipeline.errors import UnavailableError
+from pipeline.domain.errors import UnavailableError
 from pipeline.status import ended
 from worker.app import open_app
 from worker.cli.entry import command, say

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from redis import RedisError
 
-from pipeline.errors import UnavailableError
+from pipeline.domain.errors import UnavailableError
 from worker.file_locks import FileLock
 from worker.restarts import Restarts
 from worker.valkey_server import ValkeyServer

@@ -9,11 +9,11 @@ from arq.connections import ArqRedis
 from arq.worker import Worker, func
 from redis import RedisError
 
-from pipeline.batch import Lane, Unit
-from pipeline.clock import uptime
+from pipeline.domain.batch import Lane, Unit
+from pipeline.domain.clock import uptime
+from pipeline.domain.tasks import finish, stop
 from pipeline.purge import Purging, Retention
 from pipeline.store.scripts import Scripts
-from pipeline.tasks import finish, stop
 from worker import stats
 from worker.alerts import LOOK_SECONDS, Alerts, open_alerts
 from worker.app import Machinery
@@ -128,7 +128,7 @@ class Executor:
             if task.done() and not task.cancelled():
                 task.result()
         if not self._machinery.alive() or any(task.done() for task in tasks):
-            # A cancellation may be lost (see pipeline/tasks.py), so this is looked at.
+            # A cancellation may be lost (see pipeline/domain/tasks.py), so this is looked at.
             msg = "a part of the worker has died"
             raise RuntimeError(msg)
 

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Self
 
-from pipeline.errors import UnavailableError
+from pipeline.domain.errors import UnavailableError
 
 _POLL_SECONDS = 0.02
 

@@ -8,10 +8,10 @@ from typing import Any, cast
 import structlog
 
 from channels.registry import ADAPTERS
-from pipeline.batch import Lane, Unit
-from pipeline.campaign import CAMPAIGN_ID
-from pipeline.clock import uptime
-from pipeline.errors import ClaimcastError
+from pipeline.domain.batch import Lane, Unit
+from pipeline.domain.campaign import CAMPAIGN_ID
+from pipeline.domain.clock import uptime
+from pipeline.domain.errors import ClaimcastError
 from pipeline.intake.campaign_file import campaign_from_dict, stand_in
 from pipeline.intake.problems import Problem
 from pipeline.intake.recipients import check_recipients

@@ -11,19 +11,19 @@ from redis.asyncio import Redis
 from config.keys import key_file_hint, secret_keys
 from config.settings import Settings
 from pipeline.audit import AuditTrail
-from pipeline.errors import ClaimcastError, InputError
+from pipeline.domain.errors import ClaimcastError, InputError
+from pipeline.domain.metrics import Measurements
+from pipeline.domain.rate import Rate
+from pipeline.domain.tasks import stop
+from pipeline.domain.vault import Vault
 from pipeline.limits import Limiter
-from pipeline.measurements import Measurements
-from pipeline.rate import Rate
 from pipeline.store.batches import BatchStore
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import DeliveryStore
 from pipeline.store.keyring import Keyring, WrongKeysError, is_in_use
 from pipeline.store.scripts import Scripts
 from pipeline.suppression import Suppressions
-from pipeline.tasks import stop
 from pipeline.tokens import Tokens
-from pipeline.vault import Vault
 from worker.connection import check_server, connect, syncs_of
 from worker.embedded import EmbeddedValkey
 

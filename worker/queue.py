@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from arq.connections import ArqRedis
 
-from pipeline.tasks import finish
+from pipeline.domain.tasks import finish
 from worker.connection import open_pool
 from worker.wire import dump_job, load_job
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from pipeline.batch import Unit
+from pipeline.domain.batch import Unit
 from worker.slots import Slots
 
 

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.batch import Lane, Unit
-from pipeline.clock import uptime
+from pipeline.domain.batch import Lane, Unit
+from pipeline.domain.clock import uptime
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from redis import RedisError
 from redis.asyncio import Redis
 
-from pipeline.measurements import Measurements
+from pipeline.domain.metrics import Measurements
 from pipeline.store.scripts import texts
 
 _TOTALS = "cc:stats"

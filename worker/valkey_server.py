@@ -14,7 +14,7 @@ import threading
 from importlib import metadata
 from pathlib import Path
 
-from pipeline.errors import UnavailableError
+from pipeline.domain.errors import UnavailableError
 
 _SOCKET_NAME = "valkey.sock"
 _SOCKET_PATH_LIMIT = 103

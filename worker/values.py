@@ -5,7 +5,7 @@ from channels.sms import TwilioAccount
 from channels.webhook import WebhookTarget
 from config.settings import Settings, TwilioSettings, WebhookSettings
 from pipeline.decisions import RetryPolicy
-from pipeline.errors import InputError
+from pipeline.domain.errors import InputError
 
 
 def smtp_server(settings: Settings) -> SmtpServer:

@@ -6,15 +6,15 @@ from channels.email.pool import Pool
 from channels.email.replies import redact
 from channels.email.server import SmtpServer
 from channels.email.transaction import StaleConnectionError, Transaction
-from pipeline.campaign import Campaign
-from pipeline.errors import InputError, PermanentError
-from pipeline.models import ChannelName, Message, Receipt
-from pipeline.ports import Clearance
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.errors import InputError, PermanentError
+from pipeline.domain.models import ChannelName, Message, Receipt
+from pipeline.domain.ports import Clearance
 
 
 class EmailChannel:
     """
-    Implements `pipeline.ports.Channel`; raises InputError if *server* can't be used as it is.
+    Implements the port `Channel`; raises InputError if *server* can't be used as it is.
 
     Each message is a transaction of its own with one recipient. `sender` is checked here, the
     server itself not before the first message or `check`.
@@ -38,7 +38,7 @@ class EmailChannel:
         return EmailComposer(campaign.email, self._sender)
 
     async def send(self, message: Message, clearance: Clearance) -> Receipt:
-        """Submit one message; see `pipeline.ports.Channel.send`."""
+        """Submit one message; see `pipeline.domain.ports.Channel.send`."""
         if not is_wire_form(message.to):
             code = "bad_address"
             raise PermanentError(code, "the address cannot stand in an SMTP command")

@@ -7,7 +7,7 @@ from typing import Self
 
 import idna
 
-from pipeline.errors import InputError, PermanentError
+from pipeline.domain.errors import InputError, PermanentError
 
 MAX_ADDRESS = 254
 """Octets: RFC 5321, section 4.5.3.1.3, less the angle brackets."""

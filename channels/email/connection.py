@@ -16,14 +16,14 @@ from channels.email.transaction import (
     is_final,
 )
 from channels.email.wire import Wire, transport_of
-from pipeline.errors import (
+from pipeline.domain.errors import (
     BlockedError,
     DeliveryError,
     PermanentError,
     TransientError,
     UncertainError,
 )
-from pipeline.models import Message
+from pipeline.domain.models import Message
 
 _TICK = 1.0  # seconds: how exact the deadlines are
 

@@ -7,10 +7,10 @@ from hashlib import blake2b
 
 from channels.email.address import Mailbox, wire_form
 from channels.email.headers import date, mailbox, unstructured
-from pipeline.campaign import EmailContent
-from pipeline.errors import PermanentError
-from pipeline.models import DeliveryKey, Message, Recipient, ReturnPaths
-from pipeline.templates import Template, values
+from pipeline.domain.campaign import EmailContent
+from pipeline.domain.errors import PermanentError
+from pipeline.domain.models import DeliveryKey, Message, Recipient, ReturnPaths
+from pipeline.domain.templates import Template, values
 
 _NO_WAY_BACK = ReturnPaths()
 _MAX_LINE = 998  # octets, without the line end: RFC 5322, section 2.1.1

@@ -14,7 +14,7 @@ from aiosmtplib import (
 
 from channels.email.replies import Phase, classify, redact
 from channels.email.server import SmtpServer
-from pipeline.errors import BlockedError, DeliveryError
+from pipeline.domain.errors import BlockedError, DeliveryError
 
 _HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 

@@ -7,7 +7,7 @@ from channels.email.connection import Connection
 from channels.email.opening import open_client
 from channels.email.server import SmtpServer
 from channels.email.transaction import Transaction
-from pipeline.errors import BlockedError
+from pipeline.domain.errors import BlockedError
 
 
 class Pool:

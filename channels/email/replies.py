@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from pipeline.errors import BlockedError, DeliveryError, PermanentError, TransientError
+from pipeline.domain.errors import BlockedError, DeliveryError, PermanentError, TransientError
 
 Phase: TypeAlias = Literal[
     "connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "content"

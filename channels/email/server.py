@@ -4,7 +4,7 @@ import ssl
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pipeline.errors import InputError
+from pipeline.domain.errors import InputError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,9 @@ from typing import Protocol
 
 from channels.email.replies import Phase
 from channels.email.wire import Wire
-from pipeline.errors import AbandonedError, CrowdedError
-from pipeline.models import Message
-from pipeline.ports import Clearance
+from pipeline.domain.errors import AbandonedError, CrowdedError
+from pipeline.domain.models import Message
+from pipeline.domain.ports import Clearance
 
 _PHASES: tuple[Phase, ...] = ("mail", "rcpt", "data", "content")
 _NOBODY = b".\r\n"

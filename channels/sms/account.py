@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from pipeline.errors import InputError
+from pipeline.domain.errors import InputError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,8 @@ from channels.sms.codes import failure
 from channels.sms.composer import SmsComposer
 from channels.sms.lookup import newest
 from channels.sms.transport import Attempt, Transport, broken, open_session
-from pipeline.campaign import Campaign
-from pipeline.errors import (
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.errors import (
     BlockedError,
     ClaimcastError,
     DeliveryError,
@@ -22,8 +22,8 @@ from pipeline.errors import (
     PermanentError,
     UncertainError,
 )
-from pipeline.models import ChannelName, Message, Receipt
-from pipeline.ports import Clearance
+from pipeline.domain.models import ChannelName, Message, Receipt
+from pipeline.domain.ports import Clearance
 
 _PAGE_SIZE = 50
 _PAGES = 4
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 class SmsChannel:
     """
-    Implements `pipeline.ports.Channel`; the account is first tried by a message or `check`.
+    Implements `pipeline.domain.ports.Channel`; the account is first tried by a message or `check`.
 
     All requests share one session of at most `connections` connections, opened on first use.
     Nothing is ever sent twice by itself: Twilio knows no idempotency key.
@@ -61,7 +61,7 @@ class SmsChannel:
         return SmsComposer(campaign.sms)
 
     async def send(self, message: Message, clearance: Clearance) -> Receipt:
-        """Create one message at Twilio; see `pipeline.ports.Channel.send`."""
+        """Create one message at Twilio; see `pipeline.domain.ports.Channel.send`."""
         account = self._account
 
         async def create(client: Client) -> Any:  # noqa: ANN401 - the SDK is untyped

@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 
-from pipeline.errors import (
+from pipeline.domain.errors import (
     BlockedError,
     DeliveryError,
     PermanentError,
     TransientError,
     UncertainError,
 )
-from pipeline.models import FactKind
+from pipeline.domain.models import FactKind
 
 _Verdict = Callable[[str, str], DeliveryError]
 

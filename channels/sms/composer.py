@@ -2,10 +2,10 @@
 
 import re
 
-from pipeline.campaign import SmsContent
-from pipeline.errors import PermanentError
-from pipeline.models import DeliveryKey, Message, Recipient, ReturnPaths
-from pipeline.templates import Template, values
+from pipeline.domain.campaign import SmsContent
+from pipeline.domain.errors import PermanentError
+from pipeline.domain.models import DeliveryKey, Message, Recipient, ReturnPaths
+from pipeline.domain.templates import Template, values
 
 MAX_BODY = 1600
 """UTF-16 code units; what Twilio takes at most (error 21617 beyond), counted the careful way."""

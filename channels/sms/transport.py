@@ -14,7 +14,7 @@ from twilio.http.response import Response  # type: ignore[import-untyped] # no p
 from channels.email.replies import redact
 from channels.sms.account import TwilioAccount
 from channels.sms.codes import refusal
-from pipeline.errors import BlockedError, DeliveryError, UncertainError
+from pipeline.domain.errors import BlockedError, DeliveryError, UncertainError
 
 
 @dataclass(slots=True)

@@ -8,14 +8,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.campaign import Campaign
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.models import ChannelName
 from pipeline.intake.explanations import dotted, explained
 from pipeline.intake.lines import UnreadableError
 from pipeline.intake.problems import Problem
 from pipeline.intake.template_checks import template_faults
 from pipeline.intake.text_files import UnopenedError, file_beside, read_text
 from pipeline.intake.toml_lines import key_lines, line_of
-from pipeline.models import ChannelName
 
 Finding = tuple[tuple[str, ...], str]
 """The path of a key, and what is wrong with its value."""

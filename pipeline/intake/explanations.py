@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from pipeline.campaign import (
+from pipeline.domain.campaign import (
     Campaign,
     CampaignLimits,
     Delivery,

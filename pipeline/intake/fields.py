@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import phonenumbers
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
-from pipeline.models import ADDRESS_FIELD, ChannelName, Recipient
+from pipeline.domain.models import ADDRESS_FIELD, ChannelName, Recipient
 
 _LONGEST_ID = 200
 _LONGEST_ADDRESS = 320

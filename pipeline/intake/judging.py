@@ -3,11 +3,11 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.campaign import Campaign
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.models import ADDRESS_FIELD, Recipient
 from pipeline.intake.columns import STANDARD, RawRow
 from pipeline.intake.fields import Fault, recipient_of, unreachable
 from pipeline.intake.sightings import Sighting, Sightings
-from pipeline.models import ADDRESS_FIELD, Recipient
 
 
 @dataclass(slots=True)

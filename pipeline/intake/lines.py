@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from pipeline.errors import InputError
+from pipeline.domain.errors import InputError
 
 LINE_LIMIT = 1_000_000
 """Bytes of one line, and of one row over several lines; a list of people has shorter ones."""

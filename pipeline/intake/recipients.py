@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import BinaryIO, NamedTuple, TextIO
 
-from pipeline.campaign import Campaign
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.models import ADDRESS_FIELD, ChannelName, Recipient
 from pipeline.intake.columns import RawRow
 from pipeline.intake.judging import Judge, Judged
 from pipeline.intake.lines import UnreadableError
@@ -23,7 +24,6 @@ from pipeline.intake.whole import (
     unknown_variables,
     unreachable_channels,
 )
-from pipeline.models import ADDRESS_FIELD, ChannelName, Recipient
 
 _ROWS_AT_ONCE = 100  # as many as an order has: what is read meanwhile hides the wait for a write
 

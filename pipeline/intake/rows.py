@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from pydantic_core import to_json
 
-from pipeline.models import ChannelName, Recipient
+from pipeline.domain.models import ChannelName, Recipient
 
 
 def encode_batch(recipients: Sequence[Recipient]) -> bytes:

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from itertools import chain
 from typing import Self
 
-from pipeline.errors import UnavailableError
+from pipeline.domain.errors import UnavailableError
 
 Sighting = tuple[int, int]
 """A digest (see `Sightings.digest`) and the line it was seen on."""

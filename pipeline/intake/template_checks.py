@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import quote
 
-from pipeline.campaign import Campaign
-from pipeline.errors import InputError, PermanentError
-from pipeline.models import ChannelName
-from pipeline.templates import Template
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.errors import InputError, PermanentError
+from pipeline.domain.models import ChannelName
+from pipeline.domain.templates import Template
 
 _LINK = "https://claim.invalid/0"
 _WHOLE_LINKS = (_LINK, quote(_LINK))  # as it is, or inside of another URL

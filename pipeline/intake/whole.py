@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 
-from pipeline.campaign import Reward
+from pipeline.domain.campaign import Reward
+from pipeline.domain.models import ADDRESS_FIELD, ChannelName
 from pipeline.intake.columns import nearest
 from pipeline.intake.problems import one_line
-from pipeline.models import ADDRESS_FIELD, ChannelName
 
 Finding = tuple[str | None, str]
 """The field and the message of a problem."""

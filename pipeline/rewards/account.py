@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from pipeline.errors import InputError
+from pipeline.domain.errors import InputError
 
 _HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
 

@@ -9,7 +9,7 @@ from enum import Enum, auto
 
 import httpx
 
-from pipeline.errors import (
+from pipeline.domain.errors import (
     CredentialsError,
     DuplicateOrderError,
     FundsError,

@@ -11,7 +11,8 @@ import httpx
 import structlog
 from redis.asyncio import Redis
 
-from pipeline.errors import OrderNotFoundError, RewardsUnavailableError
+from pipeline.domain.errors import OrderNotFoundError, RewardsUnavailableError
+from pipeline.domain.vault import Vault
 from pipeline.rewards.account import Account
 from pipeline.rewards.answers import Answer, Call, classify, unreadable
 from pipeline.rewards.document import parse_json
@@ -24,7 +25,6 @@ from pipeline.rewards.models import (
     read_products,
 )
 from pipeline.rewards.tokens import FleetToken
-from pipeline.vault import Vault
 
 log = structlog.get_logger()
 
@@ -62,7 +62,7 @@ def http_client(base_url: str, timeout: float, *, connections: int = 20) -> http
 
 class RewardsClient:
     """
-    The rewards API for one account; raises the Rewards* errors of `pipeline.errors` only.
+    The rewards API for one account; raises the Rewards* errors of `pipeline.domain.errors` only.
 
     (And redis's own, as the token of the fleet lies there.) *http* comes from `http_client`, is
     shared by all calls and closed by its owner.

@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import jmespath
 from jmespath.parser import ParsedResult
 
-from pipeline.errors import ClaimcastError, InputError
+from pipeline.domain.errors import ClaimcastError, InputError
 from pipeline.rewards.document import KeyPath, leaves
 
 _MEMBERS = frozenset({"url", "link", "uri"})

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pydantic import ValidationError
 from redis.asyncio import Redis
 
-from pipeline.campaign import Reward
+from pipeline.domain.campaign import Reward
 from pipeline.rewards.models import Product, Products
 from pipeline.rewards.words import clean
 

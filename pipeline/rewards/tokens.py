@@ -11,10 +11,10 @@ from importlib import resources
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from pipeline.errors import RewardsError, RewardsUnavailableError
+from pipeline.domain.errors import RewardsError, RewardsUnavailableError
+from pipeline.domain.tasks import stop
+from pipeline.domain.vault import SealError, Vault
 from pipeline.rewards.models import Token
-from pipeline.tasks import stop
-from pipeline.vault import SealError, Vault
 
 _LUA = resources.files("pipeline.rewards") / "lua"
 _PURPOSE = "rewards token"

@@ -4,9 +4,9 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pipeline.campaign import Campaign
-from pipeline.models import ChannelName
-from pipeline.ports import Channel, Composer
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.models import ChannelName
+from pipeline.domain.ports import Channel, Composer
 from pipeline.store.batches import Claim
 from pipeline.store.campaigns import CampaignStore
 

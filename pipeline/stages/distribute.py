@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import structlog
 
-from pipeline.campaign import Campaign
-from pipeline.clock import uptime
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.clock import uptime
+from pipeline.domain.models import ChannelName, DeliveryStatus, Recipient, delivery_key
+from pipeline.domain.vault import SealError
 from pipeline.leases import Lease
 from pipeline.limits import Limiter
-from pipeline.models import ChannelName, DeliveryStatus, Recipient, delivery_key
 from pipeline.outbox import Outbox, Outgoing, Round, Search
 from pipeline.returns import Returns
 from pipeline.stages.catalog import Catalog, Known
@@ -23,7 +24,6 @@ from pipeline.store.deliveries import DeliveryStore, Wanted
 from pipeline.store.records import DeliveryRecord, initial
 from pipeline.suppression import Suppressions
 from pipeline.tokens import Target
-from pipeline.vault import SealError
 
 log = structlog.get_logger()
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import structlog
 
 from pipeline.decisions import Block, Hold, ReadStep, Received, Wait, decide_read
-from pipeline.errors import RewardsError
+from pipeline.domain.errors import RewardsError
+from pipeline.domain.metrics import Measurements
+from pipeline.domain.models import BatchState
 from pipeline.leases import Lease
 from pipeline.limits import Limiter
-from pipeline.measurements import Measurements
-from pipeline.models import BatchState
 from pipeline.rewards.client import RewardsClient
 from pipeline.rewards.links import LinksProblem, extract_links
 from pipeline.rewards.models import Order, agrees

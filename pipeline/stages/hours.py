@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pipeline.campaign import Window
-from pipeline.models import ChannelName, Recipient
+from pipeline.domain.campaign import Window
+from pipeline.domain.models import ChannelName, Recipient
+from pipeline.domain.window import closing, opening, zone_of
 from pipeline.store.deliveries import Fact
 from pipeline.store.records import DeliveryRecord
-from pipeline.window import closing, opening, zone_of
 
 Wanted = Sequence[tuple[int, DeliveryRecord]]
 

@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Self
 
-from pipeline.tasks import stop
+from pipeline.domain.tasks import stop
 
 Launch = Coroutine[None, None, None]
 

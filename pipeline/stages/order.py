@@ -16,7 +16,12 @@ from pipeline.decisions import (
     decide_adoption,
     decide_order,
 )
-from pipeline.errors import AbandonedError, RefusedError, RewardsError, RewardsUnavailableError
+from pipeline.domain.errors import (
+    AbandonedError,
+    RefusedError,
+    RewardsError,
+    RewardsUnavailableError,
+)
 from pipeline.leases import Lease
 from pipeline.limits import Limiter
 from pipeline.returns import Returns

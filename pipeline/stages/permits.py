@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Mapping
 
+from pipeline.domain.rate import Rate
 from pipeline.limits import Limiter, Permits
-from pipeline.rate import Rate
 
 _LONGEST_NAP = 2.0  # a job never sleeps longer; what must wait goes back to the due index
 _NEW = "orders:new"  # has no rate, but may be silent: pump.lua looks at it, too

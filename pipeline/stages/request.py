@@ -1,6 +1,6 @@
 """What a batch orders: the same on every machine, however often it is asked."""
 
-from pipeline.campaign import Campaign
+from pipeline.domain.campaign import Campaign
 from pipeline.rewards.models import OrderRequest
 from pipeline.store.batches import Claim
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
+from pipeline.domain.models import ChannelName
 from pipeline.limits import Breaker
-from pipeline.models import ChannelName
 from pipeline.store.campaigns import Snapshot
 from pipeline.store.scripts import Scripts, texts
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 from redis.asyncio import Redis
 
-from pipeline.batch import Batch, Lane, Unit
-from pipeline.errors import InputError, StaleLeaseError
-from pipeline.models import BatchState, ChannelName
+from pipeline.domain.batch import Batch, Lane, Unit
+from pipeline.domain.errors import InputError, StaleLeaseError
+from pipeline.domain.models import BatchState, ChannelName
+from pipeline.domain.vault import Vault
 from pipeline.store.records import LETTER, DeliveryRecord, parse_record
 from pipeline.store.scripts import Scripts, flat, texts
-from pipeline.vault import Vault
 
 # As in lua/common.lua. 2.4 links each at 10,000 links, 244 at a million: listpacks at both.
 _LINK_BUCKETS = 4096

@@ -6,15 +6,15 @@ from typing import Literal
 
 from redis.asyncio import Redis
 
-from pipeline.campaign import Campaign
-from pipeline.errors import InputError
-from pipeline.generations import Generations, readdressed
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.errors import InputError
+from pipeline.domain.models import BatchState, DeliveryStatus, Recipient
+from pipeline.domain.resend_history import Generations, readdressed
+from pipeline.domain.vault import Vault
 from pipeline.intake.rows import channel_mask, decode_batch, encode_batch
-from pipeline.models import BatchState, DeliveryStatus, Recipient
 from pipeline.store.records import LETTER
 from pipeline.store.resends import open_generations
 from pipeline.store.scripts import Scripts, texts
-from pipeline.vault import Vault
 
 Edited = Literal["ok", "other", "running", "ended"]
 """What became of an edit; `store/lua/edit.lua` says when."""

@@ -7,8 +7,8 @@ from typing import Literal, cast
 
 from redis.asyncio import Redis
 
-from pipeline.errors import AbandonedError, StaleLeaseError
-from pipeline.models import ChannelName, FactKind
+from pipeline.domain.errors import AbandonedError, StaleLeaseError
+from pipeline.domain.models import ChannelName, FactKind
 from pipeline.store.batches import Claim
 from pipeline.store.records import LETTER, DeliveryRecord, parse_record
 from pipeline.store.scripts import Scripts, texts

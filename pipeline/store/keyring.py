@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from pipeline.errors import InputError
+from pipeline.domain.errors import InputError
+from pipeline.domain.vault import SealError, Vault
 from pipeline.store.scripts import Scripts
-from pipeline.vault import SealError, Vault
 
 BEAT_SECONDS = 5.0
 SILENT_SECONDS = 12.0  # more than two beats

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.models import ChannelName, DeliveryStatus
+from pipeline.domain.models import ChannelName, DeliveryStatus
 
 LETTER = {ChannelName.EMAIL: "e", ChannelName.SMS: "s", ChannelName.WEBHOOK: "w"}
 CHANNEL = {letter: channel for channel, letter in LETTER.items()}

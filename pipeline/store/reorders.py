@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
+from pipeline.domain.models import Recipient
+from pipeline.domain.vault import Vault
 from pipeline.intake.rows import encode_batch
-from pipeline.models import Recipient
 from pipeline.store.batches import link_digest, link_digests, link_place
 from pipeline.store.scripts import Scripts
-from pipeline.vault import Vault
 
 _AT_ONCE = 1000
 

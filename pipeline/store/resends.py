@@ -1,10 +1,12 @@
 """The resends of a batch's recipients as they rest: sealed, one field per person who has any."""
 
+import json
 from collections.abc import Mapping, Sequence
 
-from pipeline.generations import Generations, decode_generations, encode_generations
-from pipeline.models import Recipient
-from pipeline.vault import Vault
+from pipeline.domain.models import Recipient
+from pipeline.domain.resend_history import Generation, Generations
+from pipeline.domain.vault import Vault
+from pipeline.store.records import CHANNEL, LETTER
 
 
 def seal_generations(
@@ -22,6 +24,19 @@ def open_generations(
         index: decode_generations(vault.open(blob, _purpose(vault, serial, recipients[index].id)))
         for index, blob in sealed.items()
     }
+
+
+def encode_generations(generations: Sequence[Generation]) -> bytes:
+    rows = [[LETTER[g.channel], g.number, g.address, g.at_ms] for g in generations]
+    return json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def decode_generations(data: bytes) -> Generations:
+    """Return what `encode_generations` was given; ValueError, KeyError or TypeError if damaged."""
+    return tuple(
+        Generation(channel=CHANNEL[letter], number=int(number), address=address, at_ms=int(at))
+        for letter, number, address, at in json.loads(data)
+    )
 
 
 def _purpose(vault: Vault, serial: str, recipient_id: str) -> str:

@@ -3,8 +3,8 @@
 from redis.asyncio import Redis
 
 from bench.limiter import permits_per_second
+from pipeline.domain.rate import Rate
 from pipeline.limits import Limiter
-from pipeline.rate import Rate
 from pipeline.store.scripts import Scripts
 
 RATE = 400

@@ -15,7 +15,7 @@ from bench.plain_mail import plain_mail
 from bench.sending import worked
 from bench.session import QUICK, Session, Sizes
 from bench.world import installation, world
-from pipeline.campaign import Campaign
+from pipeline.domain.campaign import Campaign
 from pipeline.intake.campaign_file import load_campaign
 from pipeline.intake.recipients import read_recipients
 

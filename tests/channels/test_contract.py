@@ -14,8 +14,8 @@ from typing import Literal, TypeAlias
 import pytest
 
 from channels.registry import ADAPTERS
-from pipeline.campaign import Campaign
-from pipeline.errors import (
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.errors import (
     AbandonedError,
     BlockedError,
     ClaimcastError,
@@ -23,8 +23,8 @@ from pipeline.errors import (
     PermanentError,
     UncertainError,
 )
-from pipeline.models import ChannelName, Message, Recipient, ReturnPaths, delivery_key
-from pipeline.ports import Channel
+from pipeline.domain.models import ChannelName, Message, Recipient, ReturnPaths, delivery_key
+from pipeline.domain.ports import Channel
 from tests.channels.app import KEPT, App, app
 from tests.channels.email.servers import HANG_UP, Script, always, mail_server
 from tests.channels.sms.servers import HANG_UP as NO_ANSWER

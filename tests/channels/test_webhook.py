@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
 from channels.webhook import WebhookChannel, classify
-from pipeline.campaign import Campaign
-from pipeline.errors import (
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.errors import (
     AbandonedError,
     BlockedError,
     DeliveryError,
@@ -24,7 +24,7 @@ from pipeline.errors import (
     TransientError,
     UncertainError,
 )
-from pipeline.models import ChannelName, Message, Recipient, delivery_key
+from pipeline.domain.models import ChannelName, Message, Recipient, delivery_key
 from tests.channels.app import KEPT, SECRET, App, app, body_of, headers_of
 from tests.channels.sms.servers import HANG_UP, SILENCE, Answer, Reply
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from redis import RedisError
 from redis.asyncio import Redis
 
-from pipeline.tasks import stop
+from pipeline.domain.tasks import stop
 from tests.support.waiting import wait_until
 from worker.valkey_server import find_binary
 

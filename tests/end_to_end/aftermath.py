@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.audit import Action, AuditEntry, AuditTrail
-from pipeline.models import ChannelName
+from pipeline.domain.models import ChannelName
 from pipeline.report import Report, Reveal, Row
 from pipeline.store.scripts import Scripts
 from pipeline.verify import Verifier

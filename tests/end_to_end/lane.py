@@ -11,13 +11,13 @@ import httpx
 from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 
-from pipeline.models import ChannelName, DeliveryStatus
+from pipeline.domain.models import ChannelName, DeliveryStatus
+from pipeline.domain.vault import Vault
 from pipeline.store.batches import BatchStore
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import DeliveryStore
 from pipeline.store.keyring import unlock
 from pipeline.store.scripts import Scripts
-from pipeline.vault import Vault
 from tests.end_to_end.killable import Kill, Plan, run
 from tests.end_to_end.world import world
 from tests.pipeline.installation import Installation

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import trustme
 
-from pipeline.reasons import REASONS
+from pipeline.domain.codes import REASONS
 from sandbox.faults import Faults, MailFaults
 from tests.end_to_end.bench import Bench, bench
 from tests.end_to_end.ways import (

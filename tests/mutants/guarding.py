@@ -41,7 +41,7 @@ GUARDING = (
     ),
     Defect(
         name="token-without-a-key",
-        path="pipeline/vault.py",
+        path="pipeline/domain/vault.py",
         old="digest_size=size, key=self._digest_key, person=purpose.encode()[:16]",
         new="digest_size=size, person=purpose.encode()[:16]",
         costs="whoever reads this code can make tokens, and look up addresses in digests",
@@ -89,11 +89,11 @@ GUARDING = (
     ),
     Defect(
         name="blob-opens-anywhere",
-        path="pipeline/vault.py",
+        path="pipeline/domain/vault.py",
         old="        if found != purpose.encode():\n",
         new="        if False:\n",
         costs="links moved to another batch are sent to its people",
-        test="tests/pipeline/test_vault.py::"
+        test="tests/pipeline/domain/test_vault.py::"
         "test_a_blob_moved_to_another_batch_does_not_open_there",
     ),
     Defect(

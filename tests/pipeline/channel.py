@@ -5,10 +5,17 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pipeline.campaign import Campaign
-from pipeline.errors import CrowdedError
-from pipeline.models import ChannelName, DeliveryKey, Message, Receipt, Recipient, ReturnPaths
-from pipeline.ports import Clearance
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.errors import CrowdedError
+from pipeline.domain.models import (
+    ChannelName,
+    DeliveryKey,
+    Message,
+    Receipt,
+    Recipient,
+    ReturnPaths,
+)
+from pipeline.domain.ports import Clearance
 
 Answer = Exception | None
 

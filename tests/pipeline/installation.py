@@ -7,9 +7,10 @@ from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 
 from pipeline.audit import AuditTrail
-from pipeline.batch import Lane
-from pipeline.campaign import Campaign
-from pipeline.models import ChannelName, FactKind
+from pipeline.domain.batch import Lane
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.models import ChannelName, FactKind
+from pipeline.domain.vault import Vault
 from pipeline.rewards.models import OrderRequest
 from pipeline.stages.request import po_number
 from pipeline.store.batches import BatchStore, Claim
@@ -18,7 +19,6 @@ from pipeline.store.deliveries import DeliveryStore, Fact, Wanted
 from pipeline.store.keyring import unlock
 from pipeline.store.scripts import Scripts
 from pipeline.submission import Submission
-from pipeline.vault import Vault
 from tests.pipeline.intake.builders import a_campaign, an_intake
 
 PEOPLE = 5

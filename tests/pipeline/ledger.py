@@ -9,17 +9,17 @@ from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 
 from pipeline.audit import AuditTrail
-from pipeline.batch import Lane, Unit
-from pipeline.campaign import Campaign
+from pipeline.domain.batch import Lane, Unit
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.models import ChannelName, DeliveryStatus, Recipient
+from pipeline.domain.rate import Rate
+from pipeline.domain.vault import Vault
 from pipeline.limits import Limiter
-from pipeline.models import ChannelName, DeliveryStatus, Recipient
-from pipeline.rate import Rate
 from pipeline.store.batches import BatchStore, Claim
 from pipeline.store.campaigns import CampaignStore, Committed, Staging, Totals, plan_of
 from pipeline.store.deliveries import DeliveryStore
 from pipeline.store.records import CHANNEL, LETTER, DeliveryRecord, initial, parse_record
 from pipeline.store.scripts import Scripts, texts
-from pipeline.vault import Vault
 
 LEASE = 30.0
 EMAIL, SMS = ChannelName.EMAIL, ChannelName.SMS

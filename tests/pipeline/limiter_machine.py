@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from redis.asyncio import Redis
 
+from pipeline.domain.rate import Rate
 from pipeline.limits import Limiter, Permits
-from pipeline.rate import Rate
 from pipeline.store.scripts import texts
 from tests.pipeline.ledger import open_ledger
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.models import BatchState
+from pipeline.domain.models import BatchState
 from pipeline.store.records import DeliveryRecord
 from tests.pipeline.ledger import (
     Ledger,

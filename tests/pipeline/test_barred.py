@@ -3,8 +3,8 @@
 import pytest
 
 from pipeline.barred import BarredDeliveries, hopeless
-from pipeline.generations import Generation
-from pipeline.models import DeliveryStatus
+from pipeline.domain.models import DeliveryStatus
+from pipeline.domain.resend_history import Generation
 from pipeline.store.batches import Barred, Claim
 from pipeline.store.deliveries import Fact, Place, Wanted
 from pipeline.store.resends import seal_generations

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.batch import Batch
 from pipeline.decisions import (
     Adopt,
     Block,
@@ -24,7 +23,8 @@ from pipeline.decisions import (
     probe_delay,
     read_delay,
 )
-from pipeline.errors import (
+from pipeline.domain.batch import Batch
+from pipeline.domain.errors import (
     AbandonedError,
     BlockedError,
     CredentialsError,
@@ -39,7 +39,7 @@ from pipeline.errors import (
     TransientError,
     UncertainError,
 )
-from pipeline.models import BatchState, ChannelName, Receipt, delivery_key
+from pipeline.domain.models import BatchState, ChannelName, Receipt, delivery_key
 from pipeline.rewards.links import LinksProblem
 from pipeline.rewards.models import OrderRequest
 from pipeline.rewards.statuses import Progress

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from pipeline.campaign import Campaign
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.campaign_versions import starts, version_at
+from pipeline.domain.errors import InputError
+from pipeline.domain.models import DeliveryKey, Message, Recipient, ReturnPaths
 from pipeline.edit import change_of, check_editable, make_change, on_the_wire
-from pipeline.errors import InputError
-from pipeline.models import DeliveryKey, Message, Recipient, ReturnPaths
 from pipeline.store.deliveries import Fact, Wanted
 from pipeline.submission import DifferentContentError, Submission
 from pipeline.timeline import Timelines
-from pipeline.versions import starts, version_at
 from tests.pipeline.channel import ScriptedChannel
 from tests.pipeline.intake.builders import a_campaign as an_intake_campaign
 from tests.pipeline.intake.builders import an_intake

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from pipeline.errors import CrowdedError
+from pipeline.domain.errors import CrowdedError
 from pipeline.exposure import Exposure
 
 

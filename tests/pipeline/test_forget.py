@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 from redis import Redis as SyncRedis
 
-from pipeline.errors import InputError
+from pipeline.domain.errors import InputError
+from pipeline.domain.models import DeliveryStatus as Status
 from pipeline.forget import TOMBSTONE, Forgetting, Forgotten
-from pipeline.models import DeliveryStatus as Status
 from pipeline.places import Places
 from pipeline.reorder import Plan, Reorders
 from pipeline.report import Report

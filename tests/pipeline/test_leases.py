@@ -9,9 +9,9 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from pipeline.batch import Unit
-from pipeline.clock import uptime
-from pipeline.errors import AbandonedError
+from pipeline.domain.batch import Unit
+from pipeline.domain.clock import uptime
+from pipeline.domain.errors import AbandonedError
 from pipeline.leases import Leases
 from tests.pipeline.ledger import Ledger, a_campaign, lapse, pump, submit, taken
 from tests.support.waiting import wait_until

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from redis.asyncio import Redis
 
-from pipeline.rate import Rate
+from pipeline.domain.rate import Rate
 from tests.pipeline.ledger import open_ledger
 from tests.pipeline.limiter_machine import LimiterMachine
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pytest
 from redis.asyncio import Redis
 
+from pipeline.domain.rate import Rate
 from pipeline.limits import Limiter
-from pipeline.rate import Rate
 from tests.pipeline.ledger import open_ledger
 
 

@@ -3,9 +3,9 @@
 import json
 
 from pipeline.alerts import Cause, Kind
+from pipeline.domain.codes import find_reason
 from pipeline.limits import Breaker
 from pipeline.notices import Notice, of_campaign, of_channel
-from pipeline.reasons import find_reason
 from pipeline.store.campaigns import Snapshot
 
 SNAPSHOT = Snapshot(

@@ -9,20 +9,20 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from pipeline.decisions import RetryPolicy
-from pipeline.errors import (
+from pipeline.domain.errors import (
     BlockedError,
     PermanentError,
     TransientError,
     UncertainError,
 )
+from pipeline.domain.models import BatchState, Message
+from pipeline.domain.models import DeliveryStatus as Status
+from pipeline.domain.tasks import stop
 from pipeline.limits import Limiter
-from pipeline.models import BatchState, Message
-from pipeline.models import DeliveryStatus as Status
 from pipeline.outbox import Outbox, Outgoing
 from pipeline.recorder import Recorder
 from pipeline.store.scripts import Scripts
 from pipeline.suppression import Suppressions
-from pipeline.tasks import stop
 from tests.pipeline.channel import Answer, ScriptedChannel
 from tests.pipeline.ledger import (
     EMAIL,

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from pipeline.models import DeliveryStatus as Status
-from pipeline.models import Message
+from pipeline.domain.models import DeliveryStatus as Status
+from pipeline.domain.models import Message
+from pipeline.domain.tasks import stop
 from pipeline.recorder import Recorder
 from pipeline.store.deliveries import BatchKey, Fact
-from pipeline.tasks import stop
 from tests.pipeline.channel import Answer, ScriptedChannel
 from tests.pipeline.ledger import (
     Ledger,

@@ -6,10 +6,10 @@ import pytest
 from redis.asyncio import Redis
 
 from pipeline.audit import AuditTrail
-from pipeline.batch import Lane
-from pipeline.errors import InputError
+from pipeline.domain.batch import Lane
+from pipeline.domain.errors import InputError
+from pipeline.domain.models import ChannelName
 from pipeline.forget import Forgetting
-from pipeline.models import ChannelName
 from pipeline.purge import Purging, Retention
 from pipeline.report import Report
 from pipeline.status import as_json

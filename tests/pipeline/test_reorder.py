@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from pipeline.batch import Batch, Lane
-from pipeline.errors import InputError, StaleLeaseError
-from pipeline.models import BatchState
+from pipeline.domain.batch import Batch, Lane
+from pipeline.domain.errors import InputError, StaleLeaseError
+from pipeline.domain.models import BatchState
 from pipeline.reorder import Plan, Reorders, links_that_came
 from pipeline.store.batches import Claim
 from pipeline.store.reorders import ReorderStore

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from pipeline.batch import Lane
-from pipeline.errors import ClaimcastError
-from pipeline.models import ChannelName
+from pipeline.domain.batch import Lane
+from pipeline.domain.errors import ClaimcastError
+from pipeline.domain.models import ChannelName
 from pipeline.moments import next_at, sent_at, settled_at
 from pipeline.report import COLUMNS, Report, Reveal, Row, link_ref, write_report
 from pipeline.store.records import STATUS, DeliveryRecord

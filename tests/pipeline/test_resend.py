@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from pipeline.errors import InputError
-from pipeline.generations import LAST_GENERATION, Generation
-from pipeline.models import ChannelName, DeliveryStatus, Recipient
+from pipeline.domain.errors import InputError
+from pipeline.domain.models import ChannelName, DeliveryStatus, Recipient
+from pipeline.domain.resend_history import LAST_GENERATION, Generation
 from pipeline.resend import COOLDOWN_MS, Person, Wish, decide_resend
 from pipeline.store.records import DeliveryRecord
 

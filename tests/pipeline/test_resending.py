@@ -6,10 +6,10 @@ import pytest
 from redis.asyncio import Redis
 
 from pipeline.audit import AuditTrail
-from pipeline.batch import Lane
-from pipeline.campaign import Campaign
-from pipeline.errors import InputError
-from pipeline.models import ChannelName, FactKind
+from pipeline.domain.batch import Lane
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.errors import InputError
+from pipeline.domain.models import ChannelName, FactKind
 from pipeline.report import Report, Reveal
 from pipeline.store.deliveries import Fact, Place, Wanted
 from pipeline.store.records import DeliveryRecord

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from pipeline.campaign import Campaign
+from pipeline.domain.campaign import Campaign
 from pipeline.intake.recipients import Summary
 from pipeline.submission import (
     DeclinedError,

@@ -9,7 +9,7 @@ import pytest
 import redis as blocking
 from redis.asyncio import Redis
 
-from pipeline.errors import InputError, UnavailableError
+from pipeline.domain.errors import InputError, UnavailableError
 from pipeline.intake.recipients import check_recipients
 from pipeline.submission import Submission
 from tests.pipeline.intake.builders import a_campaign

@@ -3,7 +3,7 @@
 import pytest
 from redis.asyncio import Redis
 
-from pipeline.models import ChannelName
+from pipeline.domain.models import ChannelName
 from pipeline.suppression import Suppressions
 from tests.pipeline.ledger import Ledger
 

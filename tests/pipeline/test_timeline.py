@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from pipeline.errors import InputError
+from pipeline.domain.errors import InputError
 from pipeline.report import link_ref
 from pipeline.timeline import Timelines, mask
 from tests.pipeline.installation import Installation

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from channels.email import EmailComposer
 from channels.email.address import Mailbox
-from pipeline.campaign import Campaign
-from pipeline.models import ChannelName, Recipient
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.models import ChannelName, Recipient
 from pipeline.store.deliveries import Fact, Wanted
 from pipeline.trial import SHOWN, Trial, remaining
 from tests.pipeline.ledger import (

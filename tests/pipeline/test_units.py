@@ -8,12 +8,12 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from structlog.testing import capture_logs
 
-from pipeline.batch import Lane, Unit
-from pipeline.errors import AbandonedError, ClaimcastError
+from pipeline.domain.batch import Lane, Unit
+from pipeline.domain.errors import AbandonedError, ClaimcastError
+from pipeline.domain.models import BatchState
+from pipeline.domain.vault import SealError
 from pipeline.leases import Lease, Leases
-from pipeline.models import BatchState
 from pipeline.units import Units
-from pipeline.vault import SealError
 from tests.pipeline.ledger import (
     Ledger,
     a_campaign,

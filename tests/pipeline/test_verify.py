@@ -7,8 +7,8 @@ from itertools import cycle
 import pytest
 from redis.asyncio import Redis
 
-from pipeline.batch import Lane
-from pipeline.models import ChannelName, FactKind
+from pipeline.domain.batch import Lane
+from pipeline.domain.models import ChannelName, FactKind
 from pipeline.pages import StoredBatch
 from pipeline.recount import Entry, Ground, Violation, tally
 from pipeline.rewards.models import OrderRequest

@@ -17,7 +17,7 @@ from standardwebhooks import Webhook
 
 from config.settings import AlertSettings, Settings, SmtpSettings
 from pipeline.alerts import Pace, Phase, Record
-from pipeline.batch import Lane
+from pipeline.domain.batch import Lane
 from pipeline.notices import Notice
 from pipeline.store.alerts import AlertStore
 from pipeline.store.scripts import Scripts, texts

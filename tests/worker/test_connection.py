@@ -9,7 +9,7 @@ import uvloop
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from pipeline.errors import InputError
+from pipeline.domain.errors import InputError
 from tests.chaos.power import client, valkey
 from worker.connection import check_server
 from worker.queue import connection

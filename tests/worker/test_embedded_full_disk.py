@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from redis import Redis, RedisError
 
-from pipeline.errors import UnavailableError
+from pipeline.domain.errors import UnavailableError
 from tests.support.waiting import wait_until_sync
 from worker.embedded import EmbeddedValkey
 from worker.file_locks import FileLock

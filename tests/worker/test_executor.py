@@ -16,9 +16,9 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from config.settings import load_settings
-from pipeline.clock import uptime
-from pipeline.measurements import Measurements
-from pipeline.models import ChannelName
+from pipeline.domain.clock import uptime
+from pipeline.domain.metrics import Measurements
+from pipeline.domain.models import ChannelName
 from pipeline.store.deliveries import Fact
 from sandbox.options import SandboxOptions
 from sandbox.server import Sandbox, running

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from config.settings import load_settings
-from pipeline.batch import Lane
+from pipeline.domain.batch import Lane
 from worker.app import open_app
 from worker.jobs import run_units, submit_campaign
 from worker.ledger import App

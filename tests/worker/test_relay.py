@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from pipeline.batch import Lane, Unit
+from pipeline.domain.batch import Lane, Unit
 from tests.support.waiting import wait_until
 from worker import jobs
 from worker.jobs import run_units

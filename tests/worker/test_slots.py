@@ -1,6 +1,6 @@
 """How much a worker has in hand, and what it may take on top."""
 
-from pipeline.batch import Lane, Unit
+from pipeline.domain.batch import Lane, Unit
 from worker.slots import Slots
 
 

@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from pipeline.errors import InputError
+from pipeline.domain.errors import InputError
 from worker.cli.entry import say
 
 

@@ -6,7 +6,7 @@ import sys
 import click
 
 from pipeline.bounces import LARGEST
-from pipeline.errors import InputError
+from pipeline.domain.errors import InputError
 from worker.cli.configured import open_logged
 from worker.cli.entry import OK, command, say
 from worker.ledger import App

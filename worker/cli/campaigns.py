@@ -2,7 +2,7 @@
 
 from difflib import get_close_matches
 
-from pipeline.errors import InputError
+from pipeline.domain.errors import InputError
 from pipeline.store.campaigns import Snapshot
 from worker.ledger import App
 

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from channels.email import EmailChannel
 from config.settings import RewardsSettings, Settings
-from pipeline.campaign import Campaign
-from pipeline.errors import (
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.errors import (
     BlockedError,
     ClaimcastError,
     DeliveryError,
@@ -16,8 +16,8 @@ from pipeline.errors import (
     RewardsUnavailableError,
     UnavailableError,
 )
+from pipeline.domain.models import ChannelName
 from pipeline.intake.problems import Problem
-from pipeline.models import ChannelName
 from pipeline.rewards.account import Account
 from pipeline.rewards.client import RewardsClient, http_client
 from pipeline.rewards.models import Token

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.barred import BarredDeliveries, hopeless
-from pipeline.models import CampaignState, DeliveryStatus
-from pipeline.reasons import find_reason, in_words
+from pipeline.domain.codes import find_reason, in_words
+from pipeline.domain.models import CampaignState, DeliveryStatus
 from pipeline.status import campaign_state, ended, moves, reached_everybody
 from pipeline.store.campaigns import Snapshot
 from pipeline.store.records import DeliveryRecord

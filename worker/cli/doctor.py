@@ -15,8 +15,9 @@ from config.errors import ConfigError
 from config.settings import Settings
 from config.variables import DELIMITER, PREFIX
 from pipeline import notices
-from pipeline.campaign import Campaign
-from pipeline.errors import (
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.codes import find_reason
+from pipeline.domain.errors import (
     BlockedError,
     ClaimcastError,
     CredentialsError,
@@ -25,10 +26,9 @@ from pipeline.errors import (
     RewardsError,
     UnavailableError,
 )
+from pipeline.domain.models import ChannelName
+from pipeline.domain.ports import Channel
 from pipeline.intake.campaign_file import load_campaign
-from pipeline.models import ChannelName
-from pipeline.ports import Channel
-from pipeline.reasons import find_reason
 from pipeline.rewards.products import check_product
 from worker.app import Rewards, open_app, open_channels, open_rewards
 from worker.cli.campaigns import times

@@ -13,7 +13,7 @@ import click
 from redis import RedisError
 
 from config.errors import ConfigError
-from pipeline.errors import (
+from pipeline.domain.errors import (
     ClaimcastError,
     CredentialsError,
     DeliveryError,
@@ -106,7 +106,7 @@ async def _terminable(work: Coroutine[Any, Any, int]) -> int:
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        # One may be lost (see pipeline.tasks), and a second one too early would stop the cleaning.
+        # One may be lost (see domain.tasks), and a second one too early would stop the cleaning.
         while not task.done():
             task.cancel()
             await asyncio.wait({task}, timeout=_CLEANING_SECONDS)

@@ -5,9 +5,9 @@ from difflib import get_close_matches
 
 import click
 
-from pipeline.errors import InputError
-from pipeline.reasons import REASONS, Reason, find_reason
-from pipeline.reasons.table import listed
+from pipeline.domain.codes import REASONS, Reason, find_reason
+from pipeline.domain.codes.table import listed
+from pipeline.domain.errors import InputError
 from worker.cli.entry import OK, command
 from worker.cli.tables import columns, facts
 

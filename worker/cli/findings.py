@@ -6,8 +6,8 @@ from decimal import Decimal
 from itertools import chain
 from typing import Any
 
-from pipeline.campaign import Campaign, Reward
-from pipeline.errors import InputError
+from pipeline.domain.campaign import Campaign, Reward
+from pipeline.domain.errors import InputError
 from pipeline.intake.problems import SHOWN, Problem
 from pipeline.intake.recipients import Summary
 from worker.cli.preview import Preview

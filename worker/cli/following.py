@@ -6,8 +6,8 @@ import contextlib
 import structlog
 from redis import RedisError
 
+from pipeline.domain.tasks import stop
 from pipeline.status import moves
-from pipeline.tasks import stop
 from worker.app import Machinery
 from worker.cli.entry import say
 from worker.cli.progress import Display

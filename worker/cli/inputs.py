@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import click
 
-from pipeline.campaign import Campaign
+from pipeline.domain.campaign import Campaign
 from pipeline.intake.campaign_file import load_campaign, stand_in
 from pipeline.intake.lines import UnreadableError
 from pipeline.intake.problems import Problem

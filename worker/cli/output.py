@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from pipeline.errors import InputError
+from pipeline.domain.errors import InputError
 
 
 @contextlib.contextmanager

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pipeline.domain.codes import find_reason, in_words
+from pipeline.domain.models import CampaignState, ChannelName
 from pipeline.limits import Breaker
-from pipeline.models import CampaignState, ChannelName
-from pipeline.reasons import find_reason, in_words
 from pipeline.status import campaign_state, ended, iso
 from pipeline.store.campaigns import Snapshot
 from pipeline.store.scripts import texts

@@ -11,10 +11,10 @@ from typing import Any
 from channels.email import EmailChannel, SmtpServer
 from channels.webhook import WebhookComposer
 from config.settings import Settings
-from pipeline.campaign import Campaign
-from pipeline.errors import PermanentError
-from pipeline.models import ChannelName, Recipient, delivery_key
-from pipeline.templates import Template, values
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.errors import PermanentError
+from pipeline.domain.models import ChannelName, Recipient, delivery_key
+from pipeline.domain.templates import Template, values
 from worker.values import smtp_server
 
 EXAMPLE_LINK = "https://claim.example/EXAMPLE-LINK"

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipeline.audit import Action
-from pipeline.errors import InputError
+from pipeline.domain.errors import InputError
 from pipeline.rekey import Rekey, Standing
 from pipeline.store.keyring import Keyring, Process
 from pipeline.store.scripts import Scripts

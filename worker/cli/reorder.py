@@ -3,10 +3,10 @@
 import click
 
 from pipeline.audit import Action
-from pipeline.batch import Batch
-from pipeline.campaign import Campaign
-from pipeline.errors import InputError
-from pipeline.reasons import in_words
+from pipeline.domain.batch import Batch
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.codes import in_words
+from pipeline.domain.errors import InputError
 from pipeline.reorder import Plan, Reorders
 from pipeline.stages.request import po_number
 from pipeline.store.reorders import ReorderStore

@@ -7,7 +7,7 @@ import click
 import structlog
 
 from pipeline.audit import Action
-from pipeline.errors import InputError
+from pipeline.domain.errors import InputError
 from pipeline.report import Report, Reveal, write_report
 from worker.cli.actor import actor, actor_option
 from worker.cli.campaigns import found_campaign, times

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import click
 
-from pipeline.errors import InputError
-from pipeline.generations import Generation
+from pipeline.domain.errors import InputError
+from pipeline.domain.models import ChannelName
+from pipeline.domain.resend_history import Generation
 from pipeline.intake import fields
-from pipeline.models import ChannelName
 from pipeline.resend import BY, Wish
 from pipeline.resending import Resending
 from pipeline.timeline import mask

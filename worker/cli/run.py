@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from config.settings import Settings
-from pipeline.models import CampaignState
+from pipeline.domain.models import CampaignState
 from pipeline.status import campaign_state, ended
 from pipeline.submission import DeclinedError
 from worker.app import open_app, open_machinery

@@ -10,8 +10,8 @@ from redis import RedisError
 
 from config.errors import ConfigError
 from config.settings import Settings
-from pipeline.campaign import Campaign
-from pipeline.errors import (
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.errors import (
     BlockedError,
     ClaimcastError,
     DeliveryError,
@@ -20,9 +20,7 @@ from pipeline.errors import (
     UnavailableError,
     UncertainError,
 )
-from pipeline.intake.fields import Fault, recipient_of
-from pipeline.intake.template_checks import needed_columns
-from pipeline.models import (
+from pipeline.domain.models import (
     ADDRESS_FIELD,
     ChannelName,
     DeliveryKey,
@@ -31,7 +29,9 @@ from pipeline.models import (
     Recipient,
     ReturnPaths,
 )
-from pipeline.ports import Composer
+from pipeline.domain.ports import Composer
+from pipeline.intake.fields import Fault, recipient_of
+from pipeline.intake.template_checks import needed_columns
 from worker.app import open_app, open_channels
 from worker.cli.addresses import FROM_INPUT, AddressType
 from worker.cli.checks import require_channels

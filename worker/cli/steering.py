@@ -10,8 +10,8 @@ import click
 
 from pipeline.audit import Action
 from pipeline.barred import BarredDeliveries
-from pipeline.errors import InputError
-from pipeline.models import CampaignState
+from pipeline.domain.errors import InputError
+from pipeline.domain.models import CampaignState
 from pipeline.status import campaign_state
 from pipeline.store.batches import Barred
 from pipeline.store.campaigns import Snapshot

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import NoReturn, TextIO
 
 from config.settings import Settings
-from pipeline.campaign import Campaign
-from pipeline.errors import InputError
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.errors import InputError
 from pipeline.intake.problems import SHOWN, Problem
 from pipeline.intake.recipients import Intake, Summary, read_recipients
 from pipeline.submission import InvalidRecipientsError, Submission, Submitted

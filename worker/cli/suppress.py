@@ -7,9 +7,9 @@ import click
 
 from config.redaction import mask
 from pipeline.audit import Action
-from pipeline.errors import InputError
+from pipeline.domain.errors import InputError
+from pipeline.domain.models import ChannelName
 from pipeline.intake.lines import UnreadableError
-from pipeline.models import ChannelName
 from worker.cli.actor import actor, actor_option
 from worker.cli.addresses import FROM_INPUT, AddressType
 from worker.cli.campaigns import times

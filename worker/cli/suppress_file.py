@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from typing import BinaryIO, NamedTuple
 
-from pipeline.errors import InputError
+from pipeline.domain.errors import InputError
+from pipeline.domain.models import ADDRESS_FIELD, ChannelName
 from pipeline.intake import fields
 from pipeline.intake.lines import Lines
-from pipeline.models import ADDRESS_FIELD, ChannelName
 
 _MOST_KEPT = 50
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from channels.sms import SmsComposer, segments
-from pipeline.campaign import Campaign
-from pipeline.errors import InputError, PermanentError
-from pipeline.models import ChannelName, Recipient, ReturnPaths, delivery_key
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.errors import InputError, PermanentError
+from pipeline.domain.models import ChannelName, Recipient, ReturnPaths, delivery_key
 from worker.cli.preview import EXAMPLE_LINK
 
 

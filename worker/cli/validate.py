@@ -12,11 +12,11 @@ from typing import TextIO, TypeVar
 import click
 
 from config.settings import Settings
-from pipeline.campaign import Campaign
-from pipeline.errors import ClaimcastError
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.errors import ClaimcastError
+from pipeline.domain.models import Recipient
 from pipeline.intake.problems import SHOWN, Problem
 from pipeline.intake.recipients import Summary, read_recipients
-from pipeline.models import Recipient
 from worker.cli.checks import product_problem_alone, require_channels, template_problem
 from worker.cli.configured import settings
 from worker.cli.entry import BAD_INPUT, OK, command, explained

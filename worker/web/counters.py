@@ -9,8 +9,8 @@ from prometheus_client.core import (
     SummaryMetricFamily,
 )
 
-from pipeline.measurements import BUCKETS, RESULTS, STAGES
-from pipeline.models import ChannelName
+from pipeline.domain.metrics import BUCKETS, RESULTS, STAGES
+from pipeline.domain.models import ChannelName
 from worker.web.readings import LIMITS
 
 _LOSS = "; what a killed worker counted in its last 5 s is missing"

@@ -1,8 +1,8 @@
 """What came back about a message, put where it counts: the ledger and the suppression list."""
 
-from pipeline.errors import BlockedError
-from pipeline.generations import address_of
-from pipeline.models import FactKind
+from pipeline.domain.errors import BlockedError
+from pipeline.domain.models import FactKind
+from pipeline.domain.resend_history import address_of
 from pipeline.store.deliveries import Fact
 from pipeline.tokens import Target
 from worker.ledger import App

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
-from pipeline.models import DeliveryStatus
+from pipeline.domain.models import DeliveryStatus
 from pipeline.status import campaign_state
 from pipeline.store.campaigns import Snapshot
 from pipeline.store.records import CHANNEL

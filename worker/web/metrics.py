@@ -14,7 +14,7 @@ from redis import RedisError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pipeline.clock import uptime
+from pipeline.domain.clock import uptime
 from worker.ledger import App
 from worker.web.gauges import read_metrics
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.batch import Lane
-from pipeline.models import BatchState, ChannelName, DeliveryStatus
-from pipeline.reasons import REASONS
+from pipeline.domain.batch import Lane
+from pipeline.domain.codes import REASONS
+from pipeline.domain.models import BatchState, ChannelName, DeliveryStatus
 from pipeline.store.campaigns import Snapshot
 from pipeline.store.records import LETTER
 from pipeline.suppression import BUCKETS

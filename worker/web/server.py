@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
-from pipeline.errors import InputError
+from pipeline.domain.errors import InputError
 from worker.web.connection import Connection
 from worker.web.pages import STYLE_HASH
 

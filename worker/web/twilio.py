@@ -8,9 +8,9 @@ from twilio.request_validator import RequestValidator  # type: ignore[import-unt
 
 from channels.sms.codes import failure, of_callback
 from config.settings import Settings
-from pipeline.errors import BlockedError, DeliveryError, PermanentError
+from pipeline.domain.errors import BlockedError, DeliveryError, PermanentError
+from pipeline.domain.models import ChannelName
 from pipeline.intake.fields import phone
-from pipeline.models import ChannelName
 from pipeline.suppression import Suppressions
 from pipeline.tokens import Purpose, Tokens
 from worker.web.bodies import form_of

@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 
 from channels.email import EmailChannel
-from pipeline.errors import (
+from pipeline.domain.errors import (
     AbandonedError,
     BlockedError,
     CrowdedError,
@@ -15,7 +15,7 @@ from pipeline.errors import (
     TransientError,
     UncertainError,
 )
-from pipeline.models import DeliveryKey, Message
+from pipeline.domain.models import DeliveryKey, Message
 from tests.channels.email.servers import (
     EHLO,
     EHLO_PIPELINING,

@@ -2,7 +2,7 @@ import pytest
 from email_validator import validate_email
 
 from channels.email.address import Mailbox, is_wire_form, wire_form
-from pipeline.errors import InputError, PermanentError
+from pipeline.domain.errors import InputError, PermanentError
 
 
 @pytest.mark.parametrize(

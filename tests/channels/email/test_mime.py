@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from channels.email.address import Mailbox
 from channels.email.headers import one_line
 from channels.email.mime import EmailComposer
-from pipeline.campaign import EmailContent
-from pipeline.errors import InputError, PermanentError
-from pipeline.models import ChannelName, Recipient, ReturnPaths, delivery_key
+from pipeline.domain.campaign import EmailContent
+from pipeline.domain.errors import InputError, PermanentError
+from pipeline.domain.models import ChannelName, Recipient, ReturnPaths, delivery_key
 
 LINK = "https://claim.example.com/c/abc?x=1&y=2"
 KEY = delivery_key("camp", "r1", ChannelName.EMAIL)

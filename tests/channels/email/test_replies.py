@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.email.replies import Phase, classify, redact
-from pipeline.errors import BlockedError, DeliveryError, PermanentError, TransientError
+from pipeline.domain.errors import BlockedError, DeliveryError, PermanentError, TransientError
 
 LINK = "https://claim.example.com/c/9f3kQ-77?x=1"
 PHASES: list[Phase] = ["connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "content"]

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels.email import EmailChannel, SmtpServer
-from pipeline.errors import DeliveryError, PermanentError, UncertainError
-from pipeline.models import DeliveryKey, Message
+from pipeline.domain.errors import DeliveryError, PermanentError, UncertainError
+from pipeline.domain.models import DeliveryKey, Message
 from tests.support.waiting import wait_until
 
 HANG_UP = "hang up"

@@ -13,8 +13,8 @@ import uvloop
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from channels.email import EmailChannel, SmtpServer
-from pipeline.errors import BlockedError, InputError
-from pipeline.models import DeliveryKey, Message
+from pipeline.domain.errors import BlockedError, InputError
+from pipeline.domain.models import DeliveryKey, Message
 from tests.channels.email.servers import always, mail_server, once
 
 MESSAGE = Message(

@@ -8,8 +8,8 @@ import pytest
 from channels.email.replies import Phase
 from channels.email.transaction import LineLostError, StaleConnectionError, Transaction
 from channels.email.wire import Wire
-from pipeline.errors import AbandonedError, CrowdedError
-from pipeline.models import DeliveryKey, Message
+from pipeline.domain.errors import AbandonedError, CrowdedError
+from pipeline.domain.models import DeliveryKey, Message
 
 COMMANDS = (b"MAIL\r\n", b"RCPT\r\n", b"DATA\r\n")
 ENVELOPE = b"".join(COMMANDS)

@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from channels.sms import SmsChannel
-from pipeline.errors import (
+from pipeline.domain.errors import (
     AbandonedError,
     BlockedError,
     DeliveryError,
@@ -20,7 +20,7 @@ from pipeline.errors import (
     TransientError,
     UncertainError,
 )
-from pipeline.models import DeliveryKey, Message, Receipt
+from pipeline.domain.models import DeliveryKey, Message, Receipt
 from tests.channels.sms.servers import (
     HANG_UP,
     SID,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.sms.codes import CODES, failure, meaning, of_callback, refusal
-from pipeline.errors import (
+from pipeline.domain.errors import (
     BlockedError,
     DeliveryError,
     PermanentError,

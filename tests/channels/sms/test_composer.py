@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from channels.sms import SmsComposer
 from channels.sms.composer import MAX_BODY
-from pipeline.campaign import SmsContent
-from pipeline.errors import InputError, PermanentError
-from pipeline.models import DeliveryKey, Message, Recipient, ReturnPaths
+from pipeline.domain.campaign import SmsContent
+from pipeline.domain.errors import InputError, PermanentError
+from pipeline.domain.models import DeliveryKey, Message, Recipient, ReturnPaths
 
 LINK = "https://claim.example.com/c/abc?x=1&y=2"
 ADA = Recipient(id="r1", name="Ada", phone="+4915112345678")

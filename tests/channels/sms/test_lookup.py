@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from channels.sms import SmsChannel
-from pipeline.errors import BlockedError, DeliveryError, PermanentError, TransientError
-from pipeline.models import DeliveryKey, Message, Receipt
+from pipeline.domain.errors import BlockedError, DeliveryError, PermanentError, TransientError
+from pipeline.domain.models import DeliveryKey, Message, Receipt
 from tests.channels.sms.servers import (
     HANG_UP,
     SILENCE,

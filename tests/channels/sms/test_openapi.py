@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from channels.sms import SmsChannel
-from pipeline.models import DeliveryKey, Message
+from pipeline.domain.models import DeliveryKey, Message
 from tests.channels.sms.servers import Request, a_record, twilio
 
 DESCRIPTION = os.environ.get("TWILIO_OPENAPI", "")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from channels.sms import SmsChannel, TwilioAccount
-from pipeline.errors import BlockedError, DeliveryError, PermanentError, UncertainError
-from pipeline.models import DeliveryKey, Message, Receipt
+from pipeline.domain.errors import BlockedError, DeliveryError, PermanentError, UncertainError
+from pipeline.domain.models import DeliveryKey, Message, Receipt
 from sandbox.faults import SmsFaults
 from sandbox.options import SandboxOptions, SmsOptions
 from sandbox.server import Sandbox, running

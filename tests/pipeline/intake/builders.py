@@ -3,10 +3,10 @@
 import io
 from typing import Any
 
-from pipeline.campaign import Campaign
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.models import Recipient
 from pipeline.intake.campaign_file import campaign_from_dict
 from pipeline.intake.recipients import Intake, read_recipients
-from pipeline.models import Recipient
 
 
 def campaign_data(**sections: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a file may hold

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.domain.models import Recipient
 from pipeline.intake.recipients import read_recipients
-from pipeline.models import Recipient
 from tests.pipeline.intake.builders import a_campaign, accepted, an_intake, told
 
 ANN = Recipient(id="1", email="ann@example.com", name="Ann", variables={"city": "Köln"})

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.domain.models import Recipient
 from pipeline.intake.campaign_file import load_campaign
 from pipeline.intake.recipients import Summary, read_recipients
-from pipeline.models import Recipient
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.domain.models import Recipient
 from pipeline.intake.recipients import check_recipients, read_recipients
-from pipeline.models import Recipient
 from tests.pipeline.intake.builders import a_campaign, accepted, an_intake, told
 
 TEXTS = {"subject": "{{ points }}", "text": "{{ link }}"}

@@ -3,9 +3,9 @@ import io
 import json
 import random
 
-from pipeline.campaign import Campaign
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.models import ChannelName
 from pipeline.intake.recipients import read_recipients
-from pipeline.models import ChannelName
 from tests.pipeline.intake.builders import a_campaign, an_intake, both_channels, told
 
 PEOPLE = [

@@ -2,10 +2,10 @@
 
 import pytest
 
-from pipeline.campaign import Campaign
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.models import ChannelName
+from pipeline.domain.rate import Rate
 from pipeline.intake.campaign_file import campaign_from_dict
-from pipeline.models import ChannelName
-from pipeline.rate import Rate
 from tests.pipeline.intake.builders import a_campaign, accepted, an_intake, campaign_data, told
 
 

@@ -7,9 +7,9 @@ import pytest
 from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 
+from pipeline.domain.vault import Vault
 from pipeline.rewards.account import Account
 from pipeline.rewards.client import RewardsClient, http_client
-from pipeline.vault import Vault
 from tests.pipeline.rewards.upstream import Upstream, reply, running
 
 ACCESS_TOKEN = "Access-Token-0123456789"

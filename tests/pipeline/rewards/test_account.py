@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.errors import InputError
+from pipeline.domain.errors import InputError
 from pipeline.rewards.account import Account
 
 TOKEN = "t0ken"

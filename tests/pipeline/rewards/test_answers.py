@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import (
+from pipeline.domain.errors import (
     CredentialsError,
     DuplicateOrderError,
     FundsError,

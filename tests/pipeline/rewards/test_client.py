@@ -11,7 +11,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from pipeline.errors import (
+from pipeline.domain.errors import (
     AbandonedError,
     CredentialsError,
     DuplicateOrderError,
@@ -21,10 +21,10 @@ from pipeline.errors import (
     RewardsError,
     RewardsUnavailableError,
 )
+from pipeline.domain.vault import Vault
 from pipeline.rewards.account import Account
 from pipeline.rewards.client import RewardsClient, http_client
 from pipeline.rewards.models import OrderRequest
-from pipeline.vault import Vault
 from tests.pipeline.rewards.conftest import ACCESS_TOKEN, BEARER
 from tests.pipeline.rewards.upstream import (
     Reply,

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import RewardsError
+from pipeline.domain.errors import RewardsError
 from pipeline.rewards.client import RewardsClient
 from pipeline.rewards.document import parse_json
 from pipeline.rewards.links import LinksProblem, extract_links

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import InputError
+from pipeline.domain.errors import InputError
 from pipeline.rewards.links import LinksProblem, compile_path, extract_links
 
 A, B, C = (f"https://claim.example/{token}" for token in ("aaa111", "bbb222", "ccc333"))

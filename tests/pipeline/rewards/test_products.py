@@ -4,7 +4,7 @@ from decimal import Decimal
 import pytest
 from redis.asyncio import Redis
 
-from pipeline.campaign import Reward
+from pipeline.domain.campaign import Reward
 from pipeline.rewards.models import Product, read_products
 from pipeline.rewards.products import ProductCatalog, check_product
 

@@ -10,10 +10,10 @@ import pytest
 from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 
-from pipeline.errors import CredentialsError, RewardsUnavailableError
+from pipeline.domain.errors import CredentialsError, RewardsUnavailableError
+from pipeline.domain.vault import Vault
 from pipeline.rewards.models import Token
 from pipeline.rewards.tokens import FleetToken
-from pipeline.vault import Vault
 from tests.support.waiting import wait_until
 
 ACCOUNT = "cc:rewards:0123456789abcdef"

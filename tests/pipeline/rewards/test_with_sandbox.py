@@ -9,15 +9,15 @@ from typing import get_args
 import pytest
 from redis.asyncio import Redis
 
-from pipeline.campaign import Reward
-from pipeline.errors import DuplicateOrderError, FundsError, RewardsUnavailableError
+from pipeline.domain.campaign import Reward
+from pipeline.domain.errors import DuplicateOrderError, FundsError, RewardsUnavailableError
+from pipeline.domain.vault import Vault
 from pipeline.rewards.account import Account
 from pipeline.rewards.client import RewardsClient, http_client
 from pipeline.rewards.links import LinksProblem, extract_links
 from pipeline.rewards.models import OrderRequest, agrees
 from pipeline.rewards.products import ProductCatalog
 from pipeline.rewards.statuses import Progress, progress
-from pipeline.vault import Vault
 from sandbox.answers import LinkShape
 from sandbox.faults import Faults
 from sandbox.options import SandboxOptions

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.batch import Batch, Lane
 from pipeline.decisions import RetryPolicy
+from pipeline.domain.batch import Batch, Lane
 from pipeline.leases import Leases
 from pipeline.outbox import Outbox
 from pipeline.recorder import Recorder

@@ -5,11 +5,11 @@ from typing import Literal, cast
 
 import pytest
 
-from pipeline.batch import Batch
-from pipeline.campaign import Campaign
-from pipeline.errors import InputError, PermanentError
-from pipeline.models import BatchState
-from pipeline.rate import Rate
+from pipeline.domain.batch import Batch
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.errors import InputError, PermanentError
+from pipeline.domain.models import BatchState
+from pipeline.domain.rate import Rate
 from pipeline.stages.catalog import Catalog
 from pipeline.store.batches import Claim
 from tests.pipeline.channel import PlainComposer, ScriptedChannel

@@ -3,7 +3,7 @@
 import pytest
 from redis.asyncio import Redis
 
-from pipeline.models import BatchState
+from pipeline.domain.models import BatchState
 from tests.pipeline.ledger import Ledger, a_campaign, assert_sound, people, pump, submit
 from tests.pipeline.stages.plant import Factory, StartWorker
 

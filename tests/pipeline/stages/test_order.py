@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 from redis.asyncio import Redis
 
-from pipeline.batch import Lane
-from pipeline.models import BatchState
+from pipeline.domain.batch import Lane
+from pipeline.domain.models import BatchState
 from pipeline.stages.request import po_number
 from tests.pipeline.ledger import (
     Ledger,

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from pipeline.campaign import Window
-from pipeline.errors import InputError
-from pipeline.models import delivery_key
+from pipeline.domain.campaign import Window
+from pipeline.domain.errors import InputError
+from pipeline.domain.models import delivery_key
 from pipeline.stages.hours import hours
 from pipeline.store.records import DeliveryRecord
 from tests.pipeline.channel import ScriptedChannel

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from pipeline.decisions import decide_look
-from pipeline.errors import (
+from pipeline.domain.errors import (
     BlockedError,
     DeliveryError,
     PermanentError,
     TransientError,
     UncertainError,
 )
-from pipeline.models import ChannelName, Message, Receipt
-from pipeline.models import DeliveryStatus as Status
+from pipeline.domain.models import ChannelName, Message, Receipt
+from pipeline.domain.models import DeliveryStatus as Status
 from pipeline.store.deliveries import Fact, Wanted
 from pipeline.store.records import DeliveryRecord
 from pipeline.suppression import Suppressions

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from redis.asyncio import Redis
 
-from pipeline.batch import Lane, Unit
-from pipeline.models import ChannelName
+from pipeline.domain.batch import Lane, Unit
+from pipeline.domain.models import ChannelName
 from pipeline.store.batches import Claim
 from pipeline.store.deliveries import Fact, Wanted
 from tests.pipeline.ledger import (

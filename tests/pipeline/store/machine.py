@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from redis.asyncio import Redis
 
-from pipeline.batch import Lane, Unit
-from pipeline.errors import AbandonedError, StaleLeaseError
-from pipeline.models import ChannelName, DeliveryStatus, FactKind, Recipient
+from pipeline.domain.batch import Lane, Unit
+from pipeline.domain.errors import AbandonedError, StaleLeaseError
+from pipeline.domain.models import ChannelName, DeliveryStatus, FactKind, Recipient
 from pipeline.store.batches import Claim
 from pipeline.store.deliveries import Fact, Wanted
 from pipeline.store.records import initial

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from redis.asyncio import Redis
 
-from pipeline.errors import InputError, StaleLeaseError
-from pipeline.models import ChannelName, DeliveryStatus, FactKind
+from pipeline.domain.errors import InputError, StaleLeaseError
+from pipeline.domain.models import ChannelName, DeliveryStatus, FactKind
 from pipeline.store.batches import Claim
 from pipeline.store.deliveries import Fact, Wanted
 from pipeline.store.records import initial

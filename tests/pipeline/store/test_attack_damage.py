@@ -3,11 +3,11 @@
 import pytest
 from redis.asyncio import Redis
 
-from pipeline.batch import Lane
+from pipeline.domain.batch import Lane
+from pipeline.domain.models import BatchState
+from pipeline.domain.vault import SealError
 from pipeline.leases import Lease, Leases
-from pipeline.models import BatchState
 from pipeline.units import Units
-from pipeline.vault import SealError
 from tests.pipeline.channel import ScriptedChannel
 from tests.pipeline.ledger import (
     Ledger,

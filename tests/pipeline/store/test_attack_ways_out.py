@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from pipeline.audit import Action, AuditTrail
-from pipeline.errors import InputError
+from pipeline.domain.errors import InputError
 from pipeline.reorder import Plan, Reorders
 from pipeline.store.deliveries import Fact, Wanted
 from pipeline.store.reorders import ReorderStore

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from redis.asyncio import Redis
 
-from pipeline.batch import Lane, Unit
-from pipeline.errors import StaleLeaseError
-from pipeline.models import BatchState
+from pipeline.domain.batch import Lane, Unit
+from pipeline.domain.errors import StaleLeaseError
+from pipeline.domain.models import BatchState
 from tests.pipeline.ledger import (
     LEASE,
     Ledger,

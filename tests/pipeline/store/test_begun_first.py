@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from pipeline.batch import Lane, Unit
+from pipeline.domain.batch import Lane, Unit
 from pipeline.store.batches import Claim
 from tests.pipeline.ledger import (
     Ledger,

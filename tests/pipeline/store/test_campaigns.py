@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from redis.asyncio import Redis
 
-from pipeline.errors import InputError
+from pipeline.domain.errors import InputError
 from pipeline.store.campaigns import Busy, Committed, Staging, Totals
 from tests.pipeline.ledger import Ledger, a_campaign, assert_sound, people, pump, stage, submit
 

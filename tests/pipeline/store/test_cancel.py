@@ -2,9 +2,9 @@
 
 import pytest
 
-from pipeline.batch import Lane
-from pipeline.errors import StaleLeaseError
-from pipeline.models import BatchState
+from pipeline.domain.batch import Lane
+from pipeline.domain.errors import StaleLeaseError
+from pipeline.domain.models import BatchState
 from pipeline.store.deliveries import Fact, Wanted
 from tests.pipeline.ledger import (
     EMAIL,

@@ -4,9 +4,9 @@ from typing import Literal, get_args
 
 import pytest
 
-from pipeline.errors import AbandonedError, StaleLeaseError
-from pipeline.models import BatchState, FactKind
-from pipeline.models import DeliveryStatus as Status
+from pipeline.domain.errors import AbandonedError, StaleLeaseError
+from pipeline.domain.models import BatchState, FactKind
+from pipeline.domain.models import DeliveryStatus as Status
 from pipeline.store.batches import Claim
 from pipeline.store.deliveries import Fact, Wanted
 from pipeline.store.records import DeliveryRecord

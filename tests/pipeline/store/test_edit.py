@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.campaign import Campaign
-from pipeline.errors import AbandonedError
-from pipeline.models import ChannelName
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.campaign_versions import starts, version_at
+from pipeline.domain.errors import AbandonedError
+from pipeline.domain.models import ChannelName
 from pipeline.store.deliveries import Wanted
-from pipeline.versions import starts, version_at
 from tests.pipeline.ledger import (
     Ledger,
     a_campaign,

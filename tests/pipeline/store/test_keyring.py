@@ -7,12 +7,12 @@ import pytest
 from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 
-from pipeline.errors import InputError
-from pipeline.models import ChannelName
+from pipeline.domain.errors import InputError
+from pipeline.domain.models import ChannelName
+from pipeline.domain.tasks import stop
+from pipeline.domain.vault import Vault
 from pipeline.store.keyring import Keyring, unlock
 from pipeline.suppression import Suppressions
-from pipeline.tasks import stop
-from pipeline.vault import Vault
 from tests.pipeline.installation import Installation
 from tests.support.waiting import wait_until
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.batch import Lane, Unit
-from pipeline.models import BatchState
+from pipeline.domain.batch import Lane, Unit
+from pipeline.domain.models import BatchState
 from pipeline.store.batches import Claim
 from pipeline.store.deliveries import Fact, Wanted
 from tests.pipeline.ledger import (

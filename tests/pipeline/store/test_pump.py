@@ -4,8 +4,8 @@ from typing import Literal
 
 import pytest
 
-from pipeline.batch import Lane
-from pipeline.rate import Rate
+from pipeline.domain.batch import Lane
+from pipeline.domain.rate import Rate
 from tests.pipeline.ledger import (
     Ledger,
     a_campaign,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.models import ChannelName, DeliveryStatus
+from pipeline.domain.models import ChannelName, DeliveryStatus
 from pipeline.store.records import (
     CHANNEL,
     LETTER,

@@ -16,8 +16,8 @@ from hypothesis.stateful import (
 )
 from redis import Redis
 
-from pipeline.batch import Lane
-from pipeline.errors import InputError
+from pipeline.domain.batch import Lane
+from pipeline.domain.errors import InputError
 from pipeline.reorder import Plan, Reorders
 from pipeline.store.batches import Claim
 from pipeline.store.reorders import ReorderStore

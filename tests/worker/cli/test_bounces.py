@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.models import DeliveryStatus
+from pipeline.domain.models import DeliveryStatus
 from pipeline.tokens import Purpose, Target, Tokens
 from tests.pipeline.installation import Installation
 from tests.pipeline.notifications import block, notification

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.campaign import Campaign
+from pipeline.domain.campaign import Campaign
 from pipeline.store.campaigns import Snapshot
 from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import a_campaign, both_channels

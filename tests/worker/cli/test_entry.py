@@ -9,7 +9,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from config.errors import ConfigError
-from pipeline.errors import (
+from pipeline.domain.errors import (
     BlockedError,
     CredentialsError,
     InputError,

@@ -5,8 +5,8 @@ import json
 import pytest
 from click.testing import CliRunner, Result
 
-from pipeline.reasons import REASONS
-from pipeline.reasons.table import listed
+from pipeline.domain.codes import REASONS
+from pipeline.domain.codes.table import listed
 from worker.cli import main
 
 

@@ -1,7 +1,7 @@
 """What `validate` shows of the messages."""
 
 from config.settings import load_settings
-from pipeline.models import ChannelName, Recipient
+from pipeline.domain.models import ChannelName, Recipient
 from tests.pipeline.intake.builders import a_campaign
 from worker.cli.preview import previews
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.domain.models import ChannelName
 from pipeline.limits import Breaker
-from pipeline.models import ChannelName
 from pipeline.status import as_json
 from sandbox.server import Sandbox
 from tests.pipeline.installation import Installation

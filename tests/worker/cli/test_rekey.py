@@ -10,9 +10,9 @@ import pytest
 from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 
+from pipeline.domain.tasks import stop
+from pipeline.domain.vault import Vault
 from pipeline.store.keyring import Keyring
-from pipeline.tasks import stop
-from pipeline.vault import Vault
 from tests.pipeline.installation import Installation
 from tests.worker.cli.desk import Desk
 

@@ -2,7 +2,7 @@
 
 import json
 
-from pipeline.batch import Lane
+from pipeline.domain.batch import Lane
 from tests.pipeline.installation import Installation, links_of
 from tests.worker.cli.desk import Desk
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.batch import Lane
+from pipeline.domain.batch import Lane
 from tests.pipeline.installation import Installation
 from tests.pipeline.resends import OTHER, a_minute_passes
 from tests.worker.cli.desk import Desk

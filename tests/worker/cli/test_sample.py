@@ -14,7 +14,7 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from pipeline.models import ChannelName
+from pipeline.domain.models import ChannelName
 from pipeline.suppression import Suppressions
 from sandbox.server import Sandbox
 from tests.channels.app import SECRET, App, app, body_of

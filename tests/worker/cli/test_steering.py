@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from pipeline.batch import Lane
-from pipeline.models import ChannelName
+from pipeline.domain.batch import Lane
+from pipeline.domain.models import ChannelName
 from pipeline.store.batches import BatchStore
 from pipeline.store.campaigns import Snapshot
 from pipeline.suppression import Suppressions

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.models import ChannelName
+from pipeline.domain.models import ChannelName
 from tests.pipeline.installation import Installation
 from tests.worker.cli.desk import Desk
 from worker.cli.suppress_file import AddressFile

@@ -11,8 +11,8 @@ import httpx
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped] # no py.typed
 
 from config.settings import load_settings
-from pipeline.batch import Lane
-from pipeline.models import ChannelName
+from pipeline.domain.batch import Lane
+from pipeline.domain.models import ChannelName
 from pipeline.store.batches import Claim
 from pipeline.store.records import DeliveryRecord
 from pipeline.tokens import Purpose, Target

@@ -4,7 +4,7 @@ import asyncio
 
 from structlog.testing import capture_logs
 
-from pipeline.models import ChannelName, DeliveryStatus
+from pipeline.domain.models import ChannelName, DeliveryStatus
 from pipeline.tokens import Purpose
 from tests.pipeline.intake.builders import both_channels
 from tests.pipeline.notifications import block, notification

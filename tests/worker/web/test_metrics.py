@@ -7,9 +7,9 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipeline.batch import Lane
-from pipeline.measurements import Measurements
-from pipeline.models import ChannelName
+from pipeline.domain.batch import Lane
+from pipeline.domain.metrics import Measurements
+from pipeline.domain.models import ChannelName
 from pipeline.tokens import Purpose
 from tests.pipeline.intake.builders import a_campaign, both_channels
 from tests.support.waiting import wait_until

@@ -1,7 +1,7 @@
 """What comes back about an earlier generation is about the address that it went to."""
 
-from pipeline.batch import Lane
-from pipeline.models import ChannelName, DeliveryStatus
+from pipeline.domain.batch import Lane
+from pipeline.domain.models import ChannelName, DeliveryStatus
 from pipeline.store.deliveries import Wanted
 from pipeline.tokens import Purpose, Target
 from tests.pipeline.intake.builders import both_channels

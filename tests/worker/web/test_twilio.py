@@ -6,7 +6,7 @@ from itertools import permutations
 import pytest
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped] # no py.typed
 
-from pipeline.models import ChannelName, DeliveryStatus
+from pipeline.domain.models import ChannelName, DeliveryStatus
 from pipeline.store.records import DeliveryRecord
 from pipeline.tokens import Purpose
 from tests.pipeline.intake.builders import a_campaign, both_channels

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from pipeline.models import ChannelName
+from pipeline.domain.models import ChannelName
 from pipeline.tokens import Purpose
 from tests.pipeline.intake.builders import both_channels
 from tests.worker.web.site import Site

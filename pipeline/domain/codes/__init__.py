@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from pipeline.reasons.batches import HOLDS, NOTES
-from pipeline.reasons.blocks import BLOCKS
-from pipeline.reasons.deliveries import DELIVERIES
-from pipeline.reasons.reason import Reason
-from pipeline.reasons.sms import SMS, TWILIO
-from pipeline.reasons.smtp import SMTP
-from pipeline.reasons.webhook import STATUSES, WEBHOOK
+from pipeline.domain.codes.batches import HOLDS, NOTES
+from pipeline.domain.codes.blocks import BLOCKS
+from pipeline.domain.codes.deliveries import DELIVERIES
+from pipeline.domain.codes.reason import Reason
+from pipeline.domain.codes.sms import SMS, TWILIO
+from pipeline.domain.codes.smtp import SMTP
+from pipeline.domain.codes.webhook import STATUSES, WEBHOOK
 
 __all__ = ["REASONS", "Reason", "find_reason", "in_words"]
 

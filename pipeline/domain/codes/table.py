@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator
 
-from pipeline.reasons import REASONS, Reason
-from pipeline.reasons.sms import TWILIO
-from pipeline.reasons.smtp import SMTP
-from pipeline.reasons.webhook import STATUSES
+from pipeline.domain.codes import REASONS, Reason
+from pipeline.domain.codes.sms import TWILIO
+from pipeline.domain.codes.smtp import SMTP
+from pipeline.domain.codes.webhook import STATUSES
 
 _KINDS = ("block", "hold", "note", "delivery")
 _HEAD = ("| code | kind | meaning | by itself | what you do |", "|---|---|---|---|---|")

@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Literal
 
-from pipeline.batch import Lane
-from pipeline.models import ChannelName, FactKind
+from pipeline.domain.batch import Lane
+from pipeline.domain.models import ChannelName, FactKind
 
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds of the stages' durations in s; a stage works for about 20 s at most."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from pipeline.errors import ClaimcastError, InputError
+from pipeline.domain.errors import ClaimcastError, InputError
 
 _VERSION = b"\x80"  # the first byte of every Fernet token
 _OVERHEAD, _BLOCK = 57, 16  # version, time, IV and MAC around blocks of AES (Fernet's spec)

@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline.reasons.reason import (
+from pipeline.domain.codes.reason import (
     ANOTHER,
     FAILED,
     NONE_NEEDED,

@@ -3,9 +3,16 @@
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
-from pipeline.campaign import Campaign
-from pipeline.errors import DeliveryError
-from pipeline.models import ChannelName, DeliveryKey, Message, Receipt, Recipient, ReturnPaths
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.errors import DeliveryError
+from pipeline.domain.models import (
+    ChannelName,
+    DeliveryKey,
+    Message,
+    Receipt,
+    Recipient,
+    ReturnPaths,
+)
 
 Clearance = Callable[[], None]
 """

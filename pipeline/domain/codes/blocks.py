@@ -1,6 +1,6 @@
 """Why ordering or sending of a whole campaign is blocked."""
 
-from pipeline.reasons.reason import RESUME, WAITS, Reason
+from pipeline.domain.codes.reason import RESUME, WAITS, Reason
 
 
 def _block(code: str, meaning: str, action: str, by_itself: str = WAITS) -> Reason:

@@ -8,9 +8,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipeline.campaign import Window
-from pipeline.models import Recipient
-from pipeline.window import closing, opening, zone_of
+from pipeline.domain.campaign import Window
+from pipeline.domain.models import Recipient
+from pipeline.domain.window import closing, opening, zone_of
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DAY = Window(start=time(9), end=time(20))

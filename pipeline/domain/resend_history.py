@@ -5,12 +5,9 @@ They rest beside the rows, which stay as they were submitted: a repeated submit 
 finds the same content, and what a late bounce says of an address is said of the right one.
 """
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.models import ChannelName, Recipient
-from pipeline.store.records import CHANNEL, LETTER
+from pipeline.domain.models import ChannelName, Recipient
 
 LAST_GENERATION = 255
 """A token holds the generation in one byte."""
@@ -28,19 +25,6 @@ class Generation:
 
 Generations = tuple[Generation, ...]
 """All resends of one recipient, oldest first; the first message of a channel is not among them."""
-
-
-def encode_generations(generations: Sequence[Generation]) -> bytes:
-    rows = [[LETTER[g.channel], g.number, g.address, g.at_ms] for g in generations]
-    return json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def decode_generations(data: bytes) -> Generations:
-    """Return what `encode_generations` was given; ValueError, KeyError or TypeError if damaged."""
-    return tuple(
-        Generation(channel=CHANNEL[letter], number=int(number), address=address, at_ms=int(at))
-        for letter, number, address, at in json.loads(data)
-    )
 
 
 def address_of(

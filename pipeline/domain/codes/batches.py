@@ -1,6 +1,6 @@
 """Why a batch is held, or what is noted about one that was ended without its links."""
 
-from pipeline.reasons.reason import HELD, NOTHING, REORDER, Reason
+from pipeline.domain.codes.reason import HELD, NOTHING, REORDER, Reason
 
 _ASK = "Ask the rewards provider what became of the order"
 _DEAD = f"if the provider says that the order is dead, {REORDER} orders anew for its people."

@@ -1,6 +1,6 @@
 """Why a delivery failed, waits, or is uncertain."""
 
-from pipeline.reasons.reason import ANOTHER, FAILED, NONE_NEEDED, TRIES, WAITS, Reason
+from pipeline.domain.codes.reason import ANOTHER, FAILED, NONE_NEEDED, TRIES, WAITS, Reason
 
 
 def _delivery(code: str, meaning: str, by_itself: str, action: str) -> Reason:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.campaign import Campaign, Window
-from pipeline.versions import differences, is_editable, starts, version_at
+from pipeline.domain.campaign import Campaign, Window
+from pipeline.domain.campaign_versions import differences, is_editable, starts, version_at
 from tests.pipeline.intake.builders import a_campaign
 
 

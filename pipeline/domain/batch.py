@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from pipeline.models import BatchState
+from pipeline.domain.models import BatchState
 
 
 class Lane(StrEnum):

@@ -5,8 +5,8 @@ from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import InputError
-from pipeline.vault import SealError, Vault, is_sealed, mark
+from pipeline.domain.errors import InputError
+from pipeline.domain.vault import SealError, Vault, is_sealed, mark
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 VAULT = Vault([OLD], digest_key=b"d" * 32)

@@ -7,9 +7,9 @@ from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import escape
 
-from pipeline.errors import InputError, PermanentError
-from pipeline.models import Recipient
-from pipeline.templates import MAX_RENDERED, Template, values
+from pipeline.domain.errors import InputError, PermanentError
+from pipeline.domain.models import Recipient
+from pipeline.domain.templates import MAX_RENDERED, Template, values
 
 ADA = Recipient(
     id="r1",

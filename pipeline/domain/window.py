@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
-from pipeline.campaign import Window
-from pipeline.models import Recipient
+from pipeline.domain.campaign import Window
+from pipeline.domain.models import Recipient
 
 
 def zone_of(window: Window, recipient: Recipient) -> tzinfo:

@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline.reasons.reason import ANOTHER, DEAD, FAILED, RESUME, TRIES, WAITS, Kind, Reason
+from pipeline.domain.codes.reason import ANOTHER, DEAD, FAILED, RESUME, TRIES, WAITS, Kind, Reason
 
 
 def _smtp(

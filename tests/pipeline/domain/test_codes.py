@@ -12,14 +12,14 @@ import pipeline
 from channels import webhook
 from channels.email.replies import classify
 from channels.sms.codes import CODES, meaning
-from pipeline.errors import BlockedError, PermanentError, TransientError
-from pipeline.models import BatchState
-from pipeline.reasons import REASONS, find_reason, in_words
-from pipeline.reasons.reason import ANOTHER, TRIES, WAITS
-from pipeline.reasons.sms import TWILIO
-from pipeline.reasons.smtp import SMTP
-from pipeline.reasons.table import listed
-from pipeline.reasons.webhook import STATUSES
+from pipeline.domain.codes import REASONS, find_reason, in_words
+from pipeline.domain.codes.reason import ANOTHER, TRIES, WAITS
+from pipeline.domain.codes.sms import TWILIO
+from pipeline.domain.codes.smtp import SMTP
+from pipeline.domain.codes.table import listed
+from pipeline.domain.codes.webhook import STATUSES
+from pipeline.domain.errors import BlockedError, PermanentError, TransientError
+from pipeline.domain.models import BatchState
 from worker.cli import main
 
 _SOURCES = [Path(package.__path__[0]) for package in (pipeline, channels)]

@@ -3,15 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.generations import (
+from pipeline.domain.models import ChannelName, Recipient
+from pipeline.domain.resend_history import (
     LAST_GENERATION,
     Generation,
     address_of,
-    decode_generations,
-    encode_generations,
     readdressed,
 )
-from pipeline.models import ChannelName, Recipient
+from pipeline.store.resends import decode_generations, encode_generations
 
 EMAIL, SMS = ChannelName.EMAIL, ChannelName.SMS
 ANN = Recipient(id="a", email="ann@example.com", phone="+15550100")

@@ -5,7 +5,7 @@ from itertools import chain
 
 from pydantic import BaseModel
 
-from pipeline.campaign import Campaign
+from pipeline.domain.campaign import Campaign
 
 _EDITABLE: Mapping[str, frozenset[str]] = {
     "email": frozenset({"subject", "text", "html", "reply_to"}),

@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline.reasons.reason import ANOTHER, FAILED, RESUME, TRIES, WAITS, Kind, Reason
+from pipeline.domain.codes.reason import ANOTHER, FAILED, RESUME, TRIES, WAITS, Kind, Reason
 
 _UNSURE = "It is looked up at Twilio; where that does not settle it, the campaign's policy holds."
 _PERSON = "Look it up in Twilio's console, then run `claimcast retry {campaign} --uncertain`."

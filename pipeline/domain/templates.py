@@ -10,8 +10,8 @@ from jinja2 import meta, nodes
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import escape
 
-from pipeline.errors import InputError, PermanentError
-from pipeline.models import Recipient
+from pipeline.domain.errors import InputError, PermanentError
+from pipeline.domain.models import Recipient
 
 MAX_RENDERED = 1_000_000
 """Characters; ten times what any mail client shows, and a bound for a loop over a long value."""

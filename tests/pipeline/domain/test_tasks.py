@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from pipeline.tasks import finish
+from pipeline.domain.tasks import finish
 
 
 async def test_what_must_be_finished_is_although_its_caller_is_cancelled() -> None:

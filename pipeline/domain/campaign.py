@@ -16,8 +16,8 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.models import ChannelName
-from pipeline.rate import Rate
+from pipeline.domain.models import ChannelName
+from pipeline.domain.rate import Rate
 
 CAMPAIGN_ID = r"^[a-z0-9][a-z0-9-]{0,39}$"
 

@@ -1,0 +1,7 @@
+"""Prints the README's table of codes: `python -m pipeline.domain.codes`."""
+
+import sys
+
+from pipeline.domain.codes.table import markdown
+
+sys.stdout.write(markdown() + "\n")
