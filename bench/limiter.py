@@ -9,7 +9,7 @@ from bench.figures import worst_window
 from bench.session import Session
 from bench.world import installation
 from pipeline.domain.rate import Rate
-from pipeline.limits import Limiter
+from pipeline.store.rate_limiter import Limiter
 from pipeline.store.scripts import Scripts
 
 _TAKERS = 20

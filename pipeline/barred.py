@@ -9,7 +9,7 @@ from pipeline.domain.vault import SealError
 from pipeline.store.batches import Barred
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.records import DeliveryRecord
-from pipeline.suppression import Suppressions
+from pipeline.store.suppressions import Suppressions
 
 REFUSED = frozenset({DeliveryStatus.FAILED, DeliveryStatus.BOUNCED})
 _REACHED = frozenset({DeliveryStatus.SENT, DeliveryStatus.DELIVERED})

@@ -10,9 +10,9 @@ from pipeline.domain.campaign import Campaign
 from pipeline.domain.models import Recipient
 from pipeline.domain.vault import SealError, Vault
 from pipeline.forget import TOMBSTONE
-from pipeline.intake.rows import decode_batch
-from pipeline.pages import StoredBatch
 from pipeline.recount import Entry, Violation
+from pipeline.store.batch_pages import StoredBatch
+from pipeline.store.recipient_codec import decode_batch
 from pipeline.store.resends import open_generations
 
 _FERNET = b"\x80"  # the version byte that every Fernet token begins with

@@ -8,9 +8,9 @@ from pipeline.domain.batch import Batch
 from pipeline.domain.errors import ClaimcastError, InputError
 from pipeline.domain.models import Recipient
 from pipeline.domain.vault import Vault
-from pipeline.intake.rows import decode_batch, encode_batch
-from pipeline.pages import StoredBatch, read_place
+from pipeline.store.batch_pages import StoredBatch, read_place
 from pipeline.store.campaigns import CampaignStore, Snapshot
+from pipeline.store.recipient_codec import decode_batch, encode_batch
 from pipeline.store.scripts import Scripts
 
 TOMBSTONE = Recipient(id="")

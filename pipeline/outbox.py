@@ -18,11 +18,11 @@ from pipeline.domain.models import DeliveryKey, Message, Receipt, Recipient, Ret
 from pipeline.domain.ports import Channel, Composer, Searchable
 from pipeline.exposure import Exposure
 from pipeline.leases import Lease
-from pipeline.limits import Limiter
 from pipeline.recorder import Recorder
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import Fact
-from pipeline.suppression import Suppressions
+from pipeline.store.rate_limiter import Limiter
+from pipeline.store.suppressions import Suppressions
 
 log = structlog.get_logger()
 

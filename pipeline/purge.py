@@ -9,9 +9,9 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from pipeline.audit import Action, AuditTrail
 from pipeline.domain.errors import ClaimcastError, InputError
 from pipeline.status import ended
+from pipeline.store.audit_trail import Action, AuditTrail
 from pipeline.store.campaigns import CampaignStore, Snapshot
 from pipeline.store.scripts import Scripts
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pipeline.domain.batch import Batch, Lane
 from pipeline.domain.models import BatchState, ChannelName, DeliveryStatus
-from pipeline.pages import StoredBatch
+from pipeline.store.batch_pages import StoredBatch
 from pipeline.store.records import (
     CHANNEL,
     LETTER,

@@ -11,12 +11,12 @@ from pipeline.domain.errors import (
     RewardsUnavailableError,
     UnavailableError,
 )
-from pipeline.limits import Limiter
 from pipeline.recount import Entry, Violation
 from pipeline.rewards.client import RewardsClient
 from pipeline.rewards.links import LinksProblem, extract_links
 from pipeline.rewards.models import Order, OrderRequest, agrees
 from pipeline.stages.permits import permit
+from pipeline.store.rate_limiter import Limiter
 
 _TRIES = 6
 

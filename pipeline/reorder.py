@@ -10,10 +10,10 @@ from pipeline.domain.batch import Batch
 from pipeline.domain.errors import ClaimcastError, InputError
 from pipeline.domain.models import BatchState, Recipient
 from pipeline.domain.vault import Vault
-from pipeline.intake.rows import decode_batch
-from pipeline.pages import StoredBatch, read_page
 from pipeline.rewards.links import LinksProblem, extract_links
+from pipeline.store.batch_pages import StoredBatch, read_page
 from pipeline.store.campaigns import CampaignStore, Snapshot, bucket_of
+from pipeline.store.recipient_codec import decode_batch
 from pipeline.store.reorders import Division, ReorderStore
 
 _WORDS = {

@@ -14,11 +14,11 @@ from pipeline.domain.models import Recipient
 from pipeline.domain.resend_history import Generations, address_of
 from pipeline.domain.vault import Vault
 from pipeline.forget import TOMBSTONE
-from pipeline.intake.rows import decode_batch
 from pipeline.moments import sent_at, settled_at
-from pipeline.pages import Page, StoredBatch, read_pages
 from pipeline.recount import Entry, Ground
 from pipeline.status import iso
+from pipeline.store.batch_pages import Page, StoredBatch, read_pages
+from pipeline.store.recipient_codec import decode_batch
 from pipeline.store.records import DeliveryRecord
 from pipeline.store.resends import open_generations
 

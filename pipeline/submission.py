@@ -18,15 +18,14 @@ from hashlib import blake2b
 from itertools import islice
 from operator import attrgetter
 
-from pipeline.audit import Action, AuditTrail
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.campaign_versions import differences, is_editable
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import Recipient
 from pipeline.domain.tasks import stop
 from pipeline.intake.recipients import Intake, Row, Summary
-from pipeline.intake.rows import canonical
 from pipeline.status import iso
+from pipeline.store.audit_trail import Action, AuditTrail
 from pipeline.store.campaigns import (
     Busy,
     CampaignStore,
@@ -36,6 +35,7 @@ from pipeline.store.campaigns import (
     Totals,
     plan_of,
 )
+from pipeline.store.recipient_codec import canonical
 from pipeline.writes import one_under_way
 
 _KEEP_ALIVE = 2.0  # well inside the patience of the staging area

@@ -14,13 +14,13 @@ from pipeline.domain.resend_history import Generations, address_of, readdressed
 from pipeline.domain.vault import Vault
 from pipeline.forget import TOMBSTONE
 from pipeline.former_orders import Event, former_orders, order_events
-from pipeline.intake.rows import decode_batch
 from pipeline.moments import next_at, settled_at, started_at
-from pipeline.pages import StoredBatch, read_place
 from pipeline.recount import Entry, Ground
 from pipeline.report import link_ref, understood
 from pipeline.status import iso
+from pipeline.store.batch_pages import StoredBatch, read_place
 from pipeline.store.campaigns import CampaignStore, Snapshot
+from pipeline.store.recipient_codec import decode_batch
 from pipeline.store.records import DeliveryRecord
 from pipeline.store.resends import open_generations
 

@@ -18,7 +18,6 @@ from pipeline.domain.batch import Lane
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.vault import Vault
 from pipeline.lineage import Lineage
-from pipeline.pages import Page, StoredBatch, read_pages
 from pipeline.places import Places
 from pipeline.recount import (
     UNFINISHED,
@@ -31,6 +30,7 @@ from pipeline.recount import (
 )
 from pipeline.rewards.models import OrderRequest
 from pipeline.stages.request import po_number
+from pipeline.store.batch_pages import Page, StoredBatch, read_pages
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.scripts import texts
 

@@ -13,8 +13,8 @@ from pipeline.domain.batch import Lane, Unit
 from pipeline.domain.clock import uptime
 from pipeline.domain.tasks import finish, stop
 from pipeline.purge import Purging, Retention
+from pipeline.store import fleet_totals
 from pipeline.store.scripts import Scripts
-from worker import stats
 from worker.alerts import LOOK_SECONDS, Alerts, open_alerts
 from worker.app import Machinery
 from worker.jobs import run_units, submit_campaign
@@ -257,7 +257,7 @@ class Executor:
 
     async def _tell(self) -> None:
         leases = len(self._machinery.leases)
-        await stats.add(self._app.redis, self.name, self._app.measurements, leases=leases)
+        await fleet_totals.add(self._app.redis, self.name, self._app.measurements, leases=leases)
 
     async def _sweep(self) -> None:
         """Clear away what dead submits and dead workers left behind."""
@@ -266,7 +266,7 @@ class Executor:
         long_ago = await _server_time(app) - _DEAD_SECONDS
         for name in await app.redis.zrangebyscore("cc:workers", "-inf", long_ago):
             await app.redis.delete(f"claimcast:worker:{name.decode()}")
-            await stats.forget(app.redis, name.decode())
+            await fleet_totals.forget(app.redis, name.decode())
             await app.redis.zrem("cc:workers", name)
 
     async def _purge(self) -> None:
@@ -294,7 +294,7 @@ class Executor:
                     await self._app.batches.wake(unit.serial, unit.batch)
                 await self._app.redis.delete(self._queue)
                 await self._tell()
-                await stats.forget(self._app.redis, self.name)
+                await fleet_totals.forget(self._app.redis, self.name)
                 await self._app.redis.zrem("cc:workers", self.name)
         except (RedisError, OSError, TimeoutError) as error:
             log.warning("worker.left_in_haste", error=type(error).__name__)

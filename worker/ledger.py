@@ -10,19 +10,19 @@ from redis.asyncio import Redis
 
 from config.keys import key_file_hint, secret_keys
 from config.settings import Settings
-from pipeline.audit import AuditTrail
 from pipeline.domain.errors import ClaimcastError, InputError
 from pipeline.domain.metrics import Measurements
 from pipeline.domain.rate import Rate
 from pipeline.domain.tasks import stop
 from pipeline.domain.vault import Vault
-from pipeline.limits import Limiter
+from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.batches import BatchStore
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import DeliveryStore
 from pipeline.store.keyring import Keyring, WrongKeysError, is_in_use
+from pipeline.store.rate_limiter import Limiter
 from pipeline.store.scripts import Scripts
-from pipeline.suppression import Suppressions
+from pipeline.store.suppressions import Suppressions
 from pipeline.tokens import Tokens
 from worker.connection import check_server, connect, syncs_of
 from worker.embedded import EmbeddedValkey

@@ -14,7 +14,6 @@ from pipeline.intake.lines import UnreadableError
 from pipeline.intake.ndjson_source import ListSource
 from pipeline.intake.problems import SHOWN, Problem, ProblemLog
 from pipeline.intake.rejected import RejectedRows
-from pipeline.intake.rows import canonical
 from pipeline.intake.sightings import Sightings
 from pipeline.intake.sources import FileFormat, Source, open_source
 from pipeline.intake.template_checks import needed_columns
@@ -24,6 +23,7 @@ from pipeline.intake.whole import (
     unknown_variables,
     unreachable_channels,
 )
+from pipeline.store.recipient_codec import canonical
 
 _ROWS_AT_ONCE = 100  # as many as an order has: what is read meanwhile hides the wait for a write
 

@@ -12,7 +12,6 @@ from pipeline.domain.clock import uptime
 from pipeline.domain.models import ChannelName, DeliveryStatus, Recipient, delivery_key
 from pipeline.domain.vault import SealError
 from pipeline.leases import Lease
-from pipeline.limits import Limiter
 from pipeline.outbox import Outbox, Outgoing, Round, Search
 from pipeline.returns import Returns
 from pipeline.stages.catalog import Catalog, Known
@@ -21,8 +20,9 @@ from pipeline.stages.launches import Launches
 from pipeline.store.batches import BatchStore, Claim
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import DeliveryStore, Wanted
+from pipeline.store.rate_limiter import Limiter
 from pipeline.store.records import DeliveryRecord, initial
-from pipeline.suppression import Suppressions
+from pipeline.store.suppressions import Suppressions
 from pipeline.tokens import Target
 
 log = structlog.get_logger()

@@ -12,7 +12,6 @@ from pipeline.domain.errors import RewardsError
 from pipeline.domain.metrics import Measurements
 from pipeline.domain.models import BatchState
 from pipeline.leases import Lease
-from pipeline.limits import Limiter
 from pipeline.rewards.client import RewardsClient
 from pipeline.rewards.links import LinksProblem, extract_links
 from pipeline.rewards.models import Order, agrees
@@ -22,6 +21,7 @@ from pipeline.stages.permits import permit
 from pipeline.stages.request import order_request
 from pipeline.store.batches import BatchStore, Claim
 from pipeline.store.campaigns import CampaignStore
+from pipeline.store.rate_limiter import Limiter
 
 log = structlog.get_logger()
 

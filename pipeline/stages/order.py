@@ -5,7 +5,6 @@ import secrets
 
 import structlog
 
-from pipeline.audit import Action, AuditTrail
 from pipeline.decisions import (
     Adopt,
     Block,
@@ -23,7 +22,6 @@ from pipeline.domain.errors import (
     RewardsUnavailableError,
 )
 from pipeline.leases import Lease
-from pipeline.limits import Limiter
 from pipeline.returns import Returns
 from pipeline.rewards.client import RewardsClient
 from pipeline.rewards.models import Order, OrderRequest, agrees
@@ -32,8 +30,10 @@ from pipeline.stages.catalog import Catalog, Known
 from pipeline.stages.fulfilment import FulfilmentStage
 from pipeline.stages.permits import order_permit, permit
 from pipeline.stages.request import order_request
+from pipeline.store.audit_trail import Action, AuditTrail
 from pipeline.store.batches import BatchStore, Claim
 from pipeline.store.campaigns import CampaignStore
+from pipeline.store.rate_limiter import Limiter
 
 log = structlog.get_logger()
 

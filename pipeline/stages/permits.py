@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 
 from pipeline.domain.rate import Rate
-from pipeline.limits import Limiter, Permits
+from pipeline.store.rate_limiter import Limiter, Permits
 
 _LONGEST_NAP = 2.0  # a job never sleeps longer; what must wait goes back to the due index
 _NEW = "orders:new"  # has no rate, but may be silent: pump.lua looks at it, too

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from pipeline.domain.models import ChannelName
-from pipeline.limits import Breaker
 from pipeline.store.campaigns import Snapshot
+from pipeline.store.rate_limiter import Breaker
 from pipeline.store.scripts import Scripts, texts
 
 _AT_ONCE = 100  # campaigns read in one round trip

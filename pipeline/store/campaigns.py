@@ -11,7 +11,7 @@ from pipeline.domain.errors import InputError
 from pipeline.domain.models import BatchState, DeliveryStatus, Recipient
 from pipeline.domain.resend_history import Generations, readdressed
 from pipeline.domain.vault import Vault
-from pipeline.intake.rows import channel_mask, decode_batch, encode_batch
+from pipeline.store.recipient_codec import channel_mask, decode_batch, encode_batch
 from pipeline.store.records import LETTER
 from pipeline.store.resends import open_generations
 from pipeline.store.scripts import Scripts, texts

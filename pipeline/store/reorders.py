@@ -7,8 +7,8 @@ from redis.asyncio import Redis
 
 from pipeline.domain.models import Recipient
 from pipeline.domain.vault import Vault
-from pipeline.intake.rows import encode_batch
 from pipeline.store.batches import link_digest, link_digests, link_place
+from pipeline.store.recipient_codec import encode_batch
 from pipeline.store.scripts import Scripts
 
 _AT_ONCE = 1000

@@ -4,7 +4,7 @@ from redis.asyncio import Redis
 
 from bench.limiter import permits_per_second
 from pipeline.domain.rate import Rate
-from pipeline.limits import Limiter
+from pipeline.store.rate_limiter import Limiter
 from pipeline.store.scripts import Scripts
 
 RATE = 400

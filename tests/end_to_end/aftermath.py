@@ -5,9 +5,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.audit import Action, AuditEntry, AuditTrail
 from pipeline.domain.models import ChannelName
 from pipeline.report import Report, Reveal, Row
+from pipeline.store.audit_trail import Action, AuditEntry, AuditTrail
 from pipeline.store.scripts import Scripts
 from pipeline.verify import Verifier
 from tests.end_to_end.lane import BATCH_SIZE, Lane, Person

@@ -6,8 +6,8 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
-from pipeline.audit import AuditTrail
 from pipeline.report import Report, Reveal
+from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.keyring import Keyring
 from pipeline.store.scripts import Scripts
 from pipeline.verify import Verifier

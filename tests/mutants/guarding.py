@@ -2,7 +2,7 @@
 
 from tests.mutants.defect import Defect
 
-_LIMITS = "tests/pipeline/test_limits.py::"
+_LIMITS = "tests/pipeline/store/test_rate_limiter.py::"
 _TOKENS = "tests/pipeline/test_tokens.py::"
 
 GUARDING = (
@@ -98,19 +98,19 @@ GUARDING = (
     ),
     Defect(
         name="audit-chain-not-linked",
-        path="pipeline/audit.py",
+        path="pipeline/store/audit_trail.py",
         old="data = json.dumps([number, before, body], sort_keys=True, ensure_ascii=False)",
         new="data = json.dumps([number, body], sort_keys=True, ensure_ascii=False)",
         costs="an entry can be exchanged for one of an earlier state unseen",
-        test="tests/pipeline/test_audit.py::test_an_entry_of_another_past_is_named",
+        test="tests/pipeline/store/test_audit_trail.py::test_an_entry_of_another_past_is_named",
     ),
     Defect(
         name="audit-end-cut-off",
-        path="pipeline/audit.py",
+        path="pipeline/store/audit_trail.py",
         old="        if written > number:\n",
         new="        if False:\n",
         costs="the last thing that somebody did can be taken out of the trail",
-        test="tests/pipeline/test_audit.py::test_entries_taken_from_the_end_are_missed",
+        test="tests/pipeline/store/test_audit_trail.py::test_entries_taken_from_the_end_are_missed",
     ),
     Defect(
         name="order-not-audited",

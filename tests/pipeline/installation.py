@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 
-from pipeline.audit import AuditTrail
 from pipeline.domain.batch import Lane
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.models import ChannelName, FactKind
 from pipeline.domain.vault import Vault
 from pipeline.rewards.models import OrderRequest
 from pipeline.stages.request import po_number
+from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.batches import BatchStore, Claim
 from pipeline.store.campaigns import CampaignStore, Snapshot
 from pipeline.store.deliveries import DeliveryStore, Fact, Wanted

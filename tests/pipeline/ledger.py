@@ -8,16 +8,16 @@ from typing import Any
 from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 
-from pipeline.audit import AuditTrail
 from pipeline.domain.batch import Lane, Unit
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.models import ChannelName, DeliveryStatus, Recipient
 from pipeline.domain.rate import Rate
 from pipeline.domain.vault import Vault
-from pipeline.limits import Limiter
+from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.batches import BatchStore, Claim
 from pipeline.store.campaigns import CampaignStore, Committed, Staging, Totals, plan_of
 from pipeline.store.deliveries import DeliveryStore
+from pipeline.store.rate_limiter import Limiter
 from pipeline.store.records import CHANNEL, LETTER, DeliveryRecord, initial, parse_record
 from pipeline.store.scripts import Scripts, texts
 

@@ -4,16 +4,16 @@ from typing import Protocol
 
 from redis.asyncio import Redis
 
-from pipeline.audit import AuditTrail
 from pipeline.domain.models import ChannelName
 from pipeline.domain.resend_history import Generation
 from pipeline.domain.vault import Vault
 from pipeline.resend import Wish
 from pipeline.resending import Resending
+from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import DeliveryStore
 from pipeline.store.scripts import Scripts
-from pipeline.suppression import Suppressions
+from pipeline.store.suppressions import Suppressions
 
 EMAIL, SMS = ChannelName.EMAIL, ChannelName.SMS
 OTHER = "other@example.com"

@@ -8,7 +8,7 @@ from pipeline.domain.resend_history import Generation
 from pipeline.store.batches import Barred, Claim
 from pipeline.store.deliveries import Fact, Place, Wanted
 from pipeline.store.resends import seal_generations
-from pipeline.suppression import Suppressions
+from pipeline.store.suppressions import Suppressions
 from tests.pipeline.ledger import (
     EMAIL,
     SMS,

@@ -18,11 +18,11 @@ from pipeline.domain.errors import (
 from pipeline.domain.models import BatchState, Message
 from pipeline.domain.models import DeliveryStatus as Status
 from pipeline.domain.tasks import stop
-from pipeline.limits import Limiter
 from pipeline.outbox import Outbox, Outgoing
 from pipeline.recorder import Recorder
+from pipeline.store.rate_limiter import Limiter
 from pipeline.store.scripts import Scripts
-from pipeline.suppression import Suppressions
+from pipeline.store.suppressions import Suppressions
 from tests.pipeline.channel import Answer, ScriptedChannel
 from tests.pipeline.ledger import (
     EMAIL,

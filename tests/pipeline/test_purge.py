@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 from redis.asyncio import Redis
 
-from pipeline.audit import AuditTrail
 from pipeline.domain.batch import Lane
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName
@@ -13,6 +12,7 @@ from pipeline.forget import Forgetting
 from pipeline.purge import Purging, Retention
 from pipeline.report import Report
 from pipeline.status import as_json
+from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.deliveries import Fact
 from pipeline.store.scripts import Scripts
 from pipeline.submission import DifferentContentError

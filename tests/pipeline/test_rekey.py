@@ -13,7 +13,7 @@ from pipeline.domain.vault import Vault, mark
 from pipeline.rekey import Rekey, chunks
 from pipeline.store.keyring import Keyring, unlock
 from pipeline.store.scripts import Scripts
-from pipeline.suppression import Suppressions
+from pipeline.store.suppressions import Suppressions
 from pipeline.tokens import Purpose, Target, Tokens
 from tests.pipeline.installation import Installation, links_of
 

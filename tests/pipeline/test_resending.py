@@ -5,16 +5,16 @@ import asyncio
 import pytest
 from redis.asyncio import Redis
 
-from pipeline.audit import AuditTrail
 from pipeline.domain.batch import Lane
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName, FactKind
 from pipeline.report import Report, Reveal
+from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.deliveries import Fact, Place, Wanted
 from pipeline.store.records import DeliveryRecord
 from pipeline.store.scripts import Scripts
-from pipeline.suppression import Suppressions
+from pipeline.store.suppressions import Suppressions
 from pipeline.timeline import Timelines
 from pipeline.verify import Verifier
 from tests.pipeline.installation import Installation

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from redis.asyncio import Redis
 
-from pipeline.intake.rows import decode_batch, encode_batch
+from pipeline.store.recipient_codec import decode_batch, encode_batch
 from pipeline.verify import Findings, Verifier
 from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import a_campaign

@@ -19,11 +19,11 @@ from config.settings import load_settings
 from pipeline.domain.clock import uptime
 from pipeline.domain.metrics import Measurements
 from pipeline.domain.models import ChannelName
+from pipeline.store import fleet_totals
 from pipeline.store.deliveries import Fact
 from sandbox.options import SandboxOptions
 from sandbox.server import Sandbox, running
 from tests.pipeline.installation import PEOPLE, Installation
-from worker import stats
 from worker.app import Machinery, open_app, open_machinery
 from worker.cli.entry import explained
 from worker.executor import Executor
@@ -139,9 +139,9 @@ async def test_a_worker_tells_what_it_did_before_it_leaves() -> None:
     async with opened() as (app, machinery, installation):
         serial = await installation.submitted()
         await asyncio.wait_for(Executor(app, machinery).run(burst=True), 20)
-        totals = await stats.totals(app.redis)
+        totals = await fleet_totals.totals(app.redis)
         assert (await installation.snapshot(serial)).people()["reached"] == PEOPLE
-        assert await stats.leases(app.redis) == {}
+        assert await fleet_totals.leases(app.redis) == {}
 
     assert totals["attempts|email|sent"] == PEOPLE
     assert totals["permits|email"] == PEOPLE
@@ -201,10 +201,13 @@ async def test_what_could_not_be_told_comes_with_the_next_call(redis: Redis) -> 
     measurements.attempt(ChannelName.EMAIL, "s")
     async with Redis.from_url("unix:///nowhere.sock") as nobody:
         with pytest.raises(RedisConnectionError):
-            await stats.add(nobody, "w", measurements, leases=1)
+            await fleet_totals.add(nobody, "w", measurements, leases=1)
     for _ in range(2):
         measurements.attempt(ChannelName.EMAIL, "s")
         measurements.permits("email", 0, 0.25)
-        await stats.add(redis, "w", measurements, leases=2)
-    assert await stats.totals(redis) == {"attempts|email|sent": 3, "permits_seconds|email": 0.5}
-    assert await stats.leases(redis) == {"w": 2}
+        await fleet_totals.add(redis, "w", measurements, leases=2)
+    assert await fleet_totals.totals(redis) == {
+        "attempts|email|sent": 3,
+        "permits_seconds|email": 0.5,
+    }
+    assert await fleet_totals.leases(redis) == {"w": 2}

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import click
 
-from pipeline.audit import AuditEntry
 from pipeline.domain.errors import InputError
+from pipeline.store.audit_trail import AuditEntry
 from worker.cli.desk import at_desk
 from worker.cli.entry import NOT_ALL_REACHED, OK, command, say
 from worker.ledger import App

@@ -11,12 +11,12 @@ from channels.email import EmailChannel
 from channels.sms import SmsComposer
 from channels.webhook import WebhookComposer
 from config.settings import Settings
-from pipeline.audit import Action
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName
 from pipeline.domain.ports import Composer
 from pipeline.edit import Change, change_of, check_editable, make_change, on_the_wire
+from pipeline.store.audit_trail import Action
 from pipeline.store.campaigns import Snapshot
 from pipeline.trial import Trial, remaining
 from worker.app import open_app

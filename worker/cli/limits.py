@@ -4,9 +4,9 @@ from difflib import get_close_matches
 
 import click
 
-from pipeline.audit import Action
 from pipeline.domain.errors import InputError
 from pipeline.domain.rate import Rate
+from pipeline.store.audit_trail import Action
 from worker.cli.actor import actor, actor_option
 from worker.cli.desk import at_desk
 from worker.cli.entry import OK, command, say

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from pipeline.domain.codes import find_reason, in_words
 from pipeline.domain.models import CampaignState, ChannelName
-from pipeline.limits import Breaker
 from pipeline.status import campaign_state, ended, iso
 from pipeline.store.campaigns import Snapshot
+from pipeline.store.rate_limiter import Breaker
 from pipeline.store.scripts import texts
 from worker.cli.campaigns import times
 from worker.cli.tables import columns, facts, folded

@@ -8,9 +8,9 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from pipeline.audit import Action
 from pipeline.domain.errors import InputError
 from pipeline.rekey import Rekey, Standing
+from pipeline.store.audit_trail import Action
 from pipeline.store.keyring import Keyring, Process
 from pipeline.store.scripts import Scripts
 from worker.cli.actor import actor, actor_option

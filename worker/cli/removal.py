@@ -2,10 +2,10 @@
 
 import click
 
-from pipeline.audit import Action
 from pipeline.forget import Forgetting, Forgotten
 from pipeline.purge import Purging, rewrite_log
 from pipeline.status import ended, iso
+from pipeline.store.audit_trail import Action
 from pipeline.store.campaigns import Snapshot
 from pipeline.store.scripts import Scripts
 from worker.cli.actor import actor, actor_option

@@ -8,11 +8,11 @@ from typing import Literal
 
 import click
 
-from pipeline.audit import Action
 from pipeline.barred import BarredDeliveries
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import CampaignState
 from pipeline.status import campaign_state
+from pipeline.store.audit_trail import Action
 from pipeline.store.batches import Barred
 from pipeline.store.campaigns import Snapshot
 from worker.cli.actor import actor, actor_option

@@ -6,10 +6,10 @@ from pathlib import Path
 import click
 
 from config.redaction import mask
-from pipeline.audit import Action
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName
 from pipeline.intake.lines import UnreadableError
+from pipeline.store.audit_trail import Action
 from worker.cli.actor import actor, actor_option
 from worker.cli.addresses import FROM_INPUT, AddressType
 from worker.cli.campaigns import times

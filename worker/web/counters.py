@@ -17,7 +17,7 @@ _LOSS = "; what a killed worker counted in its last 5 s is missing"
 
 
 def counters(totals: Mapping[str, float]) -> list[Metric]:
-    """Return every counter of the fleet from the totals of `worker.stats`; pure."""
+    """Return every counter of the fleet from its stored totals; pure."""
     return [_attempts(totals), _reads(totals), _permits(totals), _stages(totals)]
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pipeline.domain.batch import Lane
 from pipeline.domain.codes import REASONS
 from pipeline.domain.models import BatchState, ChannelName, DeliveryStatus
+from pipeline.store import fleet_totals
 from pipeline.store.campaigns import Snapshot
 from pipeline.store.records import LETTER
-from pipeline.suppression import BUCKETS
-from worker import stats
+from pipeline.store.suppressions import BUCKETS
 from worker.ledger import App
 
 MOST_CAMPAIGNS = 500
@@ -71,7 +71,7 @@ class Standing:
 
 
 async def read_fleet(app: App) -> Fleet:
-    counted, leases = await stats.totals(app.redis), await stats.leases(app.redis)
+    counted, leases = await fleet_totals.totals(app.redis), await fleet_totals.leases(app.redis)
     async with app.redis.pipeline(transaction=False) as pipe:
         pipe.time()
         pipe.zrange("cc:active", 0, -1)

@@ -11,7 +11,7 @@ from config.settings import Settings
 from pipeline.domain.errors import BlockedError, DeliveryError, PermanentError
 from pipeline.domain.models import ChannelName
 from pipeline.intake.fields import phone
-from pipeline.suppression import Suppressions
+from pipeline.store.suppressions import Suppressions
 from pipeline.tokens import Purpose, Tokens
 from worker.web.bodies import form_of
 from worker.web.feedback import Feedback

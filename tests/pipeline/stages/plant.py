@@ -20,7 +20,7 @@ from pipeline.stages.catalog import Catalog
 from pipeline.stages.distribute import DistributeStage
 from pipeline.stages.fulfilment import FulfilmentStage, OrderReading
 from pipeline.stages.order import OrderStage
-from pipeline.suppression import Suppressions
+from pipeline.store.suppressions import Suppressions
 from pipeline.tokens import Tokens
 from pipeline.units import Stage, Units
 from sandbox.faults import Faults

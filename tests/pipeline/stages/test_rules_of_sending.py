@@ -18,7 +18,7 @@ from pipeline.domain.models import ChannelName, Message, Receipt
 from pipeline.domain.models import DeliveryStatus as Status
 from pipeline.store.deliveries import Fact, Wanted
 from pipeline.store.records import DeliveryRecord
-from pipeline.suppression import Suppressions
+from pipeline.store.suppressions import Suppressions
 from tests.pipeline.channel import ScriptedChannel
 from tests.pipeline.ledger import (
     Ledger,

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from pipeline.audit import Action, AuditTrail
 from pipeline.domain.errors import InputError
 from pipeline.reorder import Plan, Reorders
+from pipeline.store.audit_trail import Action, AuditTrail
 from pipeline.store.deliveries import Fact, Wanted
 from pipeline.store.reorders import ReorderStore
 from pipeline.store.scripts import Arg, Scripts

@@ -12,7 +12,7 @@ from pipeline.domain.models import ChannelName
 from pipeline.domain.tasks import stop
 from pipeline.domain.vault import Vault
 from pipeline.store.keyring import Keyring, unlock
-from pipeline.suppression import Suppressions
+from pipeline.store.suppressions import Suppressions
 from tests.pipeline.installation import Installation
 from tests.support.waiting import wait_until
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.domain.models import ChannelName
-from pipeline.limits import Breaker
 from pipeline.status import as_json
+from pipeline.store.rate_limiter import Breaker
 from sandbox.server import Sandbox
 from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import a_campaign

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from pipeline.audit import AuditTrail
+from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.scripts import Scripts
 from sandbox.server import Sandbox
 from tests.end_to_end.world import opened_values

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipeline.domain.models import ChannelName
-from pipeline.suppression import Suppressions
+from pipeline.store.suppressions import Suppressions
 from sandbox.server import Sandbox
 from tests.channels.app import SECRET, App, app, body_of
 from tests.channels.sms.servers import Answer

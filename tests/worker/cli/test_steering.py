@@ -10,7 +10,7 @@ from pipeline.domain.batch import Lane
 from pipeline.domain.models import ChannelName
 from pipeline.store.batches import BatchStore
 from pipeline.store.campaigns import Snapshot
-from pipeline.suppression import Suppressions
+from pipeline.store.suppressions import Suppressions
 from tests.pipeline.installation import Installation
 from tests.worker.cli.desk import Desk
 

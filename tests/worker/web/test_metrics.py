@@ -10,11 +10,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from pipeline.domain.batch import Lane
 from pipeline.domain.metrics import Measurements
 from pipeline.domain.models import ChannelName
+from pipeline.store import fleet_totals
 from pipeline.tokens import Purpose
 from tests.pipeline.intake.builders import a_campaign, both_channels
 from tests.support.waiting import wait_until
 from tests.worker.web.site import Site
-from worker import stats
 from worker.web import gauges, readings
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -124,7 +124,7 @@ async def test_what_the_workers_counted_is_added_up(site: Site) -> None:
     await redis.zadd("cc:workers", {"w1": now, "w2": now, "dead": now - 60})
     await redis.hset("cc:stats", "attempts|pigeon|<script>", "7")  # type: ignore[misc] # of another version
     for worker, held in (("w1", first), ("w2", second), ("dead", Measurements())):
-        await stats.add(redis, worker, held, leases=3)
+        await fleet_totals.add(redis, worker, held, leases=3)
 
     found = await scraped(site)
 
@@ -192,7 +192,7 @@ async def test_the_readme_names_every_metric_with_its_labels(site: Site) -> None
     await site.app.batches.hold(claim, "links_short", missing=1, reread=0)
     attempted = Measurements()
     attempted.attempt(ChannelName.EMAIL, "s")
-    await stats.add(site.app.redis, "w", attempted, leases=0)
+    await fleet_totals.add(site.app.redis, "w", attempted, leases=0)
     text = (await site.client.get("/metrics")).text
     shown = {
         (family.name + "_total" * (family.type == "counter"), labels_of(family))

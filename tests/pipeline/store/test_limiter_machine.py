@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from pipeline.domain.rate import Rate
 from tests.pipeline.ledger import open_ledger
-from tests.pipeline.limiter_machine import LimiterMachine
+from tests.pipeline.store.limiter_machine import LimiterMachine
 
 
 def test_no_order_of_requests_gets_more_than_the_rate_allows_or_waits_for_ever(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pipeline.audit import Action, AuditTrail
+from pipeline.store.audit_trail import Action, AuditTrail
 from pipeline.store.scripts import Scripts
 from tests.pipeline.ledger import Ledger
 

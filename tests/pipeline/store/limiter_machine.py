@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from redis.asyncio import Redis
 
 from pipeline.domain.rate import Rate
-from pipeline.limits import Limiter, Permits
+from pipeline.store.rate_limiter import Limiter, Permits
 from pipeline.store.scripts import texts
 from tests.pipeline.ledger import open_ledger
 

@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from pipeline.domain.rate import Rate
-from pipeline.limits import Limiter
+from pipeline.store.rate_limiter import Limiter
 from tests.pipeline.ledger import open_ledger
 
 

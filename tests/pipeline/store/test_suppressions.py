@@ -4,7 +4,7 @@ import pytest
 from redis.asyncio import Redis
 
 from pipeline.domain.models import ChannelName
-from pipeline.suppression import Suppressions
+from pipeline.store.suppressions import Suppressions
 from tests.pipeline.ledger import Ledger
 
 EMAIL, SMS = ChannelName.EMAIL, ChannelName.SMS
