@@ -39,7 +39,7 @@ from tests.pipeline.ledger import (
     taken,
 )
 from tests.pipeline.stages.plant import sending
-from tests.pipeline.store.machine import LedgerMachine
+from tests.pipeline.store.machines.ledger_machine import LedgerMachine
 from tests.support.waiting import wait_until
 
 

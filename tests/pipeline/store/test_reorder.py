@@ -23,7 +23,7 @@ from pipeline.store.batches import Claim
 from pipeline.store.reorders import ReorderStore
 from pipeline.store.scripts import Scripts
 from tests.pipeline.ledger import lapse, make_due
-from tests.pipeline.store.machine import LedgerMachine, pick, policies, reach
+from tests.pipeline.store.machines.ledger_machine import LedgerMachine, pick, policies, reach
 
 People = dict[str, tuple[int, int]]
 
