@@ -9,7 +9,7 @@ from bench.processes import COMMAND, Process, until
 from bench.session import Session
 from bench.sinks import free_port
 from bench.world import Installation, installation
-from pipeline.tokens import Purpose, Target
+from pipeline.callbacks.signed_tokens import Purpose, Target
 
 _CONNECTIONS = 20
 _BATCHES = 50

@@ -15,6 +15,7 @@ from channels.email.address import Mailbox
 from channels.sms import SmsChannel
 from channels.webhook import WebhookChannel
 from config.settings import Settings
+from pipeline.callbacks.return_paths import Returns
 from pipeline.domain.batch import Lane
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName
@@ -23,7 +24,6 @@ from pipeline.domain.tasks import stop
 from pipeline.leases import Leases
 from pipeline.outbox import Outbox
 from pipeline.recorder import Recorder
-from pipeline.returns import Returns
 from pipeline.rewards.account import Account
 from pipeline.rewards.client import RewardsClient, http_client
 from pipeline.rewards.products import ProductCatalog

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from config.keys import key_file_hint, secret_keys
 from config.settings import Settings
+from pipeline.callbacks.signed_tokens import Tokens
 from pipeline.domain.errors import ClaimcastError, InputError
 from pipeline.domain.metrics import Measurements
 from pipeline.domain.rate import Rate
@@ -23,7 +24,6 @@ from pipeline.store.keyring import Keyring, WrongKeysError, is_in_use
 from pipeline.store.rate_limiter import Limiter
 from pipeline.store.scripts import Scripts
 from pipeline.store.suppressions import Suppressions
-from pipeline.tokens import Tokens
 from worker.connection import check_server, connect, syncs_of
 from worker.embedded import EmbeddedValkey
 

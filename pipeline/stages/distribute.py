@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import structlog
 
+from pipeline.callbacks.return_paths import Returns
+from pipeline.callbacks.signed_tokens import Target
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.clock import uptime
 from pipeline.domain.models import ChannelName, DeliveryStatus, Recipient, delivery_key
 from pipeline.domain.vault import SealError
 from pipeline.leases import Lease
 from pipeline.outbox import Outbox, Outgoing, Round, Search
-from pipeline.returns import Returns
 from pipeline.stages.catalog import Catalog, Known
 from pipeline.stages.hours import Hours, hours
 from pipeline.stages.launches import Launches
@@ -23,7 +24,6 @@ from pipeline.store.deliveries import DeliveryStore, Wanted
 from pipeline.store.rate_limiter import Limiter
 from pipeline.store.records import DeliveryRecord, initial
 from pipeline.store.suppressions import Suppressions
-from pipeline.tokens import Target
 
 log = structlog.get_logger()
 

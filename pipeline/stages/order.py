@@ -5,6 +5,7 @@ import secrets
 
 import structlog
 
+from pipeline.callbacks.return_paths import Returns
 from pipeline.decisions import (
     Adopt,
     Block,
@@ -22,7 +23,6 @@ from pipeline.domain.errors import (
     RewardsUnavailableError,
 )
 from pipeline.leases import Lease
-from pipeline.returns import Returns
 from pipeline.rewards.client import RewardsClient
 from pipeline.rewards.models import Order, OrderRequest, agrees
 from pipeline.rewards.products import ProductCatalog, check_product

@@ -3,7 +3,7 @@
 from tests.mutants.defect import Defect
 
 _LIMITS = "tests/pipeline/store/test_rate_limiter.py::"
-_TOKENS = "tests/pipeline/test_tokens.py::"
+_TOKENS = "tests/pipeline/callbacks/test_signed_tokens.py::"
 
 GUARDING = (
     Defect(
@@ -33,7 +33,7 @@ GUARDING = (
     ),
     Defect(
         name="any-token-accepted",
-        path="pipeline/tokens.py",
+        path="pipeline/callbacks/signed_tokens.py",
         old="if not hmac.compare_digest(mac, self._mac(purpose, fields)):",
         new="if not mac:",
         costs="anybody settles, bounces or unsubscribes anybody's message",
@@ -49,7 +49,7 @@ GUARDING = (
     ),
     Defect(
         name="token-good-for-every-purpose",
-        path="pipeline/tokens.py",
+        path="pipeline/callbacks/signed_tokens.py",
         old='self._vault.digest(f"token-{purpose}", fields, _MAC_SIZE)',
         new='self._vault.digest("token", fields, _MAC_SIZE)',
         costs="the link to unsubscribe is a key to report that a message bounced",

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
+from pipeline.callbacks.signed_tokens import Purpose, Target, Tokens
 from pipeline.domain.models import ChannelName
 from pipeline.domain.vault import Vault, mark
 from pipeline.rekey import Rekey, chunks
 from pipeline.store.keyring import Keyring, unlock
 from pipeline.store.scripts import Scripts
 from pipeline.store.suppressions import Suppressions
-from pipeline.tokens import Purpose, Target, Tokens
 from tests.pipeline.installation import Installation, links_of
 
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))

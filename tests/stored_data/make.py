@@ -25,7 +25,7 @@ from typing import Any
 import httpx
 
 from tests.end_to_end.world import COMMAND, World, world
-from tests.pipeline.notifications import notification
+from tests.pipeline.callbacks.notifications import notification
 from tests.support.waiting import wait_until_sync
 from worker.cli.sandbox import sandbox_environment
 

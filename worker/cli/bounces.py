@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from pipeline.bounces import LARGEST
+from pipeline.callbacks.dsn import LARGEST
 from pipeline.domain.errors import InputError
 from worker.cli.configured import open_logged
 from worker.cli.entry import OK, command, say

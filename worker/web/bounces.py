@@ -7,8 +7,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pipeline.bounces import LARGEST, Bounce, parse_bounce
-from pipeline.tokens import Purpose, Target, Tokens
+from pipeline.callbacks.dsn import LARGEST, Bounce, parse_bounce
+from pipeline.callbacks.signed_tokens import Purpose, Target, Tokens
 from worker.web.bodies import body_of
 from worker.web.feedback import Feedback
 from worker.web.metrics import Webhooks

@@ -1,10 +1,10 @@
 """What came back about a message, put where it counts: the ledger and the suppression list."""
 
+from pipeline.callbacks.signed_tokens import Target
 from pipeline.domain.errors import BlockedError
 from pipeline.domain.models import FactKind
 from pipeline.domain.resend_history import address_of
 from pipeline.store.deliveries import Fact
-from pipeline.tokens import Target
 from worker.ledger import App
 
 

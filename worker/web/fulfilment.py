@@ -10,8 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pipeline.callbacks.signed_tokens import Purpose, Tokens
 from pipeline.store.batches import BatchStore
-from pipeline.tokens import Purpose, Tokens
 from worker.web.metrics import Webhooks
 
 log = structlog.get_logger()

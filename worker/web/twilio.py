@@ -8,11 +8,11 @@ from twilio.request_validator import RequestValidator  # type: ignore[import-unt
 
 from channels.sms.codes import failure, of_callback
 from config.settings import Settings
+from pipeline.callbacks.signed_tokens import Purpose, Tokens
 from pipeline.domain.errors import BlockedError, DeliveryError, PermanentError
 from pipeline.domain.models import ChannelName
 from pipeline.intake.fields import phone
 from pipeline.store.suppressions import Suppressions
-from pipeline.tokens import Purpose, Tokens
 from worker.web.bodies import form_of
 from worker.web.feedback import Feedback
 from worker.web.metrics import Webhooks

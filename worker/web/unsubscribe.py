@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pipeline.tokens import Purpose, Target, Tokens
+from pipeline.callbacks.signed_tokens import Purpose, Target, Tokens
 from worker.web import pages
 from worker.web.bodies import body_of
 from worker.web.feedback import Feedback

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from pipeline.callbacks.return_paths import Returns
+from pipeline.callbacks.signed_tokens import Tokens
 from pipeline.decisions import RetryPolicy
 from pipeline.domain.batch import Batch, Lane
 from pipeline.leases import Leases
 from pipeline.outbox import Outbox
 from pipeline.recorder import Recorder
-from pipeline.returns import Returns
 from pipeline.rewards.account import Account
 from pipeline.rewards.client import RewardsClient, http_client
 from pipeline.rewards.products import ProductCatalog
@@ -21,7 +22,6 @@ from pipeline.stages.distribute import DistributeStage
 from pipeline.stages.fulfilment import FulfilmentStage, OrderReading
 from pipeline.stages.order import OrderStage
 from pipeline.store.suppressions import Suppressions
-from pipeline.tokens import Tokens
 from pipeline.units import Stage, Units
 from sandbox.faults import Faults
 from sandbox.options import SandboxOptions

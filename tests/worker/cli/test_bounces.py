@@ -2,10 +2,10 @@
 
 import pytest
 
+from pipeline.callbacks.signed_tokens import Purpose, Target, Tokens
 from pipeline.domain.models import DeliveryStatus
-from pipeline.tokens import Purpose, Target, Tokens
+from tests.pipeline.callbacks.notifications import block, notification
 from tests.pipeline.installation import Installation
-from tests.pipeline.notifications import block, notification
 from tests.worker.cli.desk import Desk
 from worker.web.bounces import DOOR
 

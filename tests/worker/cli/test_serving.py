@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipeline.tokens import Purpose, Target, Tokens
+from pipeline.callbacks.signed_tokens import Purpose, Target, Tokens
 from tests.pipeline.installation import Installation
 from tests.worker.cli.desk import Desk
 

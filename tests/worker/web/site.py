@@ -11,11 +11,11 @@ import httpx
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped] # no py.typed
 
 from config.settings import load_settings
+from pipeline.callbacks.signed_tokens import Purpose, Target
 from pipeline.domain.batch import Lane
 from pipeline.domain.models import ChannelName
 from pipeline.store.batches import Claim
 from pipeline.store.records import DeliveryRecord
-from pipeline.tokens import Purpose, Target
 from tests.pipeline.installation import Installation
 from worker.app import open_app
 from worker.ledger import App

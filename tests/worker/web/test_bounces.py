@@ -4,10 +4,10 @@ import asyncio
 
 from structlog.testing import capture_logs
 
+from pipeline.callbacks.signed_tokens import Purpose
 from pipeline.domain.models import ChannelName, DeliveryStatus
-from pipeline.tokens import Purpose
+from tests.pipeline.callbacks.notifications import block, notification
 from tests.pipeline.intake.builders import both_channels
-from tests.pipeline.notifications import block, notification
 from tests.worker.web.site import Site
 from worker.web.bounces import bounce_path
 

@@ -5,8 +5,8 @@ import time
 
 from structlog.testing import capture_logs
 
+from pipeline.callbacks.signed_tokens import Purpose
 from pipeline.domain.batch import Lane
-from pipeline.tokens import Purpose
 from tests.support.waiting import wait_until
 from tests.worker.web.site import Line, Site, open_site, spoken
 

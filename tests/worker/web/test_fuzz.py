@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped] # no py.typed
 
+from pipeline.callbacks.signed_tokens import Purpose
 from pipeline.domain.models import ChannelName
-from pipeline.tokens import Purpose
-from tests.pipeline.notifications import block, notification
+from tests.pipeline.callbacks.notifications import block, notification
 from tests.worker.web.site import AUTH_TOKEN, PUBLIC, Site
 from worker.web.bounces import bounce_path
 

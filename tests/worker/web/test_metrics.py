@@ -7,11 +7,11 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from pipeline.callbacks.signed_tokens import Purpose
 from pipeline.domain.batch import Lane
 from pipeline.domain.metrics import Measurements
 from pipeline.domain.models import ChannelName
 from pipeline.store import fleet_totals
-from pipeline.tokens import Purpose
 from tests.pipeline.intake.builders import a_campaign, both_channels
 from tests.support.waiting import wait_until
 from tests.worker.web.site import Site

@@ -1,11 +1,11 @@
 """What comes back about an earlier generation is about the address that it went to."""
 
+from pipeline.callbacks.signed_tokens import Purpose, Target
 from pipeline.domain.batch import Lane
 from pipeline.domain.models import ChannelName, DeliveryStatus
 from pipeline.store.deliveries import Wanted
-from pipeline.tokens import Purpose, Target
+from tests.pipeline.callbacks.notifications import notification
 from tests.pipeline.intake.builders import both_channels
-from tests.pipeline.notifications import notification
 from tests.pipeline.resends import OTHER, a_minute_passes, resend
 from tests.worker.web.site import Site
 from worker.web.bounces import BounceDesk

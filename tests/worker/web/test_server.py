@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
+from pipeline.callbacks.signed_tokens import Purpose
 from pipeline.domain.errors import InputError
-from pipeline.tokens import Purpose
 from tests.support.waiting import wait_until
 from tests.worker.web.site import Line, Site, client_of, open_site, spoken
 from worker.web import connection

@@ -6,9 +6,9 @@ from itertools import permutations
 import pytest
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped] # no py.typed
 
+from pipeline.callbacks.signed_tokens import Purpose
 from pipeline.domain.models import ChannelName, DeliveryStatus
 from pipeline.store.records import DeliveryRecord
-from pipeline.tokens import Purpose
 from tests.pipeline.intake.builders import a_campaign, both_channels
 from tests.worker.web.site import AUTH_TOKEN, PUBLIC, Site, open_site
 

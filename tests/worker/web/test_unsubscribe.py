@@ -6,8 +6,8 @@ import re
 
 import pytest
 
+from pipeline.callbacks.signed_tokens import Purpose
 from pipeline.domain.models import ChannelName
-from pipeline.tokens import Purpose
 from tests.pipeline.intake.builders import both_channels
 from tests.worker.web.site import Site
 from worker.web.unsubscribe import one_click

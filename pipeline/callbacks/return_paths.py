@@ -1,7 +1,7 @@
 """Where the answers to a message come back: callbacks, unsubscribes, bounces."""
 
+from pipeline.callbacks.signed_tokens import Purpose, Target, Tokens
 from pipeline.domain.models import ChannelName, ReturnPaths
-from pipeline.tokens import Purpose, Target, Tokens
 
 _LONGEST_LOCAL = 64  # octets, RFC 5321 section 4.5.3.1.1
 

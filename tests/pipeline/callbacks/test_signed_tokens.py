@@ -8,9 +8,9 @@ from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.callbacks.signed_tokens import Purpose, Target, Tokens
 from pipeline.domain.models import ChannelName
 from pipeline.domain.vault import Vault
-from pipeline.tokens import Purpose, Target, Tokens
 
 KEY = Fernet.generate_key().decode()
 TOKENS = Tokens(Vault([KEY], digest_key=b"k" * 32))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.bounces import LARGEST, Action, Bounce, parse_bounce
-from tests.pipeline.notifications import block, notification
+from pipeline.callbacks.dsn import LARGEST, Action, Bounce, parse_bounce
+from tests.pipeline.callbacks.notifications import block, notification
 
 TOKEN = "abcdefghijklmnopqrstuvwxyz234567abcdefgh"
 TO = f"<bounces+{TOKEN}@example.com>"

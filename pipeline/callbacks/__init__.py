@@ -1,0 +1,1 @@
+"""What comes back from outside: signed tokens, return paths, delivery status notifications."""
