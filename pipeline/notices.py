@@ -6,8 +6,9 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from pipeline.alerts import LANES, Cause, Kind
+from pipeline.domain.clock import iso
 from pipeline.domain.codes import find_reason
-from pipeline.status import campaign_state, iso
+from pipeline.status import campaign_state
 from pipeline.store.campaigns import Snapshot
 from pipeline.store.rate_limiter import Breaker
 

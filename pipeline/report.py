@@ -9,6 +9,7 @@ from typing import Literal, TextIO
 
 from redis.asyncio import Redis
 
+from pipeline.domain.clock import iso
 from pipeline.domain.errors import ClaimcastError
 from pipeline.domain.models import Recipient
 from pipeline.domain.resend_history import Generations, address_of
@@ -16,7 +17,6 @@ from pipeline.domain.vault import Vault
 from pipeline.forget import TOMBSTONE
 from pipeline.moments import sent_at, settled_at
 from pipeline.recount import Entry, Ground
-from pipeline.status import iso
 from pipeline.store.batch_pages import Page, StoredBatch, read_pages
 from pipeline.store.recipient_codec import decode_batch
 from pipeline.store.records import DeliveryRecord

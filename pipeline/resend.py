@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pipeline.domain.clock import iso
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName, DeliveryStatus, Recipient
 from pipeline.domain.resend_history import LAST_GENERATION, Generation, Generations, address_of
 from pipeline.moments import started_at
-from pipeline.status import iso
 from pipeline.store.records import DeliveryRecord
 from pipeline.timeline import mask
 

@@ -1,8 +1,8 @@
 """What a campaign's counters mean: its state, and whether it moves on by itself."""
 
-from datetime import UTC, datetime
 from typing import Any
 
+from pipeline.domain.clock import iso
 from pipeline.domain.models import CampaignState
 from pipeline.store.campaigns import Snapshot
 
@@ -68,14 +68,6 @@ def as_json(snapshot: Snapshot) -> dict[str, Any]:
         "finished_at": iso(snapshot.number("fin")),
         "purged_at": iso(snapshot.number("purged")),
     }
-
-
-def iso(ms: int) -> str | None:
-    """Return a time in ms since the epoch as ISO 8601 in UTC; None for 0."""
-    if not ms:
-        return None
-    moment = datetime.fromtimestamp(ms / 1000, UTC)
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _block(snapshot: Snapshot) -> str | None:

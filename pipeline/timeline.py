@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 
 from pipeline.domain.batch import Lane
 from pipeline.domain.campaign_versions import starts, version_at
+from pipeline.domain.clock import iso
 from pipeline.domain.codes import in_words
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName, Recipient
@@ -17,7 +18,6 @@ from pipeline.former_orders import Event, former_orders, order_events
 from pipeline.moments import next_at, settled_at, started_at
 from pipeline.recount import Entry, Ground
 from pipeline.report import link_ref, understood
-from pipeline.status import iso
 from pipeline.store.batch_pages import StoredBatch, read_place
 from pipeline.store.campaigns import CampaignStore, Snapshot
 from pipeline.store.recipient_codec import decode_batch

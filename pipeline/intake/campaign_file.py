@@ -10,12 +10,12 @@ from pydantic import ValidationError
 
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.models import ChannelName
-from pipeline.intake.explanations import dotted, explained
-from pipeline.intake.lines import UnreadableError
-from pipeline.intake.problems import Problem
+from pipeline.intake.error_messages import dotted, explained
+from pipeline.intake.files.lines import UnreadableError
+from pipeline.intake.files.problems import Problem
+from pipeline.intake.files.text_files import UnopenedError, file_beside, read_text
+from pipeline.intake.files.toml_lines import key_lines, line_of
 from pipeline.intake.template_checks import template_faults
-from pipeline.intake.text_files import UnopenedError, file_beside, read_text
-from pipeline.intake.toml_lines import key_lines, line_of
 
 Finding = tuple[tuple[str, ...], str]
 """The path of a key, and what is wrong with its value."""

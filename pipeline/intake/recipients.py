@@ -8,21 +8,21 @@ from typing import BinaryIO, NamedTuple, TextIO
 
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.models import ADDRESS_FIELD, ChannelName, Recipient
-from pipeline.intake.columns import RawRow
-from pipeline.intake.judging import Judge, Judged
-from pipeline.intake.lines import UnreadableError
-from pipeline.intake.ndjson_source import ListSource
-from pipeline.intake.problems import SHOWN, Problem, ProblemLog
-from pipeline.intake.rejected import RejectedRows
-from pipeline.intake.sightings import Sightings
-from pipeline.intake.sources import FileFormat, Source, open_source
-from pipeline.intake.template_checks import needed_columns
-from pipeline.intake.whole import (
+from pipeline.intake.duplicates import Sightings
+from pipeline.intake.file_checks import (
     Finding,
     over_budget,
     unknown_variables,
     unreachable_channels,
 )
+from pipeline.intake.files.columns import RawRow
+from pipeline.intake.files.lines import UnreadableError
+from pipeline.intake.files.ndjson_source import ListSource
+from pipeline.intake.files.problems import SHOWN, Problem, ProblemLog
+from pipeline.intake.files.sources import FileFormat, Source, open_source
+from pipeline.intake.rejected import RejectedRows
+from pipeline.intake.row_validation import Judge, Judged
+from pipeline.intake.template_checks import needed_columns
 from pipeline.store.recipient_codec import canonical
 
 _ROWS_AT_ONCE = 100  # as many as an order has: what is read meanwhile hides the wait for a write

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Sequence
 from typing import TextIO
 
-from pipeline.intake.judging import Judged
+from pipeline.intake.row_validation import Judged
 
 
 class RejectedRows:

@@ -10,12 +10,12 @@ import httpx
 
 from pipeline.intake.campaign_file import campaign_from_dict
 from pipeline.intake.recipients import check_recipients
+from pipeline.intake.submission import Submission
 from pipeline.rewards.account import Account
 from pipeline.rewards.models import Token
 from pipeline.rewards.tokens import FleetToken
 from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.scripts import Scripts
-from pipeline.submission import Submission
 from tests.end_to_end.lane import BATCH_SIZE, Lane
 from tests.support.waiting import wait_until
 

@@ -127,7 +127,7 @@ ORDERING = (
     ),
     Defect(
         name="max-total-ignored",
-        path="pipeline/intake/whole.py",
+        path="pipeline/intake/file_checks.py",
         old="if reward.max_total is not None and cost > reward.max_total:",
         new="if False:",
         costs="more money is spent than the campaign file allows",

@@ -10,6 +10,7 @@ from pipeline.domain.batch import Lane
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.models import ChannelName, FactKind
 from pipeline.domain.vault import Vault
+from pipeline.intake.submission import Submission
 from pipeline.rewards.models import OrderRequest
 from pipeline.stages.request import po_number
 from pipeline.store.audit_trail import AuditTrail
@@ -18,7 +19,6 @@ from pipeline.store.campaigns import CampaignStore, Snapshot
 from pipeline.store.deliveries import DeliveryStore, Fact, Wanted
 from pipeline.store.keyring import unlock
 from pipeline.store.scripts import Scripts
-from pipeline.submission import Submission
 from tests.pipeline.intake.builders import a_campaign, an_intake
 
 PEOPLE = 5

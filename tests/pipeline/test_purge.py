@@ -9,13 +9,13 @@ from pipeline.domain.batch import Lane
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName
 from pipeline.forget import Forgetting
+from pipeline.intake.submission import DifferentContentError
 from pipeline.purge import Purging, Retention
 from pipeline.report import Report
 from pipeline.status import as_json
 from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.deliveries import Fact
 from pipeline.store.scripts import Scripts
-from pipeline.submission import DifferentContentError
 from pipeline.timeline import Timelines
 from pipeline.verify import Verifier
 from tests.pipeline.installation import Installation

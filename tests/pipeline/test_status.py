@@ -2,8 +2,9 @@
 
 import pytest
 
+from pipeline.domain.clock import iso
 from pipeline.domain.models import CampaignState
-from pipeline.status import as_json, campaign_state, ended, iso, moves, reached_everybody
+from pipeline.status import as_json, campaign_state, ended, moves, reached_everybody
 from pipeline.store.campaigns import Snapshot
 from tests.pipeline.ledger import Ledger, a_campaign, people, submit, taken
 

@@ -17,7 +17,7 @@ from pipeline.domain.errors import (
     UnavailableError,
 )
 from pipeline.domain.models import ChannelName
-from pipeline.intake.problems import Problem
+from pipeline.intake.files.problems import Problem
 from pipeline.rewards.account import Account
 from pipeline.rewards.client import RewardsClient, http_client
 from pipeline.rewards.models import Token

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.domain.campaign import Campaign, Reward
 from pipeline.domain.errors import InputError
-from pipeline.intake.problems import SHOWN, Problem
+from pipeline.intake.files.problems import SHOWN, Problem
 from pipeline.intake.recipients import Summary
 from worker.cli.preview import Preview
 from worker.cli.texting import TextingEstimate

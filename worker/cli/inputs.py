@@ -14,10 +14,10 @@ import click
 
 from pipeline.domain.campaign import Campaign
 from pipeline.intake.campaign_file import load_campaign, stand_in
-from pipeline.intake.lines import UnreadableError
-from pipeline.intake.problems import Problem
-from pipeline.intake.text_files import read_text
-from pipeline.intake.toml_lines import key_lines, line_of
+from pipeline.intake.files.lines import UnreadableError
+from pipeline.intake.files.problems import Problem
+from pipeline.intake.files.text_files import read_text
+from pipeline.intake.files.toml_lines import key_lines, line_of
 
 _SAMPLE = 1 << 16
 

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pipeline.domain.clock import iso
 from pipeline.domain.codes import find_reason, in_words
 from pipeline.domain.models import CampaignState, ChannelName
-from pipeline.status import campaign_state, ended, iso
+from pipeline.status import campaign_state, ended
 from pipeline.store.campaigns import Snapshot
 from pipeline.store.rate_limiter import Breaker
 from pipeline.store.scripts import texts

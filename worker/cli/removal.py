@@ -2,9 +2,10 @@
 
 import click
 
+from pipeline.domain.clock import iso
 from pipeline.forget import Forgetting, Forgotten
 from pipeline.purge import Purging, rewrite_log
-from pipeline.status import ended, iso
+from pipeline.status import ended
 from pipeline.store.audit_trail import Action
 from pipeline.store.campaigns import Snapshot
 from pipeline.store.scripts import Scripts

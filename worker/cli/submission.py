@@ -15,9 +15,9 @@ from typing import NoReturn, TextIO
 from config.settings import Settings
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.errors import InputError
-from pipeline.intake.problems import SHOWN, Problem
+from pipeline.intake.files.problems import SHOWN, Problem
 from pipeline.intake.recipients import Intake, Summary, read_recipients
-from pipeline.submission import InvalidRecipientsError, Submission, Submitted
+from pipeline.intake.submission import InvalidRecipientsError, Submission, Submitted
 from worker.cli.actor import actor
 from worker.cli.checks import (
     check_channels,

@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from config.settings import Settings
-from pipeline.status import campaign_state, ended, iso
-from pipeline.submission import DeclinedError, Submitted
+from pipeline.domain.clock import iso
+from pipeline.intake.submission import DeclinedError, Submitted
+from pipeline.status import campaign_state, ended
 from worker.app import open_app
 from worker.cli.checks import check_redis
 from worker.cli.configured import settings

@@ -8,7 +8,7 @@ import click
 from config.redaction import mask
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName
-from pipeline.intake.lines import UnreadableError
+from pipeline.intake.files.lines import UnreadableError
 from pipeline.store.audit_trail import Action
 from worker.cli.actor import actor, actor_option
 from worker.cli.addresses import FROM_INPUT, AddressType

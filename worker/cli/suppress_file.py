@@ -8,7 +8,7 @@ from typing import BinaryIO, NamedTuple
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import ADDRESS_FIELD, ChannelName
 from pipeline.intake import fields
-from pipeline.intake.lines import Lines
+from pipeline.intake.files.lines import Lines
 
 _MOST_KEPT = 50
 

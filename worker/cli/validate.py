@@ -15,7 +15,7 @@ from config.settings import Settings
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.errors import ClaimcastError
 from pipeline.domain.models import Recipient
-from pipeline.intake.problems import SHOWN, Problem
+from pipeline.intake.files.problems import SHOWN, Problem
 from pipeline.intake.recipients import Summary, read_recipients
 from worker.cli.checks import product_problem_alone, require_channels, template_problem
 from worker.cli.configured import settings

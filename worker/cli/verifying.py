@@ -2,8 +2,8 @@
 
 import click
 
+from pipeline.domain.clock import iso
 from pipeline.remote import OrderComparison
-from pipeline.status import iso
 from pipeline.store.campaigns import Snapshot
 from pipeline.verify import Findings, Verifier
 from worker.app import open_app, open_rewards

@@ -7,7 +7,8 @@ from typing import Protocol
 
 import click
 
-from pipeline.status import campaign_state, iso
+from pipeline.domain.clock import iso
+from pipeline.status import campaign_state
 from pipeline.store.campaigns import Snapshot
 from worker.cli.overview import counts
 

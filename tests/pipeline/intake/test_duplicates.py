@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.intake.duplicates import Sightings
 from pipeline.intake.recipients import read_recipients
-from pipeline.intake.sightings import Sightings
 from tests.pipeline.intake.builders import an_intake, both_channels, told
 
 PEOPLE = """id,email,phone

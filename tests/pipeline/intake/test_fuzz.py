@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.intake.campaign_file import load_campaign
-from pipeline.intake.problems import Problem
+from pipeline.intake.files.problems import Problem
 from tests.pipeline.intake.builders import an_intake, both_channels
 
 fuzzed = settings(deadline=None)  # the machine may be busy

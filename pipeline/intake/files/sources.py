@@ -4,9 +4,9 @@ import re
 from pathlib import PurePath
 from typing import BinaryIO, Literal, TypeAlias
 
-from pipeline.intake.csv_source import CsvSource
-from pipeline.intake.lines import Lines, UnreadableError
-from pipeline.intake.ndjson_source import NdjsonSource, ObjectSource
+from pipeline.intake.files.csv_source import CsvSource
+from pipeline.intake.files.lines import Lines, UnreadableError
+from pipeline.intake.files.ndjson_source import NdjsonSource, ObjectSource
 
 FileFormat = Literal["csv", "ndjson"]
 Source: TypeAlias = CsvSource | ObjectSource

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 from pipeline.domain.campaign import Reward
 from pipeline.domain.models import ADDRESS_FIELD, ChannelName
-from pipeline.intake.columns import nearest
-from pipeline.intake.problems import one_line
+from pipeline.intake.files.columns import nearest
+from pipeline.intake.files.problems import one_line
 
 Finding = tuple[str | None, str]
 """The field and the message of a problem."""

@@ -20,11 +20,12 @@ from operator import attrgetter
 
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.campaign_versions import differences, is_editable
+from pipeline.domain.clock import iso
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import Recipient
 from pipeline.domain.tasks import stop
+from pipeline.intake.pipelined_writes import one_under_way
 from pipeline.intake.recipients import Intake, Row, Summary
-from pipeline.status import iso
 from pipeline.store.audit_trail import Action, AuditTrail
 from pipeline.store.campaigns import (
     Busy,
@@ -36,7 +37,6 @@ from pipeline.store.campaigns import (
     plan_of,
 )
 from pipeline.store.recipient_codec import canonical
-from pipeline.writes import one_under_way
 
 _KEEP_ALIVE = 2.0  # well inside the patience of the staging area
 

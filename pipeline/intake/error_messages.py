@@ -16,8 +16,8 @@ from pipeline.domain.campaign import (
     WebhookContent,
     Window,
 )
-from pipeline.intake.columns import nearest
-from pipeline.intake.problems import one_line
+from pipeline.intake.files.columns import nearest
+from pipeline.intake.files.problems import one_line
 
 Path = tuple[str, ...]
 

@@ -5,9 +5,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NoReturn
 
-from pipeline.intake.columns import MOST_COLUMNS, RawRow, name_fault
-from pipeline.intake.lines import Lines, UnreadableError
-from pipeline.intake.problems import Problem, one_line
+from pipeline.intake.files.columns import MOST_COLUMNS, RawRow, name_fault
+from pipeline.intake.files.lines import Lines, UnreadableError
+from pipeline.intake.files.problems import Problem, one_line
 
 
 class _FaultError(ValueError):

@@ -2,7 +2,7 @@
 
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from pipeline.intake.lines import UnreadableError, refuse_binary
+from pipeline.intake.files.lines import UnreadableError, refuse_binary
 
 SIZE_LIMIT = 1_000_000
 """Bytes; a message of this size no mailbox takes."""

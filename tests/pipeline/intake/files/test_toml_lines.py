@@ -1,4 +1,4 @@
-from pipeline.intake.toml_lines import key_lines, line_of
+from pipeline.intake.files.toml_lines import key_lines, line_of
 
 TEXT = """\
 id = "x"

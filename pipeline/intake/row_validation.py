@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.models import ADDRESS_FIELD, Recipient
-from pipeline.intake.columns import STANDARD, RawRow
+from pipeline.intake.duplicates import Sighting, Sightings
 from pipeline.intake.fields import Fault, recipient_of, unreachable
-from pipeline.intake.sightings import Sighting, Sightings
+from pipeline.intake.files.columns import STANDARD, RawRow
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-from pipeline.intake.problems import Problem
+from pipeline.intake.files.problems import Problem
 
 
 def test_problem_is_one_line_with_all_it_knows_of_the_place() -> None:

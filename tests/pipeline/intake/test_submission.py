@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from pipeline.domain.campaign import Campaign
 from pipeline.intake.recipients import Summary
-from pipeline.submission import (
+from pipeline.intake.submission import (
     DeclinedError,
     DifferentContentError,
     InvalidRecipientsError,
@@ -199,7 +199,7 @@ async def test_an_interrupt_while_the_person_is_asked_leaves_nothing_behind(
 async def test_a_person_who_thinks_for_long_keeps_the_staging_area(
     ledger: Ledger, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.submission._KEEP_ALIVE", 0.02)
+    monkeypatch.setattr("pipeline.intake.submission._KEEP_ALIVE", 0.02)
 
     async def lapses() -> int:
         entry = await redis.hget("cc:staging", "survey-2026-11") or b"0 x 0"  # type: ignore[misc]

@@ -11,10 +11,10 @@ from redis.asyncio import Redis
 
 from pipeline.domain.errors import InputError, UnavailableError
 from pipeline.intake.recipients import check_recipients
-from pipeline.submission import Submission
+from pipeline.intake.submission import Submission
 from tests.pipeline.intake.builders import a_campaign
+from tests.pipeline.intake.test_submission import left_behind
 from tests.pipeline.ledger import Ledger, assert_sound
-from tests.pipeline.test_submission import left_behind
 from tests.support.waiting import wait_until, wait_until_sync
 
 BATCH = 100

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 
-from pipeline.intake.columns import MOST_COLUMNS, RawRow, name_fault
-from pipeline.intake.lines import Lines, UnreadableError
-from pipeline.intake.problems import Problem, one_line
+from pipeline.intake.files.columns import MOST_COLUMNS, RawRow, name_fault
+from pipeline.intake.files.lines import Lines, UnreadableError
+from pipeline.intake.files.problems import Problem, one_line
 
 _QUOTED = re.compile(r'"[^"]*"?')
 _BAD_QUOTES = (
