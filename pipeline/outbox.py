@@ -16,8 +16,8 @@ from pipeline.domain.errors import AbandonedError, BlockedError, DeliveryError, 
 from pipeline.domain.metrics import Measurements
 from pipeline.domain.models import DeliveryKey, Message, Receipt, Recipient, ReturnPaths
 from pipeline.domain.ports import Channel, Composer, Searchable
+from pipeline.execution.leases import Lease
 from pipeline.exposure import Exposure
-from pipeline.leases import Lease
 from pipeline.recorder import Recorder
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import Fact

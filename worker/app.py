@@ -21,7 +21,8 @@ from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName
 from pipeline.domain.ports import Channel
 from pipeline.domain.tasks import stop
-from pipeline.leases import Leases
+from pipeline.execution.leases import Leases
+from pipeline.execution.unit_runner import Stage, Units
 from pipeline.outbox import Outbox
 from pipeline.recorder import Recorder
 from pipeline.rewards.account import Account
@@ -31,7 +32,6 @@ from pipeline.stages.catalog import Catalog
 from pipeline.stages.distribute import DistributeStage
 from pipeline.stages.fulfilment import FulfilmentStage, OrderReading
 from pipeline.stages.order import OrderStage
-from pipeline.units import Stage, Units
 from worker.ledger import App, Use, open_ledger
 from worker.values import retry_policy, smtp_server, twilio_account, webhook_target
 

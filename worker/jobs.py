@@ -12,12 +12,12 @@ from pipeline.domain.batch import Lane, Unit
 from pipeline.domain.campaign import CAMPAIGN_ID
 from pipeline.domain.clock import uptime
 from pipeline.domain.errors import ClaimcastError
+from pipeline.execution.unit_runner import Units
 from pipeline.intake.campaign_file import campaign_from_dict, stand_in
 from pipeline.intake.files.problems import Problem
 from pipeline.intake.recipients import check_recipients
 from pipeline.intake.submission import DifferentContentError, InvalidRecipientsError, Submission
 from pipeline.status import campaign_state
-from pipeline.units import Units
 from worker.ledger import App
 from worker.relay import Relay
 from worker.slots import Slots

@@ -13,7 +13,7 @@ from pipeline.domain.campaign import Campaign
 from pipeline.domain.clock import uptime
 from pipeline.domain.models import ChannelName, DeliveryStatus, Recipient, delivery_key
 from pipeline.domain.vault import SealError
-from pipeline.leases import Lease
+from pipeline.execution.leases import Lease
 from pipeline.outbox import Outbox, Outgoing, Round, Search
 from pipeline.stages.catalog import Catalog, Known
 from pipeline.stages.hours import Hours, hours

@@ -11,7 +11,7 @@ from pipeline.decisions import Block, Hold, ReadStep, Received, Wait, decide_rea
 from pipeline.domain.errors import RewardsError
 from pipeline.domain.metrics import Measurements
 from pipeline.domain.models import BatchState
-from pipeline.leases import Lease
+from pipeline.execution.leases import Lease
 from pipeline.rewards.client import RewardsClient
 from pipeline.rewards.links import LinksProblem, extract_links
 from pipeline.rewards.models import Order, agrees

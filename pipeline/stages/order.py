@@ -22,7 +22,7 @@ from pipeline.domain.errors import (
     RewardsError,
     RewardsUnavailableError,
 )
-from pipeline.leases import Lease
+from pipeline.execution.leases import Lease
 from pipeline.rewards.client import RewardsClient
 from pipeline.rewards.models import Order, OrderRequest, agrees
 from pipeline.rewards.products import ProductCatalog, check_product

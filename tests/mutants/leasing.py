@@ -5,7 +5,7 @@ from tests.mutants.defect import Defect
 _LUA = "pipeline/store/lua/"
 _BATCHES = "tests/pipeline/store/test_batches.py::"
 _PUMP = "tests/pipeline/store/test_pump.py::"
-_LEASES = "tests/pipeline/test_leases.py::"
+_LEASES = "tests/pipeline/execution/test_leases.py::"
 
 LEASING = (
     Defect(
@@ -44,7 +44,7 @@ LEASING = (
     ),
     Defect(
         name="lease-not-renewed",
-        path="pipeline/leases.py",
+        path="pipeline/execution/leases.py",
         old="                await self._renew()\n",
         new="                await asyncio.sleep(0)\n",
         costs="whatever takes longer than a lease is started a second time elsewhere",
@@ -60,7 +60,7 @@ LEASING = (
     ),
     Defect(
         name="deadline-not-looked-at",
-        path="pipeline/leases.py",
+        path="pipeline/execution/leases.py",
         old="if self.lost or uptime() >= self.deadline:",
         new="if self.lost:",
         costs="a worker that wakes up after its lease sends what another one sends too",
@@ -68,7 +68,7 @@ LEASING = (
     ),
     Defect(
         name="deadline-after-the-call",
-        path="pipeline/leases.py",
+        path="pipeline/execution/leases.py",
         old="        lease = Lease(claim, deadline)\n",
         new="        lease = Lease(claim, uptime() + self._seconds)\n",
         costs="a slow answer makes the lease longer here than at the server",

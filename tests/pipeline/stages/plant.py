@@ -11,7 +11,8 @@ from pipeline.callbacks.return_paths import Returns
 from pipeline.callbacks.signed_tokens import Tokens
 from pipeline.decisions import RetryPolicy
 from pipeline.domain.batch import Batch, Lane
-from pipeline.leases import Leases
+from pipeline.execution.leases import Leases
+from pipeline.execution.unit_runner import Stage, Units
 from pipeline.outbox import Outbox
 from pipeline.recorder import Recorder
 from pipeline.rewards.account import Account
@@ -22,7 +23,6 @@ from pipeline.stages.distribute import DistributeStage
 from pipeline.stages.fulfilment import FulfilmentStage, OrderReading
 from pipeline.stages.order import OrderStage
 from pipeline.store.suppressions import Suppressions
-from pipeline.units import Stage, Units
 from sandbox.faults import Faults
 from sandbox.options import SandboxOptions
 from sandbox.orders import Order

@@ -6,8 +6,8 @@ from redis.asyncio import Redis
 from pipeline.domain.batch import Lane
 from pipeline.domain.models import BatchState
 from pipeline.domain.vault import SealError
-from pipeline.leases import Lease, Leases
-from pipeline.units import Units
+from pipeline.execution.leases import Lease, Leases
+from pipeline.execution.unit_runner import Units
 from tests.pipeline.channel import ScriptedChannel
 from tests.pipeline.ledger import (
     Ledger,

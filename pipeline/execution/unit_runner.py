@@ -13,7 +13,7 @@ from pipeline.domain.clock import uptime
 from pipeline.domain.errors import AbandonedError, ClaimcastError, InputError, StaleLeaseError
 from pipeline.domain.metrics import Measurements
 from pipeline.domain.vault import SealError
-from pipeline.leases import Lease, Leases
+from pipeline.execution.leases import Lease, Leases
 from pipeline.store.batches import BatchStore
 
 log = structlog.get_logger()

@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from pipeline.domain.batch import Unit
 from pipeline.domain.clock import uptime
 from pipeline.domain.errors import AbandonedError
-from pipeline.leases import Leases
+from pipeline.execution.leases import Leases
 from tests.pipeline.ledger import Ledger, a_campaign, lapse, pump, submit, taken
 from tests.support.waiting import wait_until
 

@@ -12,8 +12,8 @@ from pipeline.domain.batch import Lane, Unit
 from pipeline.domain.errors import AbandonedError, ClaimcastError
 from pipeline.domain.models import BatchState
 from pipeline.domain.vault import SealError
-from pipeline.leases import Lease, Leases
-from pipeline.units import Units
+from pipeline.execution.leases import Lease, Leases
+from pipeline.execution.unit_runner import Units
 from tests.pipeline.ledger import (
     Ledger,
     a_campaign,

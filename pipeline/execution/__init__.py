@@ -1,0 +1,1 @@
+"""Who works on which batch: units of dispatch and their leases."""
