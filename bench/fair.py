@@ -5,7 +5,7 @@ import asyncio
 from bench.edges import ordered
 from bench.session import Session
 from bench.world import Installation, World, installation
-from pipeline.status import ended
+from pipeline.views.campaign_status import ended
 
 _WATCH_SECONDS = 0.02
 

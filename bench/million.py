@@ -11,7 +11,7 @@ from bench.processes import Process
 from bench.session import Session
 from bench.world import Installation, installation
 from pipeline.domain.tasks import stop
-from pipeline.status import as_json, ended
+from pipeline.views.campaign_status import as_json, ended
 
 _STEP_SECONDS = 2.0
 _LOOKS = 20

@@ -12,8 +12,8 @@ from bench.processes import COMMAND, PYTHON, BenchError, Ended, Process, run, un
 from bench.sinks import Sink, SinkKind, sink
 from config.settings import Settings
 from pipeline.domain.models import CampaignState
-from pipeline.status import campaign_state, ended
 from pipeline.store.campaigns import Snapshot
+from pipeline.views.campaign_status import campaign_state, ended
 from worker.app import open_app
 from worker.cli.sandbox import sandbox_environment
 from worker.ledger import App

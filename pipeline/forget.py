@@ -6,15 +6,11 @@ from redis.asyncio import Redis
 
 from pipeline.domain.batch import Batch
 from pipeline.domain.errors import ClaimcastError, InputError
-from pipeline.domain.models import Recipient
 from pipeline.domain.vault import Vault
 from pipeline.store.batch_pages import StoredBatch, read_place
 from pipeline.store.campaigns import CampaignStore, Snapshot
-from pipeline.store.recipient_codec import decode_batch, encode_batch
+from pipeline.store.recipient_codec import TOMBSTONE, decode_batch, encode_batch
 from pipeline.store.scripts import Scripts
-
-TOMBSTONE = Recipient(id="")
-"""What stands in the place of somebody who was forgotten: no id, no address, no name."""
 
 _TRIES = 50  # each time somebody else's change of the same batch went through
 

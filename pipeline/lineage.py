@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from pipeline.recount import Entry, Violation
+from pipeline.recount import Violation
+from pipeline.views.batch_view import Entry
 
 
 class Lineage:

@@ -8,9 +8,9 @@ from uuid import UUID, uuid5
 from pipeline.alerts import LANES, Cause, Kind
 from pipeline.domain.clock import iso
 from pipeline.domain.codes import find_reason
-from pipeline.status import campaign_state
 from pipeline.store.campaigns import Snapshot
 from pipeline.store.rate_limiter import Breaker
+from pipeline.views.campaign_status import campaign_state
 
 _NAMESPACE = UUID("0c7d1a52-4f0e-5d0f-9a1b-6c0f4f7c2e55")
 _UNKNOWN = "When it is mended, `claimcast resume {campaign}` lets it go on."

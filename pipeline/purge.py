@@ -10,10 +10,10 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from pipeline.domain.errors import ClaimcastError, InputError
-from pipeline.status import ended
 from pipeline.store.audit_trail import Action, AuditTrail
 from pipeline.store.campaigns import CampaignStore, Snapshot
 from pipeline.store.scripts import Scripts
+from pipeline.views.campaign_status import ended
 
 log = structlog.get_logger()
 

@@ -6,18 +6,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from pipeline.domain.batch import Batch, Lane
-from pipeline.domain.models import BatchState, ChannelName, DeliveryStatus
-from pipeline.store.batch_pages import StoredBatch
-from pipeline.store.records import (
-    CHANNEL,
-    LETTER,
-    DeliveryRecord,
-    initial,
-    parse_record,
-    reachable,
-)
-
-Records = tuple[DeliveryRecord, ...]
+from pipeline.domain.models import BatchState, DeliveryStatus
+from pipeline.store.records import LETTER, DeliveryRecord, reachable
+from pipeline.views.batch_view import Entry, Records
 
 OPEN = frozenset({DeliveryStatus.PENDING, DeliveryStatus.SENDING, DeliveryStatus.UNCERTAIN})
 UNFINISHED = frozenset(
@@ -47,69 +38,6 @@ class Violation:
     def __str__(self) -> str:
         place = "campaign" if self.batch is None else f"batch {self.batch}"
         return f"invariant {self.invariant} ({self.rule}), {place}: {self.found}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
-    """
-    What the batches of a campaign have in common; *cancelled* is of the page's moment.
-
-    *purging* says that people and links are being removed, *purged* that none must be left.
-    """
-
-    channels: Sequence[ChannelName]
-    mode: str
-    cancelled: bool
-    purging: bool = False
-    purged: bool = False
-
-    @classmethod
-    def of(cls, campaign: Mapping[str, str]) -> "Ground":
-        return cls(
-            channels=[CHANNEL[letter] for letter in campaign.get("channels", "")],
-            mode=campaign.get("mode", "first"),
-            cancelled="can" in campaign,
-            purging="purging" in campaign,
-            purged="purged" in campaign,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A batch with its ledger understood; `damaged` says which fields could not be."""
-
-    number: int
-    batch: Batch
-    ledger: Mapping[int, Records]
-    earlier: Mapping[int, Records]
-    damaged: Sequence[str]
-    lanes: Sequence[Lane]
-    ground: Ground
-
-    @classmethod
-    def read(cls, stored: StoredBatch, ground: Ground) -> "Entry":
-        """Understand a stored batch; raises ValueError or KeyError if its hash is no batch."""
-        batch = Batch.parse(stored.fields)
-        ledger, damaged = _understood(stored.ledger, batch.size)
-        earlier, damaged_too = _understood(stored.earlier, batch.size)
-        return cls(
-            number=stored.number,
-            batch=batch,
-            ledger=ledger,
-            earlier=earlier,
-            damaged=damaged + damaged_too,
-            lanes=stored.lanes,
-            ground=ground,
-        )
-
-    def people(self) -> Iterator[tuple[int, Records]]:
-        """Yield every recipient's index and deliveries, also of those not tried yet."""
-        for index in range(self.batch.size):
-            yield (
-                index,
-                self.ledger.get(index)
-                or initial(self.ground.channels, self.ground.mode, self.batch.plan, index),
-            )
 
 
 def tally(entry: Entry) -> Counter[str]:
@@ -168,25 +96,6 @@ def link_violations(links: Sequence[str], entry: Entry) -> Iterator[Violation]:
         if first.setdefault(link, k) != k:
             found = f"recipients {first[link]} and {k} hold the same link"
             yield Violation(4, "link_twice", number, found)
-
-
-def _understood(fields: Mapping[str, str], size: int) -> tuple[dict[int, Records], list[str]]:
-    """Return the records by index, and the names of the fields that hold none."""
-    records: dict[int, Records] = {}
-    damaged = []
-    for field, text in fields.items():
-        try:
-            records[_index(field, size)] = parse_record(text)
-        except (ValueError, KeyError):
-            damaged.append(field)
-    return records, damaged
-
-
-def _index(field: str, size: int) -> int:
-    index = int(field)
-    if not 0 <= index < size:
-        raise ValueError(field)
-    return index
 
 
 def _person(records: Records) -> str:

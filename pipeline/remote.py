@@ -11,12 +11,13 @@ from pipeline.domain.errors import (
     RewardsUnavailableError,
     UnavailableError,
 )
-from pipeline.recount import Entry, Violation
+from pipeline.recount import Violation
 from pipeline.rewards.client import RewardsClient
 from pipeline.rewards.links import LinksProblem, extract_links
 from pipeline.rewards.models import Order, OrderRequest, agrees
 from pipeline.stages.permits import permit
 from pipeline.store.rate_limiter import Limiter
+from pipeline.views.batch_view import Entry
 
 _TRIES = 6
 

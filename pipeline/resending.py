@@ -8,8 +8,6 @@ from redis.asyncio import Redis
 from pipeline.domain.errors import InputError
 from pipeline.domain.resend_history import Generation
 from pipeline.domain.vault import Vault
-from pipeline.recount import Ground
-from pipeline.report import understood
 from pipeline.resend import BY, Person, Wish, decide_resend
 from pipeline.store.audit_trail import Action, AuditTrail
 from pipeline.store.batch_pages import StoredBatch, read_place
@@ -18,6 +16,7 @@ from pipeline.store.deliveries import DeliveryStore, Place
 from pipeline.store.recipient_codec import decode_batch
 from pipeline.store.resends import open_generations, seal_generations
 from pipeline.store.suppressions import Suppressions
+from pipeline.views.batch_view import Ground, understood
 
 _TRIES = 20  # a callback may come between the look and the change, but not time and again
 

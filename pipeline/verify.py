@@ -21,8 +21,6 @@ from pipeline.lineage import Lineage
 from pipeline.places import Places
 from pipeline.recount import (
     UNFINISHED,
-    Entry,
-    Ground,
     Violation,
     batch_violations,
     link_violations,
@@ -33,6 +31,7 @@ from pipeline.stages.request import po_number
 from pipeline.store.batch_pages import Page, StoredBatch, read_pages
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.scripts import texts
+from pipeline.views.batch_view import Entry, Ground
 
 _SHOWN = 1000
 _COUNTS = 4  # a campaign that never stands still for one count is not compared

@@ -23,7 +23,7 @@ import click
 from config.logging import configure_logging
 from config.settings import Settings, load_settings
 from pipeline.domain.errors import UnavailableError
-from pipeline.status import ended
+from pipeline.views.campaign_status import ended
 from worker.app import open_app
 from worker.cli.entry import command, say
 from worker.cli.inputs import CampaignFile, RecipientsFile, RecipientsType

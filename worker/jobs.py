@@ -17,7 +17,7 @@ from pipeline.intake.campaign_file import campaign_from_dict, stand_in
 from pipeline.intake.files.problems import Problem
 from pipeline.intake.recipients import check_recipients
 from pipeline.intake.submission import DifferentContentError, InvalidRecipientsError, Submission
-from pipeline.status import campaign_state
+from pipeline.views.campaign_status import campaign_state
 from worker.ledger import App
 from worker.relay import Relay
 from worker.slots import Slots

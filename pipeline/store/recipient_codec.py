@@ -7,6 +7,9 @@ from pydantic_core import to_json
 
 from pipeline.domain.models import ChannelName, Recipient
 
+TOMBSTONE = Recipient(id="")
+"""What stands in the place of somebody who was forgotten: no id, no address, no name."""
+
 
 def encode_batch(recipients: Sequence[Recipient]) -> bytes:
     """Return *recipients* as JSON: the variables' names once, then one array per recipient."""

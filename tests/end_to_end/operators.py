@@ -6,11 +6,11 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
-from pipeline.report import Report, Reveal
 from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.keyring import Keyring
 from pipeline.store.scripts import Scripts
 from pipeline.verify import Verifier
+from pipeline.views.report import Report, Reveal
 from tests.end_to_end.lane import Lane
 from tests.pipeline.installation import PEOPLE, Installation
 from tests.pipeline.intake.builders import a_campaign

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from config.settings import load_settings
-from pipeline.timeline import Timelines
+from pipeline.views.timeline import Timelines
 from tests.end_to_end.world import World, judge, world
 from tests.support.waiting import wait_until_sync
 from worker.app import open_app

@@ -9,7 +9,7 @@ from redis.asyncio import Redis as AsyncRedis
 
 from pipeline.forget import Forgetting
 from pipeline.store.scripts import Scripts
-from pipeline.timeline import Timelines
+from pipeline.views.timeline import Timelines
 from tests.end_to_end.world import World, opened_values
 from tests.pipeline.installation import Installation
 from tests.support.waiting import wait_until_sync

@@ -12,15 +12,16 @@ from redis import Redis as SyncRedis
 
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import DeliveryStatus as Status
-from pipeline.forget import TOMBSTONE, Forgetting, Forgotten
+from pipeline.forget import Forgetting, Forgotten
 from pipeline.places import Places
 from pipeline.reorder import Plan, Reorders
-from pipeline.report import Report
 from pipeline.store.batches import Claim
 from pipeline.store.deliveries import Fact, Wanted
+from pipeline.store.recipient_codec import TOMBSTONE
 from pipeline.store.reorders import ReorderStore
 from pipeline.store.scripts import Scripts
-from pipeline.timeline import Timelines
+from pipeline.views.report import Report
+from pipeline.views.timeline import Timelines
 from tests.pipeline.channel import ScriptedChannel
 from tests.pipeline.ledger import (
     EMAIL,

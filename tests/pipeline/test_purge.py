@@ -11,13 +11,13 @@ from pipeline.domain.models import ChannelName
 from pipeline.forget import Forgetting
 from pipeline.intake.submission import DifferentContentError
 from pipeline.purge import Purging, Retention
-from pipeline.report import Report
-from pipeline.status import as_json
 from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.deliveries import Fact
 from pipeline.store.scripts import Scripts
-from pipeline.timeline import Timelines
 from pipeline.verify import Verifier
+from pipeline.views.campaign_status import as_json
+from pipeline.views.report import Report
+from pipeline.views.timeline import Timelines
 from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import both_channels
 

@@ -9,14 +9,14 @@ from pipeline.domain.batch import Lane
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName, FactKind
-from pipeline.report import Report, Reveal
 from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.deliveries import Fact, Place, Wanted
 from pipeline.store.records import DeliveryRecord
 from pipeline.store.scripts import Scripts
 from pipeline.store.suppressions import Suppressions
-from pipeline.timeline import Timelines
 from pipeline.verify import Verifier
+from pipeline.views.report import Report, Reveal
+from pipeline.views.timeline import Timelines
 from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import both_channels
 from tests.pipeline.resends import EMAIL, OTHER, SMS, a_minute_passes, resend

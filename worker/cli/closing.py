@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pipeline.barred import BarredDeliveries, hopeless
 from pipeline.domain.codes import find_reason, in_words
 from pipeline.domain.models import CampaignState, DeliveryStatus
-from pipeline.status import campaign_state, ended, moves, reached_everybody
 from pipeline.store.campaigns import Snapshot
 from pipeline.store.records import DeliveryRecord
+from pipeline.views.campaign_status import campaign_state, ended, moves, reached_everybody
 from worker.cli.entry import NOT_ALL_REACHED, OK
 from worker.ledger import App
 

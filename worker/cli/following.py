@@ -7,7 +7,7 @@ import structlog
 from redis import RedisError
 
 from pipeline.domain.tasks import stop
-from pipeline.status import moves
+from pipeline.views.campaign_status import moves
 from worker.app import Machinery
 from worker.cli.entry import say
 from worker.cli.progress import Display

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pipeline.domain.clock import iso
 from pipeline.domain.codes import find_reason, in_words
 from pipeline.domain.models import CampaignState, ChannelName
-from pipeline.status import campaign_state, ended
 from pipeline.store.campaigns import Snapshot
 from pipeline.store.rate_limiter import Breaker
 from pipeline.store.scripts import texts
+from pipeline.views.campaign_status import campaign_state, ended
 from worker.cli.campaigns import times
 from worker.cli.tables import columns, facts, folded
 from worker.ledger import App

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from config.logging import LogFormat, configure_logging
-from pipeline.status import campaign_state
 from pipeline.store.campaigns import Snapshot
+from pipeline.views.campaign_status import campaign_state
 
 log = structlog.get_logger()
 

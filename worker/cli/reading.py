@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from pipeline.timeline import Timelines
+from pipeline.views.timeline import Timelines
 from worker.cli.campaigns import found_campaign, times
 from worker.cli.desk import at_desk
 from worker.cli.entry import OK, command

@@ -5,10 +5,10 @@ import click
 from pipeline.domain.clock import iso
 from pipeline.forget import Forgetting, Forgotten
 from pipeline.purge import Purging, rewrite_log
-from pipeline.status import ended
 from pipeline.store.audit_trail import Action
 from pipeline.store.campaigns import Snapshot
 from pipeline.store.scripts import Scripts
+from pipeline.views.campaign_status import ended
 from worker.cli.actor import actor, actor_option
 from worker.cli.asking import agreed_for_good
 from worker.cli.campaigns import found_campaign, times

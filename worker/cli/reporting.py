@@ -7,8 +7,8 @@ import click
 import structlog
 
 from pipeline.domain.errors import InputError
-from pipeline.report import Report, Reveal, write_report
 from pipeline.store.audit_trail import Action
+from pipeline.views.report import Report, Reveal, write_report
 from worker.cli.actor import actor, actor_option
 from worker.cli.campaigns import found_campaign, times
 from worker.cli.configured import open_logged

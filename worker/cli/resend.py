@@ -10,7 +10,7 @@ from pipeline.domain.resend_history import Generation
 from pipeline.intake import fields
 from pipeline.resend import BY, Wish
 from pipeline.resending import Resending
-from pipeline.timeline import mask
+from pipeline.views.timeline import mask
 from worker.cli.actor import actor, actor_option
 from worker.cli.addresses import FROM_INPUT, AddressType
 from worker.cli.campaigns import found_campaign

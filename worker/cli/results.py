@@ -5,8 +5,8 @@ import json
 import click
 
 from pipeline.intake.submission import DeclinedError
-from pipeline.status import as_json as status_document
 from pipeline.store.campaigns import Snapshot
+from pipeline.views.campaign_status import as_json as status_document
 from worker.cli.closing import closing, exit_code, remaining
 from worker.cli.entry import BAD_INPUT, NOT_ALL_REACHED, say
 from worker.cli.findings import Findings

@@ -8,7 +8,7 @@ import click
 from config.settings import Settings
 from pipeline.domain.models import CampaignState
 from pipeline.intake.submission import DeclinedError
-from pipeline.status import campaign_state, ended
+from pipeline.views.campaign_status import campaign_state, ended
 from worker.app import open_app, open_machinery
 from worker.cli.checks import check_redis
 from worker.cli.configured import settings

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from pipeline.status import as_json, ended
 from pipeline.store.campaigns import Snapshot
+from pipeline.views.campaign_status import as_json, ended
 from worker.cli.campaigns import found_campaign
 from worker.cli.desk import at_desk
 from worker.cli.entry import OK, command

@@ -11,10 +11,10 @@ import click
 from pipeline.barred import BarredDeliveries
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import CampaignState
-from pipeline.status import campaign_state
 from pipeline.store.audit_trail import Action
 from pipeline.store.batches import Barred
 from pipeline.store.campaigns import Snapshot
+from pipeline.views.campaign_status import campaign_state
 from worker.cli.actor import actor, actor_option
 from worker.cli.asking import agreed_for_good
 from worker.cli.campaigns import found_campaign, times

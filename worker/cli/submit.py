@@ -10,7 +10,7 @@ import click
 from config.settings import Settings
 from pipeline.domain.clock import iso
 from pipeline.intake.submission import DeclinedError, Submitted
-from pipeline.status import campaign_state, ended
+from pipeline.views.campaign_status import campaign_state, ended
 from worker.app import open_app
 from worker.cli.checks import check_redis
 from worker.cli.configured import settings

@@ -8,8 +8,8 @@ from typing import Protocol
 import click
 
 from pipeline.domain.clock import iso
-from pipeline.status import campaign_state
 from pipeline.store.campaigns import Snapshot
+from pipeline.views.campaign_status import campaign_state
 from worker.cli.overview import counts
 
 # ECMA-48: to the start of a line above, erase to the end of the screen; and DEC's private mode

@@ -7,9 +7,9 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
 from pipeline.domain.models import DeliveryStatus
-from pipeline.status import campaign_state
 from pipeline.store.campaigns import Snapshot
 from pipeline.store.records import CHANNEL
+from pipeline.views.campaign_status import campaign_state
 from worker.ledger import App
 from worker.web.counters import counters
 from worker.web.readings import LANES, MOST_CAMPAIGNS, Fleet, Standing, read_campaigns, read_fleet

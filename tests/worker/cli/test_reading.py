@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.domain.models import ChannelName
-from pipeline.status import as_json
 from pipeline.store.rate_limiter import Breaker
+from pipeline.views.campaign_status import as_json
 from sandbox.server import Sandbox
 from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import a_campaign

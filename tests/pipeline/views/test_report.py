@@ -14,9 +14,9 @@ from redis.asyncio import Redis
 from pipeline.domain.batch import Lane
 from pipeline.domain.errors import ClaimcastError
 from pipeline.domain.models import ChannelName
-from pipeline.moments import next_at, sent_at, settled_at
-from pipeline.report import COLUMNS, Report, Reveal, Row, link_ref, write_report
 from pipeline.store.records import STATUS, DeliveryRecord
+from pipeline.views.delivery_times import next_at, sent_at, settled_at
+from pipeline.views.report import COLUMNS, Report, Reveal, Row, link_ref, write_report
 from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import both_channels
 

@@ -7,8 +7,8 @@ import pytest
 from redis.asyncio import Redis
 
 from pipeline.domain.errors import InputError
-from pipeline.report import link_ref
-from pipeline.timeline import Timelines, mask
+from pipeline.views.report import link_ref
+from pipeline.views.timeline import Timelines, mask
 from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import both_channels
 

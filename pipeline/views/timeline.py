@@ -13,16 +13,15 @@ from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName, Recipient
 from pipeline.domain.resend_history import Generations, address_of, readdressed
 from pipeline.domain.vault import Vault
-from pipeline.forget import TOMBSTONE
-from pipeline.former_orders import Event, former_orders, order_events
-from pipeline.moments import next_at, settled_at, started_at
-from pipeline.recount import Entry, Ground
-from pipeline.report import link_ref, understood
 from pipeline.store.batch_pages import StoredBatch, read_place
 from pipeline.store.campaigns import CampaignStore, Snapshot
-from pipeline.store.recipient_codec import decode_batch
+from pipeline.store.recipient_codec import TOMBSTONE, decode_batch
 from pipeline.store.records import DeliveryRecord
 from pipeline.store.resends import open_generations
+from pipeline.views.batch_view import Entry, Ground, understood
+from pipeline.views.delivery_times import next_at, settled_at, started_at
+from pipeline.views.order_history import Event, former_orders, order_events
+from pipeline.views.report import link_ref
 
 _DOING = {Lane.ORDER: "ordering", Lane.READ: "reading the order", Lane.SEND: "sending"}
 

@@ -10,17 +10,15 @@ from typing import Literal, TextIO
 from redis.asyncio import Redis
 
 from pipeline.domain.clock import iso
-from pipeline.domain.errors import ClaimcastError
 from pipeline.domain.models import Recipient
 from pipeline.domain.resend_history import Generations, address_of
 from pipeline.domain.vault import Vault
-from pipeline.forget import TOMBSTONE
-from pipeline.moments import sent_at, settled_at
-from pipeline.recount import Entry, Ground
 from pipeline.store.batch_pages import Page, StoredBatch, read_pages
-from pipeline.store.recipient_codec import decode_batch
+from pipeline.store.recipient_codec import TOMBSTONE, decode_batch
 from pipeline.store.records import DeliveryRecord
 from pipeline.store.resends import open_generations
+from pipeline.views.batch_view import Entry, Ground, understood
+from pipeline.views.delivery_times import sent_at, settled_at
 
 COLUMNS = (
     "recipient_id",
@@ -57,15 +55,6 @@ class Reveal:
 def link_ref(vault: Vault, link: str) -> str:
     """Return the reference that stands for a link in reports and logs: 16 hex digits."""
     return vault.digest("link-ref", link.encode(), 8).hex()
-
-
-def understood(stored: StoredBatch, ground: Ground) -> Entry:
-    """Return a batch with its ledger; raises ClaimcastError if it is gone or damaged."""
-    try:
-        return Entry.read(stored, ground)
-    except (ValueError, KeyError) as error:
-        msg = f"Batch {stored.number} is gone or damaged; `claimcast verify` says what is wrong."
-        raise ClaimcastError(msg) from error
 
 
 class Report:

@@ -4,8 +4,8 @@ import pytest
 
 from pipeline.domain.clock import iso
 from pipeline.domain.models import CampaignState
-from pipeline.status import as_json, campaign_state, ended, moves, reached_everybody
 from pipeline.store.campaigns import Snapshot
+from pipeline.views.campaign_status import as_json, campaign_state, ended, moves, reached_everybody
 from tests.pipeline.ledger import Ledger, a_campaign, people, submit, taken
 
 NOW = 1_800_000_000_000

@@ -1,0 +1,103 @@
+"""One batch at rest, understood: its order, its ledger, the due indexes that it stands in."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.domain.batch import Batch, Lane
+from pipeline.domain.errors import ClaimcastError
+from pipeline.domain.models import ChannelName
+from pipeline.store.batch_pages import StoredBatch
+from pipeline.store.records import CHANNEL, DeliveryRecord, initial, parse_record
+
+Records = tuple[DeliveryRecord, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """
+    What the batches of a campaign have in common; *cancelled* is of the page's moment.
+
+    *purging* says that people and links are being removed, *purged* that none must be left.
+    """
+
+    channels: Sequence[ChannelName]
+    mode: str
+    cancelled: bool
+    purging: bool = False
+    purged: bool = False
+
+    @classmethod
+    def of(cls, campaign: Mapping[str, str]) -> "Ground":
+        return cls(
+            channels=[CHANNEL[letter] for letter in campaign.get("channels", "")],
+            mode=campaign.get("mode", "first"),
+            cancelled="can" in campaign,
+            purging="purging" in campaign,
+            purged="purged" in campaign,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A batch with its ledger understood; `damaged` says which fields could not be."""
+
+    number: int
+    batch: Batch
+    ledger: Mapping[int, Records]
+    earlier: Mapping[int, Records]
+    damaged: Sequence[str]
+    lanes: Sequence[Lane]
+    ground: Ground
+
+    @classmethod
+    def read(cls, stored: StoredBatch, ground: Ground) -> "Entry":
+        """Understand a stored batch; raises ValueError or KeyError if its hash is no batch."""
+        batch = Batch.parse(stored.fields)
+        ledger, damaged = _understood(stored.ledger, batch.size)
+        earlier, damaged_too = _understood(stored.earlier, batch.size)
+        return cls(
+            number=stored.number,
+            batch=batch,
+            ledger=ledger,
+            earlier=earlier,
+            damaged=damaged + damaged_too,
+            lanes=stored.lanes,
+            ground=ground,
+        )
+
+    def people(self) -> Iterator[tuple[int, Records]]:
+        """Yield every recipient's index and deliveries, also of those not tried yet."""
+        for index in range(self.batch.size):
+            yield (
+                index,
+                self.ledger.get(index)
+                or initial(self.ground.channels, self.ground.mode, self.batch.plan, index),
+            )
+
+
+def understood(stored: StoredBatch, ground: Ground) -> Entry:
+    """Return a batch with its ledger; raises ClaimcastError if it is gone or damaged."""
+    try:
+        return Entry.read(stored, ground)
+    except (ValueError, KeyError) as error:
+        msg = f"Batch {stored.number} is gone or damaged; `claimcast verify` says what is wrong."
+        raise ClaimcastError(msg) from error
+
+
+def _understood(fields: Mapping[str, str], size: int) -> tuple[dict[int, Records], list[str]]:
+    """Return the records by index, and the names of the fields that hold none."""
+    records: dict[int, Records] = {}
+    damaged = []
+    for field, text in fields.items():
+        try:
+            records[_index(field, size)] = parse_record(text)
+        except (ValueError, KeyError):
+            damaged.append(field)
+    return records, damaged
+
+
+def _index(field: str, size: int) -> int:
+    index = int(field)
+    if not 0 <= index < size:
+        raise ValueError(field)
+    return index
