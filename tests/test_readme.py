@@ -15,9 +15,9 @@ import pytest
 
 from config.settings import Settings
 from config.variables import Variable, variables
-from pipeline.alerts import Cause, Kind
+from pipeline.alerting.messages import of_campaign
+from pipeline.alerting.rules import Cause, Kind
 from pipeline.domain.codes.table import markdown
-from pipeline.notices import of_campaign
 from pipeline.store.campaigns import Snapshot
 from tests.end_to_end.world import judge, world
 from tests.support.waiting import wait_until_sync

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import structlog
 from redis import RedisError
 
-from pipeline import notices
-from pipeline.alerts import (
+from pipeline.alerting import messages as notices
+from pipeline.alerting.messages import Notice
+from pipeline.alerting.rules import (
     Cause,
     Kind,
     Pace,
@@ -21,7 +22,6 @@ from pipeline.alerts import (
     standing,
 )
 from pipeline.domain.errors import DeliveryError
-from pipeline.notices import Notice
 from pipeline.store.alerts import AlertStore, Sight
 from pipeline.store.scripts import Scripts
 from worker.ledger import App

@@ -11,11 +11,11 @@ from channels.email import EmailChannel, EmailComposer
 from channels.email.address import Mailbox
 from channels.webhook import WebhookChannel, WebhookTarget
 from config.settings import Settings
+from pipeline.alerting.messages import Notice
 from pipeline.domain.campaign import EmailContent
 from pipeline.domain.errors import TransientError
 from pipeline.domain.models import DeliveryKey, Message, Recipient
 from pipeline.domain.ports import Channel
-from pipeline.notices import Notice
 from worker.values import smtp_server
 
 URL, EMAIL = "url", "email"

@@ -8,7 +8,7 @@ from cryptography.fernet import Fernet
 from redis import Redis
 from standardwebhooks import Webhook
 
-from pipeline.alerts import Phase, Record
+from pipeline.alerting.rules import Phase, Record
 from tests.channels.app import KEPT, SECRET, App, body_of, headers_of
 from tests.channels.sms.servers import SILENCE
 from tests.end_to_end.world import World

@@ -16,9 +16,9 @@ from redis.asyncio import Redis
 from standardwebhooks import Webhook
 
 from config.settings import AlertSettings, Settings, SmtpSettings
-from pipeline.alerts import Pace, Phase, Record
+from pipeline.alerting.messages import Notice
+from pipeline.alerting.rules import Pace, Phase, Record
 from pipeline.domain.batch import Lane
-from pipeline.notices import Notice
 from pipeline.store.alerts import AlertStore
 from pipeline.store.scripts import Scripts, texts
 from sandbox.options import SandboxOptions

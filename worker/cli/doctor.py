@@ -14,7 +14,7 @@ from pydantic import BaseModel, SecretStr
 from config.errors import ConfigError
 from config.settings import Settings
 from config.variables import DELIMITER, PREFIX
-from pipeline import notices
+from pipeline.alerting import messages as notices
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.codes import find_reason
 from pipeline.domain.errors import (

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.alerts import (
+from pipeline.alerting.rules import (
     Cause,
     Kind,
     Pace,

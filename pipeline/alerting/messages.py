@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
-from pipeline.alerts import LANES, Cause, Kind
+from pipeline.alerting.rules import LANES, Cause, Kind
 from pipeline.domain.clock import iso
 from pipeline.domain.codes import find_reason
 from pipeline.store.campaigns import Snapshot

@@ -2,9 +2,9 @@
 
 import json
 
-from pipeline.alerts import Cause, Kind
+from pipeline.alerting.messages import Notice, of_campaign, of_channel
+from pipeline.alerting.rules import Cause, Kind
 from pipeline.domain.codes import find_reason
-from pipeline.notices import Notice, of_campaign, of_channel
 from pipeline.store.campaigns import Snapshot
 from pipeline.store.rate_limiter import Breaker
 

@@ -1,0 +1,1 @@
+"""When somebody is told what: the rules of alerts and their messages."""
