@@ -12,7 +12,7 @@ from redis import RedisError
 from pipeline.domain.batch import Lane, Unit
 from pipeline.domain.clock import uptime
 from pipeline.domain.tasks import finish, stop
-from pipeline.purge import Purging, Retention
+from pipeline.operations.purge import Purging, Retention
 from pipeline.store import fleet_totals
 from pipeline.store.scripts import Scripts
 from worker.alerts import LOOK_SECONDS, Alerts, open_alerts

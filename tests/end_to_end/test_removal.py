@@ -7,7 +7,7 @@ import pytest
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-from pipeline.forget import Forgetting
+from pipeline.operations.erase_recipient import Forgetting
 from pipeline.store.scripts import Scripts
 from pipeline.views.timeline import Timelines
 from tests.end_to_end.world import World, opened_values

@@ -199,7 +199,7 @@ ORDERING = (
         old="if seen_before(ARGV[11], owner) then",
         new="if false then",
         costs="a link that somebody got meanwhile is given to a second person",
-        test="tests/pipeline/test_reorder.py::"
+        test="tests/pipeline/operations/test_replace_order.py::"
         "test_a_link_that_is_given_to_somebody_meanwhile_changes_nothing",
     ),
 )

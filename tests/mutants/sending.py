@@ -212,7 +212,7 @@ SENDING = (
         old="if not listed[index] and not gone[index] then",
         new="if not listed[index] then",
         costs="a worker writes to a person whose data was removed",
-        test="tests/pipeline/test_forget.py::test_a_repeated_intent_is_not_granted_again",
+        test="tests/pipeline/operations/test_erase_recipient.py::test_a_repeated_intent_is_not_granted_again",
     ),
     Defect(
         name="old-generation-sent",
@@ -220,7 +220,7 @@ SENDING = (
         old="if d.channel == letter and d.generation == generation then",
         new="if d.channel == letter then",
         costs="the link goes to the address that was just corrected",
-        test="tests/pipeline/test_resending.py::test_a_worker_with_the_old_view_starts_nothing",
+        test="tests/pipeline/operations/test_resend.py::test_a_worker_with_the_old_view_starts_nothing",
     ),
     Defect(
         name="retry-of-everybody",

@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.barred import BarredDeliveries, hopeless
 from pipeline.domain.codes import find_reason, in_words
 from pipeline.domain.models import CampaignState, DeliveryStatus
+from pipeline.operations.suppressed_deliveries import BarredDeliveries, hopeless
 from pipeline.store.campaigns import Snapshot
 from pipeline.store.records import DeliveryRecord
 from pipeline.views.campaign_status import campaign_state, ended, moves, reached_everybody

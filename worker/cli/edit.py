@@ -15,10 +15,10 @@ from pipeline.domain.campaign import Campaign
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName
 from pipeline.domain.ports import Composer
-from pipeline.edit import Change, change_of, check_editable, make_change, on_the_wire
+from pipeline.operations.edit import Change, change_of, check_editable, make_change, on_the_wire
+from pipeline.operations.edit_dry_run import Trial, remaining
 from pipeline.store.audit_trail import Action
 from pipeline.store.campaigns import Snapshot
-from pipeline.trial import Trial, remaining
 from worker.app import open_app
 from worker.cli.actor import actor, actor_option
 from worker.cli.asking import agreed

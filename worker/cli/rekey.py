@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipeline.domain.errors import InputError
-from pipeline.rekey import Rekey, Standing
+from pipeline.operations.rotate_keys import Rekey, Standing
 from pipeline.store.audit_trail import Action
 from pipeline.store.keyring import Keyring, Process
 from pipeline.store.scripts import Scripts

@@ -3,8 +3,8 @@
 import click
 
 from pipeline.domain.clock import iso
-from pipeline.forget import Forgetting, Forgotten
-from pipeline.purge import Purging, rewrite_log
+from pipeline.operations.erase_recipient import Forgetting, Forgotten
+from pipeline.operations.purge import Purging, rewrite_log
 from pipeline.store.audit_trail import Action
 from pipeline.store.campaigns import Snapshot
 from pipeline.store.scripts import Scripts

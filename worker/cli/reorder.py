@@ -6,7 +6,7 @@ from pipeline.domain.batch import Batch
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.codes import in_words
 from pipeline.domain.errors import InputError
-from pipeline.reorder import Plan, Reorders
+from pipeline.operations.replace_order import Plan, Reorders
 from pipeline.stages.request import po_number
 from pipeline.store.audit_trail import Action
 from pipeline.store.reorders import ReorderStore

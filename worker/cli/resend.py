@@ -8,8 +8,8 @@ from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName
 from pipeline.domain.resend_history import Generation
 from pipeline.intake import fields
-from pipeline.resend import BY, Wish
-from pipeline.resending import Resending
+from pipeline.operations.resend import Resending
+from pipeline.operations.resend_rules import BY, Wish
 from pipeline.views.timeline import mask
 from worker.cli.actor import actor, actor_option
 from worker.cli.addresses import FROM_INPUT, AddressType

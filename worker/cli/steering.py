@@ -8,9 +8,9 @@ from typing import Literal
 
 import click
 
-from pipeline.barred import BarredDeliveries
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import CampaignState
+from pipeline.operations.suppressed_deliveries import BarredDeliveries
 from pipeline.store.audit_trail import Action
 from pipeline.store.batches import Barred
 from pipeline.store.campaigns import Snapshot

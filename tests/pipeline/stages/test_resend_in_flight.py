@@ -11,7 +11,7 @@ from pipeline.stages.hours import hours
 from pipeline.store.records import DeliveryRecord
 from tests.pipeline.channel import ScriptedChannel
 from tests.pipeline.ledger import Ledger, a_campaign, assert_sound, fulfilled, people, submit
-from tests.pipeline.resends import EMAIL, OTHER, a_minute_passes, resend
+from tests.pipeline.operations.resends import EMAIL, OTHER, a_minute_passes, resend
 from tests.pipeline.stages.plant import Plant, sending
 from tests.support.waiting import wait_until
 

@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from pipeline.domain.errors import InputError
-from pipeline.reorder import Plan, Reorders
+from pipeline.operations.replace_order import Plan, Reorders
 from pipeline.store.audit_trail import Action, AuditTrail
 from pipeline.store.deliveries import Fact, Wanted
 from pipeline.store.reorders import ReorderStore
@@ -28,7 +28,7 @@ from tests.pipeline.ledger import (
     submit,
     taken,
 )
-from tests.pipeline.test_forget import forget
+from tests.pipeline.operations.test_erase_recipient import forget
 
 
 @pytest.fixture

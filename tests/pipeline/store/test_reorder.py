@@ -18,7 +18,7 @@ from redis import Redis
 
 from pipeline.domain.batch import Lane
 from pipeline.domain.errors import InputError
-from pipeline.reorder import Plan, Reorders
+from pipeline.operations.replace_order import Plan, Reorders
 from pipeline.store.batches import Claim
 from pipeline.store.reorders import ReorderStore
 from pipeline.store.scripts import Scripts

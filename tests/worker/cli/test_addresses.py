@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.server import Sandbox
 from tests.pipeline.installation import Installation
-from tests.pipeline.resends import OTHER, a_minute_passes
+from tests.pipeline.operations.resends import OTHER, a_minute_passes
 from tests.worker.cli.desk import Desk
 from tests.worker.cli.files import Files
 

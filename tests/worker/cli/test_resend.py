@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.domain.batch import Lane
 from tests.pipeline.installation import Installation
-from tests.pipeline.resends import OTHER, a_minute_passes
+from tests.pipeline.operations.resends import OTHER, a_minute_passes
 from tests.worker.cli.desk import Desk
 
 ID = "survey-2026-11"

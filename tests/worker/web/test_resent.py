@@ -6,7 +6,7 @@ from pipeline.domain.models import ChannelName, DeliveryStatus
 from pipeline.store.deliveries import Wanted
 from tests.pipeline.callbacks.notifications import notification
 from tests.pipeline.intake.builders import both_channels
-from tests.pipeline.resends import OTHER, a_minute_passes, resend
+from tests.pipeline.operations.resends import OTHER, a_minute_passes, resend
 from tests.worker.web.site import Site
 from worker.web.bounces import BounceDesk
 from worker.web.feedback import Feedback

@@ -27,7 +27,7 @@ from tests.pipeline.ledger import (
     pump,
     submit,
 )
-from tests.pipeline.resends import EMAIL, SMS, a_minute_passes, resend
+from tests.pipeline.operations.resends import EMAIL, SMS, a_minute_passes, resend
 
 Value = TypeVar("Value")
 SIZE = 2

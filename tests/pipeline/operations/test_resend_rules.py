@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName, DeliveryStatus, Recipient
 from pipeline.domain.resend_history import LAST_GENERATION, Generation
-from pipeline.resend import COOLDOWN_MS, Person, Wish, decide_resend
+from pipeline.operations.resend_rules import COOLDOWN_MS, Person, Wish, decide_resend
 from pipeline.store.records import DeliveryRecord
 
 EMAIL, SMS = ChannelName.EMAIL, ChannelName.SMS

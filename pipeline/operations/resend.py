@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from pipeline.domain.errors import InputError
 from pipeline.domain.resend_history import Generation
 from pipeline.domain.vault import Vault
-from pipeline.resend import BY, Person, Wish, decide_resend
+from pipeline.operations.resend_rules import BY, Person, Wish, decide_resend
 from pipeline.store.audit_trail import Action, AuditTrail
 from pipeline.store.batch_pages import StoredBatch, read_place
 from pipeline.store.campaigns import CampaignStore, Snapshot

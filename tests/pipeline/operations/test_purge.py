@@ -8,9 +8,9 @@ from redis.asyncio import Redis
 from pipeline.domain.batch import Lane
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName
-from pipeline.forget import Forgetting
 from pipeline.intake.submission import DifferentContentError
-from pipeline.purge import Purging, Retention
+from pipeline.operations.erase_recipient import Forgetting
+from pipeline.operations.purge import Purging, Retention
 from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.deliveries import Fact
 from pipeline.store.scripts import Scripts

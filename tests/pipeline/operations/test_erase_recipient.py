@@ -12,9 +12,9 @@ from redis import Redis as SyncRedis
 
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import DeliveryStatus as Status
-from pipeline.forget import Forgetting, Forgotten
+from pipeline.operations.erase_recipient import Forgetting, Forgotten
+from pipeline.operations.replace_order import Plan, Reorders
 from pipeline.places import Places
-from pipeline.reorder import Plan, Reorders
 from pipeline.store.batches import Claim
 from pipeline.store.deliveries import Fact, Wanted
 from pipeline.store.recipient_codec import TOMBSTONE

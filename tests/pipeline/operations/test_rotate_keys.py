@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from pipeline.callbacks.signed_tokens import Purpose, Target, Tokens
 from pipeline.domain.models import ChannelName
 from pipeline.domain.vault import Vault, mark
-from pipeline.rekey import Rekey, chunks
+from pipeline.operations.rotate_keys import Rekey, chunks
 from pipeline.store.keyring import Keyring, unlock
 from pipeline.store.scripts import Scripts
 from pipeline.store.suppressions import Suppressions

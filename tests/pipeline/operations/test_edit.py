@@ -10,8 +10,8 @@ from pipeline.domain.campaign import Campaign
 from pipeline.domain.campaign_versions import starts, version_at
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import DeliveryKey, Message, Recipient, ReturnPaths
-from pipeline.edit import change_of, check_editable, make_change, on_the_wire
 from pipeline.intake.submission import DifferentContentError, Submission
+from pipeline.operations.edit import change_of, check_editable, make_change, on_the_wire
 from pipeline.store.deliveries import Fact, Wanted
 from pipeline.views.timeline import Timelines
 from tests.pipeline.channel import ScriptedChannel

@@ -2,9 +2,9 @@
 
 import pytest
 
-from pipeline.barred import BarredDeliveries, hopeless
 from pipeline.domain.models import DeliveryStatus
 from pipeline.domain.resend_history import Generation
+from pipeline.operations.suppressed_deliveries import BarredDeliveries, hopeless
 from pipeline.store.batches import Barred, Claim
 from pipeline.store.deliveries import Fact, Place, Wanted
 from pipeline.store.resends import seal_generations

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from pipeline.domain.batch import Batch, Lane
 from pipeline.domain.errors import InputError, StaleLeaseError
 from pipeline.domain.models import BatchState
-from pipeline.reorder import Plan, Reorders, links_that_came
+from pipeline.operations.replace_order import Plan, Reorders, links_that_came
 from pipeline.store.batches import Claim
 from pipeline.store.reorders import ReorderStore
 from pipeline.store.scripts import Scripts

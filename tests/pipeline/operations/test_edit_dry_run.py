@@ -6,8 +6,8 @@ from channels.email import EmailComposer
 from channels.email.address import Mailbox
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.models import ChannelName, Recipient
+from pipeline.operations.edit_dry_run import SHOWN, Trial, remaining
 from pipeline.store.deliveries import Fact, Wanted
-from pipeline.trial import SHOWN, Trial, remaining
 from tests.pipeline.ledger import (
     EMAIL,
     SMS,

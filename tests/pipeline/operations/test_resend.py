@@ -19,7 +19,7 @@ from pipeline.views.report import Report, Reveal
 from pipeline.views.timeline import Timelines
 from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import both_channels
-from tests.pipeline.resends import EMAIL, OTHER, SMS, a_minute_passes, resend
+from tests.pipeline.operations.resends import EMAIL, OTHER, SMS, a_minute_passes, resend
 
 SECOND = (1, 1)
 """Where r1 stands: batch and index."""

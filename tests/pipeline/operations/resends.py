@@ -7,8 +7,8 @@ from redis.asyncio import Redis
 from pipeline.domain.models import ChannelName
 from pipeline.domain.resend_history import Generation
 from pipeline.domain.vault import Vault
-from pipeline.resend import Wish
-from pipeline.resending import Resending
+from pipeline.operations.resend import Resending
+from pipeline.operations.resend_rules import Wish
 from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import DeliveryStore

@@ -1,0 +1,1 @@
+"""What people change in flight: edit, resend, replace an order, erase, purge, rotate keys."""
