@@ -1,37 +1,28 @@
-"""The rules of the pipeline and nothing else: no clock, no network, no Redis, no chance."""
+"""What each answer of the rewards API means for a batch; no clock, no network, no chance."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 from pipeline.domain.batch import Batch
 from pipeline.domain.errors import (
-    AbandonedError,
-    BlockedError,
     CredentialsError,
-    DeliveryError,
     DuplicateOrderError,
     FundsError,
     OrderNotFoundError,
-    PermanentError,
     RefusedError,
     RewardsError,
     RewardsUnavailableError,
-    TransientError,
 )
-from pipeline.domain.models import BatchState, FactKind, Receipt
+from pipeline.domain.models import BatchState
 from pipeline.rewards.links import LinksProblem
 from pipeline.rewards.statuses import Progress
 
 _DOUBT_SECONDS = 600  # a 404 or missing links are read again for ten minutes (design.md, stages)
 _SLOW_READ = 900.0  # an overdue order is still read, every quarter of an hour
 _API_CAP = 60.0
-_LOOKS = 3
-_LOOKED = "looked_"
 # Each try uses up two, so one batch alone takes three tries. The first may have served until then;
 # where one token in ten ends early, five more that never serve come once in 100,000 tokens.
 _TOKENS_REFUSED = 6
 _WAITED = 2
-_MOST_REPEATS = 4  # a message whose answer is lost four times is left for a person to judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,123 +75,6 @@ class Adopt:
 
 OrderStep = Placed | Wait | Hold | Block | Adopt
 ReadStep = Received | Wait | Hold | Block
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
-    """
-    Spacing of the transient failures of one delivery: doubling from *first* up to *cap*.
-
-    `tries` is how many of them fit into *give_up*; counting tries, not hours, means that an outage
-    of the provider costs a recipient nothing.
-    """
-
-    first: float
-    cap: float
-    give_up: float
-
-    def delay(self, tries: int, jitter: float = 0.5) -> float:
-        """Return seconds before the next attempt after *tries* failures; *jitter* in [0, 1)."""
-        # The exponent is clamped first: 2.0**1100 raises OverflowError.
-        full = min(self.first * 2.0 ** min(max(tries, 1) - 1, 40), self.cap)
-        return full * (0.75 + 0.5 * jitter)
-
-    @property
-    def tries(self) -> int:
-        return _tries(self.first, self.cap, self.give_up)
-
-
-@lru_cache
-def _tries(first: float, cap: float, give_up: float) -> int:
-    policy = RetryPolicy(first=first, cap=cap, give_up=give_up)
-    spent, tries = 0.0, 0
-    while spent < give_up and tries < 10_000:
-        tries += 1
-        spent += policy.delay(tries)
-    return max(tries, 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What one attempt means for its delivery: the kind and code of the fact to record."""
-
-    kind: FactKind
-    code: str = ""
-    delay: float = 0.0
-
-
-def decide_delivery(
-    outcome: Receipt | DeliveryError,
-    *,
-    tries: int,
-    attempt: int,
-    breaker_open: bool,
-    policy: RetryPolicy,
-    jitter: float,
-    look_every: float | None = None,
-) -> Verdict:
-    """
-    Map the outcome of one attempt to a fact.
-
-    *tries* counts the transient failures so far, *attempt* all attempts, this one included. What
-    is the provider's fault costs no try; only a recipient who alone meets it, time and again
-    while the provider serves others, is given up in the end. *look_every* is the seconds between
-    looks for an uncertain message, None where the provider cannot be asked.
-    """
-    last = tries + 1 >= policy.tries
-    match outcome:
-        case Receipt():
-            return Verdict("s")
-        case PermanentError(code=code, fallback=fallback):
-            return Verdict("f" if fallback else "o", code)
-        case TransientError() if last:
-            return Verdict("f", "gave_up")
-        case TransientError(code=code, retry_after=retry_after):
-            return Verdict("p", code, max(retry_after or 0.0, policy.delay(tries + 1, jitter)))
-        case BlockedError() if not breaker_open and attempt >= policy.tries:
-            return Verdict("f", "gave_up")
-        case BlockedError(code=code):
-            return Verdict("r", code, policy.delay(attempt, jitter))
-        case AbandonedError(code=code):
-            return Verdict("r", code)
-        case _ if last or tries + 1 >= _MOST_REPEATS:
-            return Verdict("u", "unconfirmed")
-        case _ if look_every is not None:
-            return Verdict("u", outcome.code, look_every / 12)
-        case _:
-            return Verdict("u", outcome.code, policy.delay(tries + 1, jitter))
-
-
-def decide_look(
-    found: Receipt | DeliveryError | None, code: str, *, resends: bool, every: float
-) -> Verdict:
-    """
-    Map what the provider knows of an uncertain message to a fact.
-
-    *code* is the delivery's, in which the looks are counted; *every* the seconds between them.
-    "Not there" counts after three looks; then the campaign's policy decides.
-    """
-    match found:
-        case Receipt():
-            return Verdict("s")
-        case PermanentError(code=why, fallback=fallback):
-            return Verdict("f" if fallback else "o", why)
-        case BlockedError(code=why):
-            return Verdict("o", why)
-        case DeliveryError(code=why):
-            # The provider has it and will not try again, however passing the cause was.
-            return Verdict("f", why)
-        case None:
-            pass
-    looks = 1 + looks_made(code)
-    if looks < _LOOKS:
-        return Verdict("l", f"{_LOOKED}{looks}", every)
-    return Verdict("n") if resends else Verdict("l", "unconfirmed")
-
-
-def looks_made(code: str) -> int:
-    """Return how often the provider was asked about an uncertain delivery with this code."""
-    return int(code.removeprefix(_LOOKED)) if code.startswith(_LOOKED) else 0
 
 
 def api_delay(failures: int, retry_after: float | None, jitter: float) -> float:

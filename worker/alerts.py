@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 from redis import RedisError
 
-from pipeline.alerting import messages as notices
+from pipeline.alerting import messages
 from pipeline.alerting.messages import Notice
 from pipeline.alerting.rules import (
     Cause,
@@ -175,6 +175,6 @@ def _notice(due: _Due, sight: Sight) -> Notice:
     cause, over, since = due.cause, due.phase is Phase.ENDING, due.record.since_ms
     if cause.kind is Kind.CHANNEL:
         breaker = sight.breakers[cause.subject]
-        return notices.of_channel(cause, breaker, since_ms=since, now_ms=sight.now_ms, over=over)
+        return messages.of_channel(cause, breaker, since_ms=since, now_ms=sight.now_ms, over=over)
     snapshot = sight.snapshots[cause.subject]
-    return notices.of_campaign(cause, snapshot, since_ms=since, now_ms=sight.now_ms, over=over)
+    return messages.of_campaign(cause, snapshot, since_ms=since, now_ms=sight.now_ms, over=over)

@@ -4,8 +4,8 @@ from channels.email import SmtpServer
 from channels.sms import TwilioAccount
 from channels.webhook import WebhookTarget
 from config.settings import Settings, TwilioSettings, WebhookSettings
-from pipeline.decisions import RetryPolicy
 from pipeline.domain.errors import InputError
+from pipeline.sending.delivery_decisions import RetryPolicy
 
 
 def smtp_server(settings: Settings) -> SmtpServer:

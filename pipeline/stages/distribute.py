@@ -14,10 +14,10 @@ from pipeline.domain.clock import uptime
 from pipeline.domain.models import ChannelName, DeliveryStatus, Recipient, delivery_key
 from pipeline.domain.vault import SealError
 from pipeline.execution.leases import Lease
-from pipeline.outbox import Outbox, Outgoing, Round, Search
+from pipeline.sending.dispatcher import Outbox, Outgoing, Round, Search
+from pipeline.sending.intent_writes import Launches
+from pipeline.sending.quiet_hours import Hours, hours
 from pipeline.stages.catalog import Catalog, Known
-from pipeline.stages.hours import Hours, hours
-from pipeline.stages.launches import Launches
 from pipeline.store.batches import BatchStore, Claim
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import DeliveryStore, Wanted

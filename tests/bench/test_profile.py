@@ -10,7 +10,11 @@ LOOP = [
 
 
 def test_the_innermost_frame_of_ours_decides() -> None:
-    sending = [*LOOP, "_attempt (pipeline/outbox.py:1)", "compose (channels/email/mime.py:2)"]
+    sending = [
+        *LOOP,
+        "_attempt (pipeline/sending/dispatcher.py:1)",
+        "compose (channels/email/mime.py:2)",
+    ]
     assert part_of(sending) == "MIME"
     assert part_of([*sending, "render (pipeline/domain/templates.py:3)"]) == "templates"
     assert part_of([*LOOP, "write (channels/email/wire.py:4)"]) == "SMTP"

@@ -26,7 +26,7 @@ from arq.connections import ArqRedis
 
 import pipeline
 from channels.registry import ADAPTERS
-from pipeline.outbox import Outbox
+from pipeline.sending.dispatcher import Outbox
 from worker.cli import main
 
 Moment = Literal["before", "after"]

@@ -4,9 +4,9 @@ from tests.mutants.defect import Defect
 
 _LUA = "pipeline/store/lua/"
 _DELIVERIES = "tests/pipeline/store/test_deliveries.py::"
-_OUTBOX = "tests/pipeline/test_outbox.py::"
-_BOUNDS = "tests/pipeline/test_outbox_bounds.py::"
-_RECORDER = "tests/pipeline/test_recorder.py::"
+_OUTBOX = "tests/pipeline/sending/test_dispatcher.py::"
+_BOUNDS = "tests/pipeline/sending/test_dispatcher_bounds.py::"
+_RECORDER = "tests/pipeline/sending/test_result_writer.py::"
 
 SENDING = (
     Defect(
@@ -104,7 +104,7 @@ SENDING = (
     ),
     Defect(
         name="result-forgotten",
-        path="pipeline/recorder.py",
+        path="pipeline/sending/result_writer.py",
         old="                groups[batch].append(fact)\n",
         new="                groups[batch] = [fact]\n",
         costs="messages that arrived stay in doubt and are sent again",
@@ -112,7 +112,7 @@ SENDING = (
     ),
     Defect(
         name="result-dropped-in-an-outage",
-        path="pipeline/recorder.py",
+        path="pipeline/sending/result_writer.py",
         old="                await asyncio.sleep(_RETRY)\n",
         new="                return\n",
         costs="what was sent while Redis was away is sent again",
@@ -120,7 +120,7 @@ SENDING = (
     ),
     Defect(
         name="result-told-before-it-is-written",
-        path="pipeline/recorder.py",
+        path="pipeline/sending/result_writer.py",
         old="            await self._write(groups)\n"
         "            for _, _, recorded in taken:\n"
         "                recorded()\n",
@@ -132,7 +132,7 @@ SENDING = (
     ),
     Defect(
         name="unrecorded-without-bound",
-        path="pipeline/exposure.py",
+        path="pipeline/sending/unrecorded_window.py",
         old="        if len(self._open) >= self._most and attempt not in self._open:\n",
         new="        if False:\n",
         costs="a killed worker repeats any number of messages",
@@ -140,7 +140,7 @@ SENDING = (
     ),
     Defect(
         name="senders-run-ahead-of-the-ledger",
-        path="pipeline/outbox.py",
+        path="pipeline/sending/dispatcher.py",
         old="            while self._unrecorded >= self.channel.connections:\n",
         new="            while False:\n",
         costs="an SMS that never left is called uncertain while Redis is slow",

@@ -14,7 +14,7 @@ from pydantic import BaseModel, SecretStr
 from config.errors import ConfigError
 from config.settings import Settings
 from config.variables import DELIMITER, PREFIX
-from pipeline.alerting import messages as notices
+from pipeline.alerting import messages
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.codes import find_reason
 from pipeline.domain.errors import (
@@ -213,7 +213,7 @@ async def _alert(teller: Teller, *, trial: bool) -> Line:
     try:
         if not trial:
             return Line(subject, await teller.channel.check())
-        await teller.tell(notices.trial(str(uuid4()), round(time.time() * 1000)))
+        await teller.tell(messages.trial(str(uuid4()), round(time.time() * 1000)))
         return Line(subject, "a test alert was taken")
     except DeliveryError as error:
         names = " and __SECRET" if teller.name == URL else " and the mail server"

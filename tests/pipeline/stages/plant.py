@@ -9,15 +9,15 @@ from typing import Protocol
 
 from pipeline.callbacks.return_paths import Returns
 from pipeline.callbacks.signed_tokens import Tokens
-from pipeline.decisions import RetryPolicy
 from pipeline.domain.batch import Batch, Lane
 from pipeline.execution.leases import Leases
 from pipeline.execution.unit_runner import Stage, Units
-from pipeline.outbox import Outbox
-from pipeline.recorder import Recorder
 from pipeline.rewards.account import Account
 from pipeline.rewards.client import RewardsClient, http_client
 from pipeline.rewards.products import ProductCatalog
+from pipeline.sending.delivery_decisions import RetryPolicy
+from pipeline.sending.dispatcher import Outbox
+from pipeline.sending.result_writer import Recorder
 from pipeline.stages.catalog import Catalog
 from pipeline.stages.distribute import DistributeStage
 from pipeline.stages.fulfilment import FulfilmentStage, OrderReading

@@ -23,7 +23,7 @@ from tests.pipeline.ledger import (
     pump,
     submit,
 )
-from tests.pipeline.outbox import ready
+from tests.pipeline.sending.dispatching import ready
 from tests.pipeline.stages.plant import StartWorker, sending
 from tests.support.waiting import wait_until
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from pipeline.decisions import decide_look
 from pipeline.domain.errors import (
     BlockedError,
     DeliveryError,
@@ -16,6 +15,7 @@ from pipeline.domain.errors import (
 )
 from pipeline.domain.models import ChannelName, Message, Receipt
 from pipeline.domain.models import DeliveryStatus as Status
+from pipeline.sending.delivery_decisions import decide_look
 from pipeline.store.deliveries import Fact, Wanted
 from pipeline.store.records import DeliveryRecord
 from pipeline.store.suppressions import Suppressions

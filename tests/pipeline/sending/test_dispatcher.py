@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from pipeline.decisions import RetryPolicy
 from pipeline.domain.errors import (
     BlockedError,
     PermanentError,
@@ -18,8 +17,9 @@ from pipeline.domain.errors import (
 from pipeline.domain.models import BatchState, Message
 from pipeline.domain.models import DeliveryStatus as Status
 from pipeline.domain.tasks import stop
-from pipeline.outbox import Outbox, Outgoing
-from pipeline.recorder import Recorder
+from pipeline.sending.delivery_decisions import RetryPolicy
+from pipeline.sending.dispatcher import Outbox, Outgoing
+from pipeline.sending.result_writer import Recorder
 from pipeline.store.rate_limiter import Limiter
 from pipeline.store.scripts import Scripts
 from pipeline.store.suppressions import Suppressions
@@ -33,7 +33,7 @@ from tests.pipeline.ledger import (
     pump,
     retried,
 )
-from tests.pipeline.outbox import ready, records, state
+from tests.pipeline.sending.dispatching import ready, records, state
 from tests.pipeline.stages.plant import sending
 from tests.support.waiting import wait_until
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from pipeline.domain.errors import CrowdedError
-from pipeline.exposure import Exposure
+from pipeline.sending.unrecorded_window import Exposure
 
 
 def refused(exposure: Exposure, attempt: str) -> asyncio.Future[None]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from pipeline.recorder import Recorder
+from pipeline.sending.result_writer import Recorder
 from pipeline.store.batches import Claim
 from pipeline.store.deliveries import Fact, Wanted
 from tests.pipeline.ledger import (

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 import structlog
 from redis import RedisError
 
-from pipeline.decisions import RetryPolicy, Verdict, decide_delivery, decide_look
 from pipeline.domain.clock import uptime
 from pipeline.domain.errors import AbandonedError, BlockedError, DeliveryError, PermanentError
 from pipeline.domain.metrics import Measurements
 from pipeline.domain.models import DeliveryKey, Message, Receipt, Recipient, ReturnPaths
 from pipeline.domain.ports import Channel, Composer, Searchable
 from pipeline.execution.leases import Lease
-from pipeline.exposure import Exposure
-from pipeline.recorder import Recorder
+from pipeline.sending.delivery_decisions import RetryPolicy, Verdict, decide_delivery, decide_look
+from pipeline.sending.result_writer import Recorder
+from pipeline.sending.unrecorded_window import Exposure
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import Fact
 from pipeline.store.rate_limiter import Limiter

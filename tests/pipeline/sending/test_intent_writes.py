@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from pipeline.stages.launches import Launches
+from pipeline.sending.intent_writes import Launches
 from tests.support.waiting import wait_until
 
 

@@ -8,14 +8,14 @@ import pytest
 from pipeline.domain.models import DeliveryStatus as Status
 from pipeline.domain.models import Message
 from pipeline.domain.tasks import stop
-from pipeline.recorder import Recorder
+from pipeline.sending.result_writer import Recorder
 from pipeline.store.deliveries import BatchKey, Fact
 from tests.pipeline.channel import Answer, ScriptedChannel
 from tests.pipeline.ledger import (
     Ledger,
     assert_sound,
 )
-from tests.pipeline.outbox import ready, records
+from tests.pipeline.sending.dispatching import ready, records
 from tests.pipeline.stages.plant import sending
 from tests.support.waiting import wait_until
 

@@ -1,0 +1,1 @@
+"""From a due delivery to a recorded result."""
