@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pipeline.decisions import api_delay
 from pipeline.domain.errors import (
     OrderNotFoundError,
     RewardsError,
@@ -15,6 +14,7 @@ from pipeline.recount import Violation
 from pipeline.rewards.client import RewardsClient
 from pipeline.rewards.links import LinksProblem, extract_links
 from pipeline.rewards.models import Order, OrderRequest, agrees
+from pipeline.stages.order_decisions import api_delay
 from pipeline.stages.permits import permit
 from pipeline.store.rate_limiter import Limiter
 from pipeline.views.batch_view import Entry

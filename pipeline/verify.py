@@ -27,7 +27,7 @@ from pipeline.recount import (
     tally,
 )
 from pipeline.rewards.models import OrderRequest
-from pipeline.stages.request import po_number
+from pipeline.stages.order_request import po_number
 from pipeline.store.batch_pages import Page, StoredBatch, read_pages
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.scripts import texts

@@ -28,9 +28,9 @@ from pipeline.rewards.client import RewardsClient, http_client
 from pipeline.rewards.products import ProductCatalog
 from pipeline.sending.dispatcher import Outbox
 from pipeline.sending.result_writer import Recorder
-from pipeline.stages.catalog import Catalog
+from pipeline.stages.await_fulfilment import FulfilmentStage, OrderReading
+from pipeline.stages.campaign_cache import Catalog
 from pipeline.stages.distribute import DistributeStage
-from pipeline.stages.fulfilment import FulfilmentStage, OrderReading
 from pipeline.stages.order import OrderStage
 from worker.ledger import App, Use, open_ledger
 from worker.values import retry_policy, smtp_server, twilio_account, webhook_target

@@ -17,7 +17,7 @@ from pipeline.execution.leases import Lease
 from pipeline.sending.dispatcher import Outbox, Outgoing, Round, Search
 from pipeline.sending.intent_writes import Launches
 from pipeline.sending.quiet_hours import Hours, hours
-from pipeline.stages.catalog import Catalog, Known
+from pipeline.stages.campaign_cache import Catalog, Known
 from pipeline.store.batches import BatchStore, Claim
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import DeliveryStore, Wanted

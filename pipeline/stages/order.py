@@ -6,16 +6,6 @@ import secrets
 import structlog
 
 from pipeline.callbacks.return_paths import Returns
-from pipeline.decisions import (
-    Adopt,
-    Block,
-    Hold,
-    OrderStep,
-    Placed,
-    Wait,
-    decide_adoption,
-    decide_order,
-)
 from pipeline.domain.errors import (
     AbandonedError,
     RefusedError,
@@ -26,10 +16,20 @@ from pipeline.execution.leases import Lease
 from pipeline.rewards.client import RewardsClient
 from pipeline.rewards.models import Order, OrderRequest, agrees
 from pipeline.rewards.products import ProductCatalog, check_product
-from pipeline.stages.catalog import Catalog, Known
-from pipeline.stages.fulfilment import FulfilmentStage
+from pipeline.stages.await_fulfilment import FulfilmentStage
+from pipeline.stages.campaign_cache import Catalog, Known
+from pipeline.stages.order_decisions import (
+    Adopt,
+    Block,
+    Hold,
+    OrderStep,
+    Placed,
+    Wait,
+    decide_adoption,
+    decide_order,
+)
+from pipeline.stages.order_request import order_request
 from pipeline.stages.permits import order_permit, permit
-from pipeline.stages.request import order_request
 from pipeline.store.audit_trail import Action, AuditTrail
 from pipeline.store.batches import BatchStore, Claim
 from pipeline.store.campaigns import CampaignStore

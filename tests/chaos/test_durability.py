@@ -12,9 +12,9 @@ import structlog
 from cryptography.fernet import Fernet
 
 from config.settings import load_settings
-from pipeline.decisions import Adopt, decide_order
 from pipeline.domain.errors import DuplicateOrderError
 from pipeline.domain.models import DeliveryStatus
+from pipeline.stages.order_decisions import Adopt, decide_order
 from pipeline.store.batches import Claim
 from pipeline.store.deliveries import Fact, Wanted
 from tests.chaos.power import Sizes, client, cut, filmed, left_of, on_disk, valkey

@@ -47,7 +47,7 @@ ORDERING = (
     ),
     Defect(
         name="po-number-recomputed",
-        path="pipeline/stages/request.py",
+        path="pipeline/stages/order_request.py",
         old="po_number=claim.batch.po_number or po_number(claim.campaign_id, claim.unit.batch),",
         new='po_number=f"{po_number(claim.campaign_id, claim.unit.batch)}-{claim.batch.posts}",',
         costs="every repetition after a lost answer is another order",
@@ -63,7 +63,7 @@ ORDERING = (
     ),
     Defect(
         name="one-po-number-for-two-batches",
-        path="pipeline/stages/request.py",
+        path="pipeline/stages/order_request.py",
         old='return f"CC-{campaign_id}-{batch:05d}"',
         new='return f"CC-{campaign_id}-{batch // 2:05d}"',
         costs="two batches share an order, and a hundred people get no link",
@@ -87,7 +87,7 @@ ORDERING = (
     ),
     Defect(
         name="foreign-order-adopted",
-        path="pipeline/decisions.py",
+        path="pipeline/stages/order_decisions.py",
         old="case DuplicateOrderError(order_id=str(order_id)) if posts_before > 0 or batch.adopt:",
         new="case DuplicateOrderError(order_id=str(order_id)):",
         costs="after a lost state directory the same links are sent to everybody again",
@@ -95,7 +95,7 @@ ORDERING = (
     ),
     Defect(
         name="adopted-without-comparing",
-        path="pipeline/decisions.py",
+        path="pipeline/stages/order_decisions.py",
         old='return Placed(order_id) if difference is None else Hold("order_differs")',
         new="return Placed(order_id)",
         costs="an order of somebody else is counted and written down as ours",
@@ -157,7 +157,7 @@ ORDERING = (
         old="    if distinct < found:\n",
         new="    if False:\n",
         costs="two people get the same link, and one of them finds it spent",
-        test="tests/pipeline/stages/test_fulfilment.py::"
+        test="tests/pipeline/stages/test_await_fulfilment.py::"
         "test_a_link_twice_in_one_order_is_held_at_once",
     ),
     Defect(

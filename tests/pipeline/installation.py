@@ -12,7 +12,7 @@ from pipeline.domain.models import ChannelName, FactKind
 from pipeline.domain.vault import Vault
 from pipeline.intake.submission import Submission
 from pipeline.rewards.models import OrderRequest
-from pipeline.stages.request import po_number
+from pipeline.stages.order_request import po_number
 from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.batches import BatchStore, Claim
 from pipeline.store.campaigns import CampaignStore, Snapshot

@@ -7,7 +7,7 @@ from pipeline.domain.campaign import Campaign
 from pipeline.domain.codes import in_words
 from pipeline.domain.errors import InputError
 from pipeline.operations.replace_order import Plan, Reorders
-from pipeline.stages.request import po_number
+from pipeline.stages.order_request import po_number
 from pipeline.store.audit_trail import Action
 from pipeline.store.reorders import ReorderStore
 from pipeline.store.scripts import Scripts

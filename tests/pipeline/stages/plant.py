@@ -18,9 +18,9 @@ from pipeline.rewards.products import ProductCatalog
 from pipeline.sending.delivery_decisions import RetryPolicy
 from pipeline.sending.dispatcher import Outbox
 from pipeline.sending.result_writer import Recorder
-from pipeline.stages.catalog import Catalog
+from pipeline.stages.await_fulfilment import FulfilmentStage, OrderReading
+from pipeline.stages.campaign_cache import Catalog
 from pipeline.stages.distribute import DistributeStage
-from pipeline.stages.fulfilment import FulfilmentStage, OrderReading
 from pipeline.stages.order import OrderStage
 from pipeline.store.suppressions import Suppressions
 from sandbox.faults import Faults

@@ -10,7 +10,7 @@ from pipeline.domain.campaign import Campaign
 from pipeline.domain.errors import InputError, PermanentError
 from pipeline.domain.models import BatchState
 from pipeline.domain.rate import Rate
-from pipeline.stages.catalog import Catalog
+from pipeline.stages.campaign_cache import Catalog
 from pipeline.store.batches import Claim
 from tests.pipeline.channel import PlainComposer, ScriptedChannel
 from tests.pipeline.ledger import (

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from pipeline.domain.batch import Lane
 from pipeline.domain.models import BatchState
-from pipeline.stages.request import po_number
+from pipeline.stages.order_request import po_number
 from tests.pipeline.ledger import (
     Ledger,
     a_campaign,

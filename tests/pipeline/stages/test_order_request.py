@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.rewards.models import OrderRequest
-from pipeline.stages.request import po_number
+from pipeline.stages.order_request import po_number
 
 ids = st.from_regex(r"\A[a-z0-9][a-z0-9-]{0,39}\Z")
 

@@ -2,7 +2,7 @@
 
 from redis.asyncio import Redis
 
-from pipeline.stages.catalog import Catalog
+from pipeline.stages.campaign_cache import Catalog
 from tests.pipeline.ledger import Ledger, a_campaign, submit, taken
 
 

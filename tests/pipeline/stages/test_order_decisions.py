@@ -4,20 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.decisions import (
-    Adopt,
-    Block,
-    Hold,
-    Placed,
-    Received,
-    Wait,
-    api_delay,
-    decide_adoption,
-    decide_order,
-    decide_read,
-    probe_delay,
-    read_delay,
-)
 from pipeline.domain.batch import Batch
 from pipeline.domain.errors import (
     CredentialsError,
@@ -31,6 +17,20 @@ from pipeline.domain.errors import (
 from pipeline.domain.models import BatchState
 from pipeline.rewards.links import LinksProblem
 from pipeline.rewards.statuses import Progress
+from pipeline.stages.order_decisions import (
+    Adopt,
+    Block,
+    Hold,
+    Placed,
+    Received,
+    Wait,
+    api_delay,
+    decide_adoption,
+    decide_order,
+    decide_read,
+    probe_delay,
+    read_delay,
+)
 
 NOW = 1_800_000_000_000
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from pipeline.decisions import Block, Hold, ReadStep, Received, Wait, decide_read
 from pipeline.domain.errors import RewardsError
 from pipeline.domain.metrics import Measurements
 from pipeline.domain.models import BatchState
@@ -16,9 +15,10 @@ from pipeline.rewards.client import RewardsClient
 from pipeline.rewards.links import LinksProblem, extract_links
 from pipeline.rewards.models import Order, agrees
 from pipeline.rewards.statuses import Progress, progress
-from pipeline.stages.catalog import Catalog
+from pipeline.stages.campaign_cache import Catalog
+from pipeline.stages.order_decisions import Block, Hold, ReadStep, Received, Wait, decide_read
+from pipeline.stages.order_request import order_request
 from pipeline.stages.permits import permit
-from pipeline.stages.request import order_request
 from pipeline.store.batches import BatchStore, Claim
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.rate_limiter import Limiter
