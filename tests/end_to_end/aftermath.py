@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.domain.models import ChannelName
 from pipeline.store.audit_trail import Action, AuditEntry, AuditTrail
 from pipeline.store.scripts import Scripts
-from pipeline.verify import Verifier
+from pipeline.verification.verifier import Verifier
 from pipeline.views.report import Report, Reveal, Row
 from tests.end_to_end.lane import BATCH_SIZE, Lane, Person
 

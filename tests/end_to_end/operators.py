@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet
 from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.keyring import Keyring
 from pipeline.store.scripts import Scripts
-from pipeline.verify import Verifier
+from pipeline.verification.verifier import Verifier
 from pipeline.views.report import Report, Reveal
 from tests.end_to_end.lane import Lane
 from tests.pipeline.installation import PEOPLE, Installation

@@ -3,9 +3,9 @@
 import click
 
 from pipeline.domain.clock import iso
-from pipeline.remote import OrderComparison
 from pipeline.store.campaigns import Snapshot
-from pipeline.verify import Findings, Verifier
+from pipeline.verification.remote_orders import OrderComparison
+from pipeline.verification.verifier import Findings, Verifier
 from worker.app import open_app, open_rewards
 from worker.cli.campaigns import found_campaign, times
 from worker.cli.configured import settings

@@ -14,12 +14,12 @@ from pipeline.domain.errors import InputError
 from pipeline.domain.models import DeliveryStatus as Status
 from pipeline.operations.erase_recipient import Forgetting, Forgotten
 from pipeline.operations.replace_order import Plan, Reorders
-from pipeline.places import Places
 from pipeline.store.batches import Claim
 from pipeline.store.deliveries import Fact, Wanted
 from pipeline.store.recipient_codec import TOMBSTONE
 from pipeline.store.reorders import ReorderStore
 from pipeline.store.scripts import Scripts
+from pipeline.verification.lookup_indexes import Places
 from pipeline.views.report import Report
 from pipeline.views.timeline import Timelines
 from tests.pipeline.channel import ScriptedChannel

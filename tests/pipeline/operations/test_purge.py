@@ -14,7 +14,7 @@ from pipeline.operations.purge import Purging, Retention
 from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.deliveries import Fact
 from pipeline.store.scripts import Scripts
-from pipeline.verify import Verifier
+from pipeline.verification.verifier import Verifier
 from pipeline.views.campaign_status import as_json
 from pipeline.views.report import Report
 from pipeline.views.timeline import Timelines

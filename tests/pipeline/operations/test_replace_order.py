@@ -16,7 +16,7 @@ from pipeline.operations.replace_order import Plan, Reorders, links_that_came
 from pipeline.store.batches import Claim
 from pipeline.store.reorders import ReorderStore
 from pipeline.store.scripts import Scripts
-from pipeline.verify import Verifier
+from pipeline.verification.verifier import Verifier
 from pipeline.views.timeline import Timelines
 from tests.pipeline.installation import Installation, links_of
 from tests.pipeline.intake.builders import a_campaign

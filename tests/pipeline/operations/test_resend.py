@@ -14,7 +14,7 @@ from pipeline.store.deliveries import Fact, Place, Wanted
 from pipeline.store.records import DeliveryRecord
 from pipeline.store.scripts import Scripts
 from pipeline.store.suppressions import Suppressions
-from pipeline.verify import Verifier
+from pipeline.verification.verifier import Verifier
 from pipeline.views.report import Report, Reveal
 from pipeline.views.timeline import Timelines
 from tests.pipeline.installation import Installation

@@ -10,20 +10,20 @@ from pipeline.domain.errors import (
     RewardsUnavailableError,
     UnavailableError,
 )
-from pipeline.recount import Violation
 from pipeline.rewards.client import RewardsClient
 from pipeline.rewards.links import LinksProblem, extract_links
 from pipeline.rewards.models import Order, OrderRequest, agrees
 from pipeline.stages.order_decisions import api_delay
 from pipeline.stages.permits import permit
 from pipeline.store.rate_limiter import Limiter
+from pipeline.verification.batch_invariants import Violation
 from pipeline.views.batch_view import Entry
 
 _TRIES = 6
 
 
 class OrderComparison:
-    """Reads orders again under the fleet's limit; implements `pipeline.verify.RemoteCheck`."""
+    """Reads orders again under the fleet's limit; implements the verifier's `RemoteCheck`."""
 
     def __init__(self, client: RewardsClient, limiter: Limiter, links_path: str | None) -> None:
         self._client = client

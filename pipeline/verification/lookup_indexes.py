@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from redis.asyncio import Redis
 
-from pipeline.blobs import BatchContents
 from pipeline.domain.vault import Vault
-from pipeline.recount import Violation
 from pipeline.store.batches import link_digest, link_place
 from pipeline.store.campaigns import CampaignStore, bucket_of
+from pipeline.verification.batch_invariants import Violation
+from pipeline.verification.sealed_contents import BatchContents
 from pipeline.views.batch_view import Entry
 
 _AT_ONCE = 1000

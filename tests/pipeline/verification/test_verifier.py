@@ -9,10 +9,10 @@ from redis.asyncio import Redis
 
 from pipeline.domain.batch import Lane
 from pipeline.domain.models import ChannelName, FactKind
-from pipeline.recount import Violation, tally
 from pipeline.rewards.models import OrderRequest
 from pipeline.store.batch_pages import StoredBatch
-from pipeline.verify import Findings, Verifier
+from pipeline.verification.batch_invariants import Violation, tally
+from pipeline.verification.verifier import Findings, Verifier
 from pipeline.views.batch_view import Entry, Ground
 from tests.pipeline.installation import Installation, links_of
 from tests.pipeline.intake.builders import both_channels

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipeline.recount import Violation
+from pipeline.verification.batch_invariants import Violation
 from pipeline.views.batch_view import Entry
 
 

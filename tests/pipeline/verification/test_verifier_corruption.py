@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from pipeline.store.recipient_codec import decode_batch, encode_batch
-from pipeline.verify import Findings, Verifier
+from pipeline.verification.verifier import Findings, Verifier
 from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import a_campaign
 

@@ -13,24 +13,24 @@ from typing import Protocol
 
 from redis.asyncio import Redis
 
-from pipeline.blobs import BatchContents, Contents
 from pipeline.domain.batch import Lane
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.vault import Vault
-from pipeline.lineage import Lineage
-from pipeline.places import Places
-from pipeline.recount import (
+from pipeline.rewards.models import OrderRequest
+from pipeline.stages.order_request import po_number
+from pipeline.store.batch_pages import Page, StoredBatch, read_pages
+from pipeline.store.campaigns import CampaignStore
+from pipeline.store.scripts import texts
+from pipeline.verification.batch_invariants import (
     UNFINISHED,
     Violation,
     batch_violations,
     link_violations,
     tally,
 )
-from pipeline.rewards.models import OrderRequest
-from pipeline.stages.order_request import po_number
-from pipeline.store.batch_pages import Page, StoredBatch, read_pages
-from pipeline.store.campaigns import CampaignStore
-from pipeline.store.scripts import texts
+from pipeline.verification.lookup_indexes import Places
+from pipeline.verification.replacement_chain import Lineage
+from pipeline.verification.sealed_contents import BatchContents, Contents
 from pipeline.views.batch_view import Entry, Ground
 
 _SHOWN = 1000

@@ -9,10 +9,10 @@ from redis.asyncio import Redis
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.models import Recipient
 from pipeline.domain.vault import SealError, Vault
-from pipeline.recount import Violation
 from pipeline.store.batch_pages import StoredBatch
 from pipeline.store.recipient_codec import TOMBSTONE, decode_batch
 from pipeline.store.resends import open_generations
+from pipeline.verification.batch_invariants import Violation
 from pipeline.views.batch_view import Entry
 
 _FERNET = b"\x80"  # the version byte that every Fernet token begins with
