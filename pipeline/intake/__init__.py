@@ -1,0 +1,1 @@
+"""From a file or JSON to a committed campaign."""
