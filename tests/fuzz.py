@@ -8,9 +8,10 @@ import argparse
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 from hypothesis import HealthCheck, settings
+
+from tests.support.root import ROOT
 
 _PROFILE = "fuzz"
 _EXAMPLES = 500
@@ -46,7 +47,7 @@ def _round(tests: list[str]) -> int:
     options = ["-q", "-x", "-m", "hypothesis", "--timeout", str(_HANG)]
     plugin = ["-p", "tests.fuzz", "--hypothesis-profile", _PROFILE]
     command = [sys.executable, "-m", "pytest", *options, *plugin, *tests]
-    return subprocess.run(command, cwd=Path(__file__).parent.parent, check=False).returncode
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -18,11 +18,11 @@ from redis.asyncio import Redis as AsyncRedis
 from config.errors import ConfigError
 from config.settings import Settings, load_settings
 from config.variables import variables
+from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
 from worker.connection import check_server, connect
 from worker.valkey_server import find_binary
 
-ROOT = Path(__file__).parent.parent
 COMPOSE, DOCKERFILE, IGNORED, ENV = (
     (ROOT / name).read_text("utf-8")
     for name in ("docker-compose.yml", "Dockerfile", ".dockerignore", ".env.example")

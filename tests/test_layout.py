@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.support.root import ROOT
+
 OURS = ["worker", "pipeline", "channels", "config", "sandbox", "tests"]
 
 

@@ -20,11 +20,11 @@ from pipeline.alerting.rules import Cause, Kind
 from pipeline.domain.codes.table import markdown
 from pipeline.store.campaigns import Snapshot
 from tests.end_to_end.world import judge, world
+from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
 from worker.cli import main
 from worker.embedded import EmbeddedValkey
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 OURS = ["worker", "pipeline", "channels", "config", "sandbox"]
 LEVELS = {"info", "warning", "error", "exception"}

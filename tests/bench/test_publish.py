@@ -9,8 +9,8 @@ from bench.figures import Results
 from bench.publish import BEGIN, END, plots, publish, published, renewed
 from bench.recorded import recorded
 from bench.small import KEY
+from tests.support.root import ROOT
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 
 

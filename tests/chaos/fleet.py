@@ -21,10 +21,10 @@ from tests.chaos.dialogues import Attempt, HttpDialogue, SmtpDialogue
 from tests.chaos.ledger import Ledger
 from tests.chaos.monkey import WORKERS
 from tests.chaos.proxy import Proxy
+from tests.support.root import ROOT
 from tests.support.waiting import wait_until
 from worker.valkey_server import find_binary
 
-ROOT = Path(__file__).parents[2]
 LEASE = 3
 CONNECTIONS = 10
 _LATENCY = 0.015  # as far as a provider is, so that there is always something on the wire

@@ -12,8 +12,7 @@ from pydantic import SecretStr
 from config.errors import ConfigError
 from config.keys import key_file_hint, secret_keys
 from config.settings import Settings, load_settings
-
-ROOT = Path(__file__).parent.parent.parent
+from tests.support.root import ROOT
 
 PROCESS = """
 import hashlib, sys

@@ -14,6 +14,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.end_to_end.world import COMMAND, World, world
+from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
 
 
@@ -52,7 +53,7 @@ def served(directory: Path, *options: str) -> Iterator[Served]:
     public = f"http://127.0.0.1:{free_port()}"
     before = {
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONPATH": str(ROOT),
         "CLAIMCAST_STATE_DIR": str(directory / "state"),
         "CLAIMCAST_PUBLIC_URL": public,
     }

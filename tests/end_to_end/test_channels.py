@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.end_to_end.world import COMMAND, World, world
+from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
 
 PEOPLE = 240
@@ -49,7 +50,7 @@ def connected(tmp_path: Path) -> Iterator[World]:
     public = f"http://127.0.0.1:{free_port()}"
     before = {
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONPATH": str(ROOT),
         "CLAIMCAST_STATE_DIR": str(tmp_path / "state"),
         "CLAIMCAST_PUBLIC_URL": public,
     }

@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 from cryptography.fernet import Fernet, InvalidToken
 
+from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
 
 CAMPAIGN = """
@@ -59,7 +60,7 @@ class World:
         self._started: list[subprocess.Popen[str]] = []
         self.env = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "PYTHONPATH": str(ROOT),
             "CLAIMCAST_STATE_DIR": str(directory / "state"),
             "CLAIMCAST_REWARDS__BASE_URL": addresses["base_url"],
             "CLAIMCAST_REWARDS__EMAIL": addresses["email"],
@@ -159,7 +160,7 @@ def world(directory: Path, *options: str) -> Iterator[World]:
         ],
         stdout=subprocess.DEVNULL,
         cwd=directory,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
     )
     try:
         wait_until_sync(ready.exists, timeout=20)

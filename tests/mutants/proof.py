@@ -15,9 +15,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from tests.mutants.defect import Defect
+from tests.support.root import ROOT
 from worker.embedded import EmbeddedValkey
 
-ROOT = Path(__file__).parent.parent.parent
 PARTS = (
     *("worker", "pipeline", "channels", "config", "sandbox", "bench", "examples", "tests"),
     "pyproject.toml",

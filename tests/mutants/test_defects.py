@@ -7,7 +7,8 @@ import pytest
 from tests.mutants.__main__ import main
 from tests.mutants.defect import Defect
 from tests.mutants.defects import DEFECTS, markdown
-from tests.mutants.proof import ROOT, Run, Verdict, applied, judge, workshop
+from tests.mutants.proof import Run, Verdict, applied, judge, workshop
+from tests.support.root import ROOT
 
 SOME = DEFECTS[0]
 RED = f"FAILED {SOME.test} - assert 1 == 2\n"

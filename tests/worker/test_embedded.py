@@ -14,12 +14,11 @@ import pytest
 from redis import Redis
 
 from pipeline.domain.errors import UnavailableError
+from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
 from worker.embedded import EmbeddedValkey
 from worker.file_locks import FileLock
 from worker.valkey_server import ValkeyServer
-
-ROOT = Path(__file__).parent.parent.parent
 
 USER = """
 import sys

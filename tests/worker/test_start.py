@@ -3,13 +3,11 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests.support.root import ROOT
 from worker.start import INTERRUPTED
-
-ROOT = Path(__file__).parents[2]
 
 # Sends the signal from the midst of an import, which is when a traceback would be long.
 INTERRUPTING = """

@@ -2,15 +2,15 @@
 
 import unicodedata
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from pipeline.domain.models import Recipient
 from pipeline.intake.campaign_file import load_campaign
 from pipeline.intake.recipients import Summary, read_recipients
+from tests.support.root import ROOT
 
-EXAMPLES = Path(__file__).parents[3] / "examples"
+EXAMPLES = ROOT / "examples"
 
 
 def taken_in(name: str) -> tuple[list[Recipient], Summary]:

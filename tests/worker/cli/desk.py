@@ -19,6 +19,7 @@ from sandbox.server import Sandbox, running
 from tests.channels.app import KEPT, App, app
 from tests.channels.sms.servers import Reply
 from tests.pipeline.installation import Installation
+from tests.support.root import ROOT
 from worker.cli import main
 
 T = TypeVar("T")
@@ -49,7 +50,7 @@ class Desk:
         """Run a command that works as a process of its own, as workers do, and must succeed."""
         done = subprocess.run(
             [sys.executable, "-m", "worker.cli", *words],
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

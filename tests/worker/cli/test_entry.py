@@ -18,10 +18,9 @@ from pipeline.domain.errors import (
     UnavailableError,
 )
 from tests.end_to_end.world import COMMAND
+from tests.support.root import ROOT
 from tests.worker.cli.files import Files
 from worker.cli.entry import explained
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize(

@@ -3,17 +3,16 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
 from tests.pipeline.installation import Installation
+from tests.support.root import ROOT
 from tests.worker.cli.desk import Desk
 from worker.cli import main
 
-ROOT = Path(__file__).parents[3]
 ID = "survey-2026-11"
 
 # Each of them takes long to import, and a glance at a campaign needs none.

@@ -15,10 +15,10 @@ import pytest
 from redis import Redis
 
 from tests.end_to_end.world import COMMAND, World, kill_valkey, world
+from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
 from worker.embedded import EmbeddedValkey
 
-ROOT = Path(__file__).parents[3]
 PEOPLE = 300
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -14,6 +13,7 @@ from pipeline.store.scripts import Scripts
 from sandbox.server import Sandbox
 from tests.end_to_end.world import opened_values
 from tests.pipeline.installation import Installation
+from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
 from tests.worker.cli.desk import Desk
 
@@ -106,7 +106,7 @@ def test_a_worker_purges_what_ended_long_ago(
     desk.prepare(let_days_pass)
     worker = subprocess.Popen(
         [sys.executable, "-m", "worker.cli", "worker"],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.DEVNULL,
     )
     try:

@@ -16,9 +16,8 @@ import pytest
 
 from pipeline.callbacks.signed_tokens import Purpose, Target, Tokens
 from tests.pipeline.installation import Installation
+from tests.support.root import ROOT
 from tests.worker.cli.desk import Desk
-
-ROOT = Path(__file__).parents[3]
 
 
 @contextmanager

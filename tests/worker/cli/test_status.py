@@ -7,18 +7,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from pipeline.store.campaigns import Snapshot
 from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import a_campaign
+from tests.support.root import ROOT
 from tests.worker.cli.desk import Desk
 from worker.cli.watching import watching
 from worker.start import INTERRUPTED
 
-ROOT = Path(__file__).parents[3]
 ID = "survey-2026-11"
 START = "from worker.start import main; main()"
 

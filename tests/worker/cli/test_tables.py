@@ -4,14 +4,13 @@ import os
 import pty
 import subprocess
 import sys
-from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.root import ROOT
 from worker.cli.tables import columns, facts, folded
 
-ROOT = Path(__file__).parents[3]
 LONG = "It is held up by something that takes more words to explain than one line has room for."
 
 

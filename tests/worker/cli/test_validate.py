@@ -9,10 +9,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sandbox.server import Sandbox
+from tests.support.root import ROOT
 from tests.worker.cli.files import DEFECTS, OUTSIDE, PEOPLE, Defect, Files, campaign_text, people
 from worker.cli import main
 
-EXAMPLES = Path(__file__).parents[3] / "examples"
+EXAMPLES = ROOT / "examples"
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,6 @@
 """The metrics say where the installation stands, with bounded labels and nothing secret."""
 
 import re
-from pathlib import Path
 
 import pytest
 from prometheus_client import Metric
@@ -13,6 +12,7 @@ from pipeline.domain.metrics import Measurements
 from pipeline.domain.models import ChannelName
 from pipeline.store import fleet_totals
 from tests.pipeline.intake.builders import a_campaign, both_channels
+from tests.support.root import ROOT
 from tests.support.waiting import wait_until
 from tests.worker.web.site import Site
 from worker.web import gauges, readings
@@ -199,7 +199,7 @@ async def test_the_readme_names_every_metric_with_its_labels(site: Site) -> None
         for family in text_string_to_metric_families(text)
         if family.name.startswith("claimcast_")
     }
-    readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
+    readme = (ROOT / "README.md").read_text("utf-8")
     rows = re.findall(r"^\| `(claimcast_[a-z_]+)` \|([a-z_`, ]*)\|", readme, re.MULTILINE)
     named = {(name, frozenset(re.findall(r"[a-z_]+", labels))) for name, labels in rows}
     assert named == shown
