@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
-from worker.valkey_server import find_binary
+from worker.valkey.server import find_binary
 
 _PACKAGES = ("uvloop", "aiosmtplib", "arq", "redis", "hiredis", "pydantic", "cryptography")
 _SYNCS = 50

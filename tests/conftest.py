@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from redis.asyncio import Redis
 
-from worker.embedded import EmbeddedValkey
+from worker.valkey.embedded import EmbeddedValkey
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from config.variables import variables
 from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
 from worker.connection import check_server, connect
-from worker.valkey_server import find_binary
+from worker.valkey.server import find_binary
 
 COMPOSE, DOCKERFILE, IGNORED, ENV = (
     (ROOT / name).read_text("utf-8")

@@ -23,7 +23,7 @@ from tests.end_to_end.world import judge, world
 from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
 from worker.cli import main
-from worker.embedded import EmbeddedValkey
+from worker.valkey.embedded import EmbeddedValkey
 
 README = (ROOT / "README.md").read_text("utf-8")
 OURS = ["worker", "pipeline", "channels", "config", "sandbox"]

@@ -25,7 +25,7 @@ from pipeline.store.rate_limiter import Limiter
 from pipeline.store.scripts import Scripts
 from pipeline.store.suppressions import Suppressions
 from worker.connection import check_server, connect, syncs_of
-from worker.embedded import EmbeddedValkey
+from worker.valkey.embedded import EmbeddedValkey
 
 Use = Literal["seal", "look", "change"]
 

@@ -23,7 +23,7 @@ from tests.chaos.monkey import WORKERS
 from tests.chaos.proxy import Proxy
 from tests.support.root import ROOT
 from tests.support.waiting import wait_until
-from worker.valkey_server import find_binary
+from worker.valkey.server import find_binary
 
 LEASE = 3
 CONNECTIONS = 10

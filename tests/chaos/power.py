@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from pipeline.domain.tasks import stop
 from tests.support.waiting import wait_until
-from worker.valkey_server import find_binary
+from worker.valkey.server import find_binary
 
 Sizes = dict[str, int]
 

@@ -19,7 +19,7 @@ from redis import Redis
 from tests.end_to_end.world import World, world
 from tests.support.waiting import wait_until_sync
 from worker.cli import main
-from worker.embedded import EmbeddedValkey
+from worker.valkey.embedded import EmbeddedValkey
 
 CAMPAIGN = """
 id = "{id}"

@@ -11,7 +11,7 @@ from redis import Redis
 from tests.end_to_end.served import Served, served
 from tests.end_to_end.world import judge
 from tests.support.waiting import wait_until_sync
-from worker.embedded import EmbeddedValkey
+from worker.valkey.embedded import EmbeddedValkey
 
 PEOPLE = 300
 ORDERS = 3

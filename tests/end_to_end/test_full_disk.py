@@ -12,7 +12,7 @@ from redis import Redis
 
 from tests.end_to_end.world import World, judge
 from tests.support.waiting import wait_until_sync
-from worker.valkey_server import ValkeyServer
+from worker.valkey.server import ValkeyServer
 
 PEOPLE = 600
 

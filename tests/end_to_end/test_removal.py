@@ -13,7 +13,7 @@ from pipeline.views.timeline import Timelines
 from tests.end_to_end.world import World, opened_values
 from tests.pipeline.installation import Installation
 from tests.support.waiting import wait_until_sync
-from worker.embedded import EmbeddedValkey
+from worker.valkey.embedded import EmbeddedValkey
 
 PEOPLE = 240
 ASKED = [f"r{n}" for n in range(0, PEOPLE, 4)]

@@ -5,7 +5,7 @@ import json
 from redis import Redis
 
 from tests.end_to_end.world import Mail, World
-from worker.embedded import EmbeddedValkey
+from worker.valkey.embedded import EmbeddedValkey
 
 OTHER = "corrected@example.com"
 

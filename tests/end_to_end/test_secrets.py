@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet
 from redis import Redis
 
 from tests.end_to_end.world import World, judge, live_values, world
-from worker.embedded import EmbeddedValkey
+from worker.valkey.embedded import EmbeddedValkey
 
 PEOPLE = 120
 PASSWORD = "mail-password-5f1b"

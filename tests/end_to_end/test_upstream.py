@@ -12,7 +12,7 @@ from redis import Redis
 
 from tests.end_to_end.world import World, judge, live_values
 from tests.support.waiting import wait_until_sync
-from worker.embedded import EmbeddedValkey
+from worker.valkey.embedded import EmbeddedValkey
 
 PEOPLE = 250
 UPSTREAM = """

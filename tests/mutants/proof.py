@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.mutants.defect import Defect
 from tests.support.root import ROOT
-from worker.embedded import EmbeddedValkey
+from worker.valkey.embedded import EmbeddedValkey
 
 PARTS = (
     *("worker", "pipeline", "channels", "config", "sandbox", "bench", "examples", "tests"),

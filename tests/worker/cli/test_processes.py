@@ -17,7 +17,7 @@ from redis import Redis
 from tests.end_to_end.world import COMMAND, World, kill_valkey, world
 from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
-from worker.embedded import EmbeddedValkey
+from worker.valkey.embedded import EmbeddedValkey
 
 PEOPLE = 300
 

@@ -13,9 +13,9 @@ from redis import Redis, RedisError
 
 from pipeline.domain.errors import UnavailableError
 from tests.support.waiting import wait_until_sync
-from worker.embedded import EmbeddedValkey
-from worker.file_locks import FileLock
-from worker.valkey_server import ValkeyServer
+from worker.valkey.embedded import EmbeddedValkey
+from worker.valkey.file_lock import FileLock
+from worker.valkey.server import ValkeyServer
 
 FULL = r"the disk of .*state is full, .*free some space; .* nothing is lost"
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from worker import restarts
-from worker.restarts import Restarts
+from worker.valkey import restart_backoff
+from worker.valkey.restart_backoff import Restarts
 
 
 class Clock:
@@ -17,7 +17,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(restarts, "time", clock)
+    monkeypatch.setattr(restart_backoff, "time", clock)
     return clock
 
 

@@ -16,14 +16,14 @@ from redis import Redis
 from pipeline.domain.errors import UnavailableError
 from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
-from worker.embedded import EmbeddedValkey
-from worker.file_locks import FileLock
-from worker.valkey_server import ValkeyServer
+from worker.valkey.embedded import EmbeddedValkey
+from worker.valkey.file_lock import FileLock
+from worker.valkey.server import ValkeyServer
 
 USER = """
 import sys
 from pathlib import Path
-from worker.embedded import EmbeddedValkey
+from worker.valkey.embedded import EmbeddedValkey
 server = EmbeddedValkey(Path(sys.argv[1]))
 print(server.start_or_join(), flush=True)
 sys.stdin.read()
@@ -33,7 +33,7 @@ server.release()
 FORKER = """
 import os, sys
 from pathlib import Path
-from worker.embedded import EmbeddedValkey
+from worker.valkey.embedded import EmbeddedValkey
 server = EmbeddedValkey(Path(sys.argv[1]))
 server.start_or_join()
 if (child := os.fork()) == 0:

@@ -20,9 +20,9 @@ from urllib.parse import quote
 from redis import RedisError
 
 from pipeline.domain.errors import UnavailableError
-from worker.file_locks import FileLock
-from worker.restarts import Restarts
-from worker.valkey_server import ValkeyServer
+from worker.valkey.file_lock import FileLock
+from worker.valkey.restart_backoff import Restarts
+from worker.valkey.server import ValkeyServer
 
 _PATIENCE_SECONDS = 20.0
 _LOADING_SECONDS = 600.0  # with answers that it is reading its file

@@ -1,0 +1,1 @@
+"""The Valkey that runs beside the commands when no server is configured."""
