@@ -14,9 +14,9 @@ from config.settings import Settings
 from pipeline.domain.models import CampaignState
 from pipeline.store.campaigns import Snapshot
 from pipeline.views.campaign_status import campaign_state, ended
-from worker.app import open_app
 from worker.cli.sandbox import sandbox_environment
-from worker.ledger import App
+from worker.wiring.engine import open_app
+from worker.wiring.ledger import App
 
 CONNECTIONS = 20
 _WATCH_SECONDS = 0.05

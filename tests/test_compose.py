@@ -20,8 +20,8 @@ from config.settings import Settings, load_settings
 from config.variables import variables
 from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
-from worker.connection import check_server, connect
 from worker.valkey.server import find_binary
+from worker.wiring.redis import check_server, connect
 
 COMPOSE, DOCKERFILE, IGNORED, ENV = (
     (ROOT / name).read_text("utf-8")

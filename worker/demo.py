@@ -24,13 +24,13 @@ from config.logging import configure_logging
 from config.settings import Settings, load_settings
 from pipeline.domain.errors import UnavailableError
 from pipeline.views.campaign_status import ended
-from worker.app import open_app
 from worker.cli.entry import command, say
 from worker.cli.inputs import CampaignFile, RecipientsFile, RecipientsType
 from worker.cli.run import perform
 from worker.cli.sandbox import sandbox_environment
 from worker.cli.submission import Order
-from worker.ledger import App
+from worker.wiring.engine import open_app
+from worker.wiring.ledger import App
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "survey"
 

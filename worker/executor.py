@@ -16,14 +16,14 @@ from pipeline.operations.purge import Purging, Retention
 from pipeline.store import fleet_totals
 from pipeline.store.scripts import Scripts
 from worker.alerts import LOOK_SECONDS, Alerts, open_alerts
-from worker.app import Machinery
 from worker.jobs import run_units, submit_campaign
-from worker.ledger import App
 from worker.outages import Outage
 from worker.queue import connect_queue, connection
 from worker.relay import Relay
 from worker.slots import Slots
 from worker.wire import dump_job, load_job
+from worker.wiring.engine import Machinery
+from worker.wiring.ledger import App
 
 log = structlog.get_logger()
 

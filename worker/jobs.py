@@ -18,9 +18,9 @@ from pipeline.intake.files.problems import Problem
 from pipeline.intake.recipients import check_recipients
 from pipeline.intake.submission import DifferentContentError, InvalidRecipientsError, Submission
 from pipeline.views.campaign_status import campaign_state
-from worker.ledger import App
 from worker.relay import Relay
 from worker.slots import Slots
+from worker.wiring.ledger import App
 
 log = structlog.get_logger()
 

@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 from arq.connections import ArqRedis
 
 from pipeline.domain.tasks import finish
-from worker.connection import open_pool
 from worker.wire import dump_job, load_job
+from worker.wiring.redis import open_pool
 
 
 def connect_queue(url: str, *, queue: str = "claimcast") -> ArqRedis:
-    """Return a patient client (`worker.connection.open_pool`) with the verbs of arq."""
+    """Return a patient client (`worker.wiring.redis.open_pool`) with the verbs of arq."""
     return ArqRedis(
         connection_pool=open_pool(url, patient=True),
         job_serializer=dump_job,

@@ -16,7 +16,7 @@ from pipeline.domain.campaign import EmailContent
 from pipeline.domain.errors import TransientError
 from pipeline.domain.models import DeliveryKey, Message, Recipient
 from pipeline.domain.ports import Channel
-from worker.values import smtp_server
+from worker.wiring.values import smtp_server
 
 URL, EMAIL = "url", "email"
 """How a target is called in the records of alerts."""

@@ -30,8 +30,8 @@ from tests.pipeline.ledger import (
     taken,
 )
 from tests.support.waiting import wait_until
-from worker import ledger as workers
-from worker.ledger import App
+from worker.wiring import ledger as workers
+from worker.wiring.ledger import App
 
 PEOPLE = 60
 LOST = 2.0

@@ -13,7 +13,7 @@ from config.settings import load_settings
 from pipeline.views.timeline import Timelines
 from tests.end_to_end.world import World, judge, world
 from tests.support.waiting import wait_until_sync
-from worker.app import open_app
+from worker.wiring.engine import open_app
 
 PEOPLE = 500
 TYPO, RIGHT = "Your rewrad: {{ id }}", "Your reward: {{ id }}"

@@ -123,11 +123,11 @@ GUARDING = (
     ),
     Defect(
         name="unsafe-server-accepted",
-        path="worker/connection.py",
+        path="worker/wiring/redis.py",
         old="    if found and not accept_unsafe:\n",
         new="    if False:\n",
         costs="a power cut loses which messages were sent, and they are sent again",
-        test="tests/worker/test_connection.py::"
+        test="tests/worker/wiring/test_redis.py::"
         "test_a_server_that_can_lose_what_it_acknowledged_is_refused",
     ),
     Defect(

@@ -24,10 +24,10 @@ from pipeline.store.deliveries import Fact
 from sandbox.options import SandboxOptions
 from sandbox.server import Sandbox, running
 from tests.pipeline.installation import PEOPLE, Installation
-from worker.app import Machinery, open_app, open_machinery
 from worker.cli.entry import explained
 from worker.executor import Executor
-from worker.ledger import App
+from worker.wiring.engine import Machinery, open_app, open_machinery
+from worker.wiring.ledger import App
 
 # arq closes its connection by a name that redis-py calls old.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated close:DeprecationWarning")

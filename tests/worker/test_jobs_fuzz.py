@@ -12,11 +12,11 @@ from structlog.testing import capture_logs
 
 from config.settings import load_settings
 from pipeline.domain.batch import Lane
-from worker.app import open_app
 from worker.jobs import run_units, submit_campaign
-from worker.ledger import App
 from worker.relay import Relay
 from worker.slots import Slots
+from worker.wiring.engine import open_app
+from worker.wiring.ledger import App
 
 fuzzed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

@@ -10,9 +10,9 @@ from structlog.testing import capture_logs
 
 from config.settings import load_settings
 from tests.pipeline.intake.builders import campaign_data
-from worker.app import open_app
 from worker.jobs import submit_campaign
-from worker.ledger import App
+from worker.wiring.engine import open_app
+from worker.wiring.ledger import App
 
 ROWS = [{"id": "1", "email": "ann@example.com"}]
 BAD = {"id": "2", "email": "nobody"}

@@ -10,7 +10,7 @@ from pipeline.domain.errors import InputError
 from pipeline.store.audit_trail import AuditEntry
 from worker.cli.desk import at_desk
 from worker.cli.entry import NOT_ALL_REACHED, OK, command, say
-from worker.ledger import App
+from worker.wiring.ledger import App
 
 
 @click.command()

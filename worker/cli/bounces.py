@@ -9,9 +9,9 @@ from pipeline.callbacks.dsn import LARGEST
 from pipeline.domain.errors import InputError
 from worker.cli.configured import open_logged
 from worker.cli.entry import OK, command, say
-from worker.ledger import App
 from worker.web.bounces import BounceDesk, Taken, bounce_path
 from worker.web.feedback import Feedback
+from worker.wiring.ledger import App
 
 _WORDS = {
     Taken.RECORDED: "The notification was recorded.",

@@ -4,7 +4,7 @@ from difflib import get_close_matches
 
 from pipeline.domain.errors import InputError
 from pipeline.store.campaigns import Snapshot
-from worker.ledger import App
+from worker.wiring.ledger import App
 
 
 async def found_campaign(app: App, campaign_id: str) -> Snapshot:

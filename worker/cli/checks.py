@@ -22,11 +22,11 @@ from pipeline.rewards.account import Account
 from pipeline.rewards.client import RewardsClient, http_client
 from pipeline.rewards.models import Token
 from pipeline.rewards.products import check_product
-from worker.app import NO_REWARDS, open_app, open_channels, open_rewards
 from worker.cli.inputs import CampaignFile
 from worker.cli.preview import NO_SERVER
-from worker.ledger import App
-from worker.values import smtp_server
+from worker.wiring.engine import NO_REWARDS, open_app, open_channels, open_rewards
+from worker.wiring.ledger import App
+from worker.wiring.values import smtp_server
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from pipeline.store.campaigns import Snapshot
 from pipeline.store.records import DeliveryRecord
 from pipeline.views.campaign_status import campaign_state, ended, moves, reached_everybody
 from worker.cli.entry import NOT_ALL_REACHED, OK
-from worker.ledger import App
+from worker.wiring.ledger import App
 
 _REACHED = {DeliveryStatus.SENT, DeliveryStatus.DELIVERED, DeliveryStatus.SUPPRESSED}
 _OPEN = {DeliveryStatus.PENDING, DeliveryStatus.SENDING, DeliveryStatus.UNCERTAIN}

@@ -6,7 +6,7 @@ import structlog
 
 from config.logging import configure_logging
 from config.settings import Settings, load_settings
-from worker.ledger import App, Use, open_ledger
+from worker.wiring.ledger import App, Use, open_ledger
 
 log = structlog.get_logger()
 

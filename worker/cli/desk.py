@@ -4,7 +4,7 @@ from contextlib import AbstractAsyncContextManager
 
 from config.settings import load_settings
 from worker.cli.entry import say
-from worker.ledger import App, Use, open_ledger
+from worker.wiring.ledger import App, Use, open_ledger
 
 _SENTENCES = {
     "redis.unsafe": "this Redis server can lose what it acknowledged: {why}.",

@@ -30,13 +30,13 @@ from pipeline.domain.models import ChannelName
 from pipeline.domain.ports import Channel
 from pipeline.intake.campaign_file import load_campaign
 from pipeline.rewards.products import check_product
-from worker.app import Rewards, open_app, open_channels, open_rewards
 from worker.cli.campaigns import times
 from worker.cli.configured import settings
 from worker.cli.entry import BAD_INPUT, OK, UNREACHABLE, command
 from worker.cli.overview import surroundings
-from worker.ledger import App
 from worker.tellers import URL, Teller, open_tellers
+from worker.wiring.engine import Rewards, open_app, open_channels, open_rewards
+from worker.wiring.ledger import App
 
 _PRIVATE = frozenset({"email", "username", "account_sid"})
 

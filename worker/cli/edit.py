@@ -19,7 +19,6 @@ from pipeline.operations.edit import Change, change_of, check_editable, make_cha
 from pipeline.operations.edit_dry_run import Trial, remaining
 from pipeline.store.audit_trail import Action
 from pipeline.store.campaigns import Snapshot
-from worker.app import open_app
 from worker.cli.actor import actor, actor_option
 from worker.cli.asking import agreed
 from worker.cli.campaigns import found_campaign, times
@@ -28,8 +27,9 @@ from worker.cli.entry import BAD_INPUT, NOT_ALL_REACHED, OK, command, say
 from worker.cli.inputs import CampaignFile
 from worker.cli.preview import NO_SERVER
 from worker.cli.texting import Texting, TextingEstimate
-from worker.ledger import App
-from worker.values import smtp_server
+from worker.wiring.engine import open_app
+from worker.wiring.ledger import App
+from worker.wiring.values import smtp_server
 
 _TOLD_EVERY = 100_000  # people; about ten seconds
 _SETTLING_SECONDS = 5.0  # a pause reaches every worker within one

@@ -8,13 +8,13 @@ from redis import RedisError
 
 from pipeline.domain.tasks import stop
 from pipeline.views.campaign_status import moves
-from worker.app import Machinery
 from worker.cli.entry import say
 from worker.cli.progress import Display
 from worker.cli.services import spare_the_collector
 from worker.cli.stopping import stop_signals
 from worker.executor import Executor
-from worker.ledger import App
+from worker.wiring.engine import Machinery
+from worker.wiring.ledger import App
 
 log = structlog.get_logger()
 

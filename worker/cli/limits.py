@@ -11,7 +11,7 @@ from worker.cli.actor import actor, actor_option
 from worker.cli.desk import at_desk
 from worker.cli.entry import OK, command, say
 from worker.cli.tables import columns
-from worker.ledger import App
+from worker.wiring.ledger import App
 
 
 @click.group(invoke_without_command=True)

@@ -13,7 +13,7 @@ from pipeline.store.scripts import texts
 from pipeline.views.campaign_status import campaign_state, ended
 from worker.cli.campaigns import times
 from worker.cli.tables import columns, facts, folded
-from worker.ledger import App
+from worker.wiring.ledger import App
 
 _ALIVE_SECONDS = 15.0  # three heartbeats
 _LANES = {"o": "ordering", "r": "reading orders", "s": "sending"}

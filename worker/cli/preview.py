@@ -15,7 +15,7 @@ from pipeline.domain.campaign import Campaign
 from pipeline.domain.errors import PermanentError
 from pipeline.domain.models import ChannelName, Recipient, delivery_key
 from pipeline.domain.templates import Template, values
-from worker.values import smtp_server
+from worker.wiring.values import smtp_server
 
 EXAMPLE_LINK = "https://claim.example/EXAMPLE-LINK"
 

@@ -18,7 +18,7 @@ from worker.cli.campaigns import times
 from worker.cli.desk import at_desk
 from worker.cli.entry import NOT_ALL_REACHED, OK, command, say
 from worker.cli.tables import columns
-from worker.ledger import App
+from worker.wiring.ledger import App
 
 _PASSES = 3  # what was renamed or written during one is found by the next
 _RESTART = "restart the workers, `serve` and running commands with the same CLAIMCAST_SECRET_KEYS"

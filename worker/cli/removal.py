@@ -14,7 +14,7 @@ from worker.cli.asking import agreed_for_good
 from worker.cli.campaigns import found_campaign, times
 from worker.cli.configured import open_logged
 from worker.cli.entry import NOT_ALL_REACHED, OK, command, say
-from worker.ledger import App
+from worker.wiring.ledger import App
 
 
 @click.command()

@@ -16,7 +16,7 @@ from worker.cli.campaigns import found_campaign, times
 from worker.cli.desk import at_desk
 from worker.cli.entry import OK, command, say
 from worker.cli.overview import advice, view
-from worker.ledger import App
+from worker.wiring.ledger import App
 
 
 @click.command()

@@ -14,7 +14,7 @@ from worker.cli.campaigns import found_campaign, times
 from worker.cli.configured import open_logged
 from worker.cli.entry import OK, command, say
 from worker.cli.output import opened_output
-from worker.ledger import App
+from worker.wiring.ledger import App
 
 log = structlog.get_logger()
 

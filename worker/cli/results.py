@@ -10,7 +10,7 @@ from pipeline.views.campaign_status import as_json as status_document
 from worker.cli.closing import closing, exit_code, remaining
 from worker.cli.entry import BAD_INPUT, NOT_ALL_REACHED, say
 from worker.cli.findings import Findings
-from worker.ledger import App
+from worker.wiring.ledger import App
 
 
 async def conclude(

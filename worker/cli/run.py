@@ -9,7 +9,6 @@ from config.settings import Settings
 from pipeline.domain.models import CampaignState
 from pipeline.intake.submission import DeclinedError
 from pipeline.views.campaign_status import campaign_state, ended
-from worker.app import open_app, open_machinery
 from worker.cli.checks import check_redis
 from worker.cli.configured import settings
 from worker.cli.entry import command
@@ -20,7 +19,8 @@ from worker.cli.options import input_options, order_of
 from worker.cli.progress import display
 from worker.cli.results import conclude, decline, refuse
 from worker.cli.submission import Order, checked, take_in
-from worker.ledger import App
+from worker.wiring.engine import open_app, open_machinery
+from worker.wiring.ledger import App
 
 
 @click.command()

@@ -32,13 +32,13 @@ from pipeline.domain.models import (
 from pipeline.domain.ports import Composer
 from pipeline.intake.fields import Fault, recipient_of
 from pipeline.intake.template_checks import needed_columns
-from worker.app import open_app, open_channels
 from worker.cli.addresses import FROM_INPUT, AddressType
 from worker.cli.checks import require_channels
 from worker.cli.configured import settings
 from worker.cli.entry import OK, command, explained, say
 from worker.cli.inputs import CampaignFile
 from worker.cli.preview import EXAMPLE_LINK
+from worker.wiring.engine import open_app, open_channels
 
 _SAMPLE = {"id": "test", "name": "Test Person", "locale": "en", "timezone": "UTC"}
 

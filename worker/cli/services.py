@@ -4,11 +4,11 @@ import gc
 
 import click
 
-from worker.app import open_app, open_machinery
 from worker.cli.configured import settings
 from worker.cli.entry import OK, command
 from worker.cli.stopping import stop_signals
 from worker.executor import Executor
+from worker.wiring.engine import open_app, open_machinery
 
 
 @click.command()

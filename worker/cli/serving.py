@@ -5,12 +5,12 @@ import asyncio
 import click
 
 from config.settings import Settings
-from worker.app import open_app
 from worker.cli.configured import settings
 from worker.cli.entry import OK, command, say
 from worker.cli.stopping import stop_signals
 from worker.web.application import web_application
 from worker.web.server import serving
+from worker.wiring.engine import open_app
 
 
 @click.command()

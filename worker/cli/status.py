@@ -15,7 +15,7 @@ from worker.cli.desk import at_desk
 from worker.cli.entry import OK, command
 from worker.cli.overview import all_lines, campaign_lines, read_all, surroundings, view
 from worker.cli.watching import Watching, watching
-from worker.ledger import App
+from worker.wiring.ledger import App
 
 _REFRESH_SECONDS = 1.0
 

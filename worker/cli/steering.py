@@ -21,7 +21,7 @@ from worker.cli.campaigns import found_campaign, times
 from worker.cli.desk import at_desk
 from worker.cli.entry import NOT_ALL_REACHED, OK, command, say
 from worker.cli.overview import advice, view, way_out
-from worker.ledger import App
+from worker.wiring.ledger import App
 
 _AT_ONCE = 50
 _SHOWN = 5

@@ -30,7 +30,7 @@ from worker.cli.findings import Findings, InvalidInputError, cost, people
 from worker.cli.inputs import CampaignFile, RecipientsFile
 from worker.cli.progress import Display
 from worker.cli.validate import examine
-from worker.ledger import App
+from worker.wiring.ledger import App
 
 _TICK = 0.2
 

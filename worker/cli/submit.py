@@ -11,7 +11,6 @@ from config.settings import Settings
 from pipeline.domain.clock import iso
 from pipeline.intake.submission import DeclinedError, Submitted
 from pipeline.views.campaign_status import campaign_state, ended
-from worker.app import open_app
 from worker.cli.checks import check_redis
 from worker.cli.configured import settings
 from worker.cli.entry import OK, command, say
@@ -22,7 +21,8 @@ from worker.cli.options import input_options, order_of
 from worker.cli.progress import display
 from worker.cli.results import conclude, decline, print_document, refuse
 from worker.cli.submission import Order, checked, take_in
-from worker.ledger import App
+from worker.wiring.engine import open_app
+from worker.wiring.ledger import App
 
 _ALIVE_SECONDS = 15  # three heartbeats
 

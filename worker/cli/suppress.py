@@ -17,7 +17,7 @@ from worker.cli.desk import at_desk
 from worker.cli.entry import NOT_ALL_REACHED, OK, command, say
 from worker.cli.suppress_file import AddressFile, Line, normal_address
 from worker.cli.tables import columns
-from worker.ledger import App
+from worker.wiring.ledger import App
 
 _OPERATOR = "operator"
 _LONGEST_REASON = 100

@@ -6,11 +6,11 @@ from pipeline.domain.clock import iso
 from pipeline.store.campaigns import Snapshot
 from pipeline.verification.remote_orders import OrderComparison
 from pipeline.verification.verifier import Findings, Verifier
-from worker.app import open_app, open_rewards
 from worker.cli.campaigns import found_campaign, times
 from worker.cli.configured import settings
 from worker.cli.entry import NOT_ALL_REACHED, OK, command, say
-from worker.ledger import App
+from worker.wiring.engine import open_app, open_rewards
+from worker.wiring.ledger import App
 
 
 @click.command()

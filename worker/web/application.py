@@ -13,7 +13,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from worker.ledger import App
 from worker.web.bounces import BounceDesk, BounceWebhook
 from worker.web.feedback import Feedback
 from worker.web.fulfilment import FulfilmentWebhook, Wakes, waking
@@ -21,6 +20,7 @@ from worker.web.health import Health
 from worker.web.metrics import Metrics
 from worker.web.twilio import InboundMessage, StatusCallback, TwilioSignature
 from worker.web.unsubscribe import Unsubscribe
+from worker.wiring.ledger import App
 
 log = structlog.get_logger()
 

@@ -5,7 +5,7 @@ from pipeline.domain.errors import BlockedError
 from pipeline.domain.models import FactKind
 from pipeline.domain.resend_history import address_of
 from pipeline.store.deliveries import Fact
-from worker.ledger import App
+from worker.wiring.ledger import App
 
 
 class Feedback:

@@ -10,9 +10,9 @@ from pipeline.domain.models import DeliveryStatus
 from pipeline.store.campaigns import Snapshot
 from pipeline.store.records import CHANNEL
 from pipeline.views.campaign_status import campaign_state
-from worker.ledger import App
 from worker.web.counters import counters
 from worker.web.readings import LANES, MOST_CAMPAIGNS, Fleet, Standing, read_campaigns, read_fleet
+from worker.wiring.ledger import App
 
 _TRIED = tuple(status for status in DeliveryStatus if status is not DeliveryStatus.PENDING)
 

@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pipeline.domain.clock import uptime
-from worker.ledger import App
 from worker.web.gauges import read_metrics
+from worker.wiring.ledger import App
 
 log = structlog.get_logger()
 

@@ -10,7 +10,7 @@ from pipeline.store import fleet_totals
 from pipeline.store.campaigns import Snapshot
 from pipeline.store.records import LETTER
 from pipeline.store.suppressions import BUCKETS
-from worker.ledger import App
+from worker.wiring.ledger import App
 
 MOST_CAMPAIGNS = 500
 _ALIVE_SECONDS = 15.0  # three heartbeats of a worker

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from pipeline.store.deliveries import Wanted
 from pipeline.store.durability import EverySecond
 from tests.pipeline.ledger import EMAIL, a_campaign, fulfilled, open_ledger, people, submit
-from worker.connection import syncs_of
+from worker.wiring.redis import syncs_of
 
 QUIET = {"aof_pending_bio_fsync": 0, "aof_last_write_status": "ok"}
 SYNCING = QUIET | {"aof_pending_bio_fsync": 1}

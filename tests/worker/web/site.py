@@ -17,10 +17,10 @@ from pipeline.domain.models import ChannelName
 from pipeline.store.batches import Claim
 from pipeline.store.records import DeliveryRecord
 from tests.pipeline.installation import Installation
-from worker.app import open_app
-from worker.ledger import App
 from worker.web.application import web_application
 from worker.web.server import serving
+from worker.wiring.engine import open_app
+from worker.wiring.ledger import App
 
 PUBLIC = "https://claims.example.org/hooks"
 AUTH_TOKEN = "0123456789abcdef"

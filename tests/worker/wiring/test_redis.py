@@ -11,8 +11,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from pipeline.domain.errors import InputError
 from tests.chaos.power import client, valkey
-from worker.connection import check_server
 from worker.queue import connection
+from worker.wiring.redis import check_server
 
 
 @pytest.mark.parametrize("loop", [uvloop.new_event_loop, asyncio.new_event_loop])
@@ -68,6 +68,6 @@ async def test_a_server_of_another_role_is_refused(tmp_path: Path, options: str,
 
 
 async def test_an_old_server_is_refused(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.connection._OLDEST", 99)
+    monkeypatch.setattr("worker.wiring.redis._OLDEST", 99)
     with pytest.raises(InputError, match="is older than 99"):
         await check_server(redis, accept_unsafe=False)

@@ -24,8 +24,8 @@ from pipeline.store.keyring import Keyring, WrongKeysError, is_in_use
 from pipeline.store.rate_limiter import Limiter
 from pipeline.store.scripts import Scripts
 from pipeline.store.suppressions import Suppressions
-from worker.connection import check_server, connect, syncs_of
 from worker.valkey.embedded import EmbeddedValkey
+from worker.wiring.redis import check_server, connect, syncs_of
 
 Use = Literal["seal", "look", "change"]
 

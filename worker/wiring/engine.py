@@ -32,8 +32,8 @@ from pipeline.stages.await_fulfilment import FulfilmentStage, OrderReading
 from pipeline.stages.campaign_cache import Catalog
 from pipeline.stages.distribute import DistributeStage
 from pipeline.stages.order import OrderStage
-from worker.ledger import App, Use, open_ledger
-from worker.values import retry_policy, smtp_server, twilio_account, webhook_target
+from worker.wiring.ledger import App, Use, open_ledger
+from worker.wiring.values import retry_policy, smtp_server, twilio_account, webhook_target
 
 log = structlog.get_logger()
 

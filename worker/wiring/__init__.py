@@ -1,0 +1,1 @@
+"""The composition root: where settings meet what orders, sends and stores."""
