@@ -15,7 +15,7 @@ from pipeline.domain.tasks import finish, stop
 from pipeline.operations.purge import Purging, Retention
 from pipeline.store import fleet_totals
 from pipeline.store.scripts import Scripts
-from worker.alerts import LOOK_SECONDS, Alerts, open_alerts
+from worker.alerting.alerts import LOOK_SECONDS, Alerts, open_alerts
 from worker.jobs import run_units, submit_campaign
 from worker.outages import Outage
 from worker.queue import connect_queue, connection

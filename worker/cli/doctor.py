@@ -30,11 +30,11 @@ from pipeline.domain.models import ChannelName
 from pipeline.domain.ports import Channel
 from pipeline.intake.campaign_file import load_campaign
 from pipeline.rewards.products import check_product
+from worker.alerting.notifiers import URL, Teller, open_tellers
 from worker.cli.campaigns import times
 from worker.cli.configured import settings
 from worker.cli.entry import BAD_INPUT, OK, UNREACHABLE, command
 from worker.cli.overview import surroundings
-from worker.tellers import URL, Teller, open_tellers
 from worker.wiring.engine import Rewards, open_app, open_channels, open_rewards
 from worker.wiring.ledger import App
 

@@ -24,7 +24,7 @@ from pipeline.alerting.rules import (
 from pipeline.domain.errors import DeliveryError
 from pipeline.store.alerts import AlertStore, Sight
 from pipeline.store.scripts import Scripts
-from worker.tellers import Teller, open_tellers
+from worker.alerting.notifiers import Teller, open_tellers
 from worker.wiring.ledger import App
 
 log = structlog.get_logger()

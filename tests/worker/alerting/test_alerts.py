@@ -26,8 +26,8 @@ from sandbox.server import Sandbox, running
 from tests.channels.app import SECRET, App, app, body_of, headers_of
 from tests.channels.sms.servers import HANG_UP, Answer
 from tests.pipeline.installation import Installation
-from worker.alerts import Alerts
-from worker.tellers import Teller, open_tellers
+from worker.alerting.alerts import Alerts
+from worker.alerting.notifiers import Teller, open_tellers
 
 PACE = Pace(patience=0)
 

@@ -1,0 +1,1 @@
+"""Alerts looked for and sent."""
