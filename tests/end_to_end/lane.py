@@ -21,7 +21,7 @@ from pipeline.store.scripts import Scripts
 from tests.end_to_end.killable import Kill, Plan, run
 from tests.end_to_end.world import world
 from tests.pipeline.installation import Installation
-from worker.queue import connection
+from worker.executor.queue import connection
 
 BATCH_SIZE = 3
 _DATABASES = 16  # of a server as it comes

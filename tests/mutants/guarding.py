@@ -81,11 +81,11 @@ GUARDING = (
     ),
     Defect(
         name="job-keeps-addresses",
-        path="worker/wire.py",
+        path="worker/executor/serializer.py",
         old='job = {**job, "a": [], "k": {}}',
         new="job = {**job}",
         costs="names and addresses rest in Redis in clear",
-        test="tests/worker/test_wire.py::test_a_result_keeps_no_argument_of_its_job",
+        test="tests/worker/executor/test_serializer.py::test_a_result_keeps_no_argument_of_its_job",
     ),
     Defect(
         name="blob-opens-anywhere",

@@ -12,7 +12,7 @@ from worker.cli.entry import say
 from worker.cli.progress import Display
 from worker.cli.services import spare_the_collector
 from worker.cli.stopping import stop_signals
-from worker.executor import Executor
+from worker.executor.executor import Executor
 from worker.wiring.engine import Machinery
 from worker.wiring.ledger import App
 

@@ -7,7 +7,7 @@ import click
 from worker.cli.configured import settings
 from worker.cli.entry import OK, command
 from worker.cli.stopping import stop_signals
-from worker.executor import Executor
+from worker.executor.executor import Executor
 from worker.wiring.engine import open_app, open_machinery
 
 

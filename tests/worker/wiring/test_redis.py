@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from pipeline.domain.errors import InputError
 from tests.chaos.power import client, valkey
-from worker.queue import connection
+from worker.executor.queue import connection
 from worker.wiring.redis import check_server
 
 

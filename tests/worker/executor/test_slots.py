@@ -1,7 +1,7 @@
 """How much a worker has in hand, and what it may take on top."""
 
 from pipeline.domain.batch import Lane, Unit
-from worker.slots import Slots
+from worker.executor.slots import Slots
 
 
 def slots() -> Slots:

@@ -12,9 +12,9 @@ from structlog.testing import capture_logs
 
 from config.settings import load_settings
 from pipeline.domain.batch import Lane
-from worker.jobs import run_units, submit_campaign
-from worker.relay import Relay
-from worker.slots import Slots
+from worker.executor.handoff import Relay
+from worker.executor.jobs import run_units, submit_campaign
+from worker.executor.slots import Slots
 from worker.wiring.engine import open_app
 from worker.wiring.ledger import App
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from arq.connections import ArqRedis
 
 from pipeline.domain.tasks import finish
-from worker.wire import dump_job, load_job
+from worker.executor.serializer import dump_job, load_job
 from worker.wiring.redis import open_pool
 
 

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from config.settings import load_settings
 from tests.pipeline.intake.builders import campaign_data
-from worker.jobs import submit_campaign
+from worker.executor.jobs import submit_campaign
 from worker.wiring.engine import open_app
 from worker.wiring.ledger import App
 

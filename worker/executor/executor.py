@@ -16,12 +16,12 @@ from pipeline.operations.purge import Purging, Retention
 from pipeline.store import fleet_totals
 from pipeline.store.scripts import Scripts
 from worker.alerting.alerts import LOOK_SECONDS, Alerts, open_alerts
-from worker.jobs import run_units, submit_campaign
-from worker.outages import Outage
-from worker.queue import connect_queue, connection
-from worker.relay import Relay
-from worker.slots import Slots
-from worker.wire import dump_job, load_job
+from worker.executor.handoff import Relay
+from worker.executor.jobs import run_units, submit_campaign
+from worker.executor.outage_log import Outage
+from worker.executor.queue import connect_queue, connection
+from worker.executor.serializer import dump_job, load_job
+from worker.executor.slots import Slots
 from worker.wiring.engine import Machinery
 from worker.wiring.ledger import App
 

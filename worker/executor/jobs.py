@@ -18,8 +18,8 @@ from pipeline.intake.files.problems import Problem
 from pipeline.intake.recipients import check_recipients
 from pipeline.intake.submission import DifferentContentError, InvalidRecipientsError, Submission
 from pipeline.views.campaign_status import campaign_state
-from worker.relay import Relay
-from worker.slots import Slots
+from worker.executor.handoff import Relay
+from worker.executor.slots import Slots
 from worker.wiring.ledger import App
 
 log = structlog.get_logger()

@@ -2,7 +2,7 @@
 
 from arq.jobs import deserialize_result, serialize_job, serialize_result
 
-from worker.wire import dump_job, load_job
+from worker.executor.serializer import dump_job, load_job
 
 ARGUMENTS = ({"recipients": [{"email": "zoe@example.com"}]},)
 

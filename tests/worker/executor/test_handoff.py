@@ -8,10 +8,10 @@ import pytest
 
 from pipeline.domain.batch import Lane, Unit
 from tests.support.waiting import wait_until
-from worker import jobs
-from worker.jobs import run_units
-from worker.relay import Relay
-from worker.slots import Slots
+from worker.executor import jobs
+from worker.executor.handoff import Relay
+from worker.executor.jobs import run_units
+from worker.executor.slots import Slots
 
 FOREVER = 60.0
 

@@ -3,7 +3,7 @@
 import asyncio
 
 from pipeline.domain.batch import Unit
-from worker.slots import Slots
+from worker.executor.slots import Slots
 
 
 class Relay:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from worker.jobs import run_units, submit_campaign
+from worker.executor.jobs import run_units, submit_campaign
 
 FOREIGN: list[tuple[tuple[object, ...], dict[str, object]]] = [
     ((), {}),

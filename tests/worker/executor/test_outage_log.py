@@ -3,7 +3,7 @@
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, ResponseError
 
-from worker.outages import Outage
+from worker.executor.outage_log import Outage
 
 
 def test_a_cause_is_told_once_until_it_is_over() -> None:

@@ -1,0 +1,1 @@
+"""The arq worker: its slots, its queue, and the jobs that work units."""
