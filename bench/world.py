@@ -14,7 +14,7 @@ from config.settings import Settings
 from pipeline.domain.models import CampaignState
 from pipeline.store.campaigns import Snapshot
 from pipeline.views.campaign_status import campaign_state, ended
-from worker.cli.sandbox import sandbox_environment
+from worker.cli.commands.operate.sandbox import sandbox_environment
 from worker.wiring.engine import open_app
 from worker.wiring.ledger import App
 

@@ -24,11 +24,11 @@ from config.logging import configure_logging
 from config.settings import Settings, load_settings
 from pipeline.domain.errors import UnavailableError
 from pipeline.views.campaign_status import ended
-from worker.cli.entry import command, say
-from worker.cli.inputs import CampaignFile, RecipientsFile, RecipientsType
-from worker.cli.run import perform
-from worker.cli.sandbox import sandbox_environment
-from worker.cli.submission import Order
+from worker.cli.commands.operate.sandbox import sandbox_environment
+from worker.cli.commands.run.run import perform
+from worker.cli.console.entry import command, say
+from worker.cli.intake.files import CampaignFile, RecipientsFile, RecipientsType
+from worker.cli.intake.submission import Order
 from worker.wiring.engine import open_app
 from worker.wiring.ledger import App
 

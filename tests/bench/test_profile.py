@@ -4,7 +4,7 @@ from bench.profile import part_of
 
 LOOP = [
     "<module> (worker/__main__.py:9)",
-    "run (worker/cli/entry.py:40)",
+    "run (worker/cli/console/entry.py:40)",
     "run (asyncio/runners.py)",
 ]
 

@@ -27,7 +27,7 @@ import httpx
 from tests.end_to_end.world import COMMAND, World, world
 from tests.pipeline.callbacks.notifications import notification
 from tests.support.waiting import wait_until_sync
-from worker.cli.sandbox import sandbox_environment
+from worker.cli.commands.operate.sandbox import sandbox_environment
 
 SANDBOX = ("--async-above", "5")
 PAST, HALF, PAUSED = "past", "half", "paused"

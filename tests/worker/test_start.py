@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.support.root import ROOT
-from worker.start import INTERRUPTED
+from worker.interrupt import INTERRUPTED
 
 # Sends the signal from the midst of an import, which is when a traceback would be long.
 INTERRUPTING = """
@@ -35,7 +35,9 @@ def python(program: str, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("module", ["click", "pydantic_settings", "worker.cli.status"])
+@pytest.mark.parametrize(
+    "module", ["click", "pydantic_settings", "worker.cli.commands.watch.status"]
+)
 def test_ctrl_c_during_the_imports_is_one_line(module: str) -> None:
     done = python(INTERRUPTING.format(module=module) + START, "status", "--help")
     assert done.returncode == INTERRUPTED

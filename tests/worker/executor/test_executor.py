@@ -24,7 +24,7 @@ from pipeline.store.deliveries import Fact
 from sandbox.options import SandboxOptions
 from sandbox.server import Sandbox, running
 from tests.pipeline.installation import PEOPLE, Installation
-from worker.cli.entry import explained
+from worker.cli.console.entry import explained
 from worker.executor.executor import Executor
 from worker.wiring.engine import Machinery, open_app, open_machinery
 from worker.wiring.ledger import App

@@ -1,0 +1,1 @@
+"""One file per command, in a folder per group of `claimcast --help`."""

@@ -1,0 +1,52 @@
+"""The command `forget`: all that is personal of one person is removed."""
+
+import click
+
+from pipeline.domain.clock import iso
+from pipeline.operations.erase_recipient import Forgetting, Forgotten
+from pipeline.store.audit_trail import Action
+from pipeline.store.campaigns import Snapshot
+from pipeline.store.scripts import Scripts
+from worker.cli.console.actor import actor, actor_option
+from worker.cli.console.campaigns import found_campaign
+from worker.cli.console.configured import open_logged
+from worker.cli.console.confirm import agreed_for_good
+from worker.cli.console.entry import NOT_ALL_REACHED, OK, command, say
+from worker.wiring.ledger import App
+
+
+@click.command()
+@click.argument("campaign")
+@click.argument("recipient")
+@click.option("--yes", is_flag=True, help="Do not ask; needed where nobody can be asked.")
+@actor_option
+@command
+async def forget(campaign: str, recipient: str, *, yes: bool) -> int:
+    """Remove name, address, variables and link of RECIPIENT (an id); nothing is sent any more."""
+    async with open_logged() as app:
+        snapshot = await found_campaign(app, campaign)
+        forgetting = Forgetting(app.redis, app.campaigns, app.vault, Scripts(app.redis))
+        if before := await forgetting.look(snapshot, recipient):
+            say(f"They were forgotten before, on {iso(before)}.")
+            return OK
+        say(
+            "Forgetting is for good: name, addresses, variables and the link are removed, and"
+            " nothing more is sent. A link that was not sent yet was paid for, and is lost."
+        )
+        if not agreed_for_good("Forget this person?", yes=yes):
+            return NOT_ALL_REACHED
+        await _record(app, snapshot, recipient)
+        done = await forgetting.forget(snapshot, recipient)
+    say(_told(done))
+    return OK
+
+
+async def _record(app: App, snapshot: Snapshot, recipient: str) -> None:
+    campaign = snapshot.campaign_id
+    person = app.audit.person(campaign, recipient)
+    await app.audit.add(Action.FORGET, actor=actor(), campaign=campaign, recipient=person)
+
+
+def _told(done: Forgotten) -> str:
+    on_its_way = " A message to them was on its way, and may still arrive." * done.on_its_way
+    return f"They are forgotten.{on_its_way}"

@@ -1,0 +1,152 @@
+"""The command `rekey`: everything sealed goes under the first of CLAIMCAST_SECRET_KEYS."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from pipeline.domain.errors import InputError
+from pipeline.operations.rotate_keys import Rekey, Standing
+from pipeline.store.audit_trail import Action
+from pipeline.store.keyring import Keyring, Process
+from pipeline.store.scripts import Scripts
+from worker.cli.console.actor import actor, actor_option
+from worker.cli.console.campaigns import times
+from worker.cli.console.entry import NOT_ALL_REACHED, OK, command, say
+from worker.cli.console.session import at_desk
+from worker.cli.console.tables import columns
+from worker.wiring.ledger import App
+
+_PASSES = 3  # what was renamed or written during one is found by the next
+_RESTART = "restart the workers, `serve` and running commands with the same CLAIMCAST_SECRET_KEYS"
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Only count what needs which key; change nothing.")
+@actor_option
+@command
+async def rekey(*, check: bool) -> int:
+    """
+    Re-encrypt everything under the first of CLAIMCAST_SECRET_KEYS, also while campaigns run.
+
+    1. Set CLAIMCAST_SECRET_KEYS=NEW,OLD everywhere and restart. 2. Run this. 3. When it has said
+    that nothing needs the old key, drop it and restart. It may be stopped and run again; the exit
+    code is 1 as long as something needs another key than the first.
+    """
+    async with at_desk(keys="change") as app:
+        work = Rekey(app.redis, Scripts(app.redis), app.vault)
+        standing = await work.look()
+        if standing.unreadable:
+            await app.keyring.refuse_missing()
+        if check:
+            _print(app, standing)
+            return await _checked(app.keyring, standing, app.vault.fingerprints[0])
+        living = await _living(app)
+        await app.keyring.enroll()  # from here on something is sealed with our first key
+        for _ in range(_PASSES):
+            if standing.others:
+                await _reseal(app, work, standing)
+                standing = await work.look()
+        _print(app, standing)
+        code = await _concluded(app.keyring, standing, living)
+        await app.keyring.leave()
+        return code
+
+
+async def _living(app: App) -> list[Process]:
+    """Return who goes on sealing with another key; raises InputError if one lacks our first."""
+    first = app.vault.fingerprints[0]
+    if await app.keyring.others():
+        say("Looking whether processes still run with other keys (a few seconds) ...")
+    living = await app.keyring.living()
+    if any(first not in process.fingerprints for process in living):
+        msg = (
+            f"A process that runs now does not have the new key {first}, so it could not read "
+            f"what is re-encrypted: {_RESTART}, then run this again. Nothing was changed."
+        )
+        raise InputError(msg)
+    return living
+
+
+async def _reseal(app: App, work: Rekey, standing: Standing) -> None:
+    first, *others = app.vault.fingerprints
+    await app.audit.add(
+        Action.REKEY,
+        actor=actor(),
+        key=first,
+        replaces=",".join(others),
+        blobs=standing.others,
+    )
+    with _progress(standing.others) as shown:
+        replaced = await work.reseal(shown)
+    say(f"{times(replaced, 'blob')} re-encrypted under the key {first}.")
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    columns = (TextColumn("re-encrypt"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        task = bars.add_task("", total=total)
+        yield lambda done: bars.advance(task, done)
+
+
+async def _concluded(keyring: Keyring, standing: Standing, living: Sequence[Process]) -> int:
+    """Say what is left to do; the rings of dead processes go once nothing needs their keys."""
+    if standing.others:
+        say(f"{_left(standing)}, written meanwhile: {_RESTART} and run this again.")
+    elif living:
+        say(f"Something still runs that seals with another key: {_RESTART} and run this again.")
+    elif not standing.unreadable:
+        await keyring.retire()
+        say("Nothing needs the other keys: drop them from CLAIMCAST_SECRET_KEYS and restart.")
+        return OK
+    _say_unreadable(standing)
+    return NOT_ALL_REACHED
+
+
+async def _checked(keyring: Keyring, standing: Standing, first: str) -> int:
+    others = await keyring.others()
+    if standing.others:
+        say(f"{_left(standing)}: run `claimcast rekey`.")
+    elif others:
+        say(
+            f"Something ran {others[0].age:.0f} s ago that seals with the key {others[0].seals}: "
+            f"{_RESTART}."
+        )
+    elif await keyring.sealed_with() != {first}:
+        say("Nothing needs the other keys; `claimcast rekey` lets them be dropped.")
+    elif not standing.unreadable:
+        say("Nothing needs another key than the first.")
+        return OK
+    _say_unreadable(standing)
+    return NOT_ALL_REACHED
+
+
+def _left(standing: Standing) -> str:
+    verb = "needs" if standing.others == 1 else "need"
+    return f"{times(standing.others, 'blob')} {verb} another key than the first"
+
+
+def _say_unreadable(standing: Standing) -> None:
+    if standing.unreadable:
+        say(
+            f"{times(standing.unreadable, 'blob')} cannot be opened with any of the keys: put the "
+            "missing key behind the others; `claimcast verify CAMPAIGN` names what is damaged."
+        )
+
+
+def _print(app: App, standing: Standing) -> None:
+    rows = [
+        (str(place + 1), fingerprint, f"{standing.by_key[place]:,}")
+        for place, fingerprint in enumerate(app.vault.fingerprints)
+    ]
+    if standing.unreadable:
+        rows.append(("none", "", f"{standing.unreadable:,}"))
+    click.echo("\n".join(columns(("key", "fingerprint", "blobs"), rows, right=[2])))

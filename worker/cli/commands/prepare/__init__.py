@@ -1,0 +1,1 @@
+"""Before a campaign: whether it is right, and how it looks."""

@@ -1,0 +1,1 @@
+"""Moving on what only a person can move."""

@@ -1,0 +1,98 @@
+"""The command `resend`: one person gets the same link once more."""
+
+from collections.abc import Callable
+
+import click
+
+from pipeline.domain.errors import InputError
+from pipeline.domain.models import ChannelName
+from pipeline.domain.resend_history import Generation
+from pipeline.intake import fields
+from pipeline.operations.resend import Resending
+from pipeline.operations.resend_rules import BY, Wish
+from pipeline.views.timeline import mask
+from worker.cli.console.actor import actor, actor_option
+from worker.cli.console.addresses import FROM_INPUT, AddressType
+from worker.cli.console.campaigns import found_campaign
+from worker.cli.console.entry import OK, command, say
+from worker.cli.console.session import at_desk
+from worker.cli.progress.campaign_view import advice, view
+from worker.wiring.ledger import App
+
+
+@click.command()
+@click.argument("campaign")
+@click.argument("recipient")
+@click.option(
+    "--email",
+    type=AddressType(),
+    help=f"By e-mail, to this address from now on; {FROM_INPUT}",
+)
+@click.option(
+    "--phone",
+    type=AddressType("NUMBER"),
+    help=f"By SMS, to this number from now on; {FROM_INPUT}",
+)
+@click.option("--yes", is_flag=True, help="Also if the link was sent to another address before.")
+@actor_option
+@command
+async def resend(
+    campaign: str, recipient: str, *, email: str | None, phone: str | None, yes: bool
+) -> int:
+    """
+    Send RECIPIENT the same link once more, in a new message.
+
+    Without an address it goes out as it did the last time.
+    """
+    wish = _wish(email, phone, elsewhere=yes)
+    async with at_desk() as app:
+        snapshot = await found_campaign(app, campaign)
+        resending = _resending(app)
+        generation = await resending.resend(snapshot, recipient, wish, actor=actor())
+        say(_resent(generation))
+        for line in advice(await view(app, snapshot.serial)):
+            say(line)
+    return OK
+
+
+def _wish(email: str | None, phone: str | None, *, elsewhere: bool) -> Wish:
+    if email is not None and phone is not None:
+        msg = "Give --email or --phone; each of them is a resend of its own."
+        raise InputError(msg)
+    if email is not None:
+        address = _checked("--email", email, fields.email)
+        return Wish(channel=ChannelName.EMAIL, address=address, elsewhere=elsewhere)
+    if phone is not None:
+        address = _checked("--phone", phone, fields.phone)
+        return Wish(channel=ChannelName.SMS, address=address, elsewhere=elsewhere)
+    return Wish(elsewhere=elsewhere)
+
+
+def _checked(option: str, text: str, normalise: Callable[[str], str]) -> str:
+    """Return the address as intake keeps it; InputError says what is wrong with it."""
+    try:
+        return normalise(text.strip())
+    except ValueError as error:
+        msg = f"{option} {error}."
+        raise InputError(msg) from error
+
+
+def _resending(app: App) -> Resending:
+    return Resending(
+        app.redis,
+        app.vault,
+        campaigns=app.campaigns,
+        deliveries=app.deliveries,
+        suppressions=app.suppressions,
+        audit=app.audit,
+    )
+
+
+def _resent(generation: Generation) -> str:
+    to = generation.address
+    if generation.channel is not ChannelName.WEBHOOK:
+        to = mask(to)
+    return (
+        f"The same link goes out by {BY[generation.channel]} to {to} "
+        f"(generation {generation.number})."
+    )

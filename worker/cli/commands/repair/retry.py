@@ -1,0 +1,158 @@
+"""The command `retry`: what only a person can move is tried again."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import click
+
+from pipeline.domain.errors import InputError
+from pipeline.operations.suppressed_deliveries import BarredDeliveries
+from pipeline.store.audit_trail import Action
+from pipeline.store.batches import Barred
+from pipeline.store.campaigns import Snapshot
+from worker.cli.console.actor import actor, actor_option
+from worker.cli.console.campaigns import found_campaign, times
+from worker.cli.console.entry import OK, command, say
+from worker.cli.console.session import at_desk
+from worker.cli.progress.campaign_view import advice, view, way_out
+from worker.wiring.ledger import App
+
+_AT_ONCE = 50
+_SHOWN = 5
+_LANES: tuple[Literal["o", "r", "s"], ...] = ("o", "r", "s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What to retry."""
+
+    failed: bool
+    uncertain: bool
+    held: bool
+    adopt: bool
+
+
+@dataclass(slots=True)
+class Retried:
+    """What became of it: deliveries made pending, held batches moved on, and who was left out."""
+
+    moved: int = 0
+    freed: int = 0
+    barred: Counter[str] = field(default_factory=Counter)
+
+    def sentences(self, campaign: str) -> Iterator[str]:
+        if self.moved or self.freed or self.barred:
+            yield (
+                f"{times(self.moved, 'delivery', 'deliveries')} pending again, "
+                f"{times(self.freed, 'held batch', 'held batches')} moved on."
+            )
+        else:
+            yield "There was nothing of that kind to retry."
+        if self.barred:
+            yield (
+                f"{times(self.barred.total(), 'delivery', 'deliveries')} left out, as the address "
+                f"is on the suppression list ({_most(self.barred)}). {way_out(campaign)}"
+            )
+
+
+@click.command()
+@click.argument("campaign")
+@click.option("--failed", is_flag=True, help="People whose deliveries failed or bounced.")
+@click.option("--uncertain", is_flag=True, help="Messages that may or may not have arrived.")
+@click.option("--held", is_flag=True, help="Batches that are held.")
+@click.option("--adopt", is_flag=True, help="With --held: take orders found under our PO numbers.")
+@actor_option
+@command
+async def retry(campaign: str, *, failed: bool, uncertain: bool, held: bool, adopt: bool) -> int:
+    """Try again what only a person can move; people keep their links."""
+    _check_flags(failed=failed, uncertain=uncertain, held=held, adopt=adopt)
+    wanted = Wanted(failed=failed, uncertain=uncertain, held=held, adopt=adopt)
+    async with at_desk() as app:
+        snapshot = await found_campaign(app, campaign)
+        _refuse_retry(snapshot)
+        await _record(app, campaign, wanted)
+        retried = await _retry(app, snapshot, wanted)
+        if not snapshot.text("pau"):
+            # A retry says that the cause is mended, so what it blocked goes on too. Not by a
+            # resume: somebody may have paused the campaign meanwhile.
+            for lane in _LANES:
+                await app.campaigns.unblock(snapshot.serial, lane)
+        for line in retried.sentences(campaign):
+            say(line)
+        for line in advice(await view(app, snapshot.serial)):
+            if not (retried.barred and way_out(campaign) in line):  # which was told just now
+                say(line)
+    return OK
+
+
+def _check_flags(*, failed: bool, uncertain: bool, held: bool, adopt: bool) -> None:
+    if adopt and not held:
+        msg = "--adopt goes with --held."
+        raise click.UsageError(msg)
+    if not (failed or uncertain or held):
+        msg = "Say what to retry: --failed, --uncertain, --held, or several of them."
+        raise click.UsageError(msg)
+
+
+async def _record(app: App, campaign: str, wanted: Wanted) -> None:
+    await app.audit.add(
+        Action.ADOPT if wanted.adopt else Action.RETRY,
+        actor=actor(),
+        campaign=campaign,
+        failed=wanted.failed,
+        uncertain=wanted.uncertain,
+        held=wanted.held,
+    )
+
+
+async def _retry(app: App, snapshot: Snapshot, wanted: Wanted) -> Retried:
+    """Go through all batches, some at a time."""
+    retried = Retried()
+    for first in range(1, snapshot.batch_count + 1, _AT_ONCE):
+        numbers = range(first, min(first + _AT_ONCE, snapshot.batch_count + 1))
+        results = await asyncio.gather(
+            *(_retry_batch(app, snapshot.serial, number, wanted) for number in numbers)
+        )
+        for moved, freed, barred in results:
+            retried.moved += moved
+            retried.freed += freed
+            retried.barred.update(each.reason for each in barred)
+    return retried
+
+
+async def _retry_batch(
+    app: App, serial: str, number: int, wanted: Wanted
+) -> tuple[int, int, list[Barred]]:
+    barred: list[Barred] = []
+    if wanted.failed:
+        ledger = await app.deliveries.read(serial, number)
+        seen = BarredDeliveries(app.campaigns, app.suppressions)
+        barred = await seen.among(serial, number, ledger)
+    moved, freed = await app.batches.retry(
+        serial,
+        number,
+        failed=wanted.failed,
+        uncertain=wanted.uncertain,
+        held=wanted.held,
+        adopt=wanted.adopt,
+        barred=barred,
+    )
+    return moved, freed, barred
+
+
+def _most(reasons: Counter[str]) -> str:
+    named = [f"{number:,} x {reason}" for reason, number in reasons.most_common(_SHOWN)]
+    return ", ".join([*named, *(["…"] if len(reasons) > _SHOWN else [])])
+
+
+def _refuse_retry(snapshot: Snapshot) -> None:
+    campaign = snapshot.campaign_id
+    if snapshot.text("can"):
+        msg = f'Campaign "{campaign}" was cancelled, and that is final.'
+        raise InputError(msg)
+    if snapshot.text("purging"):
+        msg = f'People and links of campaign "{campaign}" were purged: nothing can be sent again.'
+        raise InputError(msg)

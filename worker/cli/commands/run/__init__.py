@@ -1,0 +1,1 @@
+"""Submitting campaigns and working them."""

@@ -1,0 +1,29 @@
+"""The command `worker`: works until it is stopped."""
+
+import click
+
+from worker.cli.console.configured import settings
+from worker.cli.console.entry import OK, command
+from worker.cli.console.signals import stop_signals
+from worker.executor.collector import spare_the_collector
+from worker.executor.executor import Executor
+from worker.wiring.engine import open_app, open_machinery
+
+
+@click.command()
+@click.option("--burst", is_flag=True, help="Exit when nothing is due within a minute.")
+@command
+async def worker(*, burst: bool) -> int:
+    """
+    Work on all submitted campaigns, together with every other worker.
+
+    SIGTERM or Ctrl-C settles what is on the wire and exits within seconds; a second one exits at
+    once. What a killed worker had in hand is taken over by another one.
+    """
+    found = settings()
+    async with open_app(found, patient=True) as app, open_machinery(app) as machinery:
+        executor = Executor(app, machinery)
+        spare_the_collector()
+        with stop_signals(executor.stop):
+            await executor.run(burst=burst)
+    return OK

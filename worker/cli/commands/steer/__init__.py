@@ -1,0 +1,1 @@
+"""Changing what goes on."""

@@ -1,0 +1,160 @@
+"""The command `edit`: other messages or limits for a campaign in flight."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from channels.email import EmailChannel
+from channels.sms import SmsComposer
+from channels.webhook import WebhookComposer
+from config.settings import Settings
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.errors import InputError
+from pipeline.domain.models import ChannelName
+from pipeline.domain.ports import Composer
+from pipeline.operations.edit import Change, change_of, check_editable, make_change, on_the_wire
+from pipeline.operations.edit_dry_run import Trial, remaining
+from pipeline.store.audit_trail import Action
+from pipeline.store.campaigns import Snapshot
+from worker.cli.console.actor import actor, actor_option
+from worker.cli.console.campaigns import found_campaign, times
+from worker.cli.console.configured import settings
+from worker.cli.console.confirm import agreed
+from worker.cli.console.entry import BAD_INPUT, NOT_ALL_REACHED, OK, command, say
+from worker.cli.intake.files import CampaignFile
+from worker.cli.intake.preview import NO_SERVER
+from worker.cli.intake.sms_estimate import Texting, TextingEstimate
+from worker.wiring.engine import open_app
+from worker.wiring.ledger import App
+from worker.wiring.values import smtp_server
+
+_TOLD_EVERY = 100_000  # people; about ten seconds
+_SETTLING_SECONDS = 5.0  # a pause reaches every worker within one
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A change that can be made, and what it comes to."""
+
+    wanted: Campaign
+    change: Change
+    trial: Trial
+    texting: TextingEstimate | None
+
+    def tell(self) -> None:
+        say(f"{self.wanted.name} ({self.wanted.id})")
+        say(f"  changes  {', '.join(self.change.keys)}")
+        say(f"  concerns {times(self.trial.people, 'person', 'people')} still to be written to")
+        if self.texting is not None and self.texting.messages:
+            say(f"  texting  {self.texting}")
+
+
+@click.command()
+@click.argument("campaign")
+@click.argument("campaign_file", metavar="CAMPAIGN.toml", type=click.Path(path_type=Path))
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@actor_option
+@command
+async def edit(campaign: str, campaign_file: Path, *, yes: bool) -> int:
+    """
+    Give the paused CAMPAIGN the messages and limits of CAMPAIGN.toml.
+
+    Nothing else may differ from what was submitted. The messages are made for everybody who may
+    still be sent one before anything is changed. Who was written to keeps what they got;
+    `recipient` says which version that was. On a terminal you are asked once.
+    """
+    found = settings()
+    wanted = _read(campaign_file)
+    async with open_app(found) as app:
+        snapshot = await found_campaign(app, campaign)
+        change = await change_of(app.campaigns, snapshot, wanted)
+        if not change.keys:
+            say(f'Campaign "{campaign}" is like that already: nothing was changed.')
+            return OK
+        check_editable(snapshot)
+        proposal = await _tried(app, snapshot, wanted, change)
+        if proposal.trial.failure_count:
+            return _refuse(proposal.trial)
+        proposal.tell()
+        if not agreed("Change it?", yes=yes):
+            return NOT_ALL_REACHED
+        await _make(app, snapshot, proposal)
+    return OK
+
+
+def _read(path: Path) -> Campaign:
+    file = CampaignFile.read(path)
+    if file.campaign is None:
+        for problem in file.problems:
+            say(str(problem))
+        msg = f"{times(len(file.problems), 'problem')} in {path.name}: nothing was changed."
+        raise InputError(msg)
+    return file.campaign
+
+
+async def _tried(app: App, snapshot: Snapshot, wanted: Campaign, change: Change) -> Proposal:
+    """Make the new messages for everybody who may still be sent one, and throw them away."""
+    twilio = app.settings.twilio
+    texting = Texting(wanted, twilio.segment_price if twilio else None)
+    trial, now = Trial(wanted, composers(app.settings, wanted)), time.time()
+    async for recipient, channels in remaining(
+        app.campaigns, app.batches, app.deliveries, snapshot, wanted
+    ):
+        trial.add(recipient, channels, now)
+        texting.count(recipient)
+        if trial.people % _TOLD_EVERY == 0:
+            say(f"{trial.people:,} people looked at")
+    return Proposal(wanted, change, trial, texting.estimate())
+
+
+def composers(found: Settings, campaign: Campaign) -> Mapping[ChannelName, Composer]:
+    """
+    Return what makes the messages of *campaign*, also where no provider is configured.
+
+    Raises InputError if a template, the sender or `reply_to` cannot be used.
+    """
+    server = smtp_server(found) if found.smtp else NO_SERVER
+    made: dict[ChannelName, Composer] = {}
+    for channel in campaign.delivery.channels:
+        if channel is ChannelName.EMAIL:
+            made[channel] = EmailChannel(server).composer(campaign)
+        elif channel is ChannelName.SMS and campaign.sms is not None:
+            made[channel] = SmsComposer(campaign.sms)
+        else:
+            made[channel] = WebhookComposer(campaign)
+    return made
+
+
+def _refuse(trial: Trial) -> int:
+    for line in trial.failures:
+        say(line)
+    more = trial.failure_count - len(trial.failures)
+    if more:
+        say(f"... and {times(more, 'more person', 'more people')}.")
+    say(
+        f"Error: for {trial.failure_count:,} of {times(trial.people, 'person', 'people')} still "
+        "to be written to the new message cannot be made: nothing was changed."
+    )
+    return BAD_INPUT
+
+
+async def _make(app: App, snapshot: Snapshot, proposal: Proposal) -> None:
+    campaign, change = snapshot.campaign_id, proposal.change
+    left = await on_the_wire(app.campaigns, snapshot.serial, patience=_SETTLING_SECONDS)
+    await app.audit.add(
+        Action.EDIT,
+        actor=actor(),
+        campaign=campaign,
+        version=change.made_from + 1,
+        changed=", ".join(change.keys),
+    )
+    version = await make_change(app.campaigns, snapshot, proposal.wanted, change)
+    if left:
+        say(f"{times(left, 'message')} may still be on the wire, as before the change.")
+    say(
+        f'Campaign "{campaign}" has version {version} now. `claimcast resume {campaign}` lets it '
+        "go on."
+    )

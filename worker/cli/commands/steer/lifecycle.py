@@ -1,0 +1,119 @@
+"""The commands that steer a campaign: pause, resume and cancel."""
+
+from typing import Literal
+
+import click
+
+from pipeline.domain.errors import InputError
+from pipeline.domain.models import CampaignState
+from pipeline.store.audit_trail import Action
+from pipeline.store.campaigns import Snapshot
+from pipeline.views.campaign_status import campaign_state
+from worker.cli.console.actor import actor, actor_option
+from worker.cli.console.campaigns import found_campaign, times
+from worker.cli.console.confirm import agreed_for_good
+from worker.cli.console.entry import NOT_ALL_REACHED, OK, command, say
+from worker.cli.console.session import at_desk
+from worker.cli.progress.campaign_view import advice, view
+from worker.wiring.ledger import App
+
+_LANES = ("o", "r", "s")
+_DONE = {"pause": "pausing", "resume": "resuming", "cancel": "cancelling"}
+
+
+@click.command()
+@click.argument("campaign")
+@actor_option
+@command
+async def pause(campaign: str) -> int:
+    """Stop CAMPAIGN from starting anything; what is on the wire is finished."""
+    async with at_desk() as app:
+        snapshot = await found_campaign(app, campaign)
+        if campaign_state(snapshot)[0] is CampaignState.PAUSED:
+            say(f'Campaign "{campaign}" is paused already; see `claimcast resume {campaign}`.')
+            return OK
+        await _steer(app, snapshot, "pause")
+    say(
+        f'Campaign "{campaign}" is paused: within a second nothing more is ordered or sent. '
+        f"`claimcast resume {campaign}` lets it go on."
+    )
+    return OK
+
+
+@click.command()
+@click.argument("campaign")
+@actor_option
+@command
+async def resume(campaign: str) -> int:
+    """Let CAMPAIGN go on after a pause, or after what blocked it was mended."""
+    async with at_desk() as app:
+        snapshot = await found_campaign(app, campaign)
+        if _goes_on(snapshot):
+            say(f'Campaign "{campaign}" was neither paused nor blocked: it goes on already.')
+        else:
+            await _steer(app, snapshot, "resume")
+            say(f'Campaign "{campaign}" goes on.')
+        for line in advice(await view(app, snapshot.serial)):
+            say(line)
+    return OK
+
+
+@click.command()
+@click.argument("campaign")
+@click.option("--yes", is_flag=True, help="Do not ask; needed where nobody can be asked.")
+@actor_option
+@command
+async def cancel(campaign: str, *, yes: bool) -> int:
+    """End CAMPAIGN for good: no new order, no new message."""
+    async with at_desk() as app:
+        snapshot = await found_campaign(app, campaign)
+        if snapshot.text("can"):
+            say(f'Campaign "{campaign}" was cancelled before.')
+            return OK
+        _refuse_ended(snapshot, "cancel")
+        say(_consequences(snapshot))
+        if not agreed_for_good("Cancel it for good?", yes=yes):
+            return NOT_ALL_REACHED
+        await _steer(app, snapshot, "cancel")
+    say(
+        f'Campaign "{campaign}" is cancelled; `claimcast status {campaign}` shows how far the'
+        " workers have brought it to its end."
+    )
+    return OK
+
+
+def _goes_on(snapshot: Snapshot) -> bool:
+    """Return whether there is nothing that a resume would end."""
+    if snapshot.text("can") or snapshot.text("fin") or snapshot.text("pau"):
+        return False
+    return not any(snapshot.text(f"blk:{lane}") for lane in _LANES)
+
+
+async def _steer(app: App, snapshot: Snapshot, verb: Literal["pause", "resume", "cancel"]) -> None:
+    """Steer the campaign; raises InputError if it has ended, without a trace of the attempt."""
+    _refuse_ended(snapshot, verb)
+    await app.audit.add(Action(verb), actor=actor(), campaign=snapshot.campaign_id)
+    if not await app.campaigns.steer(snapshot.serial, verb):
+        _refuse_ended(await app.campaigns.snapshot(snapshot.serial), verb)
+
+
+def _refuse_ended(snapshot: Snapshot, verb: Literal["pause", "resume", "cancel"]) -> None:
+    campaign = snapshot.campaign_id
+    if snapshot.text("can") and verb != "cancel":
+        msg = f'Campaign "{campaign}" was cancelled, and that is final: nothing was changed.'
+        raise InputError(msg)
+    if snapshot.text("fin") and not snapshot.text("can"):
+        msg = f'Campaign "{campaign}" has finished, so {_DONE[verb]} it changes nothing.'
+        raise InputError(msg)
+
+
+def _consequences(snapshot: Snapshot) -> str:
+    pending = snapshot.deliveries()["pending"]
+    awaited = snapshot.links()["awaited"]
+    orders = snapshot.batches()["ordered"]
+    return (
+        "Cancelling is final: no new order and no new message. "
+        f"{times(pending, 'message')} will not be sent; {times(orders, 'open order')} "
+        f"({times(awaited, 'link')}) will be read to the end, and links that nobody was sent are "
+        "spare."
+    )

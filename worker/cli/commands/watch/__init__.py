@@ -1,0 +1,1 @@
+"""Looking at campaigns; nothing is changed."""

@@ -1,0 +1,1 @@
+"""What every command shares with a person's terminal: errors, questions, tables, signals."""

@@ -1,0 +1,1 @@
+"""How far a campaign is, while it is worked and at rest."""

@@ -1,0 +1,243 @@
+"""What `status` needs to know besides the counters, and how it is shown to people."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pipeline.domain.clock import iso
+from pipeline.domain.codes import find_reason, in_words
+from pipeline.domain.models import CampaignState, ChannelName
+from pipeline.store.campaigns import Snapshot
+from pipeline.store.rate_limiter import Breaker
+from pipeline.store.scripts import texts
+from pipeline.views.campaign_status import campaign_state, ended
+from worker.cli.console.campaigns import times
+from worker.cli.console.tables import columns, facts, folded
+from worker.wiring.ledger import App
+
+_ALIVE_SECONDS = 15.0  # three heartbeats
+_LANES = {"o": "ordering", "r": "reading orders", "s": "sending"}
+_SHOWN = 5
+_LOOK = 100
+_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The fleet at one moment: live workers and the channels' breakers, on server time."""
+
+    workers: int
+    breakers: dict[ChannelName, Breaker]
+    now_ms: int
+
+    def silent(self) -> Iterator[str]:
+        """Yield a clause for each channel whose breaker is open."""
+        for channel, breaker in self.breakers.items():
+            if breaker.until_ms > self.now_ms:
+                seconds = (breaker.until_ms - self.now_ms) // 1000 + 1
+                why = f"{in_words(breaker.reason)} ({breaker.reason})"
+                yield f"{channel} rests for {seconds} s: {why}"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One campaign as `status` shows it; `held` are the first held batches by reason."""
+
+    snapshot: Snapshot
+    around: Surroundings
+    held: dict[str, list[int]]
+
+
+async def read_all(app: App) -> list[Snapshot]:
+    """Return every campaign as it stands, oldest first."""
+    serials = list((await app.campaigns.ids()).values())
+    found: list[Snapshot] = []
+    for first in range(0, len(serials), _AT_ONCE):
+        found += await _snapshots(app, serials[first : first + _AT_ONCE])
+    return found
+
+
+async def _snapshots(app: App, serials: Sequence[str]) -> list[Snapshot]:
+    """Return some campaigns in one round trip."""
+    async with app.redis.pipeline(transaction=True) as pipe:
+        pipe.time()
+        for serial in serials:
+            pipe.hgetall(f"cc:{serial}")
+        (seconds, micros), *found = await pipe.execute()
+    now_ms = seconds * 1000 + micros // 1000
+    return [
+        Snapshot(serial, texts(fields), now_ms)
+        for serial, fields in zip(serials, found, strict=True)
+    ]
+
+
+async def surroundings(app: App) -> Surroundings:
+    seconds, micros = await app.redis.time()
+    alive = await app.redis.zcount("cc:workers", seconds - _ALIVE_SECONDS, "+inf")
+    breakers = {channel: await app.limiter.breaker(channel) for channel in ChannelName}
+    return Surroundings(int(alive), breakers, seconds * 1000 + micros // 1000)
+
+
+async def view(app: App, serial: str) -> View:
+    """Read all that is shown of one campaign."""
+    snapshot, around, held = await asyncio.gather(
+        app.campaigns.snapshot(serial), surroundings(app), _held_batches(app, serial)
+    )
+    return View(snapshot, around, held)
+
+
+async def _held_batches(app: App, serial: str) -> dict[str, list[int]]:
+    # An overdue order is read on, and no other is looked at again so late.
+    waiting = await app.redis.zrange(f"cc:{serial}:due:h", 0, _LOOK - 1)
+    waiting += await app.redis.zrange(f"cc:{serial}:due:r", 0, _LOOK - 1, desc=True)
+    numbers = [int(number) for number in waiting]
+    async with app.redis.pipeline(transaction=False) as pipe:
+        for number in numbers:
+            pipe.hget(f"cc:{serial}:b:{number}", "why")
+        reasons = await pipe.execute() if numbers else []
+    held: dict[str, list[int]] = {}
+    for number, reason in sorted(zip(numbers, reasons, strict=True)):
+        if reason is not None:
+            held.setdefault(reason.decode(), []).append(number)
+    return held
+
+
+def campaign_lines(shown: View) -> list[str]:
+    """Return everything about one campaign, and below it what to do."""
+    lines = facts(_facts(shown))
+    for sentence in advice(shown):
+        lines += folded(sentence)
+    if purged := shown.snapshot.number("purged"):
+        lines += folded(f"People and links were purged on {iso(purged)}.")
+    return lines
+
+
+def all_lines(snapshots: Sequence[Snapshot], around: Surroundings) -> list[str]:
+    """Return one line per campaign, and one on the fleet."""
+    if not snapshots:
+        return ["No campaigns.", *folded(_fleet(around))]
+    heading = ("campaign", "state", "reason", "people", "reached", "not reached", "open")
+    rows = (_row(snapshot) for snapshot in snapshots)
+    return [
+        *columns((*heading, "submitted"), rows, right=range(3, 7)),
+        *folded(_fleet(around)),
+    ]
+
+
+def _row(snapshot: Snapshot) -> list[str]:
+    state, reason = campaign_state(snapshot)
+    people = [snapshot.number("n"), *snapshot.people().values()]
+    return [
+        snapshot.campaign_id,
+        state.value,
+        reason or "",
+        *(f"{number:,}" for number in people),
+        iso(snapshot.number("sub")) or "",
+    ]
+
+
+def advice(shown: View) -> list[str]:
+    """Return, a sentence each, what holds the campaign up and the command that moves it on."""
+    snapshot = shown.snapshot
+    campaign = snapshot.campaign_id
+    lines: list[str] = []
+    state, _ = campaign_state(snapshot)
+    if state is CampaignState.PAUSED:
+        lines.append(f"It is paused: `claimcast resume {campaign}` lets it go on.")
+    if state is CampaignState.SCHEDULED:
+        lines.append(f"It starts by itself at {iso(snapshot.number('start'))}.")
+    if not ended(snapshot):
+        lines += _blocked(snapshot) + _held(shown)
+        if not shown.around.workers:
+            lines.append("No worker is running: start one with `claimcast worker`.")
+    lines += _unsettled(snapshot)
+    return lines
+
+
+def _facts(shown: View) -> Iterator[tuple[str, str]]:
+    snapshot = shown.snapshot
+    state, reason = campaign_state(snapshot)
+    words = f": {in_words(reason)} ({reason})" if reason else ""
+    yield "campaign", snapshot.campaign_id
+    yield "state", f"{state.value}{words}"
+    yield "people", f"{snapshot.number('n'):,}: {counts(snapshot.people())}"
+    yield "deliveries", counts(snapshot.deliveries())
+    yield "links", counts(snapshot.links())
+    yield "batches", f"{snapshot.batch_count:,}: {counts(snapshot.batches())}"
+    yield "submitted", iso(snapshot.number("sub")) or ""
+    if ended(snapshot):
+        yield "finished", iso(snapshot.number("fin")) or ""
+    yield "workers", _fleet(shown.around)
+
+
+def way_out(campaign: str) -> str:
+    """Return what helps people whose address is on the suppression list, where a retry cannot."""
+    return (
+        f"Where it is: `claimcast resend {campaign} RECIPIENT --email ADDRESS` sends the link to "
+        "another address; to try the same one again, take it off first with `claimcast suppress "
+        "remove --email ADDRESS`. (A number is given with --phone.)"
+    )
+
+
+def counts(numbers: dict[str, int]) -> str:
+    """Return what there is of each kind, in words."""
+    words = (f"{n:,} {name.replace('_', ' ')}" for name, n in numbers.items() if n)
+    return ", ".join(words) or "none"
+
+
+def _fleet(around: Surroundings) -> str:
+    return "; ".join([f"{times(around.workers, 'worker')} alive", *around.silent()])
+
+
+def _blocked(snapshot: Snapshot) -> list[str]:
+    lines = []
+    for lane, name in _LANES.items():
+        code = snapshot.text(f"blk:{lane}")
+        if code is None:
+            continue
+        said = snapshot.text(f"blk:{lane}:text")
+        words = f' ("{said}")' if said else ""
+        probe = snapshot.number(f"blk:{lane}:until")
+        again = f" It is tried again at {iso(probe)}." if probe else ""
+        lines.append(
+            f"Blocked, {name}: {in_words(code)} ({code}){words}.{again}"
+            f"{_remedy(code, snapshot.campaign_id)}"
+        )
+    return lines
+
+
+def _held(shown: View) -> list[str]:
+    lines = []
+    for code, number in shown.snapshot.held_reasons().items():
+        which = shown.held.get(code, [])
+        more = ", …" if number > len(which[:_SHOWN]) else ""
+        numbers = f" (number {', '.join(map(str, which[:_SHOWN]))}{more})" if which else ""
+        lines.append(
+            f"Held, {times(number, 'batch', 'batches')}{numbers}: {in_words(code)} ({code})."
+            f"{_remedy(code, shown.snapshot.campaign_id)}"
+        )
+    return lines
+
+
+def _remedy(code: str, campaign: str) -> str:
+    reason = find_reason(code)
+    if reason is None:
+        return f" When it is mended, `claimcast resume {campaign}` lets it go on."
+    return f" {reason.by_itself} {reason.remedy(campaign)}"
+
+
+def _unsettled(snapshot: Snapshot) -> list[str]:
+    lines = []
+    if unknown := snapshot.number("n:order_unknown"):
+        reason = find_reason("order_unknown")
+        words = f"{reason.meaning}. {reason.action}" if reason else ""
+        lines.append(f"{times(unknown, 'order')}: {words}")
+    failed = snapshot.people()["not_reached"]
+    if failed and not snapshot.text("can") and not snapshot.text("purging"):
+        lines.append(
+            f"{times(failed, 'person', 'people')} not reached: "
+            f"`claimcast report {snapshot.campaign_id}` says why, `claimcast retry "
+            f"{snapshot.campaign_id} --failed` tries those again whose address is not on the "
+            f"suppression list. {way_out(snapshot.campaign_id)}"
+        )
+    return lines
