@@ -11,10 +11,9 @@ from typing import Any, TypeVar, get_args
 import click
 from pydantic import ValidationError
 
-from sandbox.answers import LinkShape
+from sandbox.control.listing import listing
 from sandbox.faults import Faults, MailFaults, SmsFaults, Switches, refusal
-from sandbox.listing import listing
-from sandbox.options import MailOptions, SandboxOptions, SmsOptions
+from sandbox.options import LinkShape, MailOptions, SandboxOptions, SmsOptions
 from sandbox.outgoing import is_loopback
 from sandbox.server import serve
 

@@ -5,8 +5,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
-from sandbox.answers import LinkShape
 from sandbox.faults import Faults, MailFaults, SmsFaults
+
+LinkShape = Literal["links", "claim_links", "top_level", "nested"]
+"""
+Where the links of an order are.
+
+* links        `LineItems[].Links[].Url`
+* claim_links  `LineItems[].ClaimLinks[]`, bare strings
+* top_level    `Links[].Url` beside the line items
+* nested       `LineItems[].Claims[].Link.Url`
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,24 +13,24 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
-from sandbox.account import Account
-from sandbox.bounces import Bounces
-from sandbox.control import Control
+from sandbox.control.api import Control
+from sandbox.control.sms import SmsControl
 from sandbox.faults import Chaos, Faults, MailFaults, SmsFaults
-from sandbox.mail import MailSink
-from sandbox.mailstore import MailStore
+from sandbox.mail.bounces import Bounces
+from sandbox.mail.sink import MailSink
+from sandbox.mail.smtp import receiving
+from sandbox.mail.store import MailStore
 from sandbox.options import SandboxOptions
 from sandbox.outgoing import Outgoing
-from sandbox.refusals import as_json
-from sandbox.rewards import RewardsApi
-from sandbox.sms import SmsApi
-from sandbox.smscallbacks import Callbacks
-from sandbox.smscontrol import SmsControl
-from sandbox.smsrefusals import Refusal, as_twilio_json
-from sandbox.smsstore import SmsStore
-from sandbox.smtp import receiving
+from sandbox.rewards.account import Account
+from sandbox.rewards.api import RewardsApi
+from sandbox.rewards.refusals import as_json
+from sandbox.rewards.signaller import Signaller
+from sandbox.sms.api import SmsApi
+from sandbox.sms.callbacks import Callbacks
+from sandbox.sms.refusals import Refusal, as_twilio_json
+from sandbox.sms.store import SmsStore
 from sandbox.web import serving
-from sandbox.webhook import Signaller
 
 try:
     from uvloop import new_event_loop

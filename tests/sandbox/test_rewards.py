@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.account import Account, FundsError
 from sandbox.faults import Chaos, Faults
-from sandbox.issuing import issue
 from sandbox.options import SandboxOptions
-from sandbox.orders import OrderRequest
+from sandbox.rewards.account import Account, FundsError
+from sandbox.rewards.issuing import issue
+from sandbox.rewards.orders import OrderRequest
 from tests.sandbox.driving import StartSandbox, an_order, urls
 from tests.support.waiting import wait_until
 

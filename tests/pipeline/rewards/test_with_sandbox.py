@@ -18,9 +18,8 @@ from pipeline.rewards.links import LinksProblem, extract_links
 from pipeline.rewards.models import OrderRequest, agrees
 from pipeline.rewards.products import ProductCatalog
 from pipeline.rewards.statuses import Progress, progress
-from sandbox.answers import LinkShape
 from sandbox.faults import Faults
-from sandbox.options import SandboxOptions
+from sandbox.options import LinkShape, SandboxOptions
 from sandbox.server import running
 
 REQUEST = OrderRequest(po_number="c-1", product_id="CVS", value=Decimal("10.00"), quantity=3)

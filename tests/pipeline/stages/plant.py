@@ -25,7 +25,7 @@ from pipeline.stages.order import OrderStage
 from pipeline.store.suppressions import Suppressions
 from sandbox.faults import Faults
 from sandbox.options import SandboxOptions
-from sandbox.orders import Order
+from sandbox.rewards.orders import Order
 from sandbox.server import Sandbox, running
 from tests.pipeline.channel import ScriptedChannel
 from tests.pipeline.ledger import LEASE, Ledger, make_due, pump

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from sandbox.faults import Chaos, Faults
 from sandbox.options import SandboxOptions
-from sandbox.orders import Order, OrderRequest, Outcome, Quirks
+from sandbox.rewards.orders import Order, OrderRequest, Outcome, Quirks
 
 CLAIM_URL = "https://claim.sandbox.example/"
 

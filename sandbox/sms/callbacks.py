@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from sandbox.faults import Chaos, SmsFaults
 from sandbox.options import SmsOptions
 from sandbox.outgoing import Outgoing
-from sandbox.smsmessages import POOL_NUMBER, SmsMessage
+from sandbox.sms.messages import POOL_NUMBER, SmsMessage
 
 
 class Callbacks:

@@ -7,9 +7,9 @@ from typing import cast
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from sandbox.bounces import Bounces
 from sandbox.faults import Chaos, MailFaults
-from sandbox.mailstore import MailStore
+from sandbox.mail.bounces import Bounces
+from sandbox.mail.store import MailStore
 from sandbox.options import MailOptions
 
 _NO_MAILBOX = "550 5.1.1 There is no such mailbox"

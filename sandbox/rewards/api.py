@@ -14,15 +14,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox import products
-from sandbox.account import Account, DuplicateError, FundsError, Reading
-from sandbox.answers import order_answer, summary
-from sandbox.disguises import disguised
 from sandbox.faults import Chaos, Faults, in_words
-from sandbox.issuing import issue
 from sandbox.options import SandboxOptions
-from sandbox.orders import Order, OrderRequest
-from sandbox.refusals import too_many_requests, unauthorized
+from sandbox.rewards import products
+from sandbox.rewards.account import Account, DuplicateError, FundsError, Reading
+from sandbox.rewards.answers import order_answer, summary
+from sandbox.rewards.disguises import disguised
+from sandbox.rewards.issuing import issue
+from sandbox.rewards.orders import Order, OrderRequest
+from sandbox.rewards.refusals import too_many_requests, unauthorized
 from sandbox.web import HangUp, json_object
 
 _PAGE = 50

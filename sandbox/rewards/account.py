@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Self
 
-from sandbox.orders import Order
+from sandbox.rewards.orders import Order
 
 # NORMAL: a commit survives the end of the process, which is what the sandbox promises.
 _SCHEMA = """

@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.smscallbacks import Callbacks
-from sandbox.smsmessages import SmsMessage
-from sandbox.smsstore import SmsStore, links_in
+from sandbox.sms.callbacks import Callbacks
+from sandbox.sms.messages import SmsMessage
+from sandbox.sms.store import SmsStore, links_in
 from sandbox.web import json_object, window
 
 # Twilio's default keywords.

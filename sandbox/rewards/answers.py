@@ -1,20 +1,11 @@
 """Orders as the API shows them; where the links sit differs from vendor to vendor."""
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
-from sandbox.account import Reading
-from sandbox.orders import LineItem, Order
-
-LinkShape = Literal["links", "claim_links", "top_level", "nested"]
-"""
-Where the links of an order are.
-
-* links        `LineItems[].Links[].Url`
-* claim_links  `LineItems[].ClaimLinks[]`, bare strings
-* top_level    `Links[].Url` beside the line items
-* nested       `LineItems[].Claims[].Link.Url`
-"""
+from sandbox.options import LinkShape
+from sandbox.rewards.account import Reading
+from sandbox.rewards.orders import LineItem, Order
 
 
 def order_answer(reading: Reading, shape: LinkShape, now: float) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import sqlite3
 from pathlib import Path
 from typing import Self
 
-from sandbox.smsmessages import SmsMessage
+from sandbox.sms.messages import SmsMessage
 
 _SCHEMA = """
 PRAGMA journal_mode = WAL;

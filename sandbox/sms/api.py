@@ -16,10 +16,10 @@ from starlette.routing import Route
 
 from sandbox.faults import Chaos, SmsFaults
 from sandbox.options import SmsOptions
-from sandbox.smscallbacks import Callbacks
-from sandbox.smsmessages import SmsMessage, resource
-from sandbox.smsrefusals import LOST_FIRST, MAGIC, UNDELIVERED, Refusal
-from sandbox.smsstore import SmsStore
+from sandbox.sms.callbacks import Callbacks
+from sandbox.sms.messages import SmsMessage, resource
+from sandbox.sms.refusals import LOST_FIRST, MAGIC, UNDELIVERED, Refusal
+from sandbox.sms.store import SmsStore
 from sandbox.web import HangUp
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}")

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from sandbox.faults import Faults
-from sandbox.issuing import CLAIM_URL
+from sandbox.rewards.issuing import CLAIM_URL
 
 _PLACES = ("Links", "ClaimLinks", "Claims", "AllLinks")
 

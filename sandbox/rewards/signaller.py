@@ -6,8 +6,8 @@ from contextlib import suppress
 
 import httpx
 
-from sandbox.account import Account
-from sandbox.orders import Order
+from sandbox.rewards.account import Account
+from sandbox.rewards.orders import Order
 
 _PATIENCE = 5.0
 _ROUND = 3600.0  # seconds; only a bound on a wait that ends by itself

@@ -12,7 +12,7 @@ from typing import cast
 from aiosmtpd.smtp import SMTP
 
 from sandbox.faults import Chaos, MailFaults
-from sandbox.mail import MailSink
+from sandbox.mail.sink import MailSink
 from sandbox.options import MailOptions
 
 _PLAIN_ADDRESS = re.compile(r"<([\w.+=-]+@[\w.-]+)>(.*)$")

@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from sandbox.account import Account
-from sandbox.bounces import Bounces
 from sandbox.faults import Chaos, Faults, MailFaults, SmsFaults
-from sandbox.mailstore import MailStore
-from sandbox.orders import Order
+from sandbox.mail.bounces import Bounces
+from sandbox.mail.store import MailStore
+from sandbox.rewards.account import Account
+from sandbox.rewards.orders import Order
 from sandbox.web import json_object, window
 
 

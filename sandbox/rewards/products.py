@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from sandbox.orders import LineItem, OrderRequest
+from sandbox.rewards.orders import LineItem, OrderRequest
 
 _USUAL = (5, 10, 25, 50, 100)
 _ALL = ("DigitalDelivery", "Links", "PhysicalShipment")

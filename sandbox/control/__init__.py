@@ -1,0 +1,1 @@
+"""The control endpoint: faults are switched, and what happened is looked at."""

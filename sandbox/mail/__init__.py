@@ -1,0 +1,1 @@
+"""The mail sink: what is taken in, where it is kept, what bounces."""

@@ -1,0 +1,1 @@
+"""The SMS API, as Twilio's looks."""
