@@ -13,7 +13,7 @@ from sandbox.outgoing import is_loopback
 from sandbox.server import running
 from tests.sandbox.driving import Customer, StartSandbox
 from tests.sandbox.receiving import Received, Receiver, receiving
-from tests.sandbox.texting import DEFAULTS, text
+from tests.sandbox.sms.texting import DEFAULTS, text
 from tests.support.waiting import wait_until
 
 

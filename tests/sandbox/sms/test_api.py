@@ -9,7 +9,16 @@ import pytest
 from sandbox.faults import SmsFaults
 from sandbox.options import SmsOptions
 from tests.sandbox.driving import Customer, StartSandbox
-from tests.sandbox.texting import DEFAULTS, LINK, LOGIN, MESSAGES, SENDER, fetched, listed, text
+from tests.sandbox.sms.texting import (
+    DEFAULTS,
+    LINK,
+    LOGIN,
+    MESSAGES,
+    SENDER,
+    fetched,
+    listed,
+    text,
+)
 from tests.support.waiting import wait_until
 
 AT_ONCE = SmsOptions(sent_after=0, delivered_after=0)
