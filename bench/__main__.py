@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import uvloop
 
-from bench import (
+from bench.measures import (
     distant,
     edges,
     fair,
@@ -24,13 +24,13 @@ from bench import (
     small,
     webhooks,
 )
-from bench.figures import Results
-from bench.machine import describe
-from bench.processes import BenchError
-from bench.publish import publish
-from bench.session import QUICK, Session, Sizes
-from bench.sinks import SinkKind
-from bench.tables import as_text
+from bench.measures.session import QUICK, Session, Sizes
+from bench.report.figures import Results
+from bench.report.publish import publish
+from bench.report.tables import as_text
+from bench.world.machine import describe
+from bench.world.processes import BenchError
+from bench.world.sinks import SinkKind
 
 PARTS: Mapping[str, Callable[[Session], Awaitable[None]]] = {
     "sending": sending.measure,

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import uvloop
 
-from bench.processes import BenchError
-from bench.recorded import Verdict, judge, recorded
-from bench.small import small_ratios
-from bench.world import world
+from bench.measures.small import small_ratios
+from bench.report.recorded import Verdict, judge, recorded
+from bench.world.installation import world
+from bench.world.processes import BenchError
 
 _TRIES = 2
 

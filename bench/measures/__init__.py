@@ -1,0 +1,1 @@
+"""What is measured, a file per measure, and the programs it is compared with."""

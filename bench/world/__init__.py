@@ -1,0 +1,1 @@
+"""What is measured on: machine, processes, people, sinks, an installation."""
