@@ -19,7 +19,7 @@ from pipeline.alerting.messages import of_campaign
 from pipeline.alerting.rules import Cause, Kind
 from pipeline.domain.codes.table import markdown
 from pipeline.store.campaigns import Snapshot
-from tests.end_to_end.world import judge, world
+from tests.end_to_end.support.world import judge, world
 from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
 from worker.cli import main

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.world import World, world
+from tests.end_to_end.support.world import World, world
 
 
 @pytest.fixture

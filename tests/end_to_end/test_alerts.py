@@ -11,7 +11,7 @@ from standardwebhooks import Webhook
 from pipeline.alerting.rules import Phase, Record
 from tests.channels.app import KEPT, SECRET, App, body_of, headers_of
 from tests.channels.sms.servers import SILENCE
-from tests.end_to_end.world import World
+from tests.end_to_end.support.world import World
 from tests.support.waiting import wait_until_sync
 from tests.worker.cli.desk import app_beside
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.aftermath import InFlight, aftermath
-from tests.end_to_end.killable import KILLED, PORTS, Kill, Moment, recorded
-from tests.end_to_end.lane import Lane, Servers, servers_beside
-from tests.end_to_end.portlist import IN_TROUBLE, NOT_CALLED
-from tests.end_to_end.troubles import PLAIN, POOR, Course
+from tests.end_to_end.support.aftermath import InFlight, aftermath
+from tests.end_to_end.support.killable import KILLED, PORTS, Kill, Moment, recorded
+from tests.end_to_end.support.lane import Lane, Servers, servers_beside
+from tests.end_to_end.support.portlist import IN_TROUBLE, NOT_CALLED
+from tests.end_to_end.support.troubles import PLAIN, POOR, Course
 
 MOMENTS: tuple[Moment, ...] = ("before", "after")
 SOMETIMES_ONCE = {

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.end_to_end.world import COMMAND, World, world
+from tests.end_to_end.support.world import COMMAND, World, world
 from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.killable import KILLED, Kill, recorded
-from tests.end_to_end.lane import Servers, servers_beside
-from tests.end_to_end.operators import COMMANDS, Command, State, state_of
-from tests.end_to_end.portlist import BY_COMMANDS, NOT_CALLED
+from tests.end_to_end.support.killable import KILLED, Kill, recorded
+from tests.end_to_end.support.lane import Servers, servers_beside
+from tests.end_to_end.support.operators import COMMANDS, Command, State, state_of
+from tests.end_to_end.support.portlist import BY_COMMANDS, NOT_CALLED
 
 _AT_ONCE = 4
 _VERB = "Scripts.run"

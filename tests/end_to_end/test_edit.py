@@ -11,7 +11,7 @@ import pytest
 
 from config.settings import load_settings
 from pipeline.views.timeline import Timelines
-from tests.end_to_end.world import World, judge, world
+from tests.end_to_end.support.world import World, judge, world
 from tests.support.waiting import wait_until_sync
 from worker.wiring.engine import open_app
 

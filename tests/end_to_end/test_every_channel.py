@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.end_to_end.served import Served, served
+from tests.end_to_end.support.served import Served, served
 from tests.support.waiting import wait_until_sync
 
 PEOPLE = 60

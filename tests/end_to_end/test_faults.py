@@ -4,7 +4,7 @@ import csv
 import io
 from pathlib import Path
 
-from tests.end_to_end.world import World, judge, world
+from tests.end_to_end.support.world import World, judge, world
 
 PEOPLE = 1500
 ORDER_FAULTS = [

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from redis import Redis
 
-from tests.end_to_end.served import Served, served
-from tests.end_to_end.world import judge
+from tests.end_to_end.support.served import Served, served
+from tests.end_to_end.support.world import judge
 from tests.support.waiting import wait_until_sync
 from worker.valkey.embedded import EmbeddedValkey
 

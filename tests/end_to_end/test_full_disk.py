@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from tests.end_to_end.world import World, judge
+from tests.end_to_end.support.world import World, judge
 from tests.support.waiting import wait_until_sync
 from worker.valkey.server import ValkeyServer
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.end_to_end.world import World, judge, kill_valkey
+from tests.end_to_end.support.world import World, judge, kill_valkey
 from tests.support.waiting import wait_until_sync
 
 PEOPLE = 1500

@@ -4,7 +4,7 @@ import json
 
 from redis import Redis
 
-from tests.end_to_end.world import Mail, World
+from tests.end_to_end.support.world import Mail, World
 from worker.valkey.embedded import EmbeddedValkey
 
 OTHER = "corrected@example.com"

@@ -5,7 +5,7 @@ import subprocess
 
 from cryptography.fernet import Fernet
 
-from tests.end_to_end.world import World, judge
+from tests.end_to_end.support.world import World, judge
 from tests.support.waiting import wait_until_sync
 
 PEOPLE = 300

@@ -11,7 +11,7 @@ import trustme
 from cryptography.fernet import Fernet
 from redis import Redis
 
-from tests.end_to_end.world import World, judge, live_values, world
+from tests.end_to_end.support.world import World, judge, live_values, world
 from worker.valkey.embedded import EmbeddedValkey
 
 PEOPLE = 120

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from tests.end_to_end.world import World, judge, live_values
+from tests.end_to_end.support.world import World, judge, live_values
 from tests.support.waiting import wait_until_sync
 from worker.valkey.embedded import EmbeddedValkey
 

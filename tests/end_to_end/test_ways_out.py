@@ -7,8 +7,8 @@ import trustme
 
 from pipeline.domain.codes import REASONS
 from sandbox.faults import Faults, MailFaults
-from tests.end_to_end.bench import Bench, bench
-from tests.end_to_end.ways import (
+from tests.end_to_end.support.bench import Bench, bench
+from tests.end_to_end.support.ways import (
     BLOCKED,
     GUARDED,
     HELD,

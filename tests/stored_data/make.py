@@ -24,7 +24,7 @@ from typing import Any
 
 import httpx
 
-from tests.end_to_end.world import COMMAND, World, world
+from tests.end_to_end.support.world import COMMAND, World, world
 from tests.pipeline.callbacks.notifications import notification
 from tests.support.waiting import wait_until_sync
 from worker.cli.commands.operate.sandbox import sandbox_environment

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.end_to_end.world import World, world
+from tests.end_to_end.support.world import World, world
 from tests.stored_data.make import (
     BATCHES,
     HALF,

@@ -17,7 +17,7 @@ from pipeline.domain.errors import (
     RewardsUnavailableError,
     UnavailableError,
 )
-from tests.end_to_end.world import COMMAND
+from tests.end_to_end.support.world import COMMAND
 from tests.support.root import ROOT
 from tests.worker.cli.files import Files
 from worker.cli.console.entry import explained

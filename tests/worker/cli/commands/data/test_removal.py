@@ -11,7 +11,7 @@ from redis import Redis
 from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.scripts import Scripts
 from sandbox.server import Sandbox
-from tests.end_to_end.world import opened_values
+from tests.end_to_end.support.world import opened_values
 from tests.pipeline.installation import Installation
 from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync

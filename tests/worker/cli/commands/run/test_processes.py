@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tests.end_to_end.world import COMMAND, World, kill_valkey, world
+from tests.end_to_end.support.world import COMMAND, World, kill_valkey, world
 from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
 from worker.valkey.embedded import EmbeddedValkey

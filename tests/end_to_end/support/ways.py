@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from tests.end_to_end.bench import Bench
+from tests.end_to_end.support.bench import Bench
 
 _SMTP, _REWARDS = "CLAIMCAST_SMTP__", "CLAIMCAST_REWARDS__"
 WRONG = "not the right one"

@@ -16,7 +16,7 @@ import httpx
 from click.testing import CliRunner
 from redis import Redis
 
-from tests.end_to_end.world import World, world
+from tests.end_to_end.support.world import World, world
 from tests.support.waiting import wait_until_sync
 from worker.cli import main
 from worker.valkey.embedded import EmbeddedValkey

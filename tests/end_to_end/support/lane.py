@@ -18,8 +18,8 @@ from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import DeliveryStore
 from pipeline.store.keyring import unlock
 from pipeline.store.scripts import Scripts
-from tests.end_to_end.killable import Kill, Plan, run
-from tests.end_to_end.world import world
+from tests.end_to_end.support.killable import Kill, Plan, run
+from tests.end_to_end.support.world import world
 from tests.pipeline.installation import Installation
 from worker.executor.queue import connection
 

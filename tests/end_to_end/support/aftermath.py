@@ -10,7 +10,7 @@ from pipeline.store.audit_trail import Action, AuditEntry, AuditTrail
 from pipeline.store.scripts import Scripts
 from pipeline.verification.verifier import Verifier
 from pipeline.views.report import Report, Reveal, Row
-from tests.end_to_end.lane import BATCH_SIZE, Lane, Person
+from tests.end_to_end.support.lane import BATCH_SIZE, Lane, Person
 
 InFlight = Collection[tuple[ChannelName, str]]
 

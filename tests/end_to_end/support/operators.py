@@ -11,7 +11,7 @@ from pipeline.store.keyring import Keyring
 from pipeline.store.scripts import Scripts
 from pipeline.verification.verifier import Verifier
 from pipeline.views.report import Report, Reveal
-from tests.end_to_end.lane import Lane
+from tests.end_to_end.support.lane import Lane
 from tests.pipeline.installation import PEOPLE, Installation
 from tests.pipeline.intake.builders import a_campaign
 

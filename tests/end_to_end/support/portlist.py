@@ -1,6 +1,6 @@
 """Which ports a worker calls only in trouble, and which it never calls."""
 
-from tests.end_to_end.troubles import CANCELLED, FOREIGN, POOR, SHAKY, SLOW
+from tests.end_to_end.support.troubles import CANCELLED, FOREIGN, POOR, SHAKY, SLOW
 
 BY_COMMANDS = "only commands call it; test_command_boundaries.py kills those"
 _READING = "reads for people and changes nothing"

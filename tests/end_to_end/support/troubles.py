@@ -16,7 +16,7 @@ from pipeline.rewards.models import Token
 from pipeline.rewards.tokens import FleetToken
 from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.scripts import Scripts
-from tests.end_to_end.lane import BATCH_SIZE, Lane
+from tests.end_to_end.support.lane import BATCH_SIZE, Lane
 from tests.support.waiting import wait_until
 
 _COST = "80"  # of everybody's reward
