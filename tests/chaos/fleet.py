@@ -17,10 +17,10 @@ from typing import Any, Self
 import httpx
 
 from tests.chaos import skew
-from tests.chaos.dialogues import Attempt, HttpDialogue, SmtpDialogue
 from tests.chaos.ledger import Ledger
 from tests.chaos.monkey import WORKERS
-from tests.chaos.proxy import Proxy
+from tests.chaos.proxying.dialogues import Attempt, HttpDialogue, SmtpDialogue
+from tests.chaos.proxying.proxy import Proxy
 from tests.support.root import ROOT
 from tests.support.waiting import wait_until
 from worker.valkey.server import find_binary

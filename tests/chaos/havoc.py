@@ -13,7 +13,7 @@ from typing import Any
 from tests.chaos.fleet import LEASE, Fleet, end
 from tests.chaos.ledger import Job
 from tests.chaos.monkey import WORKERS, Event
-from tests.chaos.proxy import Proxy
+from tests.chaos.proxying.proxy import Proxy
 
 _AIM_SECONDS = 8.0
 _WATCH = 0.1

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.chaos.bound import most_at_once, repeats_by_kind
-from tests.chaos.judge import Crime, Verdict
+from tests.chaos.judgement.bound import most_at_once, repeats_by_kind
+from tests.chaos.judgement.judge import Crime, Verdict
 
 Done = tuple[float, float, str, str]
 """One event: start and end in seconds since the epoch, kind, what it hit."""

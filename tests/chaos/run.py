@@ -8,13 +8,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tests.chaos import campaigns, exhibits
+from tests.chaos import campaigns
 from tests.chaos.campaigns import Campaign, Recipe
-from tests.chaos.dialogues import Attempt
 from tests.chaos.fleet import CONNECTIONS, LEASE, Fleet
 from tests.chaos.havoc import Account, Havoc
-from tests.chaos.judge import Crime, Finding, judge
+from tests.chaos.judgement import exhibits
+from tests.chaos.judgement.judge import Crime, Finding, judge
 from tests.chaos.monkey import plan
+from tests.chaos.proxying.dialogues import Attempt
 from tests.chaos.report import Outcome
 
 _POLL = 2.0  # each look is a process

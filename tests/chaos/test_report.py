@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-from tests.chaos.bound import Cause, Explanation, Repeat
-from tests.chaos.evidence import Person
-from tests.chaos.judge import Verdict
+from tests.chaos.judgement.bound import Cause, Explanation, Repeat
+from tests.chaos.judgement.evidence import Person
+from tests.chaos.judgement.judge import Verdict
 from tests.chaos.report import Done, Outcome, as_json, as_text
 
 WHO = Person(campaign="c", id="r", email="r@example.com", phone="+14155552671")

@@ -13,6 +13,7 @@ from bench.measures.plain_mail import plain_mail
 from bench.measures.sending import worked
 from bench.measures.session import QUICK, Session, Sizes
 from bench.report.figures import Results
+from bench.report.recorded import KEY
 from bench.world.installation import installation, world
 from bench.world.people import HTML, SUBJECT, TEXT, name_of, write_files
 from pipeline.domain.campaign import Campaign
@@ -96,7 +97,7 @@ async def test_what_ci_compares_with_is_a_ratio_per_round(
         directory=directory, sizes=QUICK, sink="auto", results=results, say=lambda _: None
     )
     await small.measure(session)
-    figure = results.figure(small.KEY)
+    figure = results.figure(KEY)
     assert figure is not None
     assert len(figure.values) == 2
     assert all(0 < value < 20 for value in figure.values)

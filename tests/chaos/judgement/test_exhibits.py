@@ -3,8 +3,17 @@
 import json
 from pathlib import Path
 
-from tests.chaos.evidence import Arrival, Freeze, Line, Order, Person, Rules, Start, Trouble
-from tests.chaos.exhibits import read
+from tests.chaos.judgement.evidence import (
+    Arrival,
+    Freeze,
+    Line,
+    Order,
+    Person,
+    Rules,
+    Start,
+    Trouble,
+)
+from tests.chaos.judgement.exhibits import read
 
 MAIL = """\
 Return-Path: <bounces@example.com>

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from tests.chaos.evidence import Evidence, Person, Start, Trouble
+from tests.chaos.judgement.evidence import Evidence, Person, Start, Trouble
 
 SWALLOWED = "swallow"
 LOST = "answer lost"

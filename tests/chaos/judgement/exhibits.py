@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.evidence import (
+from tests.chaos.judgement.evidence import (
     Arrival,
     Evidence,
     Freeze,

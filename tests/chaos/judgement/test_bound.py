@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.chaos.bound import Explanation, Repeat, explain, most_at_once, repeats_by_kind
-from tests.chaos.evidence import Evidence, Person, Start, Trouble
+from tests.chaos.judgement.bound import Explanation, Repeat, explain, most_at_once, repeats_by_kind
+from tests.chaos.judgement.evidence import Evidence, Person, Start, Trouble
 
 CONNECTIONS = 3
 KILL = Trouble(kind="kill_worker", by="w1", start=9.0, end=10.0)

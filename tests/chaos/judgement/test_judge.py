@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos.evidence import (
+from tests.chaos.judgement.evidence import (
     Arrival,
     Evidence,
     Freeze,
@@ -16,7 +16,7 @@ from tests.chaos.evidence import (
     Start,
     Trouble,
 )
-from tests.chaos.judge import Crime, judge
+from tests.chaos.judgement.judge import Crime, judge
 
 CAMPAIGNS = {
     "mail": Rules(id="mail", people=150),

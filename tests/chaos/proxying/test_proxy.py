@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from tests.chaos.dialogues import Attempt, Dialogue, HttpDialogue, Nothing, SmtpDialogue
-from tests.chaos.proxy import Proxy
+from tests.chaos.proxying.dialogues import Attempt, Dialogue, HttpDialogue, Nothing, SmtpDialogue
+from tests.chaos.proxying.proxy import Proxy
 from tests.support.waiting import wait_until
 
 Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable
 from typing import Self
 
-from tests.chaos.dialogues import Dialogue, Nothing
+from tests.chaos.proxying.dialogues import Dialogue, Nothing
 
 _CHUNK = 65_536
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close sends RST and forgets what is unsent

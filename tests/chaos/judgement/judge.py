@@ -13,8 +13,8 @@ from enum import StrEnum
 from itertools import pairwise
 from math import ceil
 
-from tests.chaos.bound import Explanation, Repeat, explain
-from tests.chaos.evidence import Arrival, Evidence, Line, Person, Start
+from tests.chaos.judgement.bound import Explanation, Repeat, explain
+from tests.chaos.judgement.evidence import Arrival, Evidence, Line, Person, Start
 
 _EXCUSES = frozenset({"uncertain", "failed", "bounced", "suppressed"})
 _CLAIMS = frozenset({"sent", "delivered"})
