@@ -104,7 +104,7 @@ LEASING = (
         old="deaths = redis.call('HINCRBY', batch, 'deaths', 1)",
         new="deaths = 1",
         costs="one batch kills the fleet, worker by worker",
-        test="tests/pipeline/store/test_poison.py::"
+        test="tests/pipeline/store/attacks/test_poison.py::"
         "test_three_deaths_of_lone_workers_hold_the_batch_with_evidence",
     ),
     Defect(

@@ -37,7 +37,7 @@ local function batch_key(serial, batch) return 'cc:' .. serial .. ':b:' .. batch
 local function ledger_key(serial, batch) return 'cc:' .. serial .. ':d:' .. batch end
 -- The deliveries of earlier generations, as they stood when they were resent: same format, not counted.
 local function earlier_key(serial, batch) return 'cc:' .. serial .. ':g:' .. batch end
--- Per recipient, sealed: which generation of which channel went to which address (generations.py).
+-- Per recipient, sealed: which generation of which channel went to which address (resends.py).
 local function resends_key(serial, batch) return 'cc:' .. serial .. ':a:' .. batch end
 local function due_key(serial, lane) return 'cc:' .. serial .. ':due:' .. lane end
 -- The batches that somebody has begun to work on: whoever finds one due takes it before all others.
@@ -98,7 +98,7 @@ local function unblock(campaign, lane)
 end
 
 -- The index of all links that ever came: where link k (0-based) stands, by the digests of several in
--- one string, 12 bytes each. Its Python side is in places.py and reorders.py.
+-- one string, 12 bytes each. Its Python side is in lookup_indexes.py and reorders.py.
 local LINK_BUCKETS, DIGEST = 4096, 12
 
 local function link_place(digests, k)

@@ -10,7 +10,7 @@
 -- suppressed one is settled here, and the next channel becomes pending. A repeated call grants the
 -- same attempts again.
 
-local FIELD = 10  -- bytes, as in suppression.py
+local FIELD = 10  -- bytes, as in suppressions.py
 
 -- Whether an address is on the list because the provider refused it, not because somebody asked.
 local OPT_OUT = 'twilio_21610'

@@ -12,7 +12,7 @@ end
 if redis.call('EXISTS', 'cc:ids', 'cc:serial', 'cc:audit', 'cc:audit:count') > 0 then
   return { 'lost' }
 end
--- As many as suppression.py has; looked at once in the life of an installation.
+-- As many as suppressions.py has; looked at once in the life of an installation.
 for bucket = 0, 1023 do
   if redis.call('EXISTS', 'cc:suppressed:' .. bucket) == 1 then
     return { 'lost' }
