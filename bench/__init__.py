@@ -1,0 +1,1 @@
+"""Benchmarks: ratios to the ceiling, measured in one run."""

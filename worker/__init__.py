@@ -1,0 +1,1 @@
+"""The shell around the pipeline: commands, the arq worker, the web application."""

@@ -3,9 +3,9 @@
 from channels.email.address import Mailbox, is_wire_form
 from channels.email.mime import EmailComposer
 from channels.email.pool import Pool
-from channels.email.replies import redact
 from channels.email.server import SmtpServer
 from channels.email.transaction import StaleConnectionError, Transaction
+from channels.provider_text import redact
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.errors import InputError, PermanentError
 from pipeline.domain.models import ChannelName, Message, Receipt

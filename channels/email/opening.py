@@ -12,8 +12,9 @@ from aiosmtplib import (
     SMTPTimeoutError,
 )
 
-from channels.email.replies import Phase, classify, redact
+from channels.email.replies import Phase, classify
 from channels.email.server import SmtpServer
+from channels.provider_text import redact
 from pipeline.domain.errors import BlockedError, DeliveryError
 
 _HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from channels.provider_text import redact
 from pipeline.domain.errors import BlockedError, DeliveryError, PermanentError, TransientError
 
 Phase: TypeAlias = Literal[
@@ -15,12 +16,6 @@ GREYLIST_WAIT = 60.0
 """Seconds; a greylisting server wants at least a minute (contract: 4.7.x starts at 60 s)."""
 
 _ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b", re.ASCII)
-# With a scheme, without one, or with one spelt to get past filters: a claim link all the same.
-_URL = re.compile(r"//|%2f%2f|www\.|\w\.\w+(?::\d+)?[/?#\\]", re.IGNORECASE)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
-_DETAIL = 200
-# No address without @, no link without one of / ? # \\ % or www: these words stay as they are.
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .,:;()\[\]<>=_+-]{0,198}")
 
 
 def _transient(code: str, detail: str) -> DeliveryError:
@@ -103,21 +98,6 @@ def classify(phase: Phase, code: int, text: str) -> DeliveryError:
     if verdict is None:
         return BlockedError("smtp_protocol", f"unexpected answer {code} to {phase}")
     return verdict(_code(code, enhanced), f"{phase}: {redact(text)}")
-
-
-def redact(text: str) -> str:
-    """Return at most 200 characters of *text*, without control characters, links, addresses."""
-    if _PLAIN.fullmatch(text) and "www." not in text.lower() and "  " not in text:
-        return text.rstrip(" ")
-    # A long reply is cut first, so that the work is bounded as well as the result.
-    words = _CONTROL.sub(" ", text[: 10 * _DETAIL]).split()
-    return " ".join(map(_harmless, words))[:_DETAIL]
-
-
-def _harmless(word: str) -> str:
-    if _URL.search(word):
-        return "[link]"
-    return "[address]" if "@" in word else word
 
 
 def _enhanced(code: int, text: str) -> str:

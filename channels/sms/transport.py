@@ -11,7 +11,7 @@ import aiohttp
 from twilio.http import AsyncHttpClient  # type: ignore[import-untyped] # no py.typed
 from twilio.http.response import Response  # type: ignore[import-untyped] # no py.typed
 
-from channels.email.replies import redact
+from channels.provider_text import redact
 from channels.sms.account import TwilioAccount
 from channels.sms.codes import refusal
 from pipeline.domain.errors import BlockedError, DeliveryError, UncertainError

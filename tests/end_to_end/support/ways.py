@@ -133,7 +133,7 @@ LATE = _held(
 )
 NOT_CAUSED = {
     "order_changed": "only a ledger that was changed by hand orders other content under one PO",
-    "worker_deaths": "no fault of a provider kills workers; tests/pipeline/store/attacks/test_poison.py",
+    "worker_deaths": "no provider kills workers; tests/pipeline/store/attacks/test_poison.py",
     "damaged": "only a Redis changed by hand; tests/pipeline/execution/test_unit_runner.py",
     "twilio_certificate": "the sandbox's SMS API speaks no TLS",
     "webhook_": "the sandbox has no app that takes messages; tests/channels/test_webhook.py has",

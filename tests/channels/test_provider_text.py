@@ -1,0 +1,43 @@
+"""What providers say is told without the links and addresses in it."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from channels.provider_text import redact
+
+LINK = "https://claim.example.com/c/9f3kQ-77?x=1"
+
+
+@given(before=st.text(), after=st.text(), echo=st.sampled_from(["{}", "<{}>", "url={};"]))
+def test_detail_holds_no_link_or_address_that_the_server_echoes(
+    before: str, after: str, echo: str
+) -> None:
+    secrets = [LINK, LINK.partition("//")[2], LINK.upper(), "ada.lovelace@example.com"]
+    for secret in secrets:
+        detail = redact(f"{before} {echo.format(secret)} {after}")
+        for part in ("claim", "9f3kq", "lovelace"):
+            assert part not in detail.lower()
+
+
+@given(text=st.text())
+def test_detail_is_short_and_one_line(text: str) -> None:
+    detail = redact(text * 20)
+
+    assert len(detail) <= 200
+    assert not any(char < " " or char == "\x7f" for char in detail)
+
+
+def test_detail_keeps_what_an_operator_needs() -> None:
+    text = "5.7.1 Service unavailable;\nClient host [10.1.2.3] blocked using zen.example.org"
+
+    assert redact(text) == text.replace("\n", " ")
+
+
+@given(text=st.text(alphabet="aZ0 .,:;()[]<>=_+-", max_size=190))
+def test_ordinary_words_are_told_as_they_are(text: str) -> None:
+    assert redact(text) == " ".join(text.split())
+
+
+@given(before=st.text(alphabet="aZ0 .,:;()", max_size=40))
+def test_a_bare_host_is_no_ordinary_word(before: str) -> None:
+    assert "secret" not in redact(f"{before} www.x.example.secret")
