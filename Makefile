@@ -11,11 +11,12 @@ OURSELVES := $(INSTALL) --no-deps --no-build-isolation --editable .
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
 	--no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links $(UPGRADE)
 
-.PHONY: help demo test chaos fuzz mutants bench bench-small lint lock clean
+.PHONY: help demo test test-real chaos fuzz mutants bench bench-small lint lock clean
 
 help:
 	@echo 'make demo   a campaign of 1,000 people, end to end, on embedded parts'
-	@echo 'make test   all tests'
+	@echo 'make test   all tests that need nothing but Python'
+	@echo 'make test-real  those with postfix, redis-server, nginx and chromium, as far as installed'
 	@echo 'make chaos  kill everything at any moment, and count; CHAOS="--seed 1 --people 2000"'
 	@echo 'make mutants  defects made by hand, each caught by its test; MUTANTS="NAME ..."'
 	@echo 'make fuzz   all property tests with ever new examples; FUZZ="--minutes 60"'
@@ -29,6 +30,10 @@ demo: .venv/.runtime
 
 test: .venv/.dev
 	$(BIN)/pytest -n $(JOBS)
+
+# A test whose program is missing is skipped with a sentence. Where all are, that is no failure.
+test-real: .venv/.dev
+	$(BIN)/pytest -n $(JOBS) -m real tests/real
 
 chaos: .venv/.dev
 	@$(BIN)/python -m tests.chaos $(CHAOS)
