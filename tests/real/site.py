@@ -1,0 +1,64 @@
+"""A world with `serve` and a worker, which the outside reaches directly or through a proxy."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from email.parser import BytesHeaderParser
+from pathlib import Path
+
+from tests.end_to_end.served import Served, reachable, reports
+from tests.end_to_end.world import World, world
+from tests.real.parts import PATIENCE
+from tests.support.waiting import wait_until_sync
+
+_ROOT = Path(__file__).parents[2]
+
+
+@contextlib.contextmanager
+def site(directory: Path, public: str, port: int) -> Iterator[Served]:
+    """
+    Run a sandbox, a worker, and `serve` on *port*, which the outside knows as *public*.
+
+    With http the sandbox reports to *public*, and orders complete later; https it does not speak.
+    """
+    before = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(_ROOT),
+        "CLAIMCAST_STATE_DIR": str(directory / "state"),
+        "CLAIMCAST_PUBLIC_URL": public,
+    }
+    options = [*reports(before, directory), "--async-above", "0"] if public[:5] == "http:" else []
+    with world(directory, "--keep", "maildir", *options) as here:
+        here.env |= before | {
+            "CLAIMCAST_BATCH_SIZE": "20",
+            "CLAIMCAST_SMTP__BOUNCES": "bounces@example.com",
+            "CLAIMCAST_TWILIO__ACCOUNT_SID": here.addresses["account_sid"],
+            "CLAIMCAST_TWILIO__AUTH_TOKEN": here.addresses["auth_token"],
+            "CLAIMCAST_TWILIO__FROM_NUMBER": "+15005550006",
+            "CLAIMCAST_TWILIO__BASE_URL": here.addresses["base_url"],
+            "CLAIMCAST_LIMITS__SMS": "unlimited",
+        }
+        here.start("serve", "--port", str(port), log="serve.log")
+        here.start("worker", log="worker.log")
+        wait_until_sync(lambda: reachable(f"http://127.0.0.1:{port}/readyz"), PATIENCE)
+        yield Served(here, public)
+
+
+def unsubscribe_links(here: World) -> dict[str, str]:
+    """Return by address what the mails that arrived name for unsubscribing (RFC 8058)."""
+    parser = BytesHeaderParser()
+    mails = [
+        parser.parsebytes(path.read_bytes())
+        for path in Path(here.addresses["maildir"], "new").iterdir()
+    ]
+    assert {mail["List-Unsubscribe-Post"] for mail in mails} == {"List-Unsubscribe=One-Click"}
+    return {str(mail["Delivered-To"]): str(mail["List-Unsubscribe"]).strip("\r\n <>") for mail in mails}
+
+
+def suppressed(here: World, addresses: Sequence[str]) -> list[str]:
+    """Return those of *addresses* that nobody may write to because they unsubscribed."""
+    return [
+        address
+        for address in addresses
+        if here.run("suppress", "list", "--check", address) == "suppressed: unsubscribed\n"
+    ]
