@@ -4,22 +4,24 @@ import asyncio
 import contextlib
 import itertools
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 from tests.real.parts import CHROMIUM, PATIENCE, running
+from tests.support.waiting import wait_until
 
 Event = dict[str, Any]
 
-# What could reach out by itself is off, and as root its sandbox cannot run.
+# What would reach out by itself is off. Root's browser has no sandbox, and sees only our pages.
 _SWITCHES = """
 --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-quic --no-first-run
 --disable-background-networking --disable-component-update --disable-sync
 --remote-debugging-port=0
 """
+_COMPLAINTS = {"Log.entryAdded", "Runtime.exceptionThrown", "Audits.issueAdded"}
 
 
 class Page:
@@ -29,7 +31,7 @@ class Page:
         self._line = line
         self._numbers = itertools.count(1)
         self._answers: dict[int, asyncio.Future[Event]] = {}
-        self._loaded = asyncio.Event()
+        self._loaded = ""
         self.complaints: list[Event] = []
 
     async def listen(self) -> None:
@@ -38,8 +40,8 @@ class Page:
             said: Event = json.loads(message.data)
             if "id" in said:
                 self._answers.pop(said["id"]).set_result(said)
-            elif said["method"] == "Page.loadEventFired":
-                self._loaded.set()
+            elif said["method"] == "Page.lifecycleEvent" and said["params"]["name"] == "load":
+                self._loaded = said["params"]["loaderId"]
             elif said["method"] in _COMPLAINTS:
                 self.complaints.append(said)
 
@@ -55,9 +57,14 @@ class Page:
 
     async def open(self, url: str) -> None:
         """Go to an address and wait until the page is loaded."""
-        self._loaded.clear()
-        await self.tell("Page.navigate", url=url)
-        await asyncio.wait_for(self._loaded.wait(), PATIENCE)
+        loader = (await self.tell("Page.navigate", url=url))["loaderId"]
+        await wait_until(lambda: self._loaded == loader, PATIENCE)
+
+    def violated(self) -> set[str]:
+        """Return the directives of the page's policy that something went against."""
+        issues = [each["params"]["issue"] for each in self.complaints if "issue" in each["params"]]
+        details = [issue["details"].get("contentSecurityPolicyIssueDetails") for issue in issues]
+        return {found["violatedDirective"] for found in details if found}
 
     async def evaluate(self, expression: str) -> Any:  # noqa: ANN401 - JSON
         found = await self.tell("Runtime.evaluate", expression=expression, returnByValue=True)
@@ -70,30 +77,43 @@ class Page:
         x, y, width, height = await self.evaluate(
             f"(({{x, y, width, height}}) => [x, y, width, height])({box})"
         )
-        self._loaded.clear()
+        before = self._loaded
         where = {"x": x + width / 2, "y": y + height / 2, "button": "left", "clickCount": 1}
         for kind in ("mousePressed", "mouseReleased"):
             await self.tell("Input.dispatchMouseEvent", type=kind, **where)
-        await asyncio.wait_for(self._loaded.wait(), PATIENCE)
+        await wait_until(lambda: self._loaded != before, PATIENCE)
 
 
-_COMPLAINTS = {"Log.entryAdded", "Runtime.exceptionThrown", "Audits.issueAdded"}
-
-
-@contextlib.asynccontextmanager
-async def page(directory: Path) -> AsyncIterator[Page]:
-    """Run a browser with an empty profile in *directory* and yield its tab."""
+@contextlib.contextmanager
+def browser(directory: Path) -> Iterator[str]:
+    """Run a browser with an empty profile in *directory* and yield where it takes commands."""
+    directory.mkdir()
     profile = directory / "profile"
     command = CHROMIUM.command(*_SWITCHES.split(), f"--user-data-dir={profile}", "about:blank")
     port = profile / "DevToolsActivePort"
     with running(command, directory / "chromium.log", lambda: _is_whole(port)):
-        number = port.read_text("utf-8").splitlines()[0]
-        async with aiohttp.ClientSession() as session:
-            async with session.get(f"http://127.0.0.1:{number}/json/list") as answer:
-                [target] = [each for each in await answer.json() if each["type"] == "page"]
-            async with session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0) as line:
-                yield await _ready(Page(line))
+        yield f"http://127.0.0.1:{port.read_text('utf-8').splitlines()[0]}"
+
+
+@contextlib.asynccontextmanager
+async def page(address: str) -> AsyncIterator[Page]:
+    """Yield the only tab of the browser that takes commands at *address*."""
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{address}/json/list") as answer:
+            [target] = [each for each in await answer.json() if each["type"] == "page"]
+        async with session.ws_connect(target["webSocketDebuggerUrl"]) as line:
+            found = Page(line)
+            listening = asyncio.create_task(found.listen())
+            try:
+                for domain in ("Page", "Log", "Runtime", "Audits"):
+                    await found.tell(f"{domain}.enable")
+                await found.tell("Page.setLifecycleEventsEnabled", enabled=True)
+                yield found
+            finally:
+                await line.close()
+                await listening
 
 
 def _is_whole(port: Path) -> bool:
+    # Two lines: the port and a path.
     return port.exists() and port.read_text("utf-8").count("\n") == 1

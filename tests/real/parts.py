@@ -71,7 +71,9 @@ def running(
     With *kill* by SIGKILL, for one that has nothing to tidy up.
     """
     with log.open("ab") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdout=out, stderr=out, env=_environment(log.parent), start_new_session=True
+        )
     try:
         wait_until_sync(lambda: ready() or _ended(process, log), PATIENCE)
         yield process
@@ -82,6 +84,11 @@ def running(
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """Return what a program gets to know: nothing of whoever runs the tests, also no home."""
+    return {"PATH": _PATH, "HOME": str(home)}
 
 
 def _end_gently(process: subprocess.Popen[bytes]) -> None:

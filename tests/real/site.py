@@ -52,7 +52,9 @@ def unsubscribe_links(here: World) -> dict[str, str]:
         for path in Path(here.addresses["maildir"], "new").iterdir()
     ]
     assert {mail["List-Unsubscribe-Post"] for mail in mails} == {"List-Unsubscribe=One-Click"}
-    return {str(mail["Delivered-To"]): str(mail["List-Unsubscribe"]).strip("\r\n <>") for mail in mails}
+    return {
+        str(mail["Delivered-To"]): str(mail["List-Unsubscribe"]).strip("\r\n <>") for mail in mails
+    }
 
 
 def suppressed(here: World, addresses: Sequence[str]) -> list[str]:
