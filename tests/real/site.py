@@ -30,7 +30,6 @@ def site(directory: Path, public: str, port: int) -> Iterator[Served]:
     options = [*reports(before, directory), "--async-above", "0"] if public[:5] == "http:" else []
     with world(directory, "--keep", "maildir", *options) as here:
         here.env |= before | {
-            "CLAIMCAST_BATCH_SIZE": "20",
             "CLAIMCAST_SMTP__BOUNCES": "bounces@example.com",
             "CLAIMCAST_TWILIO__ACCOUNT_SID": here.addresses["account_sid"],
             "CLAIMCAST_TWILIO__AUTH_TOKEN": here.addresses["auth_token"],

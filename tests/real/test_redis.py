@@ -41,7 +41,8 @@ def test_a_killed_worker_is_taken_over(here: World) -> None:
         assert here.status()["state"] == "running"
 
         here.run("limits", "set", "email", "unlimited")
-        here.run("worker", "--burst")
+        here.start("worker", log="worker.log")
+        here.wait_for_state("finished")
 
         judge(here, PEOPLE, repeats=True)
         here.run("verify", "e2e", "--remote")
