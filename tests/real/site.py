@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from email.parser import BytesHeaderParser
 from pathlib import Path
 
-from tests.end_to_end.served import Served, reachable, reports
-from tests.end_to_end.world import World, world
+from tests.end_to_end.support.served import Served, reachable, reports
+from tests.end_to_end.support.world import World, world
 from tests.real.parts import PATIENCE
+from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
-
-_ROOT = Path(__file__).parents[2]
 
 
 @contextlib.contextmanager
@@ -23,7 +22,7 @@ def site(directory: Path, public: str, port: int) -> Iterator[Served]:
     """
     before = {
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(_ROOT),
+        "PYTHONPATH": str(ROOT),
         "CLAIMCAST_STATE_DIR": str(directory / "state"),
         "CLAIMCAST_PUBLIC_URL": public,
     }

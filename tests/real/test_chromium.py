@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.world import World
+from tests.end_to_end.support.world import World
 from tests.real.chromium import Page, browser, page
 from tests.real.parts import CHROMIUM, PATIENCE, free_port
 from tests.real.site import site, suppressed, unsubscribe_links

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped] # no py.typed
 
-from tests.end_to_end.served import Served
-from tests.end_to_end.world import World
+from tests.end_to_end.support.served import Served
+from tests.end_to_end.support.world import World
 from tests.real.nginx import Nginx
 from tests.real.parts import NGINX, PATIENCE
 from tests.real.site import site, suppressed, unsubscribe_links

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.world import COMMAND, World, judge, world
+from tests.end_to_end.support.world import COMMAND, World, judge, world
 from tests.real.parts import PATIENCE, POSTFIX
 from tests.real.postfix import Postfix
 from tests.support.waiting import wait_until_sync

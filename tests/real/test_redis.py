@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from tests.end_to_end.world import World, judge, world
+from tests.end_to_end.support.world import World, judge, world
 from tests.real.parts import PATIENCE, REDIS
 from tests.real.redis_server import PASSWORD, USER, RedisServer
 from tests.support.waiting import wait_until_sync
