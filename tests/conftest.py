@@ -4,9 +4,14 @@ import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
 from worker.valkey.embedded import EmbeddedValkey
+
+# No example fails because the machine had other things to do; `make fuzz` brings its own profile.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import click
-import pytest
 
 from config.settings import Settings
 from config.variables import Variable, variables
@@ -200,7 +199,7 @@ def test_the_example_campaign_is_valid(tmp_path: Path) -> None:
         env={"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -216,7 +215,6 @@ def test_the_program_for_other_systems_imports_nothing_but_arq() -> None:
     assert names - sys.stdlib_module_names == {"arq"}
 
 
-@pytest.mark.timeout(90)
 def test_the_program_for_other_systems_reaches_everybody(tmp_path: Path) -> None:
     campaign = {
         "id": "upstream",
@@ -238,12 +236,12 @@ def test_the_program_for_other_systems_reaches_everybody(tmp_path: Path) -> None
                 input=json.dumps(campaign),
                 capture_output=True,
                 text=True,
-                timeout=60,
+                timeout=120,
                 check=True,
             )
             assert ast.literal_eval(done.stdout)["campaign"] == "upstream"
-            wait_until_sync(lambda: len(here.mails()) >= PEOPLE, timeout=60)
+            wait_until_sync(lambda: len(here.mails()) >= PEOPLE)
         finally:
             worker.send_signal(signal.SIGTERM)
-            worker.communicate(timeout=20)
+            worker.communicate(timeout=120)
         judge(here, PEOPLE)

@@ -45,8 +45,11 @@ class Fleet:
     through one of each per worker, so that it is known who sent what. Commands go straight.
     """
 
-    def __init__(self, directory: Path, seed: int, rates: Mapping[str, str]) -> None:
+    def __init__(
+        self, directory: Path, seed: int, rates: Mapping[str, str], lease: int = LEASE
+    ) -> None:
         self.directory = directory
+        self.lease = lease
         self.attempts: list[Attempt] = []
         self.proxies: dict[str, list[Proxy]] = {}
         self.workers: list[subprocess.Popen[bytes]] = []
@@ -125,7 +128,7 @@ class Fleet:
         self.valkey = self._process("valkey", command, {})
 
     async def valkey_answers(self) -> None:
-        await wait_until(self.ledger.answers, timeout=30)
+        await wait_until(self.ledger.answers)
 
     def start_serve(self) -> None:
         command = [sys.executable, "-m", "worker.cli", "serve", "--port", str(self._serve_port)]
@@ -150,7 +153,7 @@ class Fleet:
         command += ["--ready-file", str(ready), "--seed", str(self._seed)]
         command += ["--async-above", "0", "--async-delay", "0.3", "--latency", "0.2"]
         self.sandbox = self._process("sandbox", command, {})
-        await wait_until(ready.exists, timeout=30)
+        await wait_until(ready.exists)
         self._addresses = json.loads(ready.read_text("utf-8"))
 
     def _process(
@@ -189,7 +192,7 @@ class Fleet:
             "CLAIMCAST_TWILIO__AUTH_TOKEN": self._addresses["auth_token"],
             "CLAIMCAST_TWILIO__FROM_NUMBER": "+15005550006",
             "CLAIMCAST_TWILIO__BASE_URL": f"http://127.0.0.1:{self._port('sms', place)}",
-            "CLAIMCAST_LEASE_SECONDS": str(LEASE),
+            "CLAIMCAST_LEASE_SECONDS": str(self.lease),
             "CLAIMCAST_RETRY__FIRST": "0.2",
             "CLAIMCAST_RETRY__CAP": "2",
             "CLAIMCAST_LOG_FORMAT": "json",
@@ -221,12 +224,12 @@ class Fleet:
 
     async def switch(self, switches: str, faults: Mapping[str, object]) -> None:
         """Change the sandbox's faults."""
-        async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=120) as client:
             answer = await client.put(self._control(switches), json=dict(faults))
             answer.raise_for_status()
 
     async def account(self, what: str) -> Any:  # noqa: ANN401 - JSON
-        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=120) as client:
             answer = await client.get(self._control(what))
             return answer.raise_for_status().json()
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from tests.chaos.fleet import LEASE, Fleet, end
+from tests.chaos.fleet import Fleet, end
 from tests.chaos.ledger import Job
 from tests.chaos.monkey import WORKERS, Event
 from tests.chaos.proxying.proxy import Proxy
@@ -234,7 +234,7 @@ class Havoc:
         async with self._valkey:
             start = time.time()
             yield
-            self.account.trouble(kind, "", start - 1, time.time() + LEASE)
+            self.account.trouble(kind, "", start - 1, time.time() + self._fleet.lease)
 
     async def _restart_serve(self, event: Event) -> None:
         async with self._serve:
@@ -282,7 +282,7 @@ class Havoc:
         self.account.cut += connections
         now = time.time()
         if event.service == "redis":
-            self.account.trouble(event.kind, "", now - 1, now + LEASE)
+            self.account.trouble(event.kind, "", now - 1, now + self._fleet.lease)
         elif event.kind == "cut" and event.service != "rewards":
             # An answer that has just passed may not have been read.
             self.account.trouble(event.kind, f"worker-{event.worker}", now - 1, now)

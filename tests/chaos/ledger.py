@@ -100,9 +100,17 @@ class Ledger:
             await asyncio.sleep(_POLL)
 
     async def progressed(self, jobs: Sequence[Job]) -> bool:
-        """Return whether all of *jobs* were moved on since the last death of a worker."""
-        found = [await self._fields(job.key, "deaths") for job in jobs]
-        return all(deaths is None for [deaths] in found)
+        """Return whether all of *jobs* were moved on since the last death, as far as is known."""
+        with contextlib.suppress(RedisError, OSError):
+            found = [await self._fields(job.key, "deaths") for job in jobs]
+            return all(deaths is None for [deaths] in found)
+        return False
+
+    async def done(self, job: Job) -> bool:
+        """Return whether nothing is left to do for *job*; False while the ledger is away."""
+        with contextlib.suppress(RedisError, OSError):
+            return await self._fields(job.key, "st") == [b"done"]
+        return False
 
     async def poison(self, queue: str, function: str, argument: object) -> None:
         """Put a job that nobody can make sense of into *queue*."""

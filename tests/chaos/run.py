@@ -13,6 +13,7 @@ from tests.chaos.campaigns import Campaign, Recipe
 from tests.chaos.fleet import CONNECTIONS, LEASE, Fleet
 from tests.chaos.havoc import Account, Havoc
 from tests.chaos.judgement import exhibits
+from tests.chaos.judgement.bound import MARGIN
 from tests.chaos.judgement.judge import Crime, Finding, judge
 from tests.chaos.monkey import plan
 from tests.chaos.proxying.dialogues import Attempt
@@ -28,7 +29,8 @@ class Settings:
     How long, how many, and where; times are in seconds.
 
     `settle` bounds the wait after the last fault. With *hasty* it ends as soon as all that is left
-    to do is to ask about uncertain messages, which takes two minutes.
+    to do is to ask about uncertain messages, which takes two minutes. For *stall* seconds the
+    machine itself may stand still: leases outlast that, and so may a message until it is recorded.
     """
 
     seed: int
@@ -37,6 +39,7 @@ class Settings:
     directory: Path
     settle: float = 240.0
     hasty: bool = False
+    stall: int = 0
     recipes: Sequence[Recipe] = campaigns.RECIPES
     say: Callable[[str], None] = print
 
@@ -45,7 +48,8 @@ async def run(settings: Settings) -> Outcome:
     """Run it all; what is left in the directory is what the judge saw."""
     begun = time.monotonic()
     work = campaigns.write(settings.directory, settings.people, settings.recipes)
-    async with Fleet(settings.directory, settings.seed, _rates(work, settings.seconds)) as fleet:
+    rates, lease = _rates(work, settings.seconds), LEASE + settings.stall
+    async with Fleet(settings.directory, settings.seed, rates, lease) as fleet:
         settings.say(f"submitting {settings.people} people in {len(work)} campaigns")
         submits = (_checked(fleet, "submit", str(each.toml), str(each.csv)) for each in work)
         await asyncio.gather(*submits)
@@ -54,7 +58,7 @@ async def run(settings: Settings) -> Outcome:
         watch = asyncio.create_task(havoc.watch_processes())
         try:
             settings.say(f"the monkey is loose for {settings.seconds:.0f} seconds")
-            await havoc.run(plan(settings.seed, seconds=settings.seconds, lease=LEASE))
+            await havoc.run(plan(settings.seed, seconds=settings.seconds, lease=lease))
             await havoc.calm()
             settings.say("all faults are off; waiting for the rest")
             calm = time.monotonic()
@@ -151,7 +155,8 @@ def _outcome(
     settled: float,
     begun: float,
 ) -> Outcome:
-    verdict = judge(exhibits.read(settings.directory), connections=CONNECTIONS)
+    seen = exhibits.read(settings.directory)
+    verdict = judge(seen, connections=CONNECTIONS, margin=MARGIN + settings.stall)
     faults = [Finding(Crime.NOT_CLEAN, each) for each in unclean]
     complaints += account.exits
     complaints += [f"never taken over: {each}" for each in account.never_taken_over]

@@ -66,7 +66,7 @@ def _works(path: Path) -> bool:
             env=extra,
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=120,
             check=False,
         ).stdout
         for extra in ({}, environment(path, 5000))

@@ -71,11 +71,11 @@ def test_a_worker_looks_while_it_works_and_tells_when_it_leaves(
     here.run("submit", *here.campaign(3))
     shared.hset("cc:1", "blk:o", "credentials")
     worker = here.start("worker")
-    wait_until_sync(lambda: shared.exists("cc:alerts"), timeout=60)
+    wait_until_sync(lambda: shared.exists("cc:alerts"))
     assert record(shared)[1].phase is Phase.SEEN
     assert told(receiver) == []
     worker.terminate()
-    worker.communicate(timeout=30)
+    worker.communicate(timeout=120)
     assert [alert["data"]["code"] for alert in told(receiver)] == ["credentials"]
     assert record(shared)[1].phase is Phase.TOLD
 
@@ -87,7 +87,7 @@ def test_what_a_run_was_telling_when_it_was_killed_is_told_again(
     receiver.reply = SILENCE
     files = here.campaign(3)
     process = here.start("run", *files)
-    wait_until_sync(lambda: receiver.heads, timeout=60)
+    wait_until_sync(lambda: receiver.heads)
     process.kill()
     process.communicate()
 

@@ -71,16 +71,16 @@ def connected(tmp_path: Path) -> Iterator[World]:
         }
         serve = here.start("serve", "--port", public.rsplit(":", 1)[1], log="serve.log")
         worker = here.start("worker", log="worker.log")
-        wait_until_sync(lambda: reachable(f"{public}/readyz"), timeout=20)
+        wait_until_sync(lambda: reachable(f"{public}/readyz"))
         yield here
         for process in (serve, worker):
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=20)
+            process.communicate(timeout=120)
 
 
 def reachable(url: str) -> bool:
     try:
-        return httpx.get(url).status_code == 200
+        return httpx.get(url, timeout=120).status_code == 200
     except httpx.HTTPError:
         return False
 
@@ -105,7 +105,7 @@ def received(here: World) -> dict[str, set[str]]:
 
 
 def texts(here: World) -> list[dict[str, Any]]:
-    answer = httpx.get(f"{here.addresses['control_url']}/sms", timeout=30).raise_for_status()
+    answer = httpx.get(f"{here.addresses['control_url']}/sms", timeout=120).raise_for_status()
     found: list[dict[str, Any]] = answer.json()
     return found
 
@@ -133,9 +133,9 @@ def test_a_bounce_or_a_refusal_moves_to_sms_with_the_same_link(connected: World)
             connected.status()["deliveries"]["bounced"] == bounced
             and connected.status()["deliveries"]["delivered"] == texted
         ),
-        timeout=60,
+        timeout=120,
     )
-    wait_until_sync(lambda: connected.status()["state"] == "finished", timeout=20)
+    wait_until_sync(lambda: connected.status()["state"] == "finished")
 
     status = connected.status()
     assert status["people"] == {"reached": PEOPLE, "not_reached": 0, "open": 0}
@@ -163,7 +163,7 @@ def test_an_undelivered_sms_moves_to_email_with_the_same_link(connected: World) 
             connected.status()["deliveries"]["sent"] == undelivered
             and connected.status()["deliveries"]["delivered"] == PEOPLE - undelivered
         ),
-        timeout=60,
+        timeout=120,
     )
 
     assert connected.status()["people"]["reached"] == PEOPLE

@@ -72,7 +72,7 @@ def test_without_funds_it_waits_for_them_and_then_goes_on(tmp_path: Path) -> Non
             here.wait_for_state("blocked")
             assert here.status()["reason"] == "insufficient_funds"
             here.fund("5000")
-            process.communicate(timeout=60)
+            process.communicate(timeout=120)
         finally:
             process.kill()
         assert process.returncode == 0

@@ -29,7 +29,7 @@ async def main():
     )
     campaign = json.load(open(sys.argv[2]))
     job = await pool.enqueue_job("submit_campaign", campaign)
-    print(json.dumps(await job.result(timeout=30)))
+    print(json.dumps(await job.result(timeout=120)))
 
 asyncio.run(main())
 """
@@ -43,7 +43,7 @@ def valkey(here: World) -> Iterator[str]:
         worker = here.start("worker", log="worker.log")
         yield url
         worker.send_signal(signal.SIGTERM)
-        worker.communicate(timeout=20)
+        worker.communicate(timeout=120)
 
 
 def enqueue(here: World, url: str, **changes: object) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def enqueue(here: World, url: str, **changes: object) -> dict[str, Any]:
         [sys.executable, "-c", UPSTREAM, url, str(file)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=True,
     )
     found: dict[str, Any] = json.loads(done.stdout)
@@ -78,7 +78,7 @@ def test_an_enqueued_campaign_is_worked_and_its_job_keeps_no_address(
 
     assert answer["campaign"] == "upstream"
     assert answer["state"] in {"running", "finished"}
-    wait_until_sync(lambda: here.status("upstream")["state"] == "finished", timeout=60)
+    wait_until_sync(lambda: here.status("upstream")["state"] == "finished")
     judge(here, PEOPLE)
     with Redis.from_url(valkey) as redis:
         resting = live_values(redis)
@@ -92,7 +92,7 @@ def test_enqueued_again_it_is_the_same_campaign_and_changed_it_is_refused(
     here: World, valkey: str
 ) -> None:
     enqueue(here, valkey)
-    wait_until_sync(lambda: here.status("upstream")["state"] == "finished", timeout=60)
+    wait_until_sync(lambda: here.status("upstream")["state"] == "finished")
 
     assert enqueue(here, valkey) == {"campaign": "upstream", "state": "finished"}
     refused = enqueue(here, valkey, name="Another name")

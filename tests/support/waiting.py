@@ -5,10 +5,13 @@ import inspect
 import time
 from collections.abc import Awaitable, Callable
 
+PATIENCE = 120.0
+"""Seconds that no busy machine needs: only what never comes is waited for so long."""
+
 _POLL_SECONDS = 0.01
 
 
-async def wait_until(predicate: Callable[[], object], timeout: float = 10.0) -> None:  # noqa: ASYNC109 - it is the caller's patience, not a cancellation
+async def wait_until(predicate: Callable[[], object], timeout: float = PATIENCE) -> None:  # noqa: ASYNC109 - it is the caller's patience, not a cancellation
     """Return once *predicate*, a plain or an async function, is true; fail after *timeout* s."""
     deadline = time.monotonic() + timeout
     while not await _value(predicate()):
@@ -16,7 +19,7 @@ async def wait_until(predicate: Callable[[], object], timeout: float = 10.0) -> 
         await asyncio.sleep(_POLL_SECONDS)
 
 
-def wait_until_sync(predicate: Callable[[], object], timeout: float = 10.0) -> None:
+def wait_until_sync(predicate: Callable[[], object], timeout: float = PATIENCE) -> None:
     """Return once *predicate* is true; fail after *timeout* seconds."""
     deadline = time.monotonic() + timeout
     while not predicate():

@@ -30,7 +30,7 @@ async def test_a_running_program_is_measured_and_ended(tmp_path: Path) -> None:
         return process.cpu > 0.05
 
     try:
-        await until(works, "CPU")
+        await until(works, "CPU", seconds=120)
         assert process.peak > 1_000_000
         process.check()
     finally:

@@ -33,7 +33,7 @@ async def test_an_empty_mail_and_commands_in_one_piece_are_understood(tmp_path: 
     async with sink(tmp_path, "own") as found:
         reader, writer = await asyncio.open_connection("127.0.0.1", found.port)
         writer.write(b"EHLO a\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:<d@e.f>\r\nDATA\r\n.\r\nQUIT\r\n")
-        replies = (await asyncio.wait_for(reader.read(), 10)).decode().splitlines()
+        replies = (await asyncio.wait_for(reader.read(), 120)).decode().splitlines()
         writer.close()
     codes = [line[:3] for line in replies if line[3] == " "]
     assert codes == ["220", "250", "250", "250", "354", "250", "221"]

@@ -13,7 +13,7 @@ from tests.chaos.judgement.evidence import Evidence, Person, Start, Trouble
 
 SWALLOWED = "swallow"
 LOST = "answer lost"
-_MARGIN = 1.0
+MARGIN = 1.0
 """Seconds before a trouble: so long a message may take, on a slow line, until it is recorded."""
 
 
@@ -61,7 +61,9 @@ class Explanation:
         return sum(cause.most for cause in self.causes)
 
 
-def explain(repeats: Iterable[Repeat], evidence: Evidence, connections: int) -> Explanation:
+def explain(
+    repeats: Iterable[Repeat], evidence: Evidence, connections: int, margin: float = MARGIN
+) -> Explanation:
     """
     Put each repeat down to the cause that is nearest in time to the message before it.
 
@@ -71,7 +73,7 @@ def explain(repeats: Iterable[Repeat], evidence: Evidence, connections: int) -> 
     starts: defaultdict[str, list[Start]] = defaultdict(list)
     for start in sorted(evidence.starts, key=lambda each: each.at):
         starts[start.key].append(start)
-    causes = list(_causes(evidence, 2 * connections))
+    causes = list(_causes(evidence, 2 * connections, margin))
     by_attempt: defaultdict[int, list[Cause]] = defaultdict(list)
     for cause in causes:
         for attempt in cause.attempts:
@@ -93,11 +95,11 @@ def _rank(cause: Cause, at: float) -> tuple[bool, bool, float]:
     return cause.kind != SWALLOWED, cause.kind == LOST, abs(cause.start - at)
 
 
-def _causes(evidence: Evidence, most: int) -> Iterator[Cause]:
+def _causes(evidence: Evidence, most: int, margin: float) -> Iterator[Cause]:
     messages = [start for start in evidence.starts if start.channel]
     troubled: set[int] = set()
     for trouble in evidence.troubles:
-        for (by, channel), attempts in _in_flight(messages, trouble).items():
+        for (by, channel), attempts in _in_flight(messages, trouble, margin).items():
             if trouble.by:
                 troubled.update(map(id, attempts))
             yield Cause(
@@ -123,13 +125,13 @@ def _causes(evidence: Evidence, most: int) -> Iterator[Cause]:
 
 
 def _in_flight(
-    messages: Iterable[Start], trouble: Trouble
+    messages: Iterable[Start], trouble: Trouble, margin: float
 ) -> dict[tuple[str, str], Sequence[Start]]:
     """Return what each worker that is concerned had begun, by channel."""
     found: defaultdict[tuple[str, str], list[Start]] = defaultdict(list)
     for start in messages:
         ours = trouble.by in {"", start.by}
-        if ours and trouble.start - _MARGIN <= start.at <= trouble.end:
+        if ours and trouble.start - margin <= start.at <= trouble.end:
             found[start.by, start.channel].append(start)
     return dict(found)
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from itertools import pairwise
 from math import ceil
 
-from tests.chaos.judgement.bound import Explanation, Repeat, explain
+from tests.chaos.judgement.bound import MARGIN, Explanation, Repeat, explain
 from tests.chaos.judgement.evidence import Arrival, Evidence, Line, Person, Start
 
 _EXCUSES = frozenset({"uncertain", "failed", "bounced", "suppressed"})
@@ -56,11 +56,15 @@ class Verdict:
         return sum(1 for finding in self.findings if finding.crime is crime)
 
 
-def judge(evidence: Evidence, *, connections: int) -> Verdict:
-    """Return everything that is wrong; a worker has that many *connections* per channel."""
+def judge(evidence: Evidence, *, connections: int, margin: float = MARGIN) -> Verdict:
+    """
+    Return everything that is wrong; a worker has that many *connections* per channel.
+
+    A message may take *margin* seconds until it is recorded.
+    """
     trial = _Trial(evidence)
     repeats = list(trial.repeats())
-    explanation = explain(repeats, evidence, connections)
+    explanation = explain(repeats, evidence, connections, margin)
     findings = [
         *trial.orders(),
         *trial.links(),

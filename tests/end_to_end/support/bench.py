@@ -40,7 +40,6 @@ on_uncertain = "{uncertain}"
 [sms]
 body = "Your reward: {{{{ link }}}}"
 """
-PATIENCE = 30
 
 
 @dataclass
@@ -79,7 +78,7 @@ class Bench:
     def stop_worker(self) -> None:
         if self.worker is not None:
             self.worker.send_signal(signal.SIGTERM)
-            self.worker.communicate(timeout=20)
+            self.worker.communicate(timeout=120)
             self.worker = None
 
     def submit(
@@ -102,18 +101,18 @@ class Bench:
             held = (value != b"0" for name, value in fields.items() if name.startswith("h:"))
             return any(held) or any(name.startswith("blk:") for name in fields)
 
-        wait_until_sync(stopped, timeout=PATIENCE)
+        wait_until_sync(stopped)
         return self.status(campaign)
 
     def wait_until_finished(self, campaign: str) -> dict[str, Any]:
         key = self._campaign_key(campaign)
-        wait_until_sync(lambda: self.redis.hexists(key, "fin"), timeout=PATIENCE)
+        wait_until_sync(lambda: self.redis.hexists(key, "fin"))
         return self.status(campaign)
 
     def ten_minutes_pass(self, campaign: str) -> None:
         """Let the doubt about an order, once it is there, be more than ten minutes old."""
         batch, due = (f"{self._campaign_key(campaign)}:{kind}" for kind in ("b:1", "due:r"))
-        wait_until_sync(lambda: self.redis.hexists(batch, "odd:at"), timeout=PATIENCE)
+        wait_until_sync(lambda: self.redis.hexists(batch, "odd:at"))
         self.redis.hset(batch, "odd:at", "1")
         self.redis.zadd(due, {"1": 0}, xx=True)
 
@@ -133,7 +132,7 @@ class Bench:
         """Have the provider finish what it has pending."""
         for order in self.orders(campaign):
             url = f"{self.world.addresses['control_url']}/orders/{order['id']}/complete"
-            httpx.post(url).raise_for_status()
+            httpx.post(url, timeout=120).raise_for_status()
 
     def orders(self, campaign: str) -> list[dict[str, Any]]:
         return [each for each in self.world.account()["orders"] if _is_of(each["po"], campaign)]
@@ -154,12 +153,14 @@ class Bench:
         api, headers = self.world.addresses["base_url"], self._login()
         item = {"ProductId": "CVS", "Value": 10, "Quantity": quantity}
         order = {"Type": "Links", "PONumber": f"CC-{campaign}-00001", "LineItems": [item]}
-        httpx.post(f"{api}/v1/Orders", json=order, headers=headers).raise_for_status()
+        httpx.post(f"{api}/v1/Orders", json=order, headers=headers, timeout=120).raise_for_status()
 
     def _login(self) -> dict[str, str]:
         found = self.world.addresses
         headers = {"Email": found["email"], "AccessToken": found["access_token"]}
-        answer = httpx.post(f"{found['base_url']}/v1/Tokens", headers=headers).raise_for_status()
+        answer = httpx.post(
+            f"{found['base_url']}/v1/Tokens", headers=headers, timeout=120
+        ).raise_for_status()
         return {"Authorization": f"Bearer {answer.json()['Value']}"}
 
 

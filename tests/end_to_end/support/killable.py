@@ -35,7 +35,7 @@ Call = Callable[..., Coroutine[Any, Any, Any]]
 KILLED = -signal.SIGKILL
 _CONNECTIONS = {"redis", "http", "scripts"}
 _LOOK_SECONDS = 0.24  # between looks for a lost SMS; a minute in earnest
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 
 _ZYGOTE = multiprocessing.get_context("forkserver")
 _COMMANDS = tuple(main.commands.values())  # a look imports them, here and not in every process

@@ -27,18 +27,18 @@ class Served:
 
     def messages(self) -> list[dict[str, Any]]:
         """Return every SMS that the sandbox took."""
-        answer = httpx.get(f"{self.world.addresses['control_url']}/sms", timeout=30)
+        answer = httpx.get(f"{self.world.addresses['control_url']}/sms", timeout=120)
         found: list[dict[str, Any]] = answer.raise_for_status().json()
         return found
 
     def write(self, phone: str, body: str) -> None:
         """Have somebody answer an SMS."""
         url = f"{self.world.addresses['control_url']}/sms/inbound"
-        httpx.post(url, json={"from": phone, "body": body}).raise_for_status()
+        httpx.post(url, json={"from": phone, "body": body}, timeout=120).raise_for_status()
 
     def metric(self, name: str, **labels: str) -> float:
         """Return one value of `/metrics`, 0 if it is not there; see worker/web/metrics.py."""
-        text = httpx.get(f"{self.public}/metrics", timeout=30).text
+        text = httpx.get(f"{self.public}/metrics", timeout=120).text
         return sum(
             sample.value
             for family in text_string_to_metric_families(text)
@@ -68,11 +68,11 @@ def served(directory: Path, *options: str) -> Iterator[Served]:
         }
         serve = here.start("serve", "--port", public.rsplit(":", 1)[1], log="serve.log")
         worker = here.start("worker", log="worker.log")
-        wait_until_sync(lambda: reachable(f"{public}/readyz"), timeout=20)
+        wait_until_sync(lambda: reachable(f"{public}/readyz"))
         yield Served(here, public)
         for process in (serve, worker):
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=20)
+            process.communicate(timeout=120)
 
 
 def reports(environment: dict[str, str], directory: Path) -> list[str]:
@@ -98,6 +98,6 @@ def free_port() -> int:
 
 def reachable(url: str) -> bool:
     try:
-        return httpx.get(url).status_code == 200
+        return httpx.get(url, timeout=120).status_code == 200
     except httpx.HTTPError:
         return False

@@ -20,7 +20,8 @@ from tests.end_to_end.support.lane import BATCH_SIZE, Lane
 from tests.support.waiting import wait_until
 
 _COST = "80"  # of everybody's reward
-_LONG = 1.5  # seconds; twice a third of the lease
+_LEASE = 2  # seconds
+_LONG = 1.5  # seconds; twice a third of that lease
 _REFUSALS = 5  # as many as it takes for a breaker to open
 _DOOR = "CLAIMCAST_SMTP__PORT"
 
@@ -72,7 +73,7 @@ async def _foreign(lane: Lane) -> AsyncIterator[None]:
     login = {"Email": found["email"], "AccessToken": found["access_token"]}
     item = {"ProductId": "CVS", "Value": 10, "Quantity": BATCH_SIZE}
     order = {"Type": "Links", "PONumber": f"CC-{lane.campaign}-00001", "LineItems": [item]}
-    async with httpx.AsyncClient(base_url=found["base_url"]) as api:
+    async with httpx.AsyncClient(base_url=found["base_url"], timeout=120) as api:
         answer = (await api.post("/v1/Tokens", headers=login)).raise_for_status()
         bearer = {"Authorization": f"Bearer {answer.json()['Value']}"}
         (await api.post("/v1/Orders", json=order, headers=bearer)).raise_for_status()
@@ -87,6 +88,7 @@ def _shaky(lane: Lane) -> AbstractAsyncContextManager[None]:
 
 def _slow(lane: Lane) -> AbstractAsyncContextManager[None]:
     """The mail server takes longer to greet than a lease may go without a heartbeat."""
+    lane.settings["CLAIMCAST_LEASE_SECONDS"] = str(_LEASE)
     return _behind_a_door(lane, refusals=0, seconds=_LONG)
 
 
@@ -130,8 +132,8 @@ async def _poor(lane: Lane) -> AsyncIterator[None]:
         return any([await lane.redis.hexists(key, "blk:o") for key in keys])  # type: ignore[misc]
 
     async def pay() -> None:
-        await wait_until(blocked, timeout=60)
-        async with httpx.AsyncClient() as client:
+        await wait_until(blocked)
+        async with httpx.AsyncClient(timeout=120) as client:
             (await client.post(f"{control}/funds", json={"add": _COST})).raise_for_status()
 
     await lane.enqueue()

@@ -142,5 +142,9 @@ NOT_CAUSED = {
 
 def sms_by_phone(bench: Bench) -> dict[str, str]:
     """Return the text of every SMS that was taken, by its number."""
-    found = httpx.get(f"{bench.world.addresses['control_url']}/sms").raise_for_status().json()
+    found = (
+        httpx.get(f"{bench.world.addresses['control_url']}/sms", timeout=120)
+        .raise_for_status()
+        .json()
+    )
     return {message["to"]: message["body"] for message in found}

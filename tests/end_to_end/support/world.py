@@ -14,13 +14,15 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from cryptography.fernet import Fernet, InvalidToken
+from redis import Redis
 
 from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
+from worker.valkey.embedded import EmbeddedValkey
 
 CAMPAIGN = """
 id = "{id}"
@@ -57,6 +59,7 @@ class World:
     def __init__(self, directory: Path, addresses: dict[str, Any]) -> None:
         self.directory = directory
         self.addresses = addresses
+        self.command = COMMAND
         self._started: list[subprocess.Popen[str]] = []
         self.env = {
             "PATH": os.environ["PATH"],
@@ -73,7 +76,6 @@ class World:
             "CLAIMCAST_LIMITS__ORDERS": "unlimited",
             "CLAIMCAST_LIMITS__READS": "unlimited",
             "CLAIMCAST_LIMITS__EMAIL": "unlimited",
-            "CLAIMCAST_LEASE_SECONDS": "2",
             "CLAIMCAST_RETRY__FIRST": "0.2",
             "CLAIMCAST_RETRY__CAP": "1",
         }
@@ -90,7 +92,7 @@ class World:
         """Start a command; its standard error is appended to the file *log*."""
         with (self.directory / log).open("a") as stderr:
             process = subprocess.Popen(
-                [*COMMAND, *arguments],
+                [*self.command, *arguments],
                 env=self.env,
                 cwd=self.directory,
                 stdout=subprocess.PIPE,
@@ -111,7 +113,7 @@ class World:
     def run(self, *arguments: str, code: int | Sequence[int] = 0) -> str:
         """Run a command to its end, check its exit status, and return its standard output."""
         with self.start(*arguments) as process:
-            output, _ = process.communicate(timeout=90)
+            output, _ = process.communicate(timeout=120)
         allowed = [code] if isinstance(code, int) else code
         assert process.returncode in allowed, (self.directory / "run.log").read_text()[-4000:]
         return output
@@ -121,7 +123,7 @@ class World:
         return found
 
     def wait_for_state(self, state: str, campaign_id: str = "e2e") -> None:
-        wait_until_sync(lambda: self._state(campaign_id) == state, timeout=60)
+        wait_until_sync(lambda: self._state(campaign_id) == state)
 
     def _state(self, campaign_id: str) -> str | None:
         output = self.run("status", campaign_id, "--json", code=[0, 1, 2])
@@ -138,14 +140,28 @@ class World:
         ]
 
     def switch(self, what: str, **faults: object) -> None:
-        httpx.put(f"{self.addresses['control_url']}/{what}", json=faults).raise_for_status()
+        httpx.put(
+            f"{self.addresses['control_url']}/{what}", json=faults, timeout=120
+        ).raise_for_status()
+
+    def time_passes(self) -> None:
+        """Let lapse what a killed process held, as it would by itself in half a minute."""
+        with (
+            EmbeddedValkey(self.directory / "state") as server,
+            Redis.from_url(server.start_or_join()) as redis,
+        ):
+            for key in redis.scan_iter("cc:*:b:*"):
+                if redis.hexists(key, "tok"):
+                    redis.hset(key, "lu", "1")
+            for key in redis.scan_iter("cc:*:due:[ors]"):
+                redis.zadd(key, dict.fromkeys(cast("list[bytes]", redis.zrange(key, 0, -1)), 0))
 
     def fund(self, amount: str) -> None:
         url = f"{self.addresses['control_url']}/funds"
-        httpx.post(url, json={"add": amount}).raise_for_status()
+        httpx.post(url, json={"add": amount}, timeout=120).raise_for_status()
 
     def _get(self, what: str) -> Any:  # noqa: ANN401 - JSON
-        answer = httpx.get(f"{self.addresses['control_url']}/{what}", timeout=30)
+        answer = httpx.get(f"{self.addresses['control_url']}/{what}", timeout=120)
         return answer.raise_for_status().json()
 
 
@@ -163,12 +179,12 @@ def world(directory: Path, *options: str) -> Iterator[World]:
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
     )
     try:
-        wait_until_sync(ready.exists, timeout=20)
+        wait_until_sync(ready.exists)
         with contextlib.closing(World(directory, json.loads(ready.read_text("utf-8")))) as found:
             yield found
     finally:
         sandbox.terminate()
-        sandbox.wait(timeout=20)
+        sandbox.wait(timeout=120)
         kill_valkey(directory)
 
 

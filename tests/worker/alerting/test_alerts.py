@@ -26,6 +26,7 @@ from sandbox.server import Sandbox, running
 from tests.channels.app import SECRET, App, app, body_of, headers_of
 from tests.channels.sms.servers import HANG_UP, Answer
 from tests.pipeline.installation import Installation
+from worker.alerting import alerts
 from worker.alerting.alerts import Alerts
 from worker.alerting.notifiers import Teller, open_tellers
 
@@ -130,10 +131,10 @@ async def test_a_blocked_campaign_is_told_once_signed_and_once_when_it_is_over(
 
     await watch.unblock()
     await watch.alerts.tell()
-    await watch.later(59)
+    await watch.later(20)
     await watch.alerts.tell()
     assert watch.types() == ["raised"]
-    await watch.later(1)
+    await watch.later(40)
     for _ in range(3):
         await watch.alerts.tell()
     assert watch.types() == ["raised", "over"]
@@ -172,13 +173,16 @@ async def test_any_number_of_workers_tell_it_once(watch: Watch) -> None:
     assert watch.types() == ["raised", "over"]
 
 
-async def test_of_many_workers_one_looks_at_a_time(watch: Watch) -> None:
+async def test_of_many_workers_one_looks_at_a_time(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alerts, "LOOK_SECONDS", 600.0)
     await watch.block()
     await watch.another().look()
     await watch.hold()
     await watch.another().look()
     assert watch.types() == ["raised"], "the second look came too soon"
-    assert 0 < await watch.ledger.redis.pttl("cc:alerts:turn") <= 9000
+    assert 0 < await watch.ledger.redis.pttl("cc:alerts:turn") <= 540_000
 
 
 async def test_what_a_killed_worker_had_claimed_is_told_by_the_next(watch: Watch) -> None:
@@ -208,6 +212,7 @@ async def test_what_a_killed_worker_had_claimed_is_told_by_the_next(watch: Watch
 
 @pytest.mark.parametrize("reply", [Answer(503), Answer(302, headers={"Location": "/x"}), HANG_UP])
 async def test_a_receiver_that_is_down_is_told_later(watch: Watch, reply: Answer | str) -> None:
+    watch.alerts = watch.another(Pace(patience=0, first=100))
     watch.receiver.reply = reply
     await watch.block()
     await watch.alerts.tell()
@@ -216,14 +221,14 @@ async def test_a_receiver_that_is_down_is_told_later(watch: Watch, reply: Answer
     await watch.alerts.tell()
     assert len(watch.receiver.heads) == 1, "it was not left alone for a while"
 
-    await watch.later(10)
+    await watch.later(100)
     await watch.alerts.tell()
     [record] = (await watch.records()).values()
     assert record.tries == 2
     watch.receiver.reply = Answer(204)
     watch.receiver.raw.clear()
     await watch.unblock()
-    await watch.later(20)
+    await watch.later(200)
     await watch.alerts.tell()
     assert watch.types() == ["raised"], "what could not be told in time is told all the same"
     await watch.alerts.tell()
@@ -320,10 +325,10 @@ async def test_a_channel_is_told_when_it_fails_for_minutes(watch: Watch) -> None
     assert await watch.records() == {}
     await redis.hset("cc:breaker:email", mapping={"failures": 5, "until": 1})  # type: ignore[misc]
     await watch.alerts.tell()
-    await watch.later(299)
+    await watch.later(240)
     await watch.alerts.tell()
     assert watch.told() == []
-    await watch.later(1)
+    await watch.later(60)
     await watch.alerts.tell()
     [document] = watch.told()
     assert (document["data"]["channel"], document["data"]["code"]) == ("email", "smtp_dns")

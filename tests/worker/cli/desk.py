@@ -54,7 +54,7 @@ class Desk:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         assert done.returncode == 0, done.stderr[-4000:]
@@ -88,7 +88,7 @@ def _beside(server: AbstractAsyncContextManager[T]) -> Iterator[T]:
     thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()
     try:
-        assert ready.wait(20)
+        assert ready.wait(120)
         yield found[0]
     finally:
         stop.set()

@@ -51,7 +51,6 @@ async def sandbox(
             "SMTP__PORT": str(sandbox.smtp_port),
             "SMTP__SECURITY": "none",
             "SMTP__SENDER": "rewards@example.com",
-            "LEASE_SECONDS": "1",
         }
         for name, value in settings.items():
             monkeypatch.setenv(f"CLAIMCAST_{name}", value)
@@ -99,7 +98,7 @@ async def test_a_worker_whose_part_has_died_ends_and_says_so(broken: Break) -> N
             await Executor(app, machinery).run()
 
     with pytest.raises(ExceptionGroup) as caught:
-        await asyncio.wait_for(work(), 10)
+        await asyncio.wait_for(work(), 120)
     sentence, code = explained(caught.value)
     assert code == 1
     assert re.search(r"not have happened \((ZeroDivision|Attribute|Type)Error at .*py:", sentence)
@@ -113,7 +112,7 @@ async def test_a_worker_whose_upkeep_has_died_ends_with_what_it_died_of() -> Non
             await Executor(app, machinery).run()
 
     with pytest.raises(AttributeError, match="no attribute 'items'"):
-        await asyncio.wait_for(work(), 10)
+        await asyncio.wait_for(work(), 120)
 
 
 @pytest.mark.usefixtures("sandbox")
@@ -125,7 +124,7 @@ async def test_a_worker_ends_even_if_nothing_tells_it_that_a_part_has_died() -> 
             await Executor(app, replace(machinery, alive=lambda: False)).run()
 
     with pytest.raises(RuntimeError, match="a part of the worker has died"):
-        await asyncio.wait_for(work(), 10)
+        await asyncio.wait_for(work(), 120)
 
 
 @pytest.mark.usefixtures("sandbox")
@@ -138,7 +137,9 @@ async def test_while_every_part_lives_the_worker_says_so() -> None:
 async def test_a_worker_tells_what_it_did_before_it_leaves() -> None:
     async with opened() as (app, machinery, installation):
         serial = await installation.submitted()
-        await asyncio.wait_for(Executor(app, machinery).run(burst=True), 20)
+        began = uptime()
+        await asyncio.wait_for(Executor(app, machinery).run(burst=True), 120)
+        took = uptime() - began
         totals = await fleet_totals.totals(app.redis)
         assert (await installation.snapshot(serial)).people()["reached"] == PEOPLE
         assert await fleet_totals.leases(app.redis) == {}
@@ -149,7 +150,7 @@ async def test_a_worker_tells_what_it_did_before_it_leaves() -> None:
     for stage in ("order", "send"):
         buckets = [n for name, n in totals.items() if name.startswith(f"stage|{stage}|")]
         assert sum(buckets) == 3
-        assert 0 < totals[f"stage_seconds|{stage}"] < 20
+        assert 0 < totals[f"stage_seconds|{stage}"] < 3 * took
 
 
 @pytest.mark.usefixtures("sandbox")
@@ -169,12 +170,11 @@ async def test_units_that_the_queue_did_not_take_are_given_out_again_at_once(
         return None
 
     monkeypatch.setattr(ArqRedis, "enqueue_job", lossy)
-    monkeypatch.setenv("CLAIMCAST_LEASE_SECONDS", "30")
+    # Were they due with their dispatch only, a burst would not wait for them.
+    monkeypatch.setenv("CLAIMCAST_LEASE_SECONDS", "3600")
     async with opened() as (app, machinery, installation):
         serial = await installation.submitted()
-        began = uptime()
-        await asyncio.wait_for(Executor(app, machinery).run(burst=True), 20)
-        assert uptime() - began < app.settings.lease_seconds / 2
+        await asyncio.wait_for(Executor(app, machinery).run(burst=True), 120)
         assert (await installation.snapshot(serial)).people()["reached"] == PEOPLE
 
 
@@ -193,7 +193,7 @@ async def test_a_burst_ends_though_a_campaign_waits_for_a_person(
 ) -> None:
     async with opened() as (app, machinery, installation):
         await stopped(installation, await installation.submitted())
-        await asyncio.wait_for(Executor(app, machinery).run(burst=True), 10)
+        await asyncio.wait_for(Executor(app, machinery).run(burst=True), 120)
 
 
 async def test_what_could_not_be_told_comes_with_the_next_call(redis: Redis) -> None:

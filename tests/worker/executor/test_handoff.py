@@ -13,7 +13,7 @@ from worker.executor.handoff import Relay
 from worker.executor.jobs import run_units
 from worker.executor.slots import Slots
 
-FOREVER = 60.0
+FOREVER = 600.0
 
 
 class Noted:
@@ -41,7 +41,9 @@ class Parts:
 
 
 @pytest.fixture
-async def parts() -> AsyncIterator[Parts]:
+async def parts(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Parts]:
+    monkeypatch.setattr(jobs, "_PATIENCE_SECONDS", FOREVER)
+    monkeypatch.setattr(jobs, "_SHIFT_SECONDS", FOREVER)
     found = Parts()
     yield found
     found.relay.close()

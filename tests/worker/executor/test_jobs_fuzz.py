@@ -18,7 +18,9 @@ from worker.executor.slots import Slots
 from worker.wiring.engine import open_app
 from worker.wiring.ledger import App
 
-fuzzed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fuzzed = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 ODD = st.recursive(
     st.none()

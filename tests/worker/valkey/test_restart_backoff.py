@@ -2,16 +2,9 @@
 
 import pytest
 
+from tests.support.clock import Clock
 from worker.valkey import restart_backoff
 from worker.valkey.restart_backoff import Restarts
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 
 from tests.worker.web.site import AUTH_TOKEN, PUBLIC, Line, Site, open_site
+from worker.web import connection, metrics
 
 
 @pytest.fixture
@@ -21,6 +22,9 @@ def environment(redis: Redis, valkey_url: str, monkeypatch: pytest.MonkeyPatch) 
     }
     for name, value in settings.items():
         monkeypatch.setenv(f"CLAIMCAST_{name}", value)
+    # A busy machine may take long; nothing is to be cut off or missing for that.
+    monkeypatch.setattr(connection, "REQUEST_SECONDS", 600.0)
+    monkeypatch.setattr(metrics, "_READ_SECONDS", 600.0)
 
 
 @pytest.fixture

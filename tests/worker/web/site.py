@@ -80,7 +80,9 @@ class Site:
 
 def client_of(address: str) -> httpx.AsyncClient:
     # Certificates are not needed, and loading them takes longer than most tests.
-    return httpx.AsyncClient(base_url=f"http://{address}", trust_env=False, verify=False)  # noqa: S501 - loopback
+    client = httpx.AsyncClient(base_url=f"http://{address}", trust_env=False, verify=False)  # noqa: S501 - loopback
+    client.timeout = httpx.Timeout(120)
+    return client
 
 
 @asynccontextmanager
@@ -175,7 +177,7 @@ async def spoken(address: str, *parts: bytes) -> bytes:
                 await writer.drain()
 
     try:
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(120):
             await asyncio.gather(hear(), speak())
     finally:
         writer.transport.abort()

@@ -17,7 +17,9 @@ from tests.worker.web.site import AUTH_TOKEN, PUBLIC, Site
 from worker.web.bounces import bounce_path
 
 # The site is the same for all examples: what one has left behind must not break the next.
-fuzzed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fuzzed = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 PEOPLE = ("p0@example.com", "+4930123456000")
 WORDS = st.sampled_from(

@@ -43,7 +43,7 @@ def test_an_address_on_standard_input_is_written_to(
 
     desk.run("test-send", campaign, "--email", "-", typed="ann@example.com\n")
 
-    (mail,) = httpx.get(f"{sandbox.control_url}/mails").json()
+    (mail,) = httpx.get(f"{sandbox.control_url}/mails", timeout=120).json()
     assert mail["to"] == "ann@example.com"
 
 

@@ -55,7 +55,7 @@ print("\\n".join(lines))
         [sys.executable, "-c", program],
         env={"PYTHONPATH": str(ROOT), "COLUMNS": "40", "LINES": "24"},
         stdout=line,
-        timeout=30,
+        timeout=120,
         check=True,
     )
     os.close(line)

@@ -111,10 +111,10 @@ def test_a_worker_purges_what_ended_long_ago(
     )
     try:
         wait_until_sync(
-            lambda: desk.prepare(lambda ledger: ledger.snapshot(serial)).text("purged"), timeout=30
+            lambda: desk.prepare(lambda ledger: ledger.snapshot(serial)).text("purged")
         )
         worker.terminate()
-        assert worker.wait(timeout=20) == 0
+        assert worker.wait(timeout=120) == 0
     finally:
         worker.kill()
     assert [entry["actor"] for entry in trail(desk)] == ["retention"]

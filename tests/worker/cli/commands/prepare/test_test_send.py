@@ -64,7 +64,7 @@ def send(*words: str, code: int = 0) -> Result:
 
 
 def mails(sandbox: Sandbox) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = httpx.get(f"{sandbox.control_url}/mails").json()
+    found: list[dict[str, Any]] = httpx.get(f"{sandbox.control_url}/mails", timeout=120).json()
     return found
 
 
@@ -90,7 +90,7 @@ def test_a_mail_arrives_with_a_link_that_is_worth_nothing(
     assert f"email: accepted by {sandbox.smtp_host}:{sandbox.smtp_port}" in result.stdout
     assert result.stderr == ""
     assert not (tmp_path / "state").exists()
-    assert httpx.get(f"{sandbox.control_url}/account").json()["orders"] == []
+    assert httpx.get(f"{sandbox.control_url}/account", timeout=120).json()["orders"] == []
 
 
 @pytest.mark.usefixtures("alone")
@@ -114,7 +114,7 @@ def test_variables_that_are_not_given_show_their_names(sandbox: Sandbox, tmp_pat
 @pytest.mark.usefixtures("alone")
 def test_an_sms_is_taken_by_twilio(texting: Sandbox, campaign: str) -> None:
     result = send(campaign, "--phone", "+1 555 010 0200")
-    (sms,) = httpx.get(f"{texting.control_url}/sms").json()
+    (sms,) = httpx.get(f"{texting.control_url}/sms", timeout=120).json()
     assert sms["to"] == NUMBER
     assert EXAMPLE_LINK in sms["body"]
     assert sms["sid"] in result.stdout
@@ -133,7 +133,7 @@ def served(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()
-    assert ready.wait(20)
+    assert ready.wait(120)
     monkeypatch.setenv("CLAIMCAST_WEBHOOK__URL", f"http://localhost:{found[0].port}/secret/path")
     monkeypatch.setenv("CLAIMCAST_WEBHOOK__SECRET", SECRET)
     try:
@@ -215,7 +215,9 @@ def test_nothing_in_redis_changes(desk: Desk, sandbox: Sandbox, campaign: str) -
 def test_what_the_server_refuses_is_told_without_the_address(
     sandbox: Sandbox, campaign: str
 ) -> None:
-    httpx.put(f"{sandbox.control_url}/smtp-faults", json={"rcpt_550": 1.0}).raise_for_status()
+    httpx.put(
+        f"{sandbox.control_url}/smtp-faults", json={"rcpt_550": 1.0}, timeout=120
+    ).raise_for_status()
     told = send(campaign, "--email", ANN, code=2).output
     assert "refuses the message (smtp_550" in told
     assert "it was not sent" in told

@@ -59,7 +59,7 @@ def test_what_is_offered_is_checked_without_redis(
 
     assert found["valid"]
     assert found["warnings"] == []
-    assert httpx.get(f"{sandbox.control_url}/account").json()["orders"] == []
+    assert httpx.get(f"{sandbox.control_url}/account", timeout=120).json()["orders"] == []
 
 
 def test_api_that_cannot_be_reached_is_a_warning(

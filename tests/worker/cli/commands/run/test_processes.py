@@ -46,7 +46,7 @@ class Terminal:
         os.close(line)
 
     def wait_for(self, text: str) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while text not in self.shown:
             assert time.monotonic() < deadline, self.shown
             self._read()
@@ -65,7 +65,7 @@ class Terminal:
         while self._read():
             pass
         os.close(self._master)
-        return self._process.wait(timeout=20)
+        return self._process.wait(timeout=120)
 
     def _read(self) -> bool:
         if not select.select([self._master], [], [], 1)[0]:
@@ -120,12 +120,13 @@ def test_who_does_not_say_yes_submits_nothing(here: World, command: str, answer:
 
 def test_ctrl_c_says_what_is_left_and_the_same_command_goes_on(here: World) -> None:
     files = here.campaign(PEOPLE)
-    here.env["CLAIMCAST_LIMITS__EMAIL"] = "100/s"
+    # Slow enough that the signal comes in time, however busy this machine is.
+    here.env["CLAIMCAST_LIMITS__EMAIL"] = "15/s"
     process = here.start("run", *files)
-    wait_until_sync(lambda: len(here.mails()) > 50, timeout=60)
+    wait_until_sync(lambda: len(here.mails()) > 10)
 
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=120)
 
     assert process.returncode == 1
     assert "  open         " in output
@@ -166,9 +167,9 @@ def test_worker_drains_when_it_is_told_to_end(here: World, start: list[str]) -> 
     with log.open("w") as errors:
         worker = subprocess.Popen(start, env=here.env, cwd=here.directory, stderr=errors)
     try:
-        wait_until_sync(lambda: "worker.started" in log.read_text(), timeout=20)
+        wait_until_sync(lambda: "worker.started" in log.read_text())
         worker.terminate()
-        assert worker.wait(timeout=20) == 0
+        assert worker.wait(timeout=120) == 0
     finally:
         worker.kill()
     assert "worker.stopped" in log.read_text()
@@ -186,7 +187,7 @@ def test_sandbox_tells_people_what_to_set(tmp_path: Path) -> None:
         assert process.stdout is not None
         addresses = json.loads(process.stdout.readline())
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=20)
+        _, told = process.communicate(timeout=120)
 
     assert process.returncode == 0
     assert f"export CLAIMCAST_REWARDS__BASE_URL={addresses['base_url']}\n" in told
@@ -209,20 +210,31 @@ def demo(folder: Path) -> subprocess.Popen[str]:
     )
 
 
+def interrupted_demo(tmp_path: Path) -> Path:
+    """Interrupt a demo while it sends, in one more folder if it was over before; return where."""
+    for number in range(20):
+        (folder := tmp_path / str(number)).mkdir()
+        mails = folder / "demo" / "sandbox" / "Maildir" / "new"
+        first = demo(folder)
+        wait_until_sync(lambda mails=mails: mails.is_dir() and len(list(mails.iterdir())) > 20)  # type: ignore[misc]
+        first.send_signal(signal.SIGINT)
+        first.communicate(timeout=120)
+        if (folder / "demo" / "campaign" / "campaign.toml").exists():
+            return folder
+    pytest.fail("every signal came too late")
+
+
 def test_interrupted_demo_goes_on_and_a_finished_one_is_followed_by_another(
     tmp_path: Path,
 ) -> None:
-    mails = tmp_path / "demo" / "sandbox" / "Maildir" / "new"
-    campaign = tmp_path / "demo" / "campaign" / "campaign.toml"
     try:
-        first = demo(tmp_path)
-        wait_until_sync(lambda: mails.is_dir() and len(list(mails.iterdir())) > 20, timeout=60)
-        first.send_signal(signal.SIGINT)
-        first.communicate(timeout=60)
+        folder = interrupted_demo(tmp_path)
+        mails = folder / "demo" / "sandbox" / "Maildir" / "new"
+        campaign = folder / "demo" / "campaign" / "campaign.toml"
         begun = campaign.read_text("utf-8")
 
-        second = demo(tmp_path)
-        output, told = second.communicate(timeout=60)
+        second = demo(folder)
+        output, told = second.communicate(timeout=120)
 
         assert second.returncode == 0, told
         name = begun.partition('id = "')[2].partition('"')[0]

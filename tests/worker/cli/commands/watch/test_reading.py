@@ -86,7 +86,7 @@ def test_status_says_what_blocks_ordering(desk: Desk) -> None:
 def test_status_says_that_no_worker_runs_until_one_does(desk: Desk) -> None:
     async def beat(ledger: Installation) -> None:
         seconds, _ = await ledger.redis.time()
-        await ledger.redis.zadd("cc:workers", {"alive": seconds, "dead": seconds - 20})
+        await ledger.redis.zadd("cc:workers", {"alive": seconds + 600, "dead": seconds - 20})
 
     desk.prepare(submit)
     assert "No worker is running" in desk.run("status", ID).stdout

@@ -65,7 +65,7 @@ def test_watching_in_a_pipe_prints_a_line_at_every_change(
         desk.run("resume", ID)
         assert next_line(process) == f"{ID} running: 5 open; deliveries: 5 pending"
         desk.prepare(go_on_to_the_end)
-        rest, _ = process.communicate(timeout=30)
+        rest, _ = process.communicate(timeout=120)
 
     assert process.returncode == 0
     assert rest.splitlines()[-1].endswith(f"{ID} finished: 5 reached; deliveries: 5 sent")
@@ -82,7 +82,7 @@ def test_watching_at_a_terminal_draws_over_what_it_drew(desk: Desk) -> None:
         desk.prepare(go_on_to_the_end)
         while "finished" not in shown:
             shown += os.read(master, 65536).decode()
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=120) == 0
     os.close(master)
 
     first, *others = shown.split("\x1b[J")[1:]
@@ -112,7 +112,7 @@ def test_ctrl_c_ends_watching_with_a_line(desk: Desk) -> None:
     with started("status", ID, "--watch") as process:
         assert "running" in next_line(process)
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=30)
+        _, told = process.communicate(timeout=120)
 
     assert process.returncode == INTERRUPTED
     assert told == "Interrupted; run the same command again to go on.\n"
