@@ -63,7 +63,7 @@ class App:
         async with self.ended:
             await self.ended.wait_for(lambda: not self.writers)
 
-    def target(self, *, timeout: float = 15.0) -> WebhookTarget:
+    def target(self, *, timeout: float = 240.0) -> WebhookTarget:
         url = f"{self.scheme}://localhost:{self.port}{PATH}"
         return WebhookTarget(url=url, secret=SECRET, connections=4, timeout=timeout)
 

@@ -27,6 +27,7 @@ from pipeline.domain.errors import (
 from pipeline.domain.models import ChannelName, Message, Recipient, delivery_key
 from tests.channels.app import KEPT, SECRET, App, app, body_of, headers_of
 from tests.channels.sms.servers import HANG_UP, SILENCE, Answer, Reply
+from tests.support.waiting import wait_until
 
 LINK = "https://claim.example.com/c/abc"
 KEY = delivery_key("camp", "r1", ChannelName.WEBHOOK)
@@ -54,19 +55,29 @@ def cleared() -> None:
 
 
 @asynccontextmanager
-async def channel_to(server: App, *, within: float = 15.0) -> AsyncIterator[WebhookChannel]:
+async def channel_to(server: App, *, within: float = 240.0) -> AsyncIterator[WebhookChannel]:
     async with aclosing(WebhookChannel(server.target(timeout=within))) as channel:
         yield channel
 
 
-async def failure(reply: Reply, *, within: float = 15.0) -> DeliveryError:
+async def failure(reply: Reply, *, within: float = 240.0) -> DeliveryError:
     async with app(reply) as server, channel_to(server, within=within) as channel:
-        with pytest.raises(DeliveryError) as caught:
-            await channel.send(a_message(channel), cleared)
+        error = await failure_once_left(channel)
+        await wait_until(lambda: server.heads)
         assert len(server.heads) == 1
-    assert caught.value.__cause__ is None
-    assert caught.value.__suppress_context__ or caught.value.__context__ is None
-    return caught.value
+    assert error.__cause__ is None
+    assert error.__suppress_context__ or error.__context__ is None
+    return error
+
+
+async def failure_once_left(channel: WebhookChannel) -> DeliveryError:
+    """Return how a message failed that left; on a busy machine the time may be over before."""
+    left, errors = list[bool](), list[DeliveryError]()
+    while not left:
+        with pytest.raises(DeliveryError) as caught:
+            await channel.send(a_message(channel), lambda: left.append(True))
+        errors.append(caught.value)
+    return errors[-1]
 
 
 async def test_a_message_is_posted_once_signed_and_under_its_key() -> None:
@@ -154,10 +165,11 @@ async def test_what_the_app_refuses_is_permanent(status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "code"), [(HANG_UP, "webhook_reset"), (SILENCE, "webhook_timeout")]
+    ("reply", "code", "within"),
+    [(HANG_UP, "webhook_reset", 240.0), (SILENCE, "webhook_timeout", 0.3)],
 )
-async def test_an_answer_that_is_lost_is_uncertain(reply: Reply, code: str) -> None:
-    error = await failure(reply, within=0.3)
+async def test_an_answer_that_is_lost_is_uncertain(reply: Reply, code: str, within: float) -> None:
+    error = await failure(reply, within=within)
     assert isinstance(error, UncertainError)
     assert str(error) == code
 
@@ -180,8 +192,9 @@ async def test_an_answer_that_only_ever_begins_is_waited_for_no_longer_than_anot
     server = await asyncio.start_server(drip, "127.0.0.1", 0)
     target = App(port=server.sockets[0].getsockname()[1]).target(timeout=0.3)
     async with server, aclosing(WebhookChannel(target)) as channel:
-        with pytest.raises(UncertainError, match="webhook_timeout"):
-            await channel.send(a_message(channel), cleared)
+        error = await failure_once_left(channel)
+        assert isinstance(error, UncertainError)
+        assert str(error) == "webhook_timeout"
         await channel.aclose()
         await ended.wait()
 

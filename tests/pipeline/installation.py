@@ -20,6 +20,7 @@ from pipeline.store.deliveries import DeliveryStore, Fact, Wanted
 from pipeline.store.keyring import unlock
 from pipeline.store.scripts import Scripts
 from tests.pipeline.intake.builders import a_campaign, an_intake
+from tests.pipeline.ledger import LEASE
 
 PEOPLE = 5
 BATCH_SIZE = 2
@@ -75,10 +76,10 @@ class Installation:
             order=slots[Lane.ORDER],
             read=slots[Lane.READ],
             send=slots[Lane.SEND],
-            dispatch_seconds=30,
+            dispatch_seconds=LEASE,
         )
         claims = [
-            await self.batches.claim(unit, nonce=secrets.token_hex(8), lease_seconds=30)
+            await self.batches.claim(unit, nonce=secrets.token_hex(8), lease_seconds=LEASE)
             for unit in units
         ]
         return [claim for claim in claims if claim is not None]

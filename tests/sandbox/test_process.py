@@ -32,7 +32,7 @@ def a_process(directory: Path, *more: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def order_once(addresses: dict[str, str]) -> int:
-    with httpx.Client(base_url=addresses["base_url"], trust_env=False) as http:
+    with httpx.Client(base_url=addresses["base_url"], trust_env=False, timeout=60) as http:
         headers = {"Email": addresses["email"], "AccessToken": addresses["access_token"]}
         token = http.post("/v1/Tokens", headers=headers).json()["Value"]
         bearer = {"Authorization": f"Bearer {token}"}
@@ -49,7 +49,7 @@ def test_process_says_where_it_is_and_ends_on_a_signal(
         addresses = json.loads(process.stdout.readline())
         assert order_once(addresses) == 201
         process.send_signal(stop)
-        rest, errors = process.communicate(timeout=20)
+        rest, errors = process.communicate(timeout=60)
 
     assert (process.returncode, rest, errors) == (0, "", "")
     assert json.loads(ready.read_text()) == addresses
@@ -63,7 +63,7 @@ def test_connections_break_as_asked_on_the_loop_of_the_process(tmp_path: Path) -
         with pytest.raises(httpx.TransportError):
             order_once(addresses)
         with (
-            smtplib.SMTP(addresses["smtp_host"], addresses["smtp_port"], timeout=10) as client,
+            smtplib.SMTP(addresses["smtp_host"], addresses["smtp_port"], timeout=60) as client,
             pytest.raises(smtplib.SMTPServerDisconnected),
         ):
             client.sendmail("a@example.com", ["lost-1@example.com"], "Subject: x\r\n\r\nx")
@@ -77,7 +77,9 @@ def test_sms_options_reach_the_process_and_its_line_has_the_login(tmp_path: Path
         login = (addresses["account_sid"], addresses["auth_token"])
         path = f"/2010-04-01/Accounts/{addresses['account_sid']}/Messages.json"
         form = {"To": "+4915112345678", "From": "+15005550006", "Body": "Hello"}
-        with httpx.Client(base_url=addresses["base_url"], trust_env=False, auth=login) as http:
+        with httpx.Client(
+            base_url=addresses["base_url"], trust_env=False, auth=login, timeout=60
+        ) as http:
             assert http.post(path, data=form).status_code == 201
             [message] = http.get(path).json()["messages"]
 

@@ -85,6 +85,8 @@ class MailServer:
             "port": self.port,
             "security": "none",
             "sender": "Rewards <rewards@example.com>",
+            "connect_timeout": 60.0,
+            "idle_timeout": 600.0,
             **changes,
         }
         return SmtpServer(**values)  # type: ignore[arg-type]  # a test's keywords

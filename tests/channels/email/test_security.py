@@ -178,7 +178,7 @@ def test_handshake_that_fails_blames_the_provider(run: Runner) -> None:
     async def scene() -> None:
         async with mail_server() as server:
             with pytest.raises(BlockedError) as caught:
-                await send(server.settings(security="tls", connect_timeout=1))
+                await send(server.settings(security="tls", connect_timeout=60))
             assert caught.value.code in {"smtp_tls", "smtp_connect"}
             assert not caught.value.fatal
 

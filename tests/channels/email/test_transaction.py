@@ -67,7 +67,7 @@ class Talk:
         self.wire.data_received("".join(f"{reply}\r\n" for reply in replies).encode())
 
     async def outcome(self) -> tuple[str, int, str]:
-        return await asyncio.wait_for(self.transaction.answer, 1)
+        return await asyncio.wait_for(self.transaction.answer, 60)
 
 
 async def test_the_commands_leave_together_and_the_content_after_the_go_ahead() -> None:

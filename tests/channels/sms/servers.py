@@ -109,6 +109,8 @@ class Twilio:
             "auth_token": "very-secret",
             "from_number": "+15005550006",
             "base_url": f"{self.scheme}://localhost:{self.port}",
+            "connect_timeout": 60.0,
+            "timeout": 120.0,
             **changes,
         }
         return TwilioAccount(**values)  # type: ignore[arg-type]  # a test's keywords

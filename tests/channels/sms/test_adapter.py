@@ -66,12 +66,20 @@ async def talking(
 
 
 async def failure_of(script: Script, **changes: object) -> DeliveryError:
-    """Send one message and return how it failed; only one request may have been made."""
+    """
+    Return how a message failed that left; only one request may have been made.
+
+    On a busy machine a short time may be over before it leaves.
+    """
+    left, errors = list[bool](), list[DeliveryError]()
     async with talking(script, **changes) as (channel, server):
-        with pytest.raises(DeliveryError) as caught:
-            await channel.send(a_message(), cleared)
+        while not left:
+            with pytest.raises(DeliveryError) as caught:
+                await channel.send(a_message(), lambda: left.append(True))
+            errors.append(caught.value)
+        await wait_until(lambda: server.requests)
         assert len(server.requests) == 1
-    return caught.value
+    return errors[-1]
 
 
 async def test_request_is_what_twilio_documents() -> None:
@@ -203,13 +211,20 @@ async def test_silence_after_the_request_is_uncertain() -> None:
 
 
 async def test_waiting_for_a_connection_does_not_use_up_the_time_for_an_answer() -> None:
-    replies = [SILENCE, None]
-    async with talking(lambda _: replies.pop(0), connections=1, timeout=0.3) as (channel, _):
-        sends = [channel.send(a_message(), cleared) for _ in range(2)]
-        first, second = await asyncio.gather(*sends, return_exceptions=True)
+    kinds: list[type] = []
+    for seconds in (0.3, 0.6, 1.2, 2.4, 4.8):  # enough, sooner or later, on a busy machine too
+        if kinds == [UncertainError, UncertainError, Receipt]:
+            break
+        kinds = await two_lost_and_one_answered(seconds)
+    assert kinds == [UncertainError, UncertainError, Receipt]
 
-    assert isinstance(first, UncertainError)
-    assert isinstance(second, Receipt)
+
+async def two_lost_and_one_answered(seconds: float) -> list[type]:
+    """Let three messages wait for one connection; the last one waits twice as long as it may."""
+    replies = [SILENCE, SILENCE, None]
+    async with talking(lambda _: replies.pop(0), connections=1, timeout=seconds) as (channel, _):
+        sends = [channel.send(a_message(), cleared) for _ in range(3)]
+        return [type(end) for end in await asyncio.gather(*sends, return_exceptions=True)]
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,8 @@ def connect(tmp_path: Path) -> Connect:
                 "auth_token": sandbox.auth_token,
                 "from_number": "+15005550006",
                 "base_url": sandbox.base_url,
+                "connect_timeout": 60.0,
+                "timeout": 120.0,
             } | changes
             channel = SmsChannel(TwilioAccount(**values))  # type: ignore[arg-type]
             async with aclosing(channel):

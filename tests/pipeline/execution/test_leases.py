@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,22 @@ from pipeline.domain.errors import AbandonedError
 from pipeline.execution.leases import Leases
 from tests.pipeline.ledger import Ledger, a_campaign, lapse, pump, submit, taken
 from tests.support.waiting import wait_until
+
+LONG = 600.0
+"""A lease that ends only if a test ends it, however busy the machine is."""
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let every wait between two heartbeats be over at once; return how long each should be."""
+    asked: list[float] = []
+
+    async def soon(seconds: float) -> None:
+        asked.append(seconds)
+        await asyncio.sleep(0.001)
+
+    monkeypatch.setattr("pipeline.execution.leases.asyncio", SimpleNamespace(sleep=soon))
+    return asked
 
 
 @asynccontextmanager
@@ -37,16 +54,20 @@ async def lease_end(redis: Redis, unit: Unit) -> int:
     return int(await redis.hget(f"cc:{unit.serial}:b:{unit.batch}", "lu") or 0)  # type: ignore[misc]
 
 
-async def test_a_lease_is_renewed_for_as_long_as_it_is_held(ledger: Ledger) -> None:
-    unit, leases = await a_unit(ledger), Leases(ledger.batches, 1.5)
+async def test_a_lease_is_renewed_for_as_long_as_it_is_held(
+    ledger: Ledger, waits: list[float]
+) -> None:
+    unit, leases = await a_unit(ledger), Leases(ledger.batches, LONG)
     async with beating(leases), leases.hold(unit) as lease:
         assert lease is not None
-        first = await lease_end(ledger.redis, unit)
+        first = lease.deadline, await lease_end(ledger.redis, unit)
 
         async def renewed() -> bool:
-            return await lease_end(ledger.redis, unit) > first + 300
+            end = await lease_end(ledger.redis, unit)
+            return lease.deadline > first[0] and end > first[1] + 300
 
         await wait_until(renewed)
+        assert set(waits) == {LONG / 3}
         lease.check()
         assert leases.serials() == {unit.serial}
         assert await pump(ledger) == []
@@ -63,7 +84,7 @@ async def test_after_its_deadline_nothing_may_be_started(ledger: Ledger) -> None
 
 
 async def test_after_its_block_a_lease_is_worth_nothing(ledger: Ledger) -> None:
-    async with Leases(ledger.batches, 30).hold(await a_unit(ledger)) as lease:
+    async with Leases(ledger.batches, LONG).hold(await a_unit(ledger)) as lease:
         assert lease is not None
     with pytest.raises(AbandonedError, match="lease_lost"):
         lease.check()
@@ -81,7 +102,10 @@ async def test_who_was_taken_over_learns_it_from_the_heartbeat(ledger: Ledger) -
 
 async def test_what_is_held_by_somebody_is_not_given(ledger: Ledger) -> None:
     unit = await a_unit(ledger)
-    async with Leases(ledger.batches, 30).hold(unit), Leases(ledger.batches, 30).hold(unit) as two:
+    async with (
+        Leases(ledger.batches, LONG).hold(unit),
+        Leases(ledger.batches, LONG).hold(unit) as two,
+    ):
         assert two is None
 
 
@@ -91,7 +115,7 @@ async def test_a_halt_concerns_the_named_campaigns_only_and_can_be_lifted(
     for name in ("a", "b"):
         await submit(ledger, a_campaign(name))
     one, two = await pump(ledger)
-    leases = Leases(ledger.batches, 30)
+    leases = Leases(ledger.batches, LONG)
     async with leases.hold(one) as first, leases.hold(two) as second:
         assert first is not None
         assert second is not None
@@ -121,12 +145,17 @@ class _Outage:
         return await self._batches.renew(leases, seconds)
 
 
-async def test_an_outage_lets_the_deadline_pass_and_the_heartbeat_live(ledger: Ledger) -> None:
+async def test_an_outage_lets_the_deadline_pass_and_the_heartbeat_live(
+    ledger: Ledger, waits: list[float]
+) -> None:
     unit, store = await a_unit(ledger), _Outage(ledger)
-    leases = Leases(store, 0.2)  # type: ignore[arg-type]
+    leases = Leases(store, LONG)  # type: ignore[arg-type]
     async with beating(leases), leases.hold(unit) as lease:
         assert lease is not None
-        await wait_until(lambda: store.failed >= 3 and uptime() >= lease.deadline)
+        deadline = lease.deadline
+        await wait_until(lambda: store.failed >= 3)
+        assert lease.deadline == deadline, "what failed makes nothing longer"
+        lease.deadline = uptime()  # by now it has passed
         with pytest.raises(AbandonedError):
             lease.check()
         store.away = False
@@ -136,7 +165,7 @@ async def test_an_outage_lets_the_deadline_pass_and_the_heartbeat_live(ledger: L
 
 
 async def test_the_deadline_is_never_later_than_the_servers(ledger: Ledger) -> None:
-    unit, leases = await a_unit(ledger), Leases(ledger.batches, 5)
+    unit, leases = await a_unit(ledger), Leases(ledger.batches, LONG)
     async with leases.hold(unit) as lease:
         assert lease is not None
         seconds, micros = await ledger.redis.time()
@@ -164,16 +193,16 @@ class _Watched:
 
 async def test_an_answer_that_takes_long_makes_no_lease_longer(ledger: Ledger) -> None:
     unit, store = await a_unit(ledger), _Watched(ledger)
-    leases = Leases(store, 30)  # type: ignore[arg-type]
+    leases = Leases(store, LONG)  # type: ignore[arg-type]
     async with leases.hold(unit) as lease:
         assert lease is not None
-        assert lease.deadline <= store.asked + 30
+        assert lease.deadline <= store.asked + LONG
         await leases._renew()  # noqa: SLF001 - one heartbeat, now
-        assert lease.deadline <= store.asked + 30
+        assert lease.deadline <= store.asked + LONG
 
 
 async def test_a_lapsed_batch_is_free_for_the_next_turn(ledger: Ledger) -> None:
-    unit, leases = await a_unit(ledger), Leases(ledger.batches, 30)
+    unit, leases = await a_unit(ledger), Leases(ledger.batches, LONG)
     async with leases.hold(unit) as lease:
         assert lease is not None
         await lapse(ledger, unit.serial)

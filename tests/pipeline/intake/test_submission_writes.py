@@ -82,7 +82,7 @@ class HeldUp(Reading):
 
     def reached(self, number: int) -> None:
         if number == 0:
-            self.server.client_pause(60_000, all=False)
+            self.server.client_pause(600_000, all=False)
 
     @asynccontextmanager
     async def until_one_batch_is_ahead(self) -> AsyncIterator[None]:

@@ -219,7 +219,7 @@ async def test_it_waits_for_what_is_on_the_wire_but_not_for_ever(ledger: Ledger)
     await ledger.deliveries.intend(claim, [Wanted(0, EMAIL, 0)])
     assert await on_the_wire(ledger.campaigns, serial, patience=0.05) == 1
 
-    waiting = asyncio.create_task(on_the_wire(ledger.campaigns, serial, patience=30))
+    waiting = asyncio.create_task(on_the_wire(ledger.campaigns, serial, patience=600))
     await asyncio.sleep(0)
     await ledger.deliveries.record({(serial, 1): [Fact(0, EMAIL, 1, "s")]})
     assert await waiting == 0

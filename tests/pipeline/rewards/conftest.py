@@ -35,7 +35,7 @@ def account(upstream: Upstream) -> Account:
 
 @pytest.fixture
 async def http(upstream: Upstream) -> AsyncIterator[httpx.AsyncClient]:
-    async with http_client(upstream.base_url, 5.0) as http:
+    async with http_client(upstream.base_url, 240.0) as http:
         yield http
 
 

@@ -42,7 +42,7 @@ def connect(tmp_path: Path, redis: Redis, vault: Vault) -> Connect:
             account = Account(
                 base_url=sandbox.base_url, email=sandbox.email, access_token=sandbox.access_token
             )
-            async with http_client(sandbox.base_url, 10.0) as http:
+            async with http_client(sandbox.base_url, 240.0) as http:
                 yield RewardsClient(http, account, redis, vault)
 
     return connected

@@ -136,7 +136,7 @@ async def working(
         sandbox = await stack.enter_async_context(
             running(SandboxOptions(directory=directory, **options))  # type: ignore[arg-type]
         )
-        http = await stack.enter_async_context(http_client(sandbox.base_url, 10.0))
+        http = await stack.enter_async_context(http_client(sandbox.base_url, 240.0))
         plant = await stack.enter_async_context(sending(ledger, ScriptedChannel()))
         account = Account(
             base_url=sandbox.base_url, email=sandbox.email, access_token=sandbox.access_token
@@ -167,7 +167,7 @@ def _add_stages(plant: Plant, client: RewardsClient, account: str, overdue: floa
         products=ProductCatalog(ledger.redis, account=account, fetch=client.products),
         catalog=Catalog(ledger.campaigns, {}),
         fulfilment=fulfilment,
-        funds_probe=60,
+        funds_probe=6000,
         returns=no_returns(ledger),
         audit=ledger.audit,
     )

@@ -181,7 +181,7 @@ async def test_what_is_unavailable_is_read_again(
     factory, serial = await start(async_above=0, async_delay=None), await three(ledger)
     await factory.turn(serial)
     factory.complete()
-    factory.faults(**{fault: 1.0}, retry_after="seconds", retry_after_seconds=40)
+    factory.faults(**{fault: 1.0}, retry_after="seconds", retry_after_seconds=3000)
     await factory.turn(serial)
     batch = await factory.batch(serial)
     assert (batch.state, batch.fails) == (BatchState.ORDERED, 1)

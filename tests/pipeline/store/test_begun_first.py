@@ -132,7 +132,7 @@ async def test_who_is_busy_takes_what_was_begun_on_top_and_nothing_else(ledger: 
 
     async def on_top(spare: int) -> list[int]:
         found = await ledger.batches.pump(
-            order=0, read=0, send=0, dispatch_seconds=30, spare=spare
+            order=0, read=0, send=0, dispatch_seconds=600, spare=spare
         )
         return [unit.batch for unit in found]
 
@@ -168,7 +168,7 @@ async def test_while_an_interrupted_order_waits_for_a_permit_no_new_one_is_given
 ) -> None:
     serial = await submit(ledger, a_campaign(), 5)
     [found] = await posted(ledger, serial, 1)
-    await ledger.limiter.hush("orders:new", 60)
+    await ledger.limiter.hush("orders:new", 3000)
     assert await next_batches(ledger, 5) == [found.unit.batch]
     assert await next_batches(ledger, 5) == []
 
@@ -190,9 +190,9 @@ async def test_a_batch_that_was_half_sent_goes_before_all_that_were_due_earlier(
     for number in range(1, 12):
         await ledger.batches.wait(await fulfilled(ledger, serial, number), delay=0)
     await make_due(ledger, serial)
-    [unit] = await ledger.batches.pump(order=0, read=0, send=1, dispatch_seconds=30)
+    [unit] = await ledger.batches.pump(order=0, read=0, send=1, dispatch_seconds=600)
     await claimed(ledger, unit)
     await dead(ledger, serial, unit.batch, lane=Lane.SEND)
-    again = await ledger.batches.pump(order=0, read=0, send=1, dispatch_seconds=30)
+    again = await ledger.batches.pump(order=0, read=0, send=1, dispatch_seconds=600)
     assert [each.batch for each in again] == [unit.batch]
     await assert_sound(ledger, serial)

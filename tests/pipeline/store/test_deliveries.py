@@ -180,13 +180,13 @@ async def test_a_transient_failure_costs_a_try_and_a_release_does_not(ledger: Le
 async def test_a_batch_is_due_again_when_its_first_delivery_is(ledger: Ledger) -> None:
     found = await started(ledger)
     serial = found.unit.serial
-    fact = Fact(0, EMAIL, 1, "p", "smtp_450", delay=50)
+    fact = Fact(0, EMAIL, 1, "p", "smtp_450", delay=5000)
     await ledger.deliveries.intend(found, [Wanted(1, EMAIL, 0)])
     await ledger.deliveries.record({(serial, 1): [fact, Fact(1, EMAIL, 1, "s")]})
     assert await ledger.batches.distributed(found, delay=0) is BatchState.FULFILLED
     soonest = await ledger.batches.next_due()
     assert soonest is not None
-    assert 45 < soonest <= 50
+    assert 4000 < soonest <= 5000
 
 
 async def test_a_late_fact_ends_the_hold_of_an_uncertain_batch(ledger: Ledger) -> None:

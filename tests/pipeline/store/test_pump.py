@@ -49,7 +49,7 @@ async def test_each_lane_has_slots_of_its_own(ledger: Ledger) -> None:
     serial = await submit(ledger, a_campaign(), 2)
     await ledger.batches.wait(await fulfilled(ledger, serial, 1), delay=0)
     await make_due(ledger, serial)
-    units = await ledger.batches.pump(order=0, read=0, send=1, dispatch_seconds=30)
+    units = await ledger.batches.pump(order=0, read=0, send=1, dispatch_seconds=600)
     assert [(unit.batch, unit.lane) for unit in units] == [(1, Lane.SEND)]
 
 
@@ -182,7 +182,7 @@ async def test_what_has_no_permit_to_get_is_not_dispatched(
     serial = await submit(ledger, a_campaign(), 2)
     await ledger.batches.wait(await fulfilled(ledger, serial, 1), delay=0)
     await make_due(ledger, serial)
-    await ledger.limiter.hush(limiter, 60)
+    await ledger.limiter.hush(limiter, 3000)
     assert lane not in [unit.lane for unit in await pump(ledger)]
 
 
@@ -190,7 +190,7 @@ async def test_a_shorter_silence_does_not_hide_the_longer_one_from_the_pump(
     ledger: Ledger,
 ) -> None:
     await submit(ledger, a_campaign(), 2)
-    await ledger.limiter.hush("orders", 60)
+    await ledger.limiter.hush("orders", 3000)
     await ledger.limiter.hush("orders", 0.01)
     assert await dispatched(ledger) == []
 
@@ -202,7 +202,7 @@ async def test_a_campaign_at_its_own_limit_does_not_silence_another(ledger: Ledg
         await ledger.batches.wait(await fulfilled(ledger, serial), delay=0)
         await make_due(ledger, serial)
         ready.append(serial)
-    own: dict[str, Rate | None] = {f"{ready[0]}:email": Rate.parse("1/m")}
+    own: dict[str, Rate | None] = {f"{ready[0]}:email": Rate.parse("1/h")}
     assert (await ledger.limiter.take("email", 1, **own)).granted == 1
     assert await dispatched(ledger) == [(ready[1], 1)]
 

@@ -30,7 +30,7 @@ async def deliver(customer: Customer, to: str, sender: str = VERP) -> None:
     mail["Message-ID"] = "<1@example.com>"
     mail.set_content(f"Your reward: {LINK}")
     async with aiosmtplib.SMTP(
-        hostname="localhost", port=customer.sandbox.smtp_port, start_tls=False, timeout=5
+        hostname="localhost", port=customer.sandbox.smtp_port, start_tls=False, timeout=60
     ) as client:
         await client.sendmail(sender, [to], mail.as_bytes(policy=email.policy.SMTP))
 

@@ -35,7 +35,7 @@ def a_mail(to: str, number: int = 1) -> EmailMessage:
 
 @asynccontextmanager
 async def logged_in(customer: Customer, **options: object) -> AsyncIterator[aiosmtplib.SMTP]:
-    given: dict[str, Any] = {"start_tls": False, "use_tls": False, "timeout": 5} | options
+    given: dict[str, Any] = {"start_tls": False, "use_tls": False, "timeout": 60} | options
     port = customer.sandbox.smtp_port
     client = aiosmtplib.SMTP(hostname="localhost", port=port, **given)
     await client.connect()
@@ -62,13 +62,14 @@ async def deliver(customer: Customer, to: str) -> int:
 async def test_mail_is_indexed_with_the_links_of_its_decoded_text(start: StartSandbox) -> None:
     customer = await start()
 
+    began = time.time()
     assert await deliver(customer, "zoe@example.com") == 250
 
     [mail] = await customer.control("mails")
     assert (mail["to"], mail["sender"]) == ("zoe@example.com", "rewards@example.com")
     assert mail["message_id"] == "<1@example.com>"
     assert mail["links"] == [LINK, "https://x.example/?a&b"]
-    assert abs(mail["received_at"] - time.time()) < 60
+    assert began <= mail["received_at"] <= time.time()
 
 
 async def test_mail_reader_opens_the_maildir(start: StartSandbox) -> None:
@@ -176,11 +177,11 @@ async def test_connection_is_refused(start: StartSandbox) -> None:
 
 
 async def test_slow_reply_outlasts_a_client(start: StartSandbox) -> None:
-    customer = await start(mail=MailOptions(faults=MailFaults(slow=1, slow_seconds=30)))
+    customer = await start(mail=MailOptions(faults=MailFaults(slow=1, slow_seconds=3600)))
 
-    async with logged_in(customer, timeout=0.3) as client:
+    async with logged_in(customer) as client:
         with pytest.raises(aiosmtplib.SMTPTimeoutError):
-            await client.send_message(a_mail("zoe@example.com"))
+            await client.send_message(a_mail("zoe@example.com"), timeout=0.3)
 
 
 async def test_same_seed_refuses_the_same_recipients(start: StartSandbox, tmp_path: Path) -> None:
@@ -255,7 +256,7 @@ async def test_end_of_the_sandbox_cuts_every_connection(tmp_path: Path) -> None:
 
     for reader, writer in (idle, busy):
         with suppress(ConnectionError):
-            await asyncio.wait_for(reader.read(), 5)
+            await asyncio.wait_for(reader.read(), 60)
         writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()

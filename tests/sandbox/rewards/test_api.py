@@ -43,9 +43,11 @@ async def test_nothing_is_shown_without_a_bearer_token(start: StartSandbox, path
     assert answer.status_code == 401
 
 
-async def test_token_expires_after_its_lifetime(start: StartSandbox) -> None:
-    customer = await start(token_lifetime=1)
+async def test_token_expires_after_its_lifetime(start: StartSandbox, tmp_path: Path) -> None:
+    customer = await start()
     assert (await customer.get("/v1/Products")).status_code == 200
+    customer = await start(directory=tmp_path / "another", token_lifetime=1)
+    await customer.log_in()
 
     async def refused() -> bool:
         return (await customer.get("/v1/Products")).status_code == 401

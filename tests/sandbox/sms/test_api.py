@@ -25,7 +25,7 @@ AT_ONCE = SmsOptions(sent_after=0, delivered_after=0)
 
 
 async def test_message_is_created_as_twilio_shows_it(start: StartSandbox) -> None:
-    customer = await start(sms=SmsOptions(sent_after=60))
+    customer = await start(sms=SmsOptions(sent_after=3600))
 
     answer = await text(customer)
     message = answer.json()
@@ -45,7 +45,7 @@ async def test_message_is_created_as_twilio_shows_it(start: StartSandbox) -> Non
 
 
 async def test_messaging_service_accepts_and_chooses_the_sender(start: StartSandbox) -> None:
-    customer = await start(sms=SmsOptions(sent_after=60))
+    customer = await start(sms=SmsOptions(sent_after=3600))
     service = "MG00000000000000000000000000000000"
 
     message = (await text(customer, From="", MessagingServiceSid=service)).json()
@@ -235,7 +235,7 @@ async def test_list_is_filtered_by_sender_and_day(start: StartSandbox) -> None:
 
 
 async def test_message_that_is_not_sent_yet_passes_no_filter_by_day(start: StartSandbox) -> None:
-    customer = await start(sms=SmsOptions(sent_after=60))
+    customer = await start(sms=SmsOptions(sent_after=3600))
     await text(customer)
 
     day = str(datetime.now(UTC).date() - timedelta(days=1))

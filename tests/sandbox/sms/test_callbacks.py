@@ -103,7 +103,7 @@ async def test_callback_that_was_due_while_the_sandbox_was_down_comes_later(
     sms = SmsOptions(sent_after=0.3, delivered_after=0)
     async with (
         running(SandboxOptions(directory=tmp_path, sms=sms)) as sandbox,
-        httpx.AsyncClient(base_url=sandbox.base_url, trust_env=False) as http,
+        httpx.AsyncClient(base_url=sandbox.base_url, trust_env=False, timeout=60) as http,
     ):
         await text(Customer(sandbox, http), StatusCallback=receiver.url)
 

@@ -44,7 +44,7 @@ async def test_a_cancelled_batch_whose_order_cannot_be_judged_comes_to_its_end(
     await placed(ledger, serial)
     await ledger.campaigns.steer(serial, "cancel")
     units = Units(
-        leases=Leases(ledger.batches, 30),
+        leases=Leases(ledger.batches, 600),
         batches=ledger.batches,
         stages={Lane.READ: Unreadable()},
         missing_keys=no_keys,

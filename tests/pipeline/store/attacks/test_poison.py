@@ -24,12 +24,12 @@ ALONE = "cc:alone"
 
 async def given(ledger: Ledger, worker: str, *, idle: bool = True) -> list[Unit]:
     return await ledger.batches.pump(
-        order=5, read=5, send=5, dispatch_seconds=30, worker=worker, idle=idle
+        order=5, read=5, send=5, dispatch_seconds=600, worker=worker, idle=idle
     )
 
 
 async def claimed(ledger: Ledger, unit: Unit, nonce: str) -> Claim | None:
-    return await ledger.batches.claim(unit, nonce=nonce, lease_seconds=30)
+    return await ledger.batches.claim(unit, nonce=nonce, lease_seconds=600)
 
 
 async def killed(ledger: Ledger, serial: str, times: int, batch: int = 1) -> list[int]:

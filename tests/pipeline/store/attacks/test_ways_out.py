@@ -111,7 +111,7 @@ async def test_the_probe_of_a_blocked_lane_is_left_to_who_may_take_the_batch(
         await ledger.redis.hset(f"cc:{serial}", "blk:o:until", "1")  # type: ignore[misc]
         for _ in range(3):
             given += await ledger.batches.pump(
-                order=1, read=1, send=1, dispatch_seconds=30, worker="w", idle=True
+                order=1, read=1, send=1, dispatch_seconds=600, worker="w", idle=True
             )
     assert given
 

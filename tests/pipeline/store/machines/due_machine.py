@@ -232,7 +232,7 @@ class DueMachine(RuleBasedStateMachine):
     async def pumped(self, free: tuple[int, int, int]) -> list[Unit]:
         order, read, send = free
         return await self.ledger.batches.pump(
-            order=order, read=read, send=send, dispatch_seconds=30
+            order=order, read=read, send=send, dispatch_seconds=600
         )
 
     async def ready(self) -> set[tuple[str, int, Lane]]:
@@ -274,7 +274,7 @@ class DueMachine(RuleBasedStateMachine):
         """The dispatches of a campaign are over; whoever is alive tells so by a heartbeat."""
         self.model.dispatched -= {each for each in self.model.dispatched if each[0] == serial}
         held = [(found.unit, found.token) for found in self.model.claims.values()]
-        assert all(self.do(self.ledger.batches.renew(held, 30)))
+        assert all(self.do(self.ledger.batches.renew(held, 600)))
         self.model.late.clear()
 
     async def settled(self, found: Claim, how: str) -> None:

@@ -286,7 +286,7 @@ class LedgerMachine(RuleBasedStateMachine):
         fields = self.do(self.ledger.fields(self.serial, unit.batch))
         free = "tok" not in fields or fields["lu"] == "1"
         found = self.do(
-            self.ledger.batches.claim(unit, nonce=f"w{next(self.nonces)}", lease_seconds=30)
+            self.ledger.batches.claim(unit, nonce=f"w{next(self.nonces)}", lease_seconds=600)
         )
         if found is not None:
             assert free, "two workers hold the same batch"

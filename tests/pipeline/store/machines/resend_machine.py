@@ -96,7 +96,7 @@ class ResendMachine(RuleBasedStateMachine):
         self.do(lapse(self.ledger, self.serial))
         for unit in self.do(pump(self.ledger)):
             claim = self.do(
-                self.ledger.batches.claim(unit, nonce=f"w{next(self.names)}", lease_seconds=30)
+                self.ledger.batches.claim(unit, nonce=f"w{next(self.names)}", lease_seconds=600)
             )
             if claim is not None:
                 self._look(claim)
