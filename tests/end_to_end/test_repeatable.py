@@ -16,10 +16,15 @@ from tests.support.waiting import wait_until_sync
 PEOPLE = 1500
 TRIES = 20
 # What is on the wire may take its time to settle.
-PATIENT = [
-    *(sys.executable, "-c"),
-    "from worker import cli, executor; executor._STOP_SECONDS = 600.0; cli.main()",
-]
+PATIENT = """
+from worker.cli import main
+from worker.cli.progress import follow
+from worker.executor import executor
+
+assert executor._STOP_SECONDS < follow._STOP_SECONDS
+executor._STOP_SECONDS, follow._STOP_SECONDS = 600.0, 660.0
+main()
+"""
 
 Process = subprocess.Popen[str]
 
@@ -135,7 +140,7 @@ def test_run_and_valkey_killed_together_as_by_a_power_cut(tmp_path: Path) -> Non
 
 
 def test_ctrl_c_stops_before_the_end_and_repeats_nothing(tmp_path: Path) -> None:
-    with struck(tmp_path, 0.3, interrupt, PATIENT) as (here, process):
+    with struck(tmp_path, 0.3, interrupt, [sys.executable, "-c", PATIENT]) as (here, process):
         assert process.returncode != 0
         left = here.status()
         assert left["people"]["open"] == PEOPLE - len(here.mails())
