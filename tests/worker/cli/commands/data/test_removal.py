@@ -16,18 +16,7 @@ from tests.pipeline.installation import Installation
 from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
 from tests.worker.cli.desk import Desk
-
-ID = "survey-2026-11"
-
-
-async def submit(ledger: Installation) -> str:
-    return await ledger.submitted()
-
-
-async def finish(ledger: Installation) -> str:
-    serial = await ledger.submitted()
-    await ledger.finished(serial)
-    return serial
+from tests.worker.cli.prepared import ID, finish, submit
 
 
 def trail(desk: Desk) -> list[dict[str, object]]:

@@ -8,14 +8,7 @@ import pytest
 
 from tests.pipeline.installation import Installation
 from tests.worker.cli.desk import Desk
-
-ID = "survey-2026-11"
-
-
-async def finish(ledger: Installation) -> str:
-    serial = await ledger.submitted()
-    await ledger.finished(serial)
-    return serial
+from tests.worker.cli.prepared import ID, finish
 
 
 def trail(desk: Desk, *words: str, code: int = 0) -> list[dict[str, Any]]:

@@ -1,128 +1,132 @@
-"""Watching a campaign: a line at every change in a pipe, a picture drawn anew at a terminal."""
+"""What `status` says to people and programs."""
 
-import os
-import pty
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
 
 import pytest
 
-from pipeline.store.campaigns import Snapshot
+from pipeline.domain.models import ChannelName
+from pipeline.store.rate_limiter import Breaker
+from pipeline.views.campaign_status import as_json
 from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import a_campaign
-from tests.support.root import ROOT
 from tests.worker.cli.desk import Desk
-from worker.cli.progress.watch import watching
-from worker.interrupt import INTERRUPTED
-
-ID = "survey-2026-11"
-START = "from worker.start import main; main()"
+from tests.worker.cli.prepared import ID, finish, submit
+from worker.cli.progress.campaign_view import Surroundings
 
 
-async def submit(ledger: Installation) -> str:
-    return await ledger.submitted()
+async def hold(ledger: Installation) -> str:
+    serial = await ledger.submitted()
+    for claim in await ledger.ordered(serial):
+        await ledger.batches.hold(claim, "links_many", missing=0, reread=0)
+    return serial
 
 
-async def go_on_to_the_end(ledger: Installation) -> None:
-    await ledger.finished(str(await ledger.campaigns.find(ID)))
+def test_status_as_json_is_the_document_of_the_contract(desk: Desk) -> None:
+    serial = desk.prepare(finish)
+    document = json.loads(desk.run("status", ID, "--json").stdout)
+    assert document == as_json(desk.prepare(lambda ledger: ledger.snapshot(serial)))
+    assert document["deliveries"]["sent"] == 5
+    assert json.loads(desk.run("status", "--json").stdout) == {"campaigns": [document]}
 
 
-@contextmanager
-def started(*words: str, output: int = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
-    """Run a command as the console script does, beside the test."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", START, *words],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"},
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
+def test_status_of_nothing_is_an_empty_list(desk: Desk) -> None:
+    assert json.loads(desk.run("status", "--json").stdout) == {"campaigns": []}
+    assert "No campaigns." in desk.run("status").stdout
 
 
-def next_line(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    return process.stdout.readline().partition(" ")[2].rstrip()
+def test_status_shows_all_campaigns_in_a_table(desk: Desk) -> None:
+    desk.prepare(finish)
+    desk.prepare(lambda ledger: ledger.submitted(campaign=a_campaign(id="other")))
+    shown = desk.run("status").stdout
+    assert ID in shown
+    assert "finished" in shown
+    assert "other" in shown
+    assert "0 workers alive" in shown
 
 
-@pytest.mark.parametrize("words", [("status", ID, "--watch"), ("status", "--watch")])
-def test_watching_in_a_pipe_prints_a_line_at_every_change(
-    desk: Desk, words: tuple[str, ...]
+def test_status_says_what_holds_a_campaign_up_and_what_moves_it(desk: Desk) -> None:
+    desk.prepare(hold)
+    shown = " ".join(desk.run("status", ID).stdout.split())
+    assert "blocked: the order shows more links than ordered (links_many)" in shown
+    assert "Held, 3 batches (number 1, 2, 3)" in shown
+    assert f"`claimcast retry {ID} --held`" in shown
+
+
+def test_status_says_what_blocks_ordering(desk: Desk) -> None:
+    async def block(ledger: Installation) -> None:
+        serial = await ledger.submitted()
+        await ledger.campaigns.block(serial, "o", "insufficient_funds", "", probe_after=60)
+
+    desk.prepare(block)
+    shown = " ".join(desk.run("status", ID).stdout.split())
+    assert "blocked: the account at the rewards API does not hold enough" in shown
+    assert "It is tried again at " in shown
+    assert f"`claimcast resume {ID}`" in shown
+
+
+def test_status_says_that_no_worker_runs_until_one_does(desk: Desk) -> None:
+    async def beat(ledger: Installation) -> None:
+        seconds, _ = await ledger.redis.time()
+        await ledger.redis.zadd("cc:workers", {"alive": seconds + 600, "dead": seconds - 20})
+
+    desk.prepare(submit)
+    assert "No worker is running" in desk.run("status", ID).stdout
+    desk.prepare(beat)
+    shown = desk.run("status", ID).stdout
+    assert "1 worker alive" in shown
+    assert "No worker is running" not in shown
+
+
+def test_an_open_breaker_is_told_while_it_is_open() -> None:
+    breaker = Breaker(failures=5, reason="smtp_connect", until_ms=11_000)
+    (told,) = Surroundings(1, {ChannelName.EMAIL: breaker}, 9_500).silent()
+    assert told == "email rests for 2 s: the mail server cannot be reached (smtp_connect)"
+    assert not list(Surroundings(1, {ChannelName.EMAIL: breaker}, 11_000).silent())
+
+
+def test_watching_ends_when_the_campaign_has_finished(desk: Desk) -> None:
+    desk.prepare(finish)
+    assert "finished" in desk.run("status", ID, "--watch").stdout
+    document = json.loads(desk.run("status", ID, "--watch", "--json").stdout)
+    assert document["state"] == "finished"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status",),
+        ("pause",),
+        ("resume",),
+        ("cancel",),
+        ("verify",),
+        ("report",),
+        ("retry", "--held"),
+        ("recipient", "r1"),
+    ],
+)
+def test_an_unknown_campaign_is_told_with_the_nearest(desk: Desk, words: tuple[str, ...]) -> None:
+    desk.prepare(submit)
+    command, *rest = words
+    told = desk.run(command, "survey-2026-12", *rest, code=2).stderr
+    assert told == f'Error: There is no campaign "survey-2026-12"; did you mean "{ID}"?\n'
+
+
+def test_without_campaigns_an_unknown_one_is_told_so(desk: Desk) -> None:
+    assert "none was submitted yet" in desk.run("status", "x", code=2).stderr
+
+
+def test_a_campaign_that_is_being_submitted_is_told_until_its_submit_is_given_up(
+    desk: Desk,
 ) -> None:
-    desk.prepare(submit)
-    with started(*words) as process:
-        assert next_line(process) == f"{ID} running: 5 open; deliveries: 5 pending"
-        desk.run("pause", ID)
-        assert next_line(process) == f"{ID} paused: 5 open; deliveries: 5 pending"
-        desk.run("resume", ID)
-        assert next_line(process) == f"{ID} running: 5 open; deliveries: 5 pending"
-        desk.prepare(go_on_to_the_end)
-        rest, _ = process.communicate(timeout=120)
+    async def stage(ledger: Installation) -> None:
+        await ledger.campaigns.begin(ID, "n", expected_rows=1)
 
-    assert process.returncode == 0
-    assert rest.splitlines()[-1].endswith(f"{ID} finished: 5 reached; deliveries: 5 sent")
+    async def lapse(ledger: Installation) -> None:
+        await ledger.redis.hset("cc:staging", ID, "1 n 1700000000000")  # type: ignore[misc]
 
-
-def test_watching_at_a_terminal_draws_over_what_it_drew(desk: Desk) -> None:
-    desk.prepare(submit)
-    master, line = pty.openpty()
-    with started("status", ID, "--watch", output=line) as process:
-        os.close(line)
-        shown = ""
-        while "No worker is running" not in shown:
-            shown += os.read(master, 65536).decode()
-        desk.prepare(go_on_to_the_end)
-        while "finished" not in shown:
-            shown += os.read(master, 65536).decode()
-        assert process.wait(timeout=120) == 0
-    os.close(master)
-
-    first, *others = shown.split("\x1b[J")[1:]
-    assert others, "drawn once only"
-    height = first.partition("\x1b[?7h")[0].count("\n") + 1
-    assert f"\x1b[{height}F" in first, "the next picture begins where this one began"
-
-
-def test_what_is_as_it_was_is_not_printed_again(capsys: pytest.CaptureFixture[str]) -> None:
-    output, fields = watching(), {"id": ID, "p:open": "5", "b:planned": "1"}
-    for second in (1, 2):
-        output.show([], [Snapshot("1", fields, 1000 * second)], final=False)
-    output.show([], [Snapshot("1", fields | {"pau": "1"}, 3000)], final=False)
-
-    assert capsys.readouterr().out.splitlines() == [
-        f"1970-01-01T00:00:01Z {ID} running: 5 open; deliveries: none",
-        f"1970-01-01T00:00:03Z {ID} paused: 5 open; deliveries: none",
-    ]
-
-
-def test_watching_nothing_ends_at_once(desk: Desk) -> None:
-    assert desk.run("status", "--watch").stdout == "No campaigns.\n"
-
-
-def test_ctrl_c_ends_watching_with_a_line(desk: Desk) -> None:
-    desk.prepare(submit)
-    with started("status", ID, "--watch") as process:
-        assert "running" in next_line(process)
-        process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=120)
-
-    assert process.returncode == INTERRUPTED
-    assert told == "Interrupted; run the same command again to go on.\n"
-
-
-def test_many_campaigns_are_read_in_order(desk: Desk) -> None:
-    async def submit_many(ledger: Installation) -> None:
-        for number in range(103):  # more than are read in one go
-            await ledger.submitted(1, a_campaign(id=f"c-{number:03}"))
-
-    desk.prepare(submit_many)
-    lines = desk.run("status").stdout.splitlines()
-    assert [line.split()[0] for line in lines[1:-1]] == [f"c-{n:03}" for n in range(103)]
+    desk.prepare(stage)
+    assert "is being submitted at the moment" in desk.run("status", ID, code=2).stderr
+    desk.prepare(lapse)
+    assert desk.run("status", ID, code=2).stderr == (
+        f'Error: A submit of campaign "{ID}" was interrupted; nothing was ordered; run it again.\n'
+    )
