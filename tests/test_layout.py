@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.root import ROOT
 
-OURS = ["worker", "pipeline", "channels", "config", "sandbox", "tests"]
+OURS = ["worker", "pipeline", "channels", "config", "sandbox", "bench", "tests"]
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -1,4 +1,4 @@
-"""What the mail server's answers mean: the only place where reply codes are judged."""
+"""What the mail server's answers mean: here reply codes are judged."""
 
 import re
 from collections.abc import Callable

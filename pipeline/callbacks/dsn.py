@@ -8,7 +8,7 @@ from email.parser import HeaderParser
 from typing import Literal, cast, get_args
 
 from pipeline.domain.models import FactKind
-from pipeline.rewards.words import clean
+from pipeline.domain.safe_text import clean
 
 Action = Literal["delivered", "failed", "relayed", "expanded", "delayed"]
 

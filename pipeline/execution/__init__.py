@@ -1,1 +1,1 @@
-"""Who works on which batch: units of dispatch and their leases."""
+"""A worker at work on a batch: the stage that its lane needs, under a lease."""

@@ -18,9 +18,10 @@ from pipeline.domain.errors import (
     RewardsError,
     RewardsUnavailableError,
 )
+from pipeline.domain.safe_text import clean
 from pipeline.rewards.document import parse_json
 from pipeline.rewards.fields import original_order_id
-from pipeline.rewards.words import api_words, clean
+from pipeline.rewards.words import api_words
 
 _LONGEST_WAIT = 3600.0
 _SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?")

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from pipeline.domain.safe_text import clean
 from pipeline.rewards.fields import (
     DEFAULT_LIFE,
     Count,
@@ -28,7 +29,6 @@ from pipeline.rewards.fields import (
     Texts,
     as_text,
 )
-from pipeline.rewards.words import clean
 
 
 class _Wire(BaseModel):

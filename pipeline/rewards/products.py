@@ -7,8 +7,8 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 
 from pipeline.domain.campaign import Reward
+from pipeline.domain.safe_text import clean
 from pipeline.rewards.models import Product, Products
-from pipeline.rewards.words import clean
 
 _WEEK_S = 7 * 24 * 3600
 _NEAREST = 3

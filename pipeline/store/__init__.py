@@ -1,1 +1,1 @@
-"""The ledger: every key in Redis, and every transition as one Lua script."""
+"""The ledger in Redis: what rests there, and every transition as one Lua script."""

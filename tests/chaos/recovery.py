@@ -47,8 +47,9 @@ EACH = "a worker's death to others in each of its batches"
 BACK = "Valkey's being back to the next message"
 FLEET = "the fleet's death to others in each of its batches"
 START = "the fleet's death to the first of the new workers, which were started at once"
-_OUTLASTS_THE_LEASE = {FIRST: True, BACK: False, FLEET: True}
-"""What is judged, and whether the lease of who died has to end first."""
+STOP = "SIGTERM to the end of a worker with its hands full"
+_ALLOWED = {FIRST: (1, 0), BACK: (0, 0), FLEET: (1, 0), STOP: (0, 4)}
+"""What is judged: how many leases, and seconds for what is on the wire, beside a start."""
 
 
 @dataclass(slots=True)
@@ -63,9 +64,10 @@ class Times:
     def ratio(self, what: str, lease: int) -> float | None:
         """Return the median as a share of what it may be; None for what is not judged."""
         started = self.found.get((START, lease))
-        if what not in _OUTLASTS_THE_LEASE or not started:
+        if what not in _ALLOWED or not started:
             return None
-        allowed = statistics.median(started) + lease * _OUTLASTS_THE_LEASE[what]
+        leases, seconds = _ALLOWED[what]
+        allowed = statistics.median(started) + leases * lease + seconds
         return statistics.median(self.found[what, lease]) / allowed
 
     def late(self) -> list[str]:
@@ -184,6 +186,17 @@ async def valkey_killed(fleet: Pair, times: Times) -> None:
     times.add(BACK, fleet.lease, first - back)
 
 
+async def worker_stopped(fleet: Pair, times: Times) -> None:
+    """Ask a worker to stop while it sends; it settles what is on the wire, and is replaced."""
+    for worker, _ in zip(fleet.workers, await fleet.saturated(), strict=True):
+        worker.send_signal(signal.SIGCONT)
+    stopped, asked = fleet.workers[0], time.time()
+    stopped.terminate()
+    await wait_until(lambda: stopped.poll() is not None, timeout=_PATIENCE)
+    times.add(STOP, fleet.lease, time.time() - asked)
+    fleet.start_worker(0)
+
+
 def _more_than_was_granted(fleet: Pair, by: str, since: float) -> bool:
     return fleet.sent(by, since) > 2 * CONNECTIONS
 
@@ -229,7 +242,7 @@ async def measure(
     """Do everything *rounds* times; what does not depend on the lease only under the first one."""
     cases: list[Callable[[Pair, Times], Awaitable[object]]] = [worker_killed, fleet_killed]
     if lease == LEASES[0]:
-        cases.insert(1, valkey_killed)
+        cases[1:1] = [valkey_killed, worker_stopped]
     async with at_work(directory, lease, rounds * len(cases) * (lease + _ROUND)) as fleet:
         for number in range(rounds):
             for case in cases:

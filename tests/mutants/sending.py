@@ -4,9 +4,9 @@ from tests.mutants.defect import Defect
 
 _LUA = "pipeline/store/lua/"
 _DELIVERIES = "tests/pipeline/store/test_deliveries.py::"
-_OUTBOX = "tests/pipeline/sending/test_dispatcher.py::"
+_DISPATCHER = "tests/pipeline/sending/test_dispatcher.py::"
 _BOUNDS = "tests/pipeline/sending/test_dispatcher_bounds.py::"
-_RECORDER = "tests/pipeline/sending/test_result_writer.py::"
+_WRITER = "tests/pipeline/sending/test_result_writer.py::"
 
 SENDING = (
     Defect(
@@ -100,7 +100,7 @@ SENDING = (
         old="delivery_key(work.known.campaign.id, recipient.id, channel, record.generation)",
         new="delivery_key(work.known.campaign.id, recipient.id, channel, attempt)",
         costs="a repeated mail has another Message-ID and is shown twice",
-        test=_OUTBOX + "test_an_uncertain_message_is_repeated_with_the_same_key_and_link",
+        test=_DISPATCHER + "test_an_uncertain_message_is_repeated_with_the_same_key_and_link",
     ),
     Defect(
         name="result-forgotten",
@@ -108,7 +108,7 @@ SENDING = (
         old="                groups[batch].append(fact)\n",
         new="                groups[batch] = [fact]\n",
         costs="messages that arrived stay in doubt and are sent again",
-        test=_RECORDER + "test_what_happens_together_is_written_together_before_anybody_is_told",
+        test=_WRITER + "test_what_happens_together_is_written_together_before_anybody_is_told",
     ),
     Defect(
         name="result-dropped-in-an-outage",
@@ -116,7 +116,7 @@ SENDING = (
         old="                await asyncio.sleep(_RETRY)\n",
         new="                return\n",
         costs="what was sent while Redis was away is sent again",
-        test=_RECORDER + "test_facts_are_kept_over_an_outage_and_written_once",
+        test=_WRITER + "test_facts_are_kept_over_an_outage_and_written_once",
     ),
     Defect(
         name="result-told-before-it-is-written",
@@ -128,7 +128,7 @@ SENDING = (
         "                recorded()\n"
         "            await self._write(groups)\n",
         costs="a crash leaves more in doubt than was promised",
-        test=_RECORDER + "test_facts_are_kept_over_an_outage_and_written_once",
+        test=_WRITER + "test_facts_are_kept_over_an_outage_and_written_once",
     ),
     Defect(
         name="unrecorded-without-bound",

@@ -10,7 +10,10 @@ and is never made again: later programs have to go on from it. It holds
 
 and beside them a suppressed address, a rate limit of an operator, the sandbox's account, and in
 expected.json what the program said of all this. Nobody was tried and waits for another try, and
-what is ordered is completed long since when somebody reads on, so the folder does not age.
+what is ordered is completed long since when somebody reads on, so the folder does not age; only a
+clock that stands before its day finds everything due later. Its key and its tokens open nothing
+else: they are those of an embedded server and of a sandbox that were thrown away. Its people are
+invented.
 """
 
 import json

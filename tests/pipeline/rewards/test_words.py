@@ -1,11 +1,8 @@
 import json
-import time
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pipeline.rewards.words import api_words, clean
+from pipeline.rewards.words import api_words
 
 
 @pytest.mark.parametrize(
@@ -57,17 +54,3 @@ def test_links_addresses_and_tokens_are_removed(secret: str) -> None:
 
 def test_what_the_request_carried_is_removed_whatever_it_looks_like() -> None:
     assert api_words(b'{"message": "token abc is odd"}', hidden=["abc", ""]) == "token […] is odd"
-
-
-@given(st.text(), st.integers(5, 300))
-def test_words_are_one_printable_line_within_the_limit(text: str, limit: int) -> None:
-    words = clean(text, limit)
-    assert len(words) <= limit
-    assert words == "" or words.isprintable()
-
-
-def test_hostile_text_is_cleaned_in_no_time() -> None:
-    started = time.process_time()
-    clean("a" * 200_000)
-    clean("a.b-" * 50_000 + "@" * 50_000)
-    assert time.process_time() - started < 2

@@ -15,13 +15,12 @@ from redis import Redis
 
 from pipeline.domain.errors import UnavailableError
 from tests.support.clock import Clock
+from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
 from worker.valkey import restart_backoff
 from worker.valkey.embedded import EmbeddedValkey
 from worker.valkey.file_lock import FileLock
 from worker.valkey.server import ValkeyServer
-
-ROOT = Path(__file__).parent.parent.parent
 
 USER = """
 import sys

@@ -1,1 +1,1 @@
-"""One file per command, in a folder per group of `claimcast --help`."""
+"""One file per command, in a folder per kind of work; `lifecycle` has pause, resume and cancel."""

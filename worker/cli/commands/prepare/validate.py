@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
@@ -15,10 +14,6 @@ from worker.cli.console.entry import BAD_INPUT, OK, command, explained
 from worker.cli.intake.examination import examine
 from worker.cli.intake.files import CampaignFile, RecipientsFile, RecipientsType
 from worker.cli.intake.preflight import product_problem_alone, require_channels, template_problem
-
-_ROWS_AT_ONCE = 1000
-
-T = TypeVar("T")
 
 
 @click.command()

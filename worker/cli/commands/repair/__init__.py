@@ -1,1 +1,1 @@
-"""Moving on what only a person can move."""
+"""Finding what is wrong, and moving on what only a person can move."""
