@@ -1,5 +1,6 @@
 """The document of the rooms is true, and no room becomes a drawer."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,17 @@ _FOLDERS = sorted(
 def test_the_document_has_the_rooms_and_arrows_of_today() -> None:
     document = DOCUMENT.read_text("utf-8")
     assert renewed(document) == document, "run `python -m tests.architecture.rooms`"
+
+
+def test_what_the_document_points_at_is_there() -> None:
+    document = DOCUMENT.read_text("utf-8")
+    named = re.findall(r"`((?:pipeline|channels|worker|docs)/[\w./]+)`", document)
+    assert named
+    assert [name for name in named if not _is_there(ROOT / name)] == []
+
+
+def _is_there(path: Path) -> bool:
+    return path.exists() or path.with_suffix(".py").exists()
 
 
 def test_every_package_has_an_order() -> None:
