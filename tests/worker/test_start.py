@@ -9,9 +9,12 @@ import pytest
 from tests.support.root import ROOT
 from worker.interrupt import INTERRUPTED
 
-# Sends the signal from the midst of an import, which is when a traceback would be long.
+# Sends the signal from the midst of an import, which is when a traceback would be long. A job in
+# the background, as which these tests may run, ignores it at first.
 INTERRUPTING = """
 import importlib.abc, os, signal, sys
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 class Interrupt(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
