@@ -46,9 +46,10 @@ FIRST = "a worker's death to another one in its first batch"
 EACH = "a worker's death to others in each of its batches"
 BACK = "Valkey's being back to the next message"
 FLEET = "the fleet's death to others in each of its batches"
+LAST = "the fleet's death to others in the last of its batches"
 START = "the fleet's death to the first of the new workers, which were started at once"
 STOP = "SIGTERM to the end of a worker with its hands full"
-_ALLOWED = {FIRST: (1, 0), BACK: (0, 0), FLEET: (1, 0), STOP: (0, 4)}
+_ALLOWED = {FIRST: (1, 0), BACK: (0, 0), FLEET: (1, 0), LAST: (1, 0), STOP: (0, 4)}
 """What is judged: how many leases, and seconds for what is on the wire, beside a start."""
 
 
@@ -210,6 +211,7 @@ async def fleet_killed(fleet: Pair, times: Times) -> Sequence[Job]:
     starting = asyncio.create_task(_started(fleet, died))
     waits = await _taken_over(fleet, jobs, died)
     times.add(FLEET, fleet.lease, *waits)
+    times.add(LAST, fleet.lease, max(waits))
     times.add(START, fleet.lease, await starting)
     return jobs
 

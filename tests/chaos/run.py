@@ -15,6 +15,7 @@ from tests.chaos.havoc import Account, Havoc
 from tests.chaos.judgement import exhibits
 from tests.chaos.judgement.bound import MARGIN
 from tests.chaos.judgement.judge import Crime, Finding, judge
+from tests.chaos.lag import measured_lag
 from tests.chaos.monkey import plan
 from tests.chaos.proxying.dialogues import Attempt
 from tests.chaos.report import Outcome
@@ -30,7 +31,8 @@ class Settings:
 
     `settle` bounds the wait after the last fault. With *hasty* it ends as soon as all that is left
     to do is to ask about uncertain messages, which takes two minutes. For *stall* seconds the
-    machine itself may stand still: leases outlast that, and so may a message until it is recorded.
+    machine itself may stand still: leases outlast that, and a message may take longer until it is
+    recorded by what the machine did stand still, up to that.
     """
 
     seed: int
@@ -49,7 +51,10 @@ async def run(settings: Settings) -> Outcome:
     begun = time.monotonic()
     work = campaigns.write(settings.directory, settings.people, settings.recipes)
     rates, lease = _rates(work, settings.seconds), LEASE + settings.stall
-    async with Fleet(settings.directory, settings.seed, rates, lease) as fleet:
+    async with (
+        Fleet(settings.directory, settings.seed, rates, lease) as fleet,
+        measured_lag() as lag,
+    ):
         settings.say(f"submitting {settings.people} people in {len(work)} campaigns")
         submits = (_checked(fleet, "submit", str(each.toml), str(each.csv)) for each in work)
         await asyncio.gather(*submits)
@@ -71,7 +76,8 @@ async def run(settings: Settings) -> Outcome:
         settings.say("collecting the evidence")
         unclean = await _collect(fleet, havoc.account, work)
     settings.say("judging")
-    return _outcome(settings, fleet, havoc.account, [*stuck], unclean, settled, begun)
+    margin = MARGIN + min(lag.worst, settings.stall)
+    return _outcome(settings, fleet, havoc.account, [*stuck], unclean, margin, settled, begun)
 
 
 def _rates(work: Sequence[Campaign], seconds: float) -> dict[str, str]:
@@ -152,11 +158,12 @@ def _outcome(
     account: Account,
     complaints: list[str],
     unclean: Iterable[str],
+    margin: float,
     settled: float,
     begun: float,
 ) -> Outcome:
     seen = exhibits.read(settings.directory)
-    verdict = judge(seen, connections=CONNECTIONS, margin=MARGIN + settings.stall)
+    verdict = judge(seen, connections=CONNECTIONS, margin=margin)
     faults = [Finding(Crime.NOT_CLEAN, each) for each in unclean]
     complaints += account.exits
     complaints += [f"never taken over: {each}" for each in account.never_taken_over]

@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from pipeline.domain.models import DeliveryStatus
 from pipeline.stages.order_decisions import Adopt, decide_order
 from pipeline.store.batches import Claim
 from pipeline.store.deliveries import Fact, Wanted
+from pipeline.store.durability import EverySecond
 from tests.chaos.power import Sizes, client, cut, filmed, left_of, on_disk, valkey
 from tests.pipeline.ledger import (
     EMAIL,
@@ -173,14 +174,32 @@ async def test_with_everysec_an_order_that_may_have_been_posted_is_not_foreign(
     assert step == Adopt("order-1")
 
 
+@dataclass
+class Gate:
+    """Lets nobody find the disk to be quiet until it is opened; `tried` once somebody looked."""
+
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+    tried: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def put_before_the_disk(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        is_quiet = EverySecond._is_quiet  # noqa: SLF001 - no real disk can be told to take long
+
+        async def gated(syncs: EverySecond) -> bool:
+            quiet = await is_quiet(syncs)
+            self.tried.set()
+            return quiet and self.opened.is_set()
+
+        monkeypatch.setattr(EverySecond, "_is_quiet", gated)
+
+
 async def test_a_worker_that_outlives_the_server_has_its_lost_intent_written_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = tmp_path / "v"
+    data, gate = tmp_path / "v", Gate()
 
-    async def status(app: App, index: int) -> DeliveryStatus | None:
+    async def status(app: App) -> DeliveryStatus | None:
         records = await app.deliveries.read("1", 1)
-        return records[index][0].status if index in records else None
+        return records[0][0].status if 0 in records else None
 
     async def nothing_to_write(app: App) -> bool:
         return not (await app.redis.info("persistence"))["aof_buffer_length"]
@@ -189,21 +208,18 @@ async def test_a_worker_that_outlives_the_server_has_its_lost_intent_written_aga
         with valkey(data, "everysec") as socket:
             app = await stack.enter_async_context(a_worker(socket, monkeypatch))
             claim = await prepared(app)
-            index = 0
-            while True:
-                await wait_until(lambda: nothing_to_write(app))
-                sizes = on_disk(data)
-                wanted = [Wanted(index, EMAIL, 0)]
-                intent = asyncio.create_task(app.deliveries.intend(claim, wanted))
-                await wait_until(partial(status, app, index))
-                if not intent.done():  # as it is if this process stood still for seconds
-                    break
-                index += 1
-                assert index < PEOPLE, "it does not wait for the disk"
+            await wait_until(lambda: nothing_to_write(app))
+            sizes = on_disk(data)
+            gate.put_before_the_disk(monkeypatch)
+            intent = asyncio.create_task(app.deliveries.intend(claim, [Wanted(0, EMAIL, 0)]))
+            await wait_until(lambda: gate.tried.is_set() or intent.done())
+            assert await status(app) is DeliveryStatus.SENDING
+            assert not intent.done(), "it does not wait for the disk"
 
         with valkey(cut(data, sizes), "everysec"):
+            gate.opened.set()
             assert await intent == [1]
-            assert await status(app, index) is DeliveryStatus.SENDING
-            await app.deliveries.record({("1", 1): [Fact(index, EMAIL, 1, "s")]})
-            assert await status(app, index) is DeliveryStatus.SENT
+            assert await status(app) is DeliveryStatus.SENDING
+            await app.deliveries.record({("1", 1): [Fact(0, EMAIL, 1, "s")]})
+            assert await status(app) is DeliveryStatus.SENT
             await stack.aclose()

@@ -2,13 +2,15 @@
 
 import pytest
 
-from tests.chaos.recovery import BACK, EACH, FIRST, FLEET, START, STOP, Times
+from tests.chaos.recovery import BACK, EACH, FIRST, FLEET, LAST, START, STOP, Times
 
 
 def measured(lease: int, start: float, **more: float) -> Times:
     """Return what a sound run finds, with *more* in the place of some of it."""
-    names = {FIRST: "first", EACH: "each", BACK: "back", FLEET: "fleet", STOP: "stop"}
-    usual = {"first": lease, "each": 3 * lease, "back": 0.1, "fleet": lease, "stop": 1} | more
+    names = {FIRST: "first", EACH: "each", BACK: "back", FLEET: "fleet", LAST: "last"}
+    names[STOP] = "stop"
+    usual = {"first": lease, "each": 3 * lease, "back": 0.1, "fleet": lease, "last": lease}
+    usual |= {"stop": 1} | more
     times = Times()
     for what, name in names.items():
         times.add(what, lease, usual[name])
@@ -23,7 +25,13 @@ def test_a_slow_machine_is_not_late(lease: int, start: float) -> None:
 
 @pytest.mark.parametrize(
     ("what", "name", "seconds"),
-    [(FIRST, "first", 4.1), (BACK, "back", 1.1), (FLEET, "fleet", 5), (STOP, "stop", 5.1)],
+    [
+        (FIRST, "first", 4.1),
+        (BACK, "back", 1.1),
+        (FLEET, "fleet", 5),
+        (LAST, "last", 4.1),
+        (STOP, "stop", 5.1),
+    ],
 )
 def test_whatever_takes_longer_than_a_lease_and_a_start_is_late(
     what: str, name: str, seconds: float
@@ -49,6 +57,6 @@ def test_one_slow_round_of_three_is_not_late_and_two_are() -> None:
 
 def test_the_table_shows_every_time_and_the_share_of_what_is_judged() -> None:
     lines = measured(2, 1.0).as_table().splitlines()
-    assert len(lines) == 8
+    assert len(lines) == 9
     assert f"| {FIRST} | 2 s | 1 | 2.0 s | 2.0 s | 0.67 |" in lines
     assert f"| {EACH} | 2 s | 1 | 6.0 s | 6.0 s |  |" in lines

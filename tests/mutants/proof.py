@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tests.mutants.defect import Defect
 from tests.support.root import ROOT
+from tests.support.waiting import PATIENCE_VARIABLE
 from worker.valkey.embedded import EmbeddedValkey
 
 PARTS = (
@@ -31,6 +32,7 @@ _NONSENSE = re.compile(
 _RED = re.compile(r"^FAILED (\S+::\w+)", re.MULTILINE)
 _LAST_WORDS = 3000
 _MANNERS = 5.0
+_PATIENCE = 10.0  # a wait for what never comes must go red before the test takes too long
 
 
 class Verdict(StrEnum):
@@ -148,7 +150,8 @@ class Workshop:
         return output
 
     def _environment(self) -> dict[str, str]:
-        return {**os.environ, "PYTHONPATH": str(self._project), **self._bytecode}
+        ours = {"PYTHONPATH": str(self._project), PATIENCE_VARIABLE: str(_PATIENCE)}
+        return {**os.environ, **ours, **self._bytecode}
 
 
 @contextmanager

@@ -26,11 +26,14 @@ from sandbox.server import Sandbox, running
 from tests.channels.app import SECRET, App, app, body_of, headers_of
 from tests.channels.sms.servers import HANG_UP, Answer
 from tests.pipeline.installation import Installation
+from tests.support.prolong import prolong
 from worker.alerting import alerts
 from worker.alerting.alerts import Alerts
 from worker.alerting.notifiers import Teller, open_tellers
 
 PACE = Pace(patience=0)
+SLOW = Pace(patience=0, settle=6000, channel_patience=30_000)
+"""A hundred times the usual: no stall of this machine is as long as what is looked at."""
 
 
 def settings_of(receiver: App, sandbox: Sandbox | None = None) -> Settings:
@@ -117,9 +120,15 @@ async def watch(redis: Redis) -> AsyncIterator[Watch]:
         yield found
 
 
+def test_an_end_is_told_after_a_minute_and_a_channel_after_five() -> None:
+    usual = Pace()
+    assert (usual.patience, usual.settle, usual.channel_patience) == (15, 60, 300)
+
+
 async def test_a_blocked_campaign_is_told_once_signed_and_once_when_it_is_over(
     watch: Watch,
 ) -> None:
+    watch.alerts = watch.another(SLOW)
     await watch.block()
     for _ in range(3):
         await watch.alerts.tell()
@@ -131,10 +140,10 @@ async def test_a_blocked_campaign_is_told_once_signed_and_once_when_it_is_over(
 
     await watch.unblock()
     await watch.alerts.tell()
-    await watch.later(20)
+    await watch.later(5900)
     await watch.alerts.tell()
     assert watch.types() == ["raised"]
-    await watch.later(40)
+    await watch.later(100)
     for _ in range(3):
         await watch.alerts.tell()
     assert watch.types() == ["raised", "over"]
@@ -176,7 +185,7 @@ async def test_any_number_of_workers_tell_it_once(watch: Watch) -> None:
 async def test_of_many_workers_one_looks_at_a_time(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(alerts, "LOOK_SECONDS", 600.0)
+    prolong(monkeypatch, alerts, "LOOK_SECONDS", usual=10.0)
     await watch.block()
     await watch.another().look()
     await watch.hold()
@@ -319,23 +328,23 @@ async def test_a_worker_can_leave_while_redis_is_away(watch: Watch) -> None:
 
 
 async def test_a_channel_is_told_when_it_fails_for_minutes(watch: Watch) -> None:
-    redis = watch.ledger.redis
+    redis, watch.alerts = watch.ledger.redis, watch.another(SLOW)
     await redis.hset("cc:breaker:email", mapping={"failures": 4, "reason": "smtp_dns"})  # type: ignore[misc]
     await watch.alerts.tell()
     assert await watch.records() == {}
     await redis.hset("cc:breaker:email", mapping={"failures": 5, "until": 1})  # type: ignore[misc]
     await watch.alerts.tell()
-    await watch.later(240)
+    await watch.later(29_900)
     await watch.alerts.tell()
     assert watch.told() == []
-    await watch.later(60)
+    await watch.later(100)
     await watch.alerts.tell()
     [document] = watch.told()
     assert (document["data"]["channel"], document["data"]["code"]) == ("email", "smtp_dns")
 
     await redis.delete("cc:breaker:email")
     await watch.alerts.tell()
-    await watch.later(60)
+    await watch.later(6000)
     await watch.alerts.tell()
     assert watch.types() == ["raised", "over"]
 

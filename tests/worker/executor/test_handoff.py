@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 from pipeline.domain.batch import Lane, Unit
+from tests.support.prolong import prolong
 from tests.support.waiting import wait_until
 from worker.executor import jobs
 from worker.executor.handoff import Relay
@@ -42,8 +43,8 @@ class Parts:
 
 @pytest.fixture
 async def parts(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Parts]:
-    monkeypatch.setattr(jobs, "_PATIENCE_SECONDS", FOREVER)
-    monkeypatch.setattr(jobs, "_SHIFT_SECONDS", FOREVER)
+    prolong(monkeypatch, jobs, "_PATIENCE_SECONDS", usual=1.0, to=FOREVER)
+    prolong(monkeypatch, jobs, "_SHIFT_SECONDS", usual=20.0, to=FOREVER)
     found = Parts()
     yield found
     found.relay.close()

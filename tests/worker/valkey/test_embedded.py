@@ -14,10 +14,8 @@ import pytest
 from redis import Redis
 
 from pipeline.domain.errors import UnavailableError
-from tests.support.clock import Clock
 from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
-from worker.valkey import restart_backoff
 from worker.valkey.embedded import EmbeddedValkey
 from worker.valkey.file_lock import FileLock
 from worker.valkey.server import ValkeyServer
@@ -47,14 +45,6 @@ server.release()
 """
 
 Start = Callable[[str], subprocess.Popen[str]]
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock by which pauses end and servers have lasted; no stall of this machine moves it."""
-    clock = Clock()
-    monkeypatch.setattr(restart_backoff, "time", clock)
-    return clock
 
 
 @pytest.fixture

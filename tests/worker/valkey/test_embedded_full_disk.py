@@ -14,21 +14,12 @@ from redis import Redis, RedisError
 from pipeline.domain.errors import UnavailableError
 from tests.support.clock import Clock
 from tests.support.waiting import wait_until_sync
-from worker.valkey import restart_backoff
 from worker.valkey.embedded import EmbeddedValkey
 from worker.valkey.file_lock import FileLock
 from worker.valkey.server import ValkeyServer
 
 FULL = r"the disk of .*state is full, .*free some space; .* nothing is lost"
 A_PAUSE = 31.0
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock by which pauses end and servers have lasted; no stall of this machine moves it."""
-    clock = Clock()
-    monkeypatch.setattr(restart_backoff, "time", clock)
-    return clock
 
 
 @pytest.fixture

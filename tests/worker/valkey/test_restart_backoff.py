@@ -1,17 +1,7 @@
 """When a server that keeps ending is started again."""
 
-import pytest
-
 from tests.support.clock import Clock
-from worker.valkey import restart_backoff
 from worker.valkey.restart_backoff import Restarts
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(restart_backoff, "time", clock)
-    return clock
 
 
 def pause(clock: Clock, tried: Restarts) -> int:

@@ -7,6 +7,7 @@ from structlog.testing import capture_logs
 
 from pipeline.callbacks.signed_tokens import Purpose
 from pipeline.domain.batch import Lane
+from tests.support.prolong import prolong
 from tests.support.waiting import wait_until
 from tests.worker.web.site import Line, Site, open_site, spoken
 from worker.web import fulfilment
@@ -58,7 +59,7 @@ async def test_a_signal_for_what_is_not_there_is_harmless(site: Site) -> None:
 
 
 async def test_a_flood_costs_a_wake_or_two(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fulfilment, "_FIRST_PAUSE", 600.0)  # it lasts longer than the flood
+    prolong(monkeypatch, fulfilment, "_FIRST_PAUSE", usual=0.5)  # it lasts longer than the flood
     serial = await site.installation.submitted()
     await site.waiting(serial)
     before = await site.wakes()
@@ -98,8 +99,8 @@ async def test_the_body_is_not_waited_for(site: Site) -> None:
 async def test_what_waits_when_the_site_stops_is_woken_before(
     environment: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fulfilment, "_FIRST_PAUSE", 600.0)  # so that the second signal waits
-    monkeypatch.setattr(fulfilment, "_HASTE", 600.0)
+    prolong(monkeypatch, fulfilment, "_FIRST_PAUSE", usual=0.5)  # so that the second signal waits
+    prolong(monkeypatch, fulfilment, "_HASTE", usual=2.0)
     async with open_site() as site:
         serial = await site.installation.submitted()
         claim = await site.waiting(serial)

@@ -12,6 +12,7 @@ from pipeline.domain.metrics import Measurements
 from pipeline.domain.models import ChannelName
 from pipeline.store import fleet_totals
 from tests.pipeline.intake.builders import a_campaign, both_channels
+from tests.support.prolong import prolong
 from tests.support.root import ROOT
 from tests.support.waiting import wait_until
 from tests.worker.web.site import Site
@@ -257,7 +258,7 @@ async def test_it_is_read_from_redis_only_when_it_is_no_longer_fresh(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await scraped(site)
-    monkeypatch.setattr(metrics, "_FRESH_SECONDS", LONG)
+    prolong(monkeypatch, metrics, "_FRESH_SECONDS", usual=5.0)
     await site.installation.submitted()
     assert "campaigns" not in {name for name, _ in await scraped(site)}
     monkeypatch.setattr(metrics, "_FRESH_SECONDS", 0.0)

@@ -20,11 +20,12 @@ from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
 from tests.worker.cli.desk import Desk
 
-# Nothing ends by a deadline here: whatever ends was told to.
+# Nothing ends by a deadline here, of which each is looked at first: whatever ends was told to.
 PATIENT = """
 from worker.cli import main
 from worker.web import connection, server
 
+assert (server._PATIENCE, connection.REQUEST_SECONDS) == (5.0, 10.0)
 server._PATIENCE = connection.REQUEST_SECONDS = 600.0
 main()
 """
