@@ -16,10 +16,12 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from config.settings import load_settings
+from pipeline.domain.batch import Unit
 from pipeline.domain.clock import uptime
 from pipeline.domain.metrics import Measurements
 from pipeline.domain.models import ChannelName
 from pipeline.store import fleet_totals
+from pipeline.store.batches import BatchStore
 from pipeline.store.deliveries import Fact
 from sandbox.options import SandboxOptions
 from sandbox.server import Sandbox, running
@@ -156,26 +158,43 @@ async def test_a_worker_tells_what_it_did_before_it_leaves() -> None:
 @pytest.mark.usefixtures("sandbox")
 @pytest.mark.parametrize("lost", [None, RedisConnectionError()], ids=repr)
 async def test_units_that_the_queue_did_not_take_are_given_out_again_at_once(
-    monkeypatch: pytest.MonkeyPatch, lost: RedisConnectionError | None
+    redis: Redis, monkeypatch: pytest.MonkeyPatch, lost: RedisConnectionError | None
 ) -> None:
-    enqueue, calls = ArqRedis.enqueue_job, 0
+    enqueue, pump = ArqRedis.enqueue_job, BatchStore.pump
+    not_taken, delays = list[tuple[str, int, str, int]](), list[float]()
 
     async def lossy(pool: ArqRedis, *args: Any, **more: Any) -> Job | None:  # noqa: ANN401 - arq's
-        nonlocal calls
-        calls += 1
-        if calls > 1:
+        if not_taken:
             return await enqueue(pool, *args, **more)
+        not_taken.extend(args[1])
         if lost is not None:
             raise lost
         return None
 
+    async def seen(batches: BatchStore, **wanted: Any) -> list[Unit]:  # noqa: ANN401 - only looks
+        if not delays:
+            delays.extend([await due_in(redis, *unit[:3]) for unit in not_taken])
+        return await pump(batches, **wanted)
+
     monkeypatch.setattr(ArqRedis, "enqueue_job", lossy)
+    monkeypatch.setattr(BatchStore, "pump", seen)
     # Were they due with their dispatch only, a burst would not wait for them.
     monkeypatch.setenv("CLAIMCAST_LEASE_SECONDS", "3600")
     async with opened() as (app, machinery, installation):
         serial = await installation.submitted()
         await asyncio.wait_for(Executor(app, machinery).run(burst=True), 120)
         assert (await installation.snapshot(serial)).people()["reached"] == PEOPLE
+    assert len(delays) == len(not_taken) > 0
+    assert max(delays) <= 0, "when units were looked for again these were not due"
+
+
+async def due_in(redis: Redis, serial: str, batch: int, lane: str) -> float:
+    """Return the milliseconds until a batch is due, by the server's clock."""
+    score = await redis.zscore(f"cc:{serial}:due:{lane}", str(batch))
+    seconds, micros = await redis.time()
+    now: float = seconds * 1000 + micros / 1000
+    assert score is not None
+    return float(score) - now
 
 
 async def paused(installation: Installation, serial: str) -> None:
