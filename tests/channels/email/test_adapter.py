@@ -217,9 +217,18 @@ async def failure_met(
                 reply_timeout=seconds,
             )
         )
+        assert_sound(verb, *met[-1])
         if type(met[-1][0]) is expected:
             break
     return met[-1]
+
+
+def assert_sound(verb: str, error: DeliveryError, server: MailServer) -> None:
+    """Check what no busy machine excuses: one attempt in many would send somebody two messages."""
+    uncertain = type(error) is UncertainError
+    assert uncertain or not server.mails, "the content left"
+    assert verb == "CONTENT" or not uncertain, "the content cannot have left"
+    assert len(server.mails) <= (verb == "CONTENT")
 
 
 @pytest.mark.parametrize("code", ["150 wait", "354 more"])

@@ -205,18 +205,23 @@ async def test_one_request_takes_no_longer_than_the_time_out(
     answer: Reply,
 ) -> None:
     await with_a_token(client, upstream)
-    cleared: list[int] = []
-    told: list[tuple[str, bool]] = []
     async with http_client(upstream.base_url, 0.3) as http:
         upstream.on(CREATE, answer)
-        while len(cleared) < 2:  # on a busy machine the time may be over before anything leaves
-            cleared.clear()
-            with pytest.raises(RewardsUnavailableError) as caught:
-                await RewardsClient(http, account, redis, vault).create_order(
-                    REQUEST, lambda: cleared.append(1)
-                )
-            told.append((caught.value.code, caught.value.sent))
-    assert told[-1] == ("timeout", True)
+        error = await failure_once_left(RewardsClient(http, account, redis, vault))
+    assert (error.code, error.sent) == ("timeout", True)
+
+
+async def failure_once_left(hurried: RewardsClient) -> RewardsUnavailableError:
+    """On a busy machine a short time may be over before an order leaves: then it is sent again."""
+    for _ in range(20):
+        asked: list[int] = []
+        with pytest.raises(RewardsUnavailableError) as caught:
+            await hurried.create_order(REQUEST, lambda asked=asked: asked.append(1))
+        if len(asked) > 1:  # before the wait for a connection, and at the departure
+            return caught.value
+        told = (caught.value.code, caught.value.sent)
+        assert told in {("connect_timeout", False), ("timeout", True)}
+    pytest.fail("nothing ever left")
 
 
 async def with_a_token(client: RewardsClient, upstream: Upstream) -> None:

@@ -1,5 +1,6 @@
 """What is looked at right before a message leaves: the suppression list, the window, the past."""
 
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from pipeline.domain.errors import (
 )
 from pipeline.domain.models import ChannelName, Message, Receipt
 from pipeline.domain.models import DeliveryStatus as Status
+from pipeline.domain.ports import Clearance
 from pipeline.sending.delivery_decisions import decide_look
 from pipeline.store.deliveries import Fact, Wanted
 from pipeline.store.records import DeliveryRecord
@@ -30,6 +32,7 @@ from tests.pipeline.ledger import (
     taken,
 )
 from tests.pipeline.stages.plant import sending
+from tests.support.server_clock import server_time
 
 
 @dataclass
@@ -39,11 +42,18 @@ class SearchableChannel(ScriptedChannel):
     name: ChannelName = ChannelName.SMS
     has: dict[str, Receipt | DeliveryError] = field(default_factory=dict)
     looks: int = 0
+    opened: float = field(default_factory=time.time)
+    asked_to_send: float = 0.0
+
+    async def send(self, message: Message, clearance: Clearance) -> Receipt:
+        self.asked_to_send = time.time()
+        return await super().send(message, clearance)
 
     async def look_up(
         self, message: Message, *, not_before: float
     ) -> Receipt | DeliveryError | None:
-        assert datetime.now(UTC).timestamp() - not_before < 600
+        # Its intent is the beginning: later would overlook it, earlier would find another's.
+        assert self.opened - 0.01 <= not_before <= self.asked_to_send
         self.looks += 1
         return self.has.get(message.to)
 
@@ -95,21 +105,23 @@ async def test_a_dead_address_is_put_on_the_list_for_every_campaign(ledger: Ledg
 async def test_outside_of_the_window_nothing_is_sent_and_the_ledger_says_until_when(
     ledger: Ledger,
 ) -> None:
-    now = datetime.now(UTC)
+    opens = (datetime.now(UTC) + timedelta(hours=2)).replace(second=0, microsecond=0)
     window = {
-        "start": (now + timedelta(hours=2)).strftime("%H:%M"),
-        "end": (now + timedelta(hours=3)).strftime("%H:%M"),
+        "start": opens.strftime("%H:%M"),
+        "end": (opens + timedelta(hours=1)).strftime("%H:%M"),
         "timezone": "UTC",
     }
     delivery = {"channels": ["email"], "window": window}
     serial = await a_batch(ledger, 2, ["email"], delivery=delivery)
     channel = ScriptedChannel()
     async with sending(ledger, channel) as plant:
+        began = await server_time(ledger.redis)
         await plant.turn(serial)
         assert channel.sent == []
         soonest = await ledger.batches.next_due()
+    ended = await server_time(ledger.redis)
     assert soonest is not None
-    assert 3600 < soonest <= 2 * 3600
+    assert opens.timestamp() - ended - 0.01 <= soonest <= opens.timestamp() - began + 0.01
     assert {record.code for record in await only(ledger, serial)} == {"window"}
     assert await ledger.counted(serial, "d:pending", "d:sending") == [2, 0]
     await assert_sound(ledger, serial)
