@@ -68,6 +68,7 @@ class FleetToken:
         self._refuse = redis.register_script(_source("refuse_token"))
         self._delete_if = redis.register_script(_source("delete_if"))
         self._expire_if = redis.register_script(_source("expire_if"))
+        self._replace_if = redis.register_script(_source("replace_if"))
 
     async def get(self) -> str:
         """
@@ -153,8 +154,9 @@ class FleetToken:
 
     async def _rest(self, nonce: str, seconds: float) -> None:
         """Let nobody ask for a while, under another nonce: a renewal may still be on its way."""
-        if await self._delete_if(keys=[self._lock], args=[nonce]):
-            await self._redis.set(self._lock, secrets.token_hex(16), nx=True, px=_ms(seconds))
+        # At once: whoever waits for the lock would else get in between and ask the API again.
+        other = secrets.token_hex(16)
+        await self._replace_if(keys=[self._lock], args=[nonce, other, _ms(seconds)])
 
     async def _fetched(self, nonce: str) -> str:
         held, now = await self._read()

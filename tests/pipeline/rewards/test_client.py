@@ -211,12 +211,13 @@ async def test_one_request_takes_no_longer_than_the_time_out(
     assert (error.code, error.sent) == ("timeout", True)
 
 
-async def failure_once_left(hurried: RewardsClient) -> RewardsUnavailableError:
+async def failure_once_left(client: RewardsClient) -> RewardsUnavailableError:
     """On a busy machine a short time may be over before an order leaves: then it is sent again."""
+    asked: list[int] = []
     for _ in range(20):
-        asked: list[int] = []
+        asked.clear()
         with pytest.raises(RewardsUnavailableError) as caught:
-            await hurried.create_order(REQUEST, lambda asked=asked: asked.append(1))
+            await client.create_order(REQUEST, lambda: asked.append(1))
         if len(asked) > 1:  # before the wait for a connection, and at the departure
             return caught.value
         told = (caught.value.code, caught.value.sent)
