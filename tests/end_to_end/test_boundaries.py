@@ -92,14 +92,20 @@ async def test_nothing_is_lost_or_doubled_when_a_worker_without_funds_is_killed_
 
 
 async def _killed(servers: Servers, kill: Kill, course: Course) -> None:
-    """Kill a worker, let another finish the campaign, and judge."""
+    """Kill a worker, at an earlier call where it made fewer, let another finish, and judge."""
+    while not await _died(servers, kill, course):
+        # What is polled is called less often where less has to be waited for.
+        kill = replace(kill, number=max(2, kill.number // 2))
+
+
+async def _died(servers: Servers, kill: Kill, course: Course) -> bool:
+    """Return whether the worker made that call; judge what came of it, or of a life without it."""
     async with servers.lane() as lane, course.around(lane):
         try:
             code = await lane.run("worker", "--burst", kill=kill)
             if code == 0 and kill.number > 2:
-                # What is polled is called less often where less has to be waited for.
-                await _killed(servers, replace(kill, number=max(2, kill.number // 2)), course)
-                return
+                (await aftermath(lane)).judge(())
+                return False
             assert code == KILLED, "it was not reached"
             in_flight = await lane.in_flight()
             await lane.time_passes()
@@ -112,6 +118,7 @@ async def _killed(servers: Servers, kill: Kill, course: Course) -> None:
         except BaseException as error:
             error.add_note(f"killed {kill}; {lane.log} says what it did")
             raise
+    return True
 
 
 async def _finish(lane: Lane, course: Course) -> None:

@@ -14,15 +14,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import httpx
 from cryptography.fernet import Fernet, InvalidToken
-from redis import Redis
 
 from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
-from worker.valkey.embedded import EmbeddedValkey
 
 CAMPAIGN = """
 id = "{id}"
@@ -42,6 +40,16 @@ text = "Hello {{{{ name }}}}, your reward: {{{{ link }}}}"
 html = "<p>Hello {{{{ name }}}}, <a href=\\"{{{{ link }}}}\\">your reward</a></p>"
 """
 COMMAND = [sys.executable, "-m", "worker.cli"]
+_PATIENCE = """
+from worker.cli.progress import follow
+from worker.executor import executor
+
+assert executor._STOP_SECONDS < follow._STOP_SECONDS
+executor._STOP_SECONDS, follow._STOP_SECONDS = 600.0, 660.0
+"""
+# What is on the wire may take its time to settle, however busy this machine is.
+PATIENT = [sys.executable, "-c", f"from worker.cli import main\n{_PATIENCE}\nmain()"]
+PATIENT_DEMO = [sys.executable, "-c", f"from worker.demo import demo\n{_PATIENCE}\ndemo()"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,7 @@ class World:
             "CLAIMCAST_REWARDS__BASE_URL": addresses["base_url"],
             "CLAIMCAST_REWARDS__EMAIL": addresses["email"],
             "CLAIMCAST_REWARDS__ACCESS_TOKEN": addresses["access_token"],
+            "CLAIMCAST_REWARDS__TIMEOUT": "240s",  # no stall makes an answer late
             "CLAIMCAST_SMTP__HOST": addresses["smtp_host"],
             "CLAIMCAST_SMTP__PORT": str(addresses["smtp_port"]),
             "CLAIMCAST_SMTP__SECURITY": "none",
@@ -143,18 +152,6 @@ class World:
         httpx.put(
             f"{self.addresses['control_url']}/{what}", json=faults, timeout=120
         ).raise_for_status()
-
-    def time_passes(self) -> None:
-        """Let lapse what a killed process held, as it would by itself in half a minute."""
-        with (
-            EmbeddedValkey(self.directory / "state") as server,
-            Redis.from_url(server.start_or_join()) as redis,
-        ):
-            for key in redis.scan_iter("cc:*:b:*"):
-                if redis.hexists(key, "tok"):
-                    redis.hset(key, "lu", "1")
-            for key in redis.scan_iter("cc:*:due:[ors]"):
-                redis.zadd(key, dict.fromkeys(cast("list[bytes]", redis.zrange(key, 0, -1)), 0))
 
     def fund(self, amount: str) -> None:
         url = f"{self.addresses['control_url']}/funds"

@@ -8,13 +8,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from redis import Redis
 
-from tests.end_to_end.support.world import COMMAND, World, kill_valkey, world
+from tests.end_to_end.support.world import (
+    COMMAND,
+    PATIENT,
+    PATIENT_DEMO,
+    World,
+    kill_valkey,
+    world,
+)
 from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
 from worker.valkey.embedded import EmbeddedValkey
@@ -121,9 +128,11 @@ def test_who_does_not_say_yes_submits_nothing(here: World, command: str, answer:
 def test_ctrl_c_says_what_is_left_and_the_same_command_goes_on(here: World) -> None:
     files = here.campaign(PEOPLE)
     # Slow enough that the signal comes in time, however busy this machine is.
-    here.env["CLAIMCAST_LIMITS__EMAIL"] = "15/s"
+    here.env |= {"CLAIMCAST_LIMITS__EMAIL": "3/s", "CLAIMCAST_BATCH_SIZE": "20"}
+    here.command = PATIENT
     process = here.start("run", *files)
-    wait_until_sync(lambda: len(here.mails()) > 10)
+    here.command = COMMAND
+    wait_until_sync(lambda: len(here.mails()) > 5)
 
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=120)
@@ -194,9 +203,12 @@ def test_sandbox_tells_people_what_to_set(tmp_path: Path) -> None:
     assert "export CLAIMCAST_SMTP__SENDER='Rewards <rewards@example.com>'\n" in told
 
 
-def demo(folder: Path) -> subprocess.Popen[str]:
+DEMO = [sys.executable, "-m", "worker.demo"]
+
+
+def demo(folder: Path, command: Sequence[str] = DEMO) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "worker.demo"],
+        command,
         # A real account in the environment of whoever tries the demo must not be used.
         env={
             "PYTHONPATH": str(ROOT),
@@ -211,16 +223,23 @@ def demo(folder: Path) -> subprocess.Popen[str]:
 
 
 def interrupted_demo(tmp_path: Path) -> Path:
-    """Interrupt a demo while it sends, in one more folder if it was over before; return where."""
+    """Interrupt a demo while it sends, in one more folder if it was too late; return where."""
     for number in range(20):
         (folder := tmp_path / str(number)).mkdir()
         mails = folder / "demo" / "sandbox" / "Maildir" / "new"
-        first = demo(folder)
+        first = demo(folder, PATIENT_DEMO)
         wait_until_sync(lambda mails=mails: mails.is_dir() and len(list(mails.iterdir())) > 20)  # type: ignore[misc]
-        first.send_signal(signal.SIGINT)
-        first.communicate(timeout=120)
-        if (folder / "demo" / "campaign" / "campaign.toml").exists():
+        first.send_signal(signal.SIGSTOP)  # nothing moves while we look
+        in_time = len(list(mails.iterdir())) < 900
+        if in_time:
+            first.send_signal(signal.SIGINT)
+        first.send_signal(signal.SIGCONT)
+        _, told = first.communicate(timeout=120)
+        assert (folder / "demo" / "campaign" / "campaign.toml").exists() == in_time, told
+        if in_time:
             return folder
+        assert first.returncode == 0, told
+        assert len(list(mails.iterdir())) == 1000
     pytest.fail("every signal came too late")
 
 
