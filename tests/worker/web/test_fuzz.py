@@ -49,7 +49,7 @@ TYPES = (
     )
     | HEADERS
 )
-CHANGES = st.lists(st.tuples(st.integers(0, 60), st.characters()), max_size=3)
+CHANGES = st.lists(st.tuples(st.integers(0, 60), st.characters(codec="utf-8")), max_size=3)
 
 
 def changed(text: str, changes: list[tuple[int, str]]) -> str:
