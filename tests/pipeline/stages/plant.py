@@ -31,6 +31,7 @@ from tests.pipeline.channel import ScriptedChannel
 from tests.pipeline.ledger import LEASE, Ledger, make_due, pump
 
 POLICY = RetryPolicy(first=2, cap=900, give_up=86400)
+FUNDS_PROBE = 6000  # seconds
 
 
 @dataclass
@@ -167,7 +168,7 @@ def _add_stages(plant: Plant, client: RewardsClient, account: str, overdue: floa
         products=ProductCatalog(ledger.redis, account=account, fetch=client.products),
         catalog=Catalog(ledger.campaigns, {}),
         fulfilment=fulfilment,
-        funds_probe=6000,
+        funds_probe=FUNDS_PROBE,
         returns=no_returns(ledger),
         audit=ledger.audit,
     )
