@@ -1,0 +1,23 @@
+"""What a call to the ledger raises when Redis cannot do it, for those who do not know Redis."""
+
+from typing import Literal
+
+from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
+
+StoreError = RedisError | OSError
+STORE_ERRORS = (RedisError, OSError)
+"""
+Whatever a call to the store may raise besides what its docstring names: Redis cannot be reached,
+or refuses. Transient: the caller waits and asks again, and nothing was decided.
+"""
+
+Refusal = Literal["memory", "disk"]
+
+
+def refusal(error: StoreError) -> Refusal | None:
+    """Return why a server that is there takes no writes; None if it is something else."""
+    if isinstance(error, OutOfMemoryError):
+        return "memory"
+    if isinstance(error, ResponseError) and str(error).startswith("MISCONF"):
+        return "disk"
+    return None
