@@ -17,7 +17,7 @@ from config.variables import Variable, variables
 from pipeline.alerting.messages import of_campaign
 from pipeline.alerting.rules import Cause, Kind
 from pipeline.domain.codes.table import markdown
-from pipeline.store.campaigns import Snapshot
+from pipeline.store.snapshot import CampaignSnapshot
 from tests.end_to_end.support.world import judge, world
 from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
@@ -123,7 +123,7 @@ def test_the_alert_that_is_shown_is_what_is_posted() -> None:
     fields = {"id": "survey-2026-11", "n": "1000", "blk:o": "insufficient_funds", **people}
     notice = of_campaign(
         Cause("1", Kind.ORDERING, "insufficient_funds"),
-        Snapshot("1", fields, 0),
+        CampaignSnapshot("1", fields, 0),
         since_ms=1795366801000,
         now_ms=1795366821000,
         over=False,

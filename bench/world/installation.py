@@ -12,7 +12,7 @@ from bench.world.processes import COMMAND, PYTHON, BenchError, Ended, Process, r
 from bench.world.sinks import Sink, SinkKind, sink
 from config.settings import Settings
 from pipeline.domain.models import CampaignState
-from pipeline.store.campaigns import Snapshot
+from pipeline.store.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import campaign_state, ended
 from worker.cli.commands.operate.sandbox import sandbox_environment
 from worker.wiring.engine import open_app
@@ -21,7 +21,7 @@ from worker.wiring.ledger import App
 CONNECTIONS = 20
 _WATCH_SECONDS = 0.05
 
-Watcher = Callable[[Snapshot], None]
+Watcher = Callable[[CampaignSnapshot], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +106,17 @@ class Installation:
         await self.resume(serial)
         progress: list[tuple[float, int]] = []
 
-        def note(snapshot: Snapshot) -> None:
+        def note(snapshot: CampaignSnapshot) -> None:
             seconds = (snapshot.now_ms - started) / 1000
             progress.append((seconds, snapshot.deliveries()["sent"]))
 
         last = await self.finished(serial, note)
         return Drained((last.number("fin") - started) / 1000, progress)
 
-    async def finished(self, serial: str, watch: Watcher = lambda _: None) -> Snapshot:
+    async def finished(self, serial: str, watch: Watcher = lambda _: None) -> CampaignSnapshot:
         """Wait until a campaign has reached everybody; raises BenchError if it can't."""
 
-        def observed(found: Snapshot) -> bool:
+        def observed(found: CampaignSnapshot) -> bool:
             watch(found)
             return ended(found)
 
@@ -130,7 +130,7 @@ class Installation:
         """Wait until so many people were sent to; raises BenchError if they can't be."""
         await self._when(serial, lambda found: found.deliveries()["sent"] >= number)
 
-    async def _when(self, serial: str, condition: Callable[[Snapshot], bool]) -> Snapshot:
+    async def _when(self, serial: str, condition: Callable[[CampaignSnapshot], bool]) -> CampaignSnapshot:
         while not condition(snapshot := await self.app.campaigns.snapshot(serial)):
             state, reason = campaign_state(snapshot)
             if state not in {CampaignState.RUNNING, CampaignState.FINISHED}:

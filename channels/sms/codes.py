@@ -72,7 +72,11 @@ CODES: Mapping[int, tuple[_Verdict, str]] = {
     30002: (_fatal, "the account is suspended"),  # lists
 }
 
-_MOVING = {"sent": "s", "delivered": "d", "read": "d"}
+_MOVING = {
+    "sent": FactKind.SENT,
+    "delivered": FactKind.DELIVERED,
+    "read": FactKind.DELIVERED,
+}
 _FAILED = frozenset({"failed", "undelivered", "canceled"})
 
 
@@ -107,14 +111,9 @@ def of_callback(status: str, error_code: int | None) -> tuple[FactKind, str, boo
     """
     error = failure(status, error_code)
     if error is not None:
-        return "f", error.code, isinstance(error, PermanentError) and error.suppress
-    match _MOVING.get(status):
-        case "s":
-            return "s", "", False
-        case "d":
-            return "d", "", False
-        case _:
-            return None
+        return FactKind.FAILED, error.code, isinstance(error, PermanentError) and error.suppress
+    kind = _MOVING.get(status)
+    return None if kind is None else (kind, "", False)
 
 
 def refusal(status: int, text: str, retry_after: str | None) -> DeliveryError:

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
-from pipeline.alerting.rules import LANES, Cause, Kind
+from pipeline.alerting.rules import Cause, Kind
+from pipeline.domain.batch import Lane
 from pipeline.domain.clock import iso
 from pipeline.domain.codes import find_reason
-from pipeline.store.campaigns import Snapshot
 from pipeline.store.rate_limiter import Breaker
+from pipeline.store.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import campaign_state
 
 _NAMESPACE = UUID("0c7d1a52-4f0e-5d0f-9a1b-6c0f4f7c2e55")
 _UNKNOWN = "When it is mended, `claimcast resume {campaign}` lets it go on."
+_BLOCKED = {Kind.ORDERING: "ordering", Kind.READING: "reading orders", Kind.SENDING: "sending"}
 _TYPES = {False: "claimcast.alert.raised", True: "claimcast.alert.over"}
 
 
@@ -31,7 +33,7 @@ class Notice:
 
 
 def of_campaign(
-    cause: Cause, snapshot: Snapshot, *, since_ms: int, now_ms: int, over: bool
+    cause: Cause, snapshot: CampaignSnapshot, *, since_ms: int, now_ms: int, over: bool
 ) -> Notice:
     """Return what is told of a blocked lane or of held batches; the times are server time."""
     state, _ = campaign_state(snapshot)
@@ -41,11 +43,11 @@ def of_campaign(
         "campaign": snapshot.campaign_id,
         "state": state.value,
         "channel": None,
-        "blocked": None if held else LANES[cause.kind],
+        "blocked": None if held else _BLOCKED[cause.kind],
         **_reason(cause.code, snapshot.campaign_id, over=over),
-        "words": None if held else snapshot.text(f"blk:{cause.kind}:text") or None,
+        "words": None if held else _words(cause, snapshot),
         "held_batches": snapshot.held_reasons().get(cause.code, 0) if held else None,
-        "recipients": snapshot.number("n"),
+        "recipients": snapshot.recipients,
         "people": snapshot.people(),
         "since": iso(since_ms),
     }
@@ -81,6 +83,11 @@ def trial(identity: str, now_ms: int) -> Notice:
     }
     text = "This is a test by `claimcast doctor`: alerts arrive here. Nothing has to be done.\n"
     return Notice(identity, document, "claimcast: alerts arrive here", text)
+
+
+def _words(cause: Cause, snapshot: CampaignSnapshot) -> str | None:
+    block = snapshot.blocked.get(Lane(cause.kind))
+    return block.words or None if block else None
 
 
 def _reason(code: str, campaign: str, *, over: bool) -> dict[str, str | None]:

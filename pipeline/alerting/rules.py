@@ -21,20 +21,32 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
-from pipeline.store.campaigns import Snapshot
+from pipeline.domain.batch import Lane
+from pipeline.store.codec import LANE_LETTER
+from pipeline.store.snapshot import CampaignSnapshot
 
-LANES = {"o": "ordering", "r": "reading orders", "s": "sending"}
 _TRIES_THAT_COUNT = 20  # beyond any cap, and no overflow
 
 
 class Kind(StrEnum):
-    """What holds something up; the first three are the blocked lane's letter."""
+    """What holds something up; the first three are the blocked lane."""
 
-    ORDERING = "o"
-    READING = "r"
-    SENDING = "s"
+    ORDERING = Lane.ORDER.value
+    READING = Lane.READ.value
+    SENDING = Lane.SEND.value
     HELD = "held"
     CHANNEL = "channel"
+
+
+# As the name of a record has it: a lane by its letter.
+_CODE = {
+    Kind.ORDERING: LANE_LETTER[Lane.ORDER],
+    Kind.READING: LANE_LETTER[Lane.READ],
+    Kind.SENDING: LANE_LETTER[Lane.SEND],
+    Kind.HELD: "held",
+    Kind.CHANNEL: "channel",
+}
+_KIND = {code: kind for kind, code in _CODE.items()}
 
 
 class Phase(StrEnum):
@@ -83,13 +95,13 @@ class Cause:
 
     def field(self, target: str) -> str:
         """Return the name of its record for one target, in the hash of all alerts."""
-        return f"{target}|{self.subject}|{self.kind}|{self.code}"
+        return f"{target}|{self.subject}|{_CODE[self.kind]}|{self.code}"
 
     @classmethod
     def parse(cls, field: str) -> tuple[str, Self]:
         """Return target and cause of a record's name."""
         target, subject, kind, code = field.split("|", 3)
-        return target, cls(subject, Kind(kind), code)
+        return target, cls(subject, _KIND[kind], code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,22 +152,21 @@ class Pace:
         return 0.0 if leaving else self.patience
 
 
-def standing(snapshot: Snapshot) -> Standing:
+def standing(snapshot: CampaignSnapshot) -> Standing:
     """Return what a campaign is like; a purged or cancelled one is gone."""
-    if not snapshot.fields or snapshot.text("can"):
+    if not snapshot.exists or snapshot.cancelled:
         return Standing.GONE
-    if snapshot.text("fin"):
+    if snapshot.ended:
         return Standing.FINISHED
-    return Standing.PAUSED if snapshot.text("pau") else Standing.OPEN
+    return Standing.PAUSED if snapshot.paused else Standing.OPEN
 
 
-def causes(snapshot: Snapshot) -> Iterator[Cause]:
+def causes(snapshot: CampaignSnapshot) -> Iterator[Cause]:
     """Yield what holds a campaign up: its blocked lanes, and the reasons of its held batches."""
     if standing(snapshot) in {Standing.GONE, Standing.FINISHED}:
         return
-    for lane in LANES:
-        if code := snapshot.text(f"blk:{lane}"):
-            yield Cause(snapshot.serial, Kind(lane), code)
+    for lane, block in snapshot.blocked.items():
+        yield Cause(snapshot.serial, Kind(lane), block.reason)
     for code in snapshot.held_reasons():
         yield Cause(snapshot.serial, Kind.HELD, code)
 

@@ -60,9 +60,9 @@ class Bounce:
         """
         match self.action:
             case "failed":
-                return "b", f"bounce_{self.status or '5.0.0'}"
+                return FactKind.BOUNCED, f"bounce_{self.status or '5.0.0'}"
             case "delivered":
-                return "d", ""
+                return FactKind.DELIVERED, ""
             case "relayed" | "expanded" | "delayed":
                 return None
 

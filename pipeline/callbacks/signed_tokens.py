@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from pipeline.domain.models import ChannelName
 from pipeline.domain.vault import Vault
-from pipeline.store.records import CHANNEL, LETTER
+from pipeline.store.codec import CHANNEL, CHANNEL_LETTER
 
 _FIELDS = struct.Struct(">IIBcBH")  # serial, batch, index, channel, generation, attempt
 _MAC_SIZE = 12
@@ -49,7 +49,7 @@ class Tokens:
             int(target.serial),
             target.batch,
             target.index,
-            LETTER[target.channel].encode(),
+            CHANNEL_LETTER[target.channel].encode(),
             target.generation,
             min(target.attempt, 0xFFFF),
         )

@@ -26,16 +26,6 @@ def is_editable(key: str) -> bool:
     return name in _EDITABLE.get(section, ())
 
 
-def starts(campaign: Mapping[str, str]) -> dict[int, int]:
-    """
-    Return when each version began, in ms since the epoch, from a campaign's hash.
-
-    The first one began with the campaign; `store/lua/edit.lua` writes the others.
-    """
-    later = range(2, int(campaign.get("ver", 1)) + 1)
-    return {1: int(campaign["sub"])} | {number: int(campaign[f"ver:{number}"]) for number in later}
-
-
 def version_at(began: Mapping[int, int], started_ms: int) -> int:
     """Return the version that an attempt started at *started_ms* went out with."""
     return max(chain((1,), (number for number, at in began.items() if at <= started_ms)))

@@ -11,24 +11,6 @@ from pipeline.domain.models import ChannelName, FactKind
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds of the stages' durations in s; a stage works for about 20 s at most."""
 
-STAGES: Mapping[Lane, str] = {Lane.ORDER: "order", Lane.READ: "read", Lane.SEND: "send"}
-
-RESULTS: Mapping[FactKind, str] = {
-    "s": "sent",
-    "d": "delivered",
-    "b": "bounced",
-    "f": "failed",
-    "o": "failed",
-    "x": "suppressed",
-    "u": "uncertain",
-    "p": "deferred",
-    "r": "released",
-    "l": "looked_for",
-    "n": "not_found",
-    "w": "waiting",
-}
-"""The kinds of `store/lua/record.lua` in words; an attempt comes to most of them."""
-
 Cause = Literal["poll", "webhook"]
 Amounts = Mapping[str, int | float]
 
@@ -46,14 +28,14 @@ class Measurements:
 
     def attempt(self, channel: ChannelName, kind: FactKind) -> None:
         """Count an attempt whose result is recorded."""
-        self._amounts[f"attempts|{channel}|{RESULTS[kind]}"] += 1
+        self._amounts[f"attempts|{channel}|{result_of(kind)}"] += 1
 
     def stage(self, lane: Lane, seconds: float) -> None:
         """Count a piece of work on one batch, and how long it took."""
         at = bisect_left(BUCKETS, seconds)
         bound = str(BUCKETS[at]) if at < len(BUCKETS) else "+Inf"
-        self._amounts[f"stage|{STAGES[lane]}|{bound}"] += 1
-        self._amounts[f"stage_seconds|{STAGES[lane]}"] += float(seconds)
+        self._amounts[f"stage|{lane}|{bound}"] += 1
+        self._amounts[f"stage_seconds|{lane}"] += float(seconds)
 
     def permits(self, limit: str, granted: int, wait: float) -> None:
         """Count permits that were given, or the seconds until one will be."""
@@ -73,3 +55,8 @@ class Measurements:
         """Have *taken* come with the next call of `take`, as it could not be passed on."""
         for name, amount in taken.items():
             self._amounts[name] += amount
+
+
+def result_of(kind: FactKind) -> str:
+    """Return the word that an attempt's result is counted by."""
+    return "failed" if kind is FactKind.FAILED_OUTRIGHT else kind.value

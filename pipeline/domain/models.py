@@ -4,13 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha1
-from typing import Literal, NewType
+from typing import NewType
 from uuid import UUID
 
 DeliveryKey = NewType("DeliveryKey", str)
-
-FactKind = Literal["s", "d", "b", "f", "o", "x", "u", "p", "r", "l", "n", "w"]
-"""What happened to an attempt; `store/lua/record.lua` says what each does to a delivery."""
 
 _NAMESPACE = UUID("6f2f4f5e-6f0b-5b0e-9d53-1f8d0c1a7c11")
 
@@ -61,6 +58,30 @@ class DeliveryStatus(StrEnum):
     SUPPRESSED = "suppressed"
     UNCERTAIN = "uncertain"
     SKIPPED = "skipped"
+
+
+class FactKind(StrEnum):
+    """What happened to an attempt; the verb `record` says what each does to a delivery."""
+
+    SENT = "sent"
+    DELIVERED = "delivered"
+    BOUNCED = "bounced"
+    FAILED = "failed"
+    FAILED_OUTRIGHT = "failed_outright"
+    """Failed, and that is no reason to try another channel."""
+    SUPPRESSED = "suppressed"
+    UNCERTAIN = "uncertain"
+    """It may have arrived; costs a try."""
+    DEFERRED = "deferred"
+    """A transient failure: costs a try, and is tried again."""
+    RELEASED = "released"
+    """Certainly not sent; costs nothing."""
+    LOOKED_FOR = "looked_for"
+    """The provider was asked about an uncertain message, and will be asked again."""
+    NOT_FOUND = "not_found"
+    """The provider does not have it, so it may be sent again."""
+    WAITING = "waiting"
+    """Not started yet: it waits for its hours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

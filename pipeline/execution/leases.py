@@ -6,12 +6,12 @@ import secrets
 from collections.abc import AsyncIterator
 
 import structlog
-from redis import RedisError
 
 from pipeline.domain.batch import Unit
 from pipeline.domain.clock import uptime
 from pipeline.domain.errors import AbandonedError
 from pipeline.store.batches import BatchStore, Claim
+from pipeline.store.outages import STORE_ERRORS
 
 log = structlog.get_logger()
 
@@ -87,7 +87,7 @@ class Leases:
             await asyncio.sleep(self._seconds / 3)
             try:
                 await self._renew()
-            except (RedisError, OSError) as error:
+            except STORE_ERRORS as error:
                 log.warning("leases.renewal_failed", error=type(error).__name__)
 
     async def _renew(self) -> None:

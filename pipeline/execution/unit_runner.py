@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 import structlog
-from redis import RedisError
 
 from pipeline.domain.batch import Lane, Unit
 from pipeline.domain.clock import uptime
@@ -15,6 +14,7 @@ from pipeline.domain.metrics import Measurements
 from pipeline.domain.vault import SealError
 from pipeline.execution.leases import Lease, Leases
 from pipeline.store.batches import BatchStore
+from pipeline.store.outages import STORE_ERRORS
 
 log = structlog.get_logger()
 
@@ -59,7 +59,7 @@ class Units:
                     began = uptime()
                     await self._work(lease)
                     self._measurements.stage(unit.lane, uptime() - began)
-        except (RedisError, OSError) as error:
+        except STORE_ERRORS as error:
             # Not even the claim went through; the batch is due again when its dispatch lapses.
             log.warning("unit.not_claimed", **_names(unit), error=type(error).__name__)
         except Exception:
@@ -80,7 +80,7 @@ class Units:
                 "unit.stopped", **_names(unit), campaign=lease.claim.campaign_id, why=str(error)
             )
             await self._give_back(lease, 0.0)
-        except (RedisError, OSError) as error:
+        except STORE_ERRORS as error:
             log.warning("unit.interrupted", **_names(unit), error=type(error).__name__)
             await self._give_back(lease, 0.0)
         except SealError as error:
@@ -97,7 +97,7 @@ class Units:
         claim = lease.claim
         log.error("unit.failed", **_names(claim.unit), why=str(error))
         missing: Sequence[str] = ("unknown",)
-        with contextlib.suppress(RedisError, OSError):
+        with contextlib.suppress(*STORE_ERRORS):
             missing = await self._missing_keys() if self._missing_keys is not None else ()
             if missing:
                 self.unfit = InputError(
@@ -109,11 +109,13 @@ class Units:
             await self._give_back(lease, _pause(lease))
             return
         # Every key is there, so it is damage, and trying again mends nothing.
-        with contextlib.suppress(StaleLeaseError, RedisError, OSError):
+        with contextlib.suppress(StaleLeaseError, *STORE_ERRORS):
             if claim.cancelled:  # what is held there is given to a worker again, for ever
                 await self._batches.cancel(claim, "damaged")
             else:
-                await self._batches.hold(claim, "damaged", missing=claim.batch.missing, reread=0)
+                await self._batches.hold(
+                    claim, "damaged", missing=claim.batch.order.missing, reread=0
+                )
 
     async def _give_back(self, lease: Lease, delay: float) -> None:
         """Release the lease as soon as Redis answers, so that nobody waits for it to lapse."""
@@ -124,14 +126,14 @@ class Units:
                 )
             except StaleLeaseError:
                 return
-            except (RedisError, OSError):
+            except STORE_ERRORS:
                 await asyncio.sleep(_OUTAGE_PAUSE)
             else:
                 return
 
 
 def _pause(lease: Lease) -> float:
-    return float(min(2 ** min(lease.claim.batch.fails, 6), _LONGEST_PAUSE))
+    return float(min(2 ** min(lease.claim.batch.order.fails, 6), _LONGEST_PAUSE))
 
 
 def _names(unit: Unit) -> dict[str, str | int]:

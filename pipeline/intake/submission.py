@@ -31,12 +31,12 @@ from pipeline.store.campaigns import (
     Busy,
     CampaignStore,
     Committed,
-    Snapshot,
     Staging,
     Totals,
     plan_of,
 )
 from pipeline.store.recipient_codec import canonical
+from pipeline.store.snapshot import CampaignSnapshot
 
 _KEEP_ALIVE = 2.0  # well inside the patience of the staging area
 
@@ -213,14 +213,14 @@ class Submission:
         summary = self._judge()
         keys = await self._differing_keys(snapshot)
         found = await self._named(snapshot.serial, keys)
-        if summary.digest != snapshot.text("content"):
+        if summary.digest != snapshot.content:
             found.append(await self._first_difference(snapshot, digests, lines))
             keys = ["recipients"]
         if found:
             raise DifferentContentError(_other_content(self._campaign.id, found, keys))
         return Submitted(serial, created=False, summary=summary)
 
-    async def _differing_keys(self, snapshot: Snapshot) -> list[str]:
+    async def _differing_keys(self, snapshot: CampaignSnapshot) -> list[str]:
         """
         Return the keys in which the file differs from the campaign as it is.
 
@@ -229,7 +229,7 @@ class Submission:
         """
         serial = snapshot.serial
         found = differences(await self._campaigns.definition(serial), self._campaign)
-        for version in range(snapshot.number("ver") - 1, 0, -1):
+        for version in range(snapshot.version - 1, 0, -1):
             if found and await self._campaigns.earlier(serial, version) == self._campaign:
                 return []
         return found
@@ -246,7 +246,7 @@ class Submission:
         return [f"`{key}` ({then or 'nothing'} then, {now or 'nothing'} now)"]
 
     async def _first_difference(
-        self, snapshot: Snapshot, digests: "array[int]", lines: "array[int]"
+        self, snapshot: CampaignSnapshot, digests: "array[int]", lines: "array[int]"
     ) -> str:
         position = 0
         for number in range(1, snapshot.batch_count + 1):
@@ -257,11 +257,11 @@ class Submission:
                 if recipient.id and digests[position] != _digest(recipient):
                     return f"the recipients (first on line {lines[position]})"
                 position += 1
-        return f"the recipients ({len(digests)} now, {snapshot.number('n')} then)"
+        return f"the recipients ({len(digests)} now, {snapshot.recipients} then)"
 
 
-def _refuse_purged(snapshot: Snapshot) -> None:
-    if purging := snapshot.number("purging"):
+def _refuse_purged(snapshot: CampaignSnapshot) -> None:
+    if purging := snapshot.purging_since_ms:
         msg = (
             f'Campaign "{snapshot.campaign_id}" was carried out before, and its people and links'
             f" were purged ({iso(purging)}); an id is never used twice, so take another one."

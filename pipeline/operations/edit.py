@@ -8,7 +8,8 @@ from pipeline.domain.campaign import Campaign
 from pipeline.domain.campaign_versions import differences, is_editable
 from pipeline.domain.clock import uptime
 from pipeline.domain.errors import InputError
-from pipeline.store.campaigns import CampaignStore, Snapshot
+from pipeline.store.campaigns import CampaignStore
+from pipeline.store.snapshot import CampaignSnapshot
 
 _LOOK_SECONDS = 0.1
 
@@ -21,7 +22,9 @@ class Change:
     keys: tuple[str, ...]
 
 
-async def change_of(campaigns: CampaignStore, snapshot: Snapshot, wanted: Campaign) -> Change:
+async def change_of(
+    campaigns: CampaignStore, snapshot: CampaignSnapshot, wanted: Campaign
+) -> Change:
     """
     Return what differs from the campaign as it is; no keys if nothing does.
 
@@ -36,14 +39,14 @@ async def change_of(campaigns: CampaignStore, snapshot: Snapshot, wanted: Campai
             " with, and only messages and limits can be edited: nothing was changed."
         )
         raise InputError(msg)
-    return Change(snapshot.number("ver"), tuple(differing))
+    return Change(snapshot.version, tuple(differing))
 
 
-def check_editable(snapshot: Snapshot) -> None:
+def check_editable(snapshot: CampaignSnapshot) -> None:
     """Raise InputError unless the campaign is paused and has not ended."""
-    if snapshot.text("can") or snapshot.text("fin"):
+    if snapshot.cancelled or snapshot.ended:
         raise _refused("ended", snapshot)
-    if not snapshot.text("pau"):
+    if not snapshot.paused:
         raise _refused("running", snapshot)
 
 
@@ -58,7 +61,7 @@ async def on_the_wire(campaigns: CampaignStore, serial: str, *, patience: float)
 
 
 async def make_change(
-    campaigns: CampaignStore, snapshot: Snapshot, wanted: Campaign, change: Change
+    campaigns: CampaignStore, snapshot: CampaignSnapshot, wanted: Campaign, change: Change
 ) -> int:
     """
     Make the change in one step and return the new version.
@@ -74,7 +77,7 @@ async def make_change(
     return version
 
 
-def _refused(why: str, snapshot: Snapshot) -> InputError:
+def _refused(why: str, snapshot: CampaignSnapshot) -> InputError:
     campaign = snapshot.campaign_id
     match why:
         case "running":

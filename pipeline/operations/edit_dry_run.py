@@ -16,9 +16,10 @@ from pipeline.domain.ports import Composer
 from pipeline.domain.templates import values
 from pipeline.intake.template_checks import needed_columns
 from pipeline.store.batches import BatchStore
-from pipeline.store.campaigns import CampaignStore, Snapshot
+from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import DeliveryStore
 from pipeline.store.records import DeliveryRecord, initial, reachable
+from pipeline.store.snapshot import CampaignSnapshot
 
 SHOWN = 20
 """How many of the people whom a message does not fit are named."""
@@ -34,7 +35,7 @@ async def remaining(
     campaigns: CampaignStore,
     batches: BatchStore,
     deliveries: DeliveryStore,
-    snapshot: Snapshot,
+    snapshot: CampaignSnapshot,
     wanted: Campaign,
 ) -> AsyncIterator[tuple[Recipient, list[ChannelName]]]:
     """

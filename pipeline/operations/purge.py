@@ -1,26 +1,22 @@
 """Removing people and links of campaigns that have ended, by hand or when their time is over."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
-from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from pipeline.domain.errors import ClaimcastError, InputError
 from pipeline.store.audit_trail import Action, AuditTrail
-from pipeline.store.campaigns import CampaignStore, Snapshot
-from pipeline.store.scripts import Scripts
+from pipeline.store.campaigns import CampaignStore
+from pipeline.store.purges import PurgeStore
+from pipeline.store.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import ended
 
 log = structlog.get_logger()
 
 _BATCHES = 20  # at once, with up to four keys each: well below a millisecond of everybody's time
 _PAUSE = 0.01
-_TURN = timedelta(seconds=60)
-_AT_ONCE = 500
 
 Progress = Callable[[int], None]
 """Is told how many batches are done."""
@@ -29,10 +25,10 @@ Progress = Callable[[int], None]
 class Purging:
     """Purges one campaign at a time; what was interrupted goes on when it is called again."""
 
-    def __init__(self, campaigns: CampaignStore, audit: AuditTrail, scripts: Scripts) -> None:
+    def __init__(self, campaigns: CampaignStore, audit: AuditTrail, store: PurgeStore) -> None:
         self._campaigns = campaigns
         self._audit = audit
-        self._run = scripts.run
+        self._store = store
 
     async def purge(
         self,
@@ -50,22 +46,22 @@ class Purging:
         sent again. Many short steps: others are served in between.
         """
         snapshot = await self._campaigns.snapshot(serial)
-        if not snapshot.text("purging"):
+        if not snapshot.purging:
             _refuse_unended(snapshot)
             await self._audit.add(Action.PURGE, actor=actor, campaign=snapshot.campaign_id)
-        state = await self._run("purge_begin", serial, round(ended_for.total_seconds() * 1000))
-        if state == b"unended":
+        state = await self._store.begin(serial, ended_for)
+        if state == "unended":
             raise InputError(_unended(snapshot))
-        if state == b"purging":
+        if state == "purging":
             await self._remove(serial, progress)
-        return int(await self._run("purge_end", serial))
+        return await self._store.end(serial)
 
     async def _remove(self, serial: str, progress: Progress) -> None:
         snapshot = await self._campaigns.snapshot(serial)
         count = snapshot.batch_count
-        for first in range(snapshot.number("purging:to") + 1, count + 1, _BATCHES):
+        for first in range(snapshot.purged_batches + 1, count + 1, _BATCHES):
             last = min(first + _BATCHES - 1, count)
-            await self._run("purge_batches", serial, first, last)
+            await self._store.remove(serial, first, last)
             progress(last)
             await asyncio.sleep(_PAUSE)
 
@@ -73,8 +69,8 @@ class Purging:
 class Retention:
     """Purges what ended long enough ago, and what a killed command left half done."""
 
-    def __init__(self, redis: "Redis", campaigns: CampaignStore, purging: Purging) -> None:
-        self._redis = redis
+    def __init__(self, store: PurgeStore, campaigns: CampaignStore, purging: Purging) -> None:
+        self._store = store
         self._campaigns = campaigns
         self._purging = purging
 
@@ -85,10 +81,14 @@ class Retention:
         One worker of the fleet has it, for a minute at least; should it take longer and another
         one join in, each step may be repeated.
         """
-        if not await self._redis.set("cc:purger", worker, nx=True, px=_TURN):
+        if not await self._store.take_turn(worker):
             return
         done = 0
-        async for campaign_id, serial in self._expired(length):
+        serials = await self._campaigns.ids()
+        expired = await self._store.expired(list(serials.values()), length)
+        for campaign_id, serial in serials.items():
+            if serial not in expired:
+                continue
             try:
                 await self._purging.purge(serial, actor="retention", ended_for=length)
             except (ClaimcastError, ValueError, LookupError, TypeError) as error:
@@ -97,38 +97,17 @@ class Retention:
             else:
                 log.info("campaign.purged", campaign=campaign_id)
                 done += 1
-            await self._redis.pexpire("cc:purger", _TURN)
+            await self._store.keep_turn()
         if done:
-            await rewrite_log(self._redis)
-
-    async def _expired(self, length: timedelta) -> AsyncIterator[tuple[str, str]]:
-        ids = list((await self._campaigns.ids()).items())
-        for first in range(0, len(ids), _AT_ONCE):
-            some = ids[first : first + _AT_ONCE]
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for _, serial in some:
-                    pipe.hmget(f"cc:{serial}", ["fin", "purging", "purged"])
-                pipe.time()
-                *found, (seconds, _) = await pipe.execute()
-            before = (seconds - length.total_seconds()) * 1000 if length else 0
-            for each, (end, purging, purged) in zip(some, found, strict=True):
-                if end and not purged and (purging or int(end) <= before):
-                    yield each
+            await self._store.rewrite_log()
 
 
-async def rewrite_log(redis: "Redis") -> None:
-    """Have the server write its append-only file anew, without what was removed, if it may."""
-    with contextlib.suppress(ResponseError):  # not allowed here, or under way already
-        if (await redis.info("persistence")).get("aof_enabled"):
-            await redis.bgrewriteaof()  # type: ignore[no-untyped-call]
-
-
-def _refuse_unended(snapshot: Snapshot) -> None:
+def _refuse_unended(snapshot: CampaignSnapshot) -> None:
     if not ended(snapshot):
         raise InputError(_unended(snapshot))
 
 
-def _unended(snapshot: Snapshot) -> str:
+def _unended(snapshot: CampaignSnapshot) -> str:
     return (
         f'Campaign "{snapshot.campaign_id}" has not ended, so nothing was removed: only what has'
         f" finished can be purged, or after `claimcast cancel {snapshot.campaign_id}`."

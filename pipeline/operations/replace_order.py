@@ -4,17 +4,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from redis.asyncio import Redis
-
 from pipeline.domain.batch import Batch
 from pipeline.domain.errors import ClaimcastError, InputError
 from pipeline.domain.models import BatchState, Recipient
 from pipeline.domain.vault import Vault
 from pipeline.rewards.links import LinksProblem, extract_links
-from pipeline.store.batch_pages import StoredBatch, read_page
-from pipeline.store.campaigns import CampaignStore, Snapshot, bucket_of
-from pipeline.store.recipient_codec import decode_batch
+from pipeline.store.batch_pages import BatchPages, StoredBatch
+from pipeline.store.lookups import Lookups, Place
 from pipeline.store.reorders import Division, ReorderStore
+from pipeline.store.sealed_batch import open_evidence, open_recipients
+from pipeline.store.snapshot import CampaignSnapshot
 
 _WORDS = {
     BatchState.PLANNED: "it has no order yet",
@@ -34,7 +33,7 @@ class Plan:
     batch *new*.
     """
 
-    snapshot: Snapshot
+    snapshot: CampaignSnapshot
     number: int
     new: int
     batch: Batch
@@ -56,39 +55,38 @@ class Reorders:
 
     def __init__(
         self,
-        redis: "Redis",
-        campaigns: CampaignStore,
+        pages: BatchPages,
+        lookups: Lookups,
         store: ReorderStore,
         vault: Vault,
         links_path: str | None,
     ) -> None:
-        self._redis = redis
-        self._campaigns = campaigns
+        self._pages = pages
+        self._lookups = lookups
         self._store = store
         self._vault = vault
         self._links_path = links_path
 
-    async def look(self, snapshot: Snapshot, number: int) -> Plan | Batch:
+    async def look(self, snapshot: CampaignSnapshot, number: int) -> Plan | Batch:
         """
         Return what would be done with a batch, or the batch if its order was ended before.
 
         Raises InputError if its order cannot be ended. Changes nothing.
         """
         _refuse_unknown(snapshot, number)
-        page = await read_page(self._redis, snapshot.serial, [number])
+        page = await self._pages.page(snapshot.serial, [number])
         stored = page.batches[0]
-        batch = Batch.parse(stored.fields)
-        if batch.into:
+        batch = stored.decode()
+        if batch.replacement.into:
             return batch
         _refuse(snapshot.campaign_id, number, batch)
-        serial, sealed = snapshot.serial, stored.rows or b""
         return Plan(
             snapshot=snapshot,
             number=number,
-            new=int(page.campaign["nb"]) + 1,
+            new=page.campaign.batch_count + 1,
             batch=batch,
-            sealed=sealed,
-            people=decode_batch(self._vault.open(sealed, f"rows:{serial}:{number}")),
+            sealed=stored.rows or b"",
+            people=open_recipients(self._vault, snapshot.serial, number, stored.rows),
             links=await self._links(snapshot, stored, batch),
         )
 
@@ -104,14 +102,14 @@ class Reorders:
                 serial=snapshot.serial,
                 number=plan.number,
                 new=plan.new,
-                reason=plan.batch.reason or "",
-                held_ms=plan.batch.held_ms,
+                reason=plan.batch.hold.reason or "",
+                held_ms=plan.batch.hold.since_ms,
                 sealed=plan.sealed,
                 kept=plan.kept,
                 moved=plan.moved,
                 links=plan.links,
                 forgotten=plan.batch.forgotten.keys(),
-                lookups=await self._lookups(plan),
+                lookups=await self._places(plan),
             )
         )
         if outcome == "leased":
@@ -122,9 +120,11 @@ class Reorders:
             raise InputError(msg)
         return new
 
-    async def _links(self, snapshot: Snapshot, stored: StoredBatch, batch: Batch) -> Sequence[str]:
+    async def _links(
+        self, snapshot: CampaignSnapshot, stored: StoredBatch, batch: Batch
+    ) -> Sequence[str]:
         """Return the links that may stay: those of an order that is merely short, all of them."""
-        if batch.reason != "links_short" or batch.order_id is None:
+        if batch.hold.reason != "links_short" or batch.order.id is None:
             return ()
         if stored.evidence is None:
             # As after a `forget`: links that were paid for must not be given up unseen.
@@ -134,7 +134,7 @@ class Reorders:
                 "batch is held again, run this again."
             )
             raise InputError(msg)
-        evidence = self._vault.open(stored.evidence, f"raw:{snapshot.serial}:{stored.number}")
+        evidence = open_evidence(self._vault, snapshot.serial, stored.number, stored.evidence)
         links = links_that_came(evidence, batch.size, path=self._links_path)
         if len(links) == batch.size:
             msg = (
@@ -142,23 +142,22 @@ class Reorders:
                 f"`claimcast retry {snapshot.campaign_id} --held` goes on with it."
             )
             raise InputError(msg)
-        seen = await self._store.seen(snapshot.serial, stored.number, links)
+        owner = f"{snapshot.serial}:{stored.number}".encode()
+        seen = set(await self._lookups.owners(links)) - {None, owner}
         return () if seen else links
 
-    async def _lookups(self, plan: Plan) -> list[tuple[int, bytes]]:
+    async def _places(self, plan: Plan) -> list[Place]:
         """Return where those who move are looked up; of the forgotten only the digest is left."""
-        serial, buckets = plan.snapshot.serial, plan.snapshot.number("xb")
-        first = (plan.number - 1) * plan.snapshot.batch_size + len(plan.kept)
+        snapshot = plan.snapshot
+        first = (plan.number - 1) * snapshot.batch_size + len(plan.kept)
         nameless = [first + i for i, person in enumerate(plan.moved) if not person.id]
-        found = await self._store.lookups_of(serial, buckets, nameless)
+        found = await self._lookups.places(snapshot.serial, snapshot.lookup_buckets, nameless)
         return [
-            self._lookup(plan.snapshot, person) if person.id else found.get(place, (0, b""))
+            self._lookups.place_of(snapshot.serial, snapshot.lookup_buckets, person.id)
+            if person.id
+            else found.get(place, (0, b""))
             for place, person in enumerate(plan.moved, start=first)
         ]
-
-    def _lookup(self, snapshot: Snapshot, recipient: Recipient) -> tuple[int, bytes]:
-        digest = self._campaigns.id_digest(snapshot.serial, recipient.id)
-        return bucket_of(digest, snapshot.number("xb")), digest
 
 
 def links_that_came(evidence: bytes, ordered: int, *, path: str | None) -> Sequence[str]:
@@ -179,8 +178,8 @@ def links_that_came(evidence: bytes, ordered: int, *, path: str | None) -> Seque
     return ()
 
 
-def _refuse_unknown(snapshot: Snapshot, number: int) -> None:
-    if snapshot.text("can"):
+def _refuse_unknown(snapshot: CampaignSnapshot, number: int) -> None:
+    if snapshot.cancelled:
         msg = f'Campaign "{snapshot.campaign_id}" was cancelled, and that is final.'
         raise InputError(msg)
     if not 1 <= number <= snapshot.batch_count:
@@ -196,12 +195,12 @@ def _refuse(campaign: str, number: int, batch: Batch) -> None:
     if batch.state is not BatchState.HELD:
         msg = f"Batch {number} is not held ({_WORDS[batch.state]}), so there is nothing to end."
         raise InputError(msg)
-    if batch.reason == "uncertain" or batch.fulfilled_ms:
+    if batch.hold.reason == "uncertain" or batch.fulfilled_ms:
         msg = (
             f"The people of batch {number} have their links, and keep them: "
             f"`claimcast retry {campaign} --uncertain` sends the same links to them again."
         )
         raise InputError(msg)
-    if batch.reason is None:
+    if batch.hold.reason is None:
         msg = f"Batch {number} is damaged; `claimcast verify {campaign}` says what is wrong."
         raise ClaimcastError(msg)

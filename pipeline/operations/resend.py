@@ -1,20 +1,18 @@
 """Resending: one person is looked up, judged, and given a new generation of the same link."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
-
-from redis.asyncio import Redis
 
 from pipeline.domain.errors import InputError
 from pipeline.domain.resend_history import Generation
 from pipeline.domain.vault import Vault
 from pipeline.operations.resend_rules import BY, Person, Wish, decide_resend
 from pipeline.store.audit_trail import Action, AuditTrail
-from pipeline.store.batch_pages import StoredBatch, read_place
-from pipeline.store.campaigns import CampaignStore, Snapshot
+from pipeline.store.batch_pages import BatchPages, StoredBatch
+from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import DeliveryStore, Place
-from pipeline.store.recipient_codec import decode_batch
 from pipeline.store.resends import open_generations, seal_generations
+from pipeline.store.sealed_batch import open_recipients
+from pipeline.store.snapshot import CampaignSnapshot
 from pipeline.store.suppressions import Suppressions
 from pipeline.views.batch_view import Ground, understood
 
@@ -33,7 +31,7 @@ class _Looked:
 class Resending:
     def __init__(
         self,
-        redis: "Redis",
+        pages: BatchPages,
         vault: Vault,
         *,
         campaigns: CampaignStore,
@@ -41,7 +39,7 @@ class Resending:
         suppressions: Suppressions,
         audit: AuditTrail,
     ) -> None:
-        self._redis = redis
+        self._pages = pages
         self._vault = vault
         self._campaigns = campaigns
         self._deliveries = deliveries
@@ -49,7 +47,7 @@ class Resending:
         self._audit = audit
 
     async def resend(
-        self, snapshot: Snapshot, recipient_id: str, wish: Wish, *, actor: str
+        self, snapshot: CampaignSnapshot, recipient_id: str, wish: Wish, *, actor: str
     ) -> Generation:
         """
         Let the link go out once more and return how; InputError says why it may not.
@@ -86,20 +84,20 @@ class Resending:
                 " exactly as they stand in the list."
             )
             raise InputError(msg)
-        page, index = await read_place(self._redis, serial, *place)
-        _refuse_ended(campaign_id, page.campaign.keys())
+        page, index = await self._pages.place(serial, *place)
+        _refuse_ended(page.campaign)
         stored = page.batches[0]
         person = self._person(snapshot, stored, Ground.of(page.campaign), index)
         seen = stored.ledger.get(str(index), "")
         return _Looked(person, Place(serial, stored.number, index), seen)
 
     def _person(
-        self, snapshot: Snapshot, stored: StoredBatch, ground: Ground, index: int
+        self, snapshot: CampaignSnapshot, stored: StoredBatch, ground: Ground, index: int
     ) -> Person:
         serial, entry = snapshot.serial, understood(stored, ground)
         if index in entry.batch.forgotten:
             raise InputError(_FORGOTTEN)
-        rows = decode_batch(self._vault.open(stored.rows or b"", f"rows:{serial}:{stored.number}"))
+        rows = open_recipients(self._vault, serial, stored.number, stored.rows)
         generations = open_generations(self._vault, serial, rows, stored.resends)
         return Person(
             recipient=rows[index],
@@ -109,7 +107,7 @@ class Resending:
             channels=ground.channels,
             mode=ground.mode,
             linked=bool(entry.batch.fulfilled_ms),
-            epoch_ms=snapshot.number("t0"),
+            epoch_ms=snapshot.epoch_ms,
             now_ms=snapshot.now_ms,
         )
 
@@ -137,7 +135,7 @@ class Resending:
             sealed=sealed,
         )
         if outcome == "cancelled":
-            _refuse_ended(campaign_id, {"can"})
+            raise InputError(_cancelled(campaign_id))
         if outcome == "gone":
             raise InputError(_FORGOTTEN)
         return outcome == "ok"
@@ -146,10 +144,14 @@ class Resending:
 _FORGOTTEN = "This person was forgotten: address and link are gone, and nothing can be sent."
 
 
-def _refuse_ended(campaign_id: str, flags: Collection[str]) -> None:
-    if "purging" in flags or "purged" in flags:
-        msg = f'The data of campaign "{campaign_id}" was purged, so nothing can be sent any more.'
+def _refuse_ended(campaign: CampaignSnapshot) -> None:
+    name = campaign.campaign_id
+    if campaign.purging or campaign.purged_ms:
+        msg = f'The data of campaign "{name}" was purged, so nothing can be sent any more.'
         raise InputError(msg)
-    if "can" in flags:
-        msg = f'Campaign "{campaign_id}" was cancelled, and that is final.'
-        raise InputError(msg)
+    if campaign.cancelled:
+        raise InputError(_cancelled(name))
+
+
+def _cancelled(campaign_id: str) -> str:
+    return f'Campaign "{campaign_id}" was cancelled, and that is final.'

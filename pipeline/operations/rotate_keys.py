@@ -7,38 +7,14 @@ its MAC and left alone. Digests, and with them look-ups and tokens, stay: the di
 wrapped anew.
 """
 
-import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any
 
-from redis.asyncio import Redis
+from pipeline.domain.vault import Vault
+from pipeline.store.sealed_blobs import Blob, Replacement, SealedBlobs
 
-from pipeline.domain.vault import Vault, is_sealed, mark
-from pipeline.store.scripts import Scripts
-
-_PAGE = 1000  # keys per SCAN
-_READ = 32  # values per round trip, about 200 kB
 _WRITE_BYTES = 64 * 1024  # per script, and so per sync of the server's log
-_FIELDS = 200
-
-# Hashes without a sealed value. What does not stand here is looked at, so that a kind of blob that
-# nobody thought of costs time and is not left behind.
-_CLEAR = re.compile(
-    rb"cc:(?:\d+|\d+:(?:b|d|x|due):.*|(?:links|suppressed|gcra|breaker):.*"
-    rb"|ids|staging|limits|stats|keys:live)"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """A sealed value; `field` is empty where it is the whole value of the key."""
-
-    key: bytes
-    field: bytes
-    sealed: bytes
 
 
 @dataclass(slots=True)
@@ -64,15 +40,14 @@ class Standing:
 class Rekey:
     """Rotation over one Redis; *vault* has the new key first."""
 
-    def __init__(self, redis: "Redis", scripts: Scripts, vault: Vault) -> None:
-        self._redis = redis
-        self._run = scripts.run
+    def __init__(self, blobs: SealedBlobs, vault: Vault) -> None:
+        self._blobs = blobs
         self._vault = vault
 
     async def look(self) -> Standing:
         """Count the blobs by the key that opens them; changes nothing."""
         standing = Standing()
-        async for blobs in self._pages():
+        async for blobs in self._blobs.pages():
             standing.by_key.update(self._vault.position(blob.sealed) for blob in blobs)
         return standing
 
@@ -84,62 +59,26 @@ class Rekey:
         is left as it is.
         """
         replaced = 0
-        async for blobs in self._pages():
+        async for blobs in self._blobs.pages():
             for chunk in chunks(self._anew(blobs)):
-                done = int(await self._run("reseal", *chunk))
+                done = await self._blobs.replace(chunk)
                 replaced += done
                 shown(done)
         return replaced
 
-    def _anew(self, blobs: Sequence[Blob]) -> Iterator[tuple[bytes, bytes, bytes, bytes]]:
+    def _anew(self, blobs: Sequence[Blob]) -> Iterator[Replacement]:
         for blob in blobs:
             if self._vault.position(blob.sealed):  # neither the first key nor none
-                yield blob.key, blob.field, mark(blob.sealed), self._vault.reseal(blob.sealed)
-
-    async def _pages(self) -> AsyncIterator[list[Blob]]:
-        """Yield all sealed blobs, some at a time; those written meanwhile may be missed."""
-        async for keys in self._keys("string"):
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for key in keys:
-                    pipe.get(key)
-                values = await pipe.execute(raise_on_error=False)
-            yield [
-                Blob(key, b"", value)
-                for key, value in zip(keys, values, strict=True)
-                if _is(value)
-            ]
-        async for keys in self._keys("hash"):
-            for key in keys:
-                if not _CLEAR.fullmatch(key):
-                    yield [blob async for blob in self._fields(key)]
-
-    async def _keys(self, kind: str) -> AsyncIterator[list[bytes]]:
-        cursor = 0
-        while True:
-            cursor, found = await self._redis.scan(cursor, match="cc:*", count=_PAGE, _type=kind)
-            keys = iter(dict.fromkeys(found))
-            while page := list(islice(keys, _READ)):
-                yield page
-            if not cursor:
-                return
-
-    async def _fields(self, key: bytes) -> AsyncIterator[Blob]:
-        async for name, value in self._redis.hscan_iter(key, count=_FIELDS):  # type: ignore[arg-type] # bytes are fine
-            if _is(value):
-                yield Blob(key, name, value)
+                yield Replacement(blob, self._vault.reseal(blob.sealed))
 
 
-def _is(value: Any) -> bool:  # noqa: ANN401 - None if it is gone, an error if the type changed
-    return isinstance(value, bytes) and is_sealed(value)
-
-
-def chunks(replacements: Iterator[tuple[bytes, ...]]) -> Iterator[list[bytes]]:
-    """Yield the arguments of one script at a time: 64 kB, and what the last blob is above it."""
-    chunk: list[bytes] = []
+def chunks(replacements: Iterable[Replacement]) -> Iterator[list[Replacement]]:
+    """Yield what goes into one step: 64 kB, and what the last blob is above it."""
+    chunk: list[Replacement] = []
     size = 0
     for replacement in replacements:
-        chunk += replacement
-        size += len(replacement[-1])
+        chunk.append(replacement)
+        size += len(replacement.sealed)
         if size >= _WRITE_BYTES:
             yield chunk
             chunk, size = [], 0

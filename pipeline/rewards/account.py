@@ -35,10 +35,10 @@ class Account:
                 raise InputError(msg)
 
     @property
-    def key(self) -> str:
-        """The prefix of this account's keys in Redis: no two accounts share it."""
+    def digest(self) -> str:
+        """What stands for this account in the names of keys: no two accounts share it."""
         name = f"{self.base_url.rstrip('/')}\n{self.email.lower()}"
-        return f"cc:rewards:{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+        return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 def _is_base_url(text: str) -> bool:

@@ -2,17 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
 import httpx
 import structlog
-from redis.asyncio import Redis
 
 from pipeline.domain.errors import OrderNotFoundError, RewardsUnavailableError
-from pipeline.domain.vault import Vault
 from pipeline.rewards.account import Account
 from pipeline.rewards.answers import Answer, Call, classify, unreadable
 from pipeline.rewards.document import parse_json
@@ -24,7 +22,6 @@ from pipeline.rewards.models import (
     Token,
     read_products,
 )
-from pipeline.rewards.tokens import FleetToken
 
 log = structlog.get_logger()
 
@@ -35,6 +32,22 @@ _LEAVING = "http11.send_request_headers.started"
 
 Clearance = Callable[[], None]
 Read = TypeVar("Read")
+
+
+class TokenSource(Protocol):
+    """The bearer token that calls are made with: the fleet's, or one of this process alone."""
+
+    async def get(self) -> str:
+        """Return a token that should be valid, fetching one if need be."""
+        ...
+
+    async def discard(self, value: str) -> int:
+        """Forget *value*, which was refused; return how many were refused in a row."""
+        ...
+
+    async def accept(self, value: str) -> None:
+        """Note that *value* was not refused; may be called twice."""
+        ...
 
 
 def http_client(base_url: str, timeout: float, *, connections: int = 20) -> httpx.AsyncClient:
@@ -64,19 +77,22 @@ class RewardsClient:
     """
     The rewards API for one account; raises the Rewards* errors of `pipeline.domain.errors` only.
 
-    (And redis's own, as the token of the fleet lies there.) *http* comes from `http_client`, is
-    shared by all calls and closed by its owner.
+    (And what the token source raises.) *http* comes from `http_client`, is shared by all calls and
+    closed by its owner. *tokens* makes the source of tokens from what creates one at the API.
     """
 
     def __init__(
-        self, http: httpx.AsyncClient, account: Account, redis: Redis, vault: Vault
+        self,
+        http: httpx.AsyncClient,
+        account: Account,
+        tokens: Callable[[Callable[[], Awaitable[Token]]], TokenSource],
     ) -> None:
         self._http = http
         self._account = account
-        self._tokens = FleetToken(redis, vault, account=account.key, fetch=self.create_token)
+        self._tokens = tokens(self.create_token)
 
     async def create_token(self) -> Token:
-        """Return a new token; only FleetToken and a check of the credentials should ask."""
+        """Return a new token; only a TokenSource and a check of the credentials should ask."""
         secrets = {"Email": self._account.email, "AccessToken": self._account.access_token}
         request = self._http.build_request("POST", "/v1/Tokens", headers=secrets)
         answer = await self._exchange(Call.TOKEN, request, hidden=tuple(secrets.values()))

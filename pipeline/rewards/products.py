@@ -2,46 +2,45 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from difflib import get_close_matches
+from typing import Protocol
 
 from pydantic import ValidationError
-from redis.asyncio import Redis
 
 from pipeline.domain.campaign import Reward
 from pipeline.domain.safe_text import clean
 from pipeline.rewards.models import Product, Products
 
-_WEEK_S = 7 * 24 * 3600
 _NEAREST = 3
 _SHOWN_VALUES = 20
 
 
+class Cache(Protocol):
+    """Where the products of one account are kept, for as long as the API asks for: a week."""
+
+    async def read(self) -> bytes | None: ...
+    async def write(self, document: bytes) -> None: ...
+
+
 class ProductCatalog:
-    """
-    The products of one account; *account* is the prefix of the key.
+    """The products of one account, which *fetch* reads and *cache* keeps."""
 
-    The API asks for a week of caching; they are public, so they rest in clear.
-    """
-
-    def __init__(
-        self, redis: Redis, *, account: str, fetch: Callable[[], Awaitable[list[Product]]]
-    ) -> None:
-        self._redis = redis
-        self._key = f"{account}:products"
+    def __init__(self, cache: Cache, *, fetch: Callable[[], Awaitable[list[Product]]]) -> None:
+        self._cache = cache
         self._fetch = fetch
 
     async def get(self, *, fresh: bool = False) -> list[Product]:
         """
         Return the products; with *fresh* read them again, as after an order was refused.
 
-        Raises what *fetch* raises and redis's own errors; may be called any number of times.
+        Raises what *fetch* and the cache raise; may be called any number of times.
         """
-        cached = None if fresh else _readable(await self._redis.get(self._key))
+        cached = None if fresh else _readable(await self._cache.read())
         if cached is not None:
             return cached
         products = await self._fetch()
         # An empty list is more likely a mishap than a week without products.
         if products:
-            await self._redis.set(self._key, Products.dump_json(products), ex=_WEEK_S)
+            await self._cache.write(Products.dump_json(products))
         return products
 
     async def check(self, reward: Reward) -> str | None:

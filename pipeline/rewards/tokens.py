@@ -17,7 +17,6 @@ from pipeline.domain.vault import SealError, Vault
 from pipeline.rewards.models import Token
 
 _LUA = resources.files("pipeline.rewards") / "lua"
-_PURPOSE = "rewards token"
 _REFRESH_AT = 0.8
 _STEP_S = 0.1
 # After a failure nobody asks again for so long, else a fleet would storm an API that is down.
@@ -40,9 +39,10 @@ class FleetToken:
     """
     The token of one account, shared by every worker on one Redis.
 
-    *account* is the prefix of the keys, *fetch* creates a token at the API. The lock of a killed
-    worker ends after *lock_seconds*; without any token, `get` waits at most *wait_seconds* for
-    another worker to fetch one. The client of Redis must not decode replies.
+    *account* is the prefix of the keys, *purpose* what the token is sealed for, *fetch* creates a
+    token at the API. The lock of a killed worker ends after *lock_seconds*; without any token,
+    `get` waits at most *wait_seconds* for another worker to fetch one. The client of Redis must
+    not decode replies.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class FleetToken:
         vault: Vault,
         *,
         account: str,
+        purpose: str,
         fetch: Callable[[], Awaitable[Token]],
         lock_seconds: float = 5.0,
         wait_seconds: float = 15.0,
@@ -58,6 +59,7 @@ class FleetToken:
         self._redis = redis
         self._vault = vault
         self._fetch = fetch
+        self._purpose = purpose
         self._token = f"{account}:token"
         self._lock = f"{account}:token-lock"
         self._refusals = f"{account}:token-refusals"
@@ -171,7 +173,7 @@ class FleetToken:
             "fresh_until": now + _REFRESH_AT * token.expires_in,
             "usable_until": now + token.expires_in - min(5.0, 0.1 * token.expires_in),
         }
-        blob = self._vault.seal(json.dumps(kept).encode(), _PURPOSE)
+        blob = self._vault.seal(json.dumps(kept).encode(), self._purpose)
         await self._keep(keys=[self._lock, self._token], args=[nonce, blob, _ms(token.expires_in)])
         return token.value
 
@@ -193,7 +195,7 @@ class FleetToken:
             return None
         # One that cannot be read is as good as none: the next one replaces it.
         with suppress(SealError, ValueError, TypeError):
-            return _Held(**json.loads(self._vault.open(blob, _PURPOSE)))
+            return _Held(**json.loads(self._vault.open(blob, self._purpose)))
         return None
 
 

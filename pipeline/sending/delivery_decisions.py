@@ -81,25 +81,27 @@ def decide_delivery(
     last = tries + 1 >= policy.tries
     match outcome:
         case Receipt():
-            return Verdict("s")
+            return Verdict(FactKind.SENT)
         case PermanentError(code=code, fallback=fallback):
-            return Verdict("f" if fallback else "o", code)
+            return Verdict(FactKind.FAILED if fallback else FactKind.FAILED_OUTRIGHT, code)
         case TransientError() if last:
-            return Verdict("f", "gave_up")
+            return Verdict(FactKind.FAILED, "gave_up")
         case TransientError(code=code, retry_after=retry_after):
-            return Verdict("p", code, max(retry_after or 0.0, policy.delay(tries + 1, jitter)))
+            return Verdict(
+                FactKind.DEFERRED, code, max(retry_after or 0.0, policy.delay(tries + 1, jitter))
+            )
         case BlockedError() if not breaker_open and attempt >= policy.tries:
-            return Verdict("f", "gave_up")
+            return Verdict(FactKind.FAILED, "gave_up")
         case BlockedError(code=code):
-            return Verdict("r", code, policy.delay(attempt, jitter))
+            return Verdict(FactKind.RELEASED, code, policy.delay(attempt, jitter))
         case AbandonedError(code=code):
-            return Verdict("r", code)
+            return Verdict(FactKind.RELEASED, code)
         case _ if last or tries + 1 >= _MOST_REPEATS:
-            return Verdict("u", "unconfirmed")
+            return Verdict(FactKind.UNCERTAIN, "unconfirmed")
         case _ if look_every is not None:
-            return Verdict("u", outcome.code, look_every / 12)
+            return Verdict(FactKind.UNCERTAIN, outcome.code, look_every / 12)
         case _:
-            return Verdict("u", outcome.code, policy.delay(tries + 1, jitter))
+            return Verdict(FactKind.UNCERTAIN, outcome.code, policy.delay(tries + 1, jitter))
 
 
 def decide_look(
@@ -113,20 +115,20 @@ def decide_look(
     """
     match found:
         case Receipt():
-            return Verdict("s")
+            return Verdict(FactKind.SENT)
         case PermanentError(code=why, fallback=fallback):
-            return Verdict("f" if fallback else "o", why)
+            return Verdict(FactKind.FAILED if fallback else FactKind.FAILED_OUTRIGHT, why)
         case BlockedError(code=why):
-            return Verdict("o", why)
+            return Verdict(FactKind.FAILED_OUTRIGHT, why)
         case DeliveryError(code=why):
             # The provider has it and will not try again, however passing the cause was.
-            return Verdict("f", why)
+            return Verdict(FactKind.FAILED, why)
         case None:
             pass
     looks = 1 + looks_made(code)
     if looks < _LOOKS:
-        return Verdict("l", f"{_LOOKED}{looks}", every)
-    return Verdict("n") if resends else Verdict("l", "unconfirmed")
+        return Verdict(FactKind.LOOKED_FOR, f"{_LOOKED}{looks}", every)
+    return Verdict(FactKind.NOT_FOUND) if resends else Verdict(FactKind.LOOKED_FOR, "unconfirmed")
 
 
 def looks_made(code: str) -> int:

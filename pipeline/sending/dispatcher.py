@@ -8,12 +8,12 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 
 import structlog
-from redis import RedisError
 
+from pipeline.domain.batch import Lane
 from pipeline.domain.clock import uptime
 from pipeline.domain.errors import AbandonedError, BlockedError, DeliveryError, PermanentError
 from pipeline.domain.metrics import Measurements
-from pipeline.domain.models import DeliveryKey, Message, Receipt, Recipient, ReturnPaths
+from pipeline.domain.models import DeliveryKey, FactKind, Message, Receipt, Recipient, ReturnPaths
 from pipeline.domain.ports import Channel, Composer, Searchable
 from pipeline.execution.leases import Lease
 from pipeline.sending.delivery_decisions import RetryPolicy, Verdict, decide_delivery, decide_look
@@ -21,6 +21,7 @@ from pipeline.sending.result_writer import Recorder
 from pipeline.sending.unrecorded_window import Exposure
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import Fact
+from pipeline.store.outages import STORE_ERRORS
 from pipeline.store.rate_limiter import Limiter
 from pipeline.store.suppressions import Suppressions
 
@@ -179,10 +180,10 @@ class Outbox:
             # Nothing was learned; the question is asked again, and does not count.
             if isinstance(error, BlockedError):
                 await self._note(self._provider_failed(outgoing.round.unit.serial, error))
-            return Verdict("l", search.code, self._look_every or 0.0)
+            return Verdict(FactKind.LOOKED_FOR, search.code, self._look_every or 0.0)
         except Exception as error:  # noqa: BLE001 - as in _attempt
             log.error("delivery.defect", error=type(error).__name__)  # noqa: TRY400 - as there
-            return Verdict("l", search.code, self._look_every or 0.0)
+            return Verdict(FactKind.LOOKED_FOR, search.code, self._look_every or 0.0)
         return decide_look(
             found, search.code, resends=search.resends, every=self._look_every or 0.0
         )
@@ -290,7 +291,7 @@ class Outbox:
         self._failing = True
         silence = await self._limiter.trip(self.channel.name, error.code)
         if error.fatal:
-            await self._campaigns.block(serial, "s", error.code, error.detail, probe_after=0)
+            await self._campaigns.block(serial, Lane.SEND, error.code, error.detail, probe_after=0)
             silence = max(silence, _FATAL_PAUSE)
             # Other campaigns would write intents for it only to have them let go.
             await self._limiter.hush(self.channel.name, silence)
@@ -299,6 +300,6 @@ class Outbox:
     async def _note(self, call: Awaitable[None]) -> None:
         try:
             await call
-        except (RedisError, OSError) as error:
+        except STORE_ERRORS as error:
             # What this says is said again by the next message; the result itself is recorded.
             log.warning("breaker.not_updated", error=type(error).__name__)

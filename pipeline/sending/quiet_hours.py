@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pipeline.domain.campaign import Window
-from pipeline.domain.models import ChannelName, Recipient
+from pipeline.domain.models import ChannelName, FactKind, Recipient
 from pipeline.domain.window import closing, opening, zone_of
 from pipeline.store.deliveries import Fact
 from pipeline.store.records import DeliveryRecord
@@ -56,7 +56,7 @@ def hours(
                     index,
                     channel,
                     record.attempt,
-                    "w",
+                    FactKind.WAITING,
                     "window",
                     delay,
                     generation=record.generation,

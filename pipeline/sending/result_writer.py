@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Callable
 
 import structlog
-from redis import RedisError
 
 from pipeline.store.deliveries import BatchKey, DeliveryStore, Fact
+from pipeline.store.outages import STORE_ERRORS
 
 log = structlog.get_logger()
 
@@ -61,7 +61,7 @@ class Recorder:
         while True:
             try:
                 await self._deliveries.record(groups)
-            except (RedisError, OSError) as error:
+            except STORE_ERRORS as error:
                 # The facts exist nowhere else, so there is nothing better to do than to wait.
                 name = type(error).__name__
                 if name != told:

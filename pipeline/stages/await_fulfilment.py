@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from pipeline.domain.batch import Lane
 from pipeline.domain.errors import RewardsError
 from pipeline.domain.metrics import Measurements
 from pipeline.domain.models import BatchState
@@ -70,9 +71,9 @@ class FulfilmentStage:
         if wait:
             await self._batches.wait(claim, delay=wait)
             return
-        self._measurements.order_read("webhook" if claim.batch.woken else "poll")
+        self._measurements.order_read("webhook" if claim.batch.lease.woken else "poll")
         try:
-            outcome = await self._rewards.read_order(claim.batch.order_id or "")
+            outcome = await self._rewards.read_order(claim.batch.order.id or "")
         except RewardsError as error:
             await self.settle(lease, error)
         else:
@@ -120,7 +121,7 @@ class FulfilmentStage:
             case Received(links=links):
                 await self._receive(claim, links, order)
             case Wait() if claim.cancelled and claim.batch.state is BatchState.HELD:
-                await self._batches.cancel(claim, claim.batch.reason or "")
+                await self._batches.cancel(claim, claim.batch.hold.reason or "")
             case Wait():
                 if step.hush:
                     await self._limiter.hush("reads", step.hush)
@@ -130,7 +131,11 @@ class FulfilmentStage:
             case Block():
                 log.warning("campaign.blocked", **_names(claim), reason=step.reason)
                 await self._campaigns.block(
-                    claim.unit.serial, "r", step.reason, step.words, probe_after=step.probe_after
+                    claim.unit.serial,
+                    Lane.READ,
+                    step.reason,
+                    step.words,
+                    probe_after=step.probe_after,
                 )
                 # A cancelled campaign's orders are read on whatever blocks it, but not at once.
                 await self._batches.wait(claim, delay=_BLOCKED_PAUSE if claim.cancelled else 0)

@@ -9,6 +9,7 @@ import structlog
 
 from pipeline.callbacks.return_paths import Returns
 from pipeline.callbacks.signed_tokens import Target
+from pipeline.domain.batch import Lane
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.clock import uptime
 from pipeline.domain.models import ChannelName, DeliveryStatus, Recipient, delivery_key
@@ -143,7 +144,7 @@ class DistributeStage:
         )
         await self._campaigns.block(
             claim.unit.serial,
-            "s",
+            Lane.SEND,
             "channel_not_configured",
             ", ".join(sorted(missing)),
             probe_after=0,

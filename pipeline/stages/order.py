@@ -6,6 +6,7 @@ import secrets
 import structlog
 
 from pipeline.callbacks.return_paths import Returns
+from pipeline.domain.batch import Lane
 from pipeline.domain.errors import (
     AbandonedError,
     RefusedError,
@@ -68,7 +69,7 @@ class OrderStage:
         """Order one batch; whatever the answer is, it is in the ledger when this returns."""
         claim = lease.claim
         if claim.cancelled:
-            await self._batches.cancel(claim, "order_unknown" if claim.batch.posts else "")
+            await self._batches.cancel(claim, "order_unknown" if claim.batch.order.posts else "")
             return
         known = await self._catalog.of(claim)
         step = await self._check(claim, known) or await self._order(lease, known)
@@ -89,14 +90,14 @@ class OrderStage:
     async def _order(self, lease: Lease, known: Known) -> OrderStep | None:
         """Return the step to settle, or None if the order was placed and read on."""
         claim = lease.claim
-        wait = await order_permit(self._limiter, interrupted=claim.batch.interrupted)
+        wait = await order_permit(self._limiter, interrupted=claim.batch.order.interrupted)
         if wait:
             return Wait(wait)
         unit = claim.unit
         webhook = self._returns.of_order(unit.serial, unit.batch)
         request = order_request(claim, known.campaign, webhook)
         nonce = secrets.token_hex(8)
-        if not claim.batch.posts:
+        if not claim.batch.order.posts:
             await self._record(Action.ORDER, claim, request.po_number)
         posts = await self._batches.order_intent(
             claim,
@@ -137,7 +138,7 @@ class OrderStage:
             error,
             claim.batch,
             posts_before=posts,
-            probes=snapshot.number("blk:o:n"),
+            probes=snapshot.probes(Lane.ORDER),
             funds_probe=self._funds_probe,
             jitter=random.random(),  # noqa: S311 - jitter is no secret
         )
@@ -196,7 +197,11 @@ class OrderStage:
             case Block():
                 log.warning("campaign.blocked", **_names(claim), reason=step.reason)
                 await self._campaigns.block(
-                    claim.unit.serial, "o", step.reason, step.words, probe_after=step.probe_after
+                    claim.unit.serial,
+                    Lane.ORDER,
+                    step.reason,
+                    step.words,
+                    probe_after=step.probe_after,
                 )
                 await self._batches.wait(claim, delay=0)
             case Placed() | Adopt():  # settled where they are decided

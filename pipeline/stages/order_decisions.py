@@ -120,7 +120,7 @@ def decide_order(
             return Placed(order_id)
         case DuplicateOrderError(order_id=None):
             return Hold("duplicate_without_id")
-        case DuplicateOrderError(order_id=str(order_id)) if posts_before > 0 or batch.adopt:
+        case DuplicateOrderError(order_id=str(order_id)) if posts_before > 0 or batch.order.adopt:
             return Adopt(order_id)
         case DuplicateOrderError():
             return Hold("foreign_order")
@@ -131,10 +131,10 @@ def decide_order(
         case CredentialsError(code=code, tokens_refused=refused) if _is_wrong(refused, batch):
             return Block("credentials", code)
         case RewardsUnavailableError(retry_after=retry_after, code=code):
-            delay = api_delay(batch.fails, retry_after, jitter)
+            delay = api_delay(batch.order.fails, retry_after, jitter)
             return Wait(delay, "fails", hush=delay if _asked_for_silence(code) else 0.0)
         case _:
-            return Wait(api_delay(batch.fails, None, jitter), "fails")
+            return Wait(api_delay(batch.order.fails, None, jitter), "fails")
 
 
 def decide_adoption(order_id: str, difference: str | None) -> OrderStep:
@@ -176,17 +176,17 @@ def decide_read(
         case CredentialsError(code=code, tokens_refused=refused) if _is_wrong(refused, batch):
             return Block("credentials", code)
         case RewardsUnavailableError(retry_after=retry_after, code=code):
-            delay = api_delay(batch.fails, retry_after, jitter)
+            delay = api_delay(batch.order.fails, retry_after, jitter)
             return Wait(delay, "fails", hush=delay if _asked_for_silence(code) else 0.0)
         case _:
-            return Wait(api_delay(batch.fails, None, jitter), "fails")
+            return Wait(api_delay(batch.order.fails, None, jitter), "fails")
 
 
 def _is_wrong(tokens_refused: int | None, batch: Batch) -> bool:
     if tokens_refused is None:
         return True
     # Batches beside each other see six refusals in an instant: one of them must have waited.
-    return tokens_refused >= _TOKENS_REFUSED and batch.fails >= _WAITED
+    return tokens_refused >= _TOKENS_REFUSED and batch.order.fails >= _WAITED
 
 
 def _asked_for_silence(code: str) -> bool:
@@ -195,14 +195,14 @@ def _asked_for_silence(code: str) -> bool:
 
 def _doubted(batch: Batch, now_ms: int) -> Wait | None:
     """Read again for ten minutes what looks wrong and may still come right."""
-    if batch.odd_since_ms and now_ms - batch.odd_since_ms > _DOUBT_SECONDS * 1000:
+    if batch.order.odd_since_ms and now_ms - batch.order.odd_since_ms > _DOUBT_SECONDS * 1000:
         return None
-    return Wait(read_delay(batch.size, batch.odd), "odd")
+    return Wait(read_delay(batch.size, batch.order.odd), "odd")
 
 
 def _unfinished(batch: Batch, now_ms: int, overdue: float, *, webhooks: bool) -> Wait | Hold:
     if batch.state is BatchState.HELD:
         return Wait(_SLOW_READ)
-    if batch.placed_ms and now_ms - batch.placed_ms > overdue * 1000:
+    if batch.order.placed_ms and now_ms - batch.order.placed_ms > overdue * 1000:
         return Hold("order_overdue", reread=_SLOW_READ)
-    return Wait(read_delay(batch.size, batch.polls, webhooks=webhooks), "polls")
+    return Wait(read_delay(batch.size, batch.order.polls, webhooks=webhooks), "polls")

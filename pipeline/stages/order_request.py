@@ -19,7 +19,7 @@ def order_request(
 ) -> OrderRequest:
     """Return the order of a batch; a PO number that was stored is never computed again."""
     return OrderRequest(
-        po_number=claim.batch.po_number or po_number(claim.campaign_id, claim.unit.batch),
+        po_number=claim.batch.order.po_number or po_number(claim.campaign_id, claim.unit.batch),
         product_id=campaign.reward.product_id,
         value=campaign.reward.value,
         quantity=claim.batch.quantity,

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from pipeline.domain.models import ChannelName
-from pipeline.store.campaigns import Snapshot
 from pipeline.store.rate_limiter import Breaker
 from pipeline.store.scripts import Scripts, texts
+from pipeline.store.snapshot import CampaignSnapshot
 
 _AT_ONCE = 100  # campaigns read in one round trip
 
@@ -19,7 +19,7 @@ class Sight:
 
     now_ms: int
     records: Mapping[str, str]
-    snapshots: Mapping[str, Snapshot]
+    snapshots: Mapping[str, CampaignSnapshot]
     breakers: Mapping[str, Breaker]
 
 
@@ -61,15 +61,15 @@ class AlertStore:
         reply: bytes | None = await self._run("alert", field, read, becomes)
         return None if reply is None else reply.decode()
 
-    async def _snapshots(self, serials: Sequence[str], now_ms: int) -> dict[str, Snapshot]:
-        found: dict[str, Snapshot] = {}
+    async def _snapshots(self, serials: Sequence[str], now_ms: int) -> dict[str, CampaignSnapshot]:
+        found: dict[str, CampaignSnapshot] = {}
         for start in range(0, len(serials), _AT_ONCE):
             some = serials[start : start + _AT_ONCE]
             async with self._redis.pipeline(transaction=False) as pipe:
                 for serial in some:
                     pipe.hgetall(f"cc:{serial}")
                 for serial, fields in zip(some, await pipe.execute(), strict=True):
-                    found[serial] = Snapshot(serial, texts(fields), now_ms)
+                    found[serial] = CampaignSnapshot(serial, texts(fields), now_ms)
         return found
 
 

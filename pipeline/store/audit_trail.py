@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from redis.asyncio import Redis
-
 from pipeline.domain.vault import Vault
+from pipeline.store.client import Client
+from pipeline.store.keys import AUDIT, AUDIT_CHAIN_DIGEST, AUDIT_COUNT, AUDIT_PERSON_DIGEST
 from pipeline.store.scripts import Scripts
 
-_TRAIL = "cc:audit"
 _MAC_SIZE = 20
 _AT_ONCE = 1000
 _START = ""
@@ -78,7 +77,7 @@ class AuditTrail:
     cannot show is a trail that was put back, whole, to an earlier state: keep exports elsewhere.
     """
 
-    def __init__(self, redis: "Redis", scripts: Scripts, vault: Vault) -> None:
+    def __init__(self, redis: Client, scripts: Scripts, vault: Vault) -> None:
         self._redis = redis
         self._run = scripts.run
         self._vault = vault
@@ -117,7 +116,9 @@ class AuditTrail:
 
     def person(self, campaign: str, recipient_id: str) -> str:
         """Return what stands for a recipient in the trail: 16 hex digits, the same every time."""
-        return self._vault.digest("audit", f"{campaign}\n{recipient_id}".encode(), 8).hex()
+        return self._vault.digest(
+            AUDIT_PERSON_DIGEST, f"{campaign}\n{recipient_id}".encode(), 8
+        ).hex()
 
     async def entries(self, campaign: str | None = None) -> AsyncIterator[AuditEntry]:
         """Yield all entries, or those of one campaign, oldest first."""
@@ -138,21 +139,21 @@ class AuditTrail:
             if not hmac.compare_digest(entry.mac, self._mac(number, before, body)):
                 return [f"entry {number} of the audit trail was changed, or one before it is gone"]
             before = entry.mac
-        written = int(await self._redis.get(f"{_TRAIL}:count") or 0)
+        written = int(await self._redis.get(AUDIT_COUNT) or 0)
         if written > number:
             return [f"the audit trail ends after entry {number}, but {written} were written"]
         return []
 
     async def _texts(self) -> AsyncIterator[tuple[int, bytes]]:
         first = 0
-        while page := await self._redis.lrange(_TRAIL, first, first + _AT_ONCE - 1):  # type: ignore[misc]
+        while page := await self._redis.lrange(AUDIT, first, first + _AT_ONCE - 1):
             for number, text in enumerate(page, start=first + 1):
                 yield number, text
             first += len(page)
 
     def _mac(self, number: int, before: str, body: Mapping[str, Any]) -> str:
         data = json.dumps([number, before, body], sort_keys=True, ensure_ascii=False)
-        return self._vault.digest("audit-chain", data.encode(), _MAC_SIZE).hex()
+        return self._vault.digest(AUDIT_CHAIN_DIGEST, data.encode(), _MAC_SIZE).hex()
 
 
 def _entry(text: bytes) -> AuditEntry | None:

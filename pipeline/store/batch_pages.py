@@ -4,10 +4,22 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from redis.asyncio import Redis
-
-from pipeline.domain.batch import Lane
+from pipeline.domain.batch import Batch, Lane
+from pipeline.store.batch_fields import decode_batch_fields
+from pipeline.store.client import Client, Pipeline
+from pipeline.store.keys import (
+    batch_key,
+    campaign_key,
+    due_key,
+    earlier_key,
+    evidence_key,
+    ledger_key,
+    links_key,
+    recipients_key,
+    resends_key,
+)
 from pipeline.store.scripts import texts
+from pipeline.store.snapshot import CampaignSnapshot
 
 _PAGE = 50  # batches, about 100 kB: little memory, and no long silence for the workers
 
@@ -31,62 +43,69 @@ class StoredBatch:
     evidence: bytes | None
     resends: Mapping[int, bytes]
 
+    def decode(self) -> Batch:
+        """Return the batch; raises KeyError or ValueError if it is gone or damaged."""
+        return decode_batch_fields(self.fields)
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """Some batches and the flags and counters of their campaign, of the same moment."""
 
-    campaign: Mapping[str, str]
+    campaign: CampaignSnapshot
     batches: Sequence[StoredBatch]
 
 
-async def read_pages(
-    redis: "Redis", serial: str, count: int, *, sealed: bool = True
-) -> AsyncIterator[Page]:
-    """Yield batches 1 to *count* in their order; without *sealed* the blobs are left out."""
-    for first in range(1, count + 1, _PAGE):
-        numbers = range(first, min(first + _PAGE, count + 1))
-        yield await read_page(redis, serial, numbers, sealed=sealed)
+class BatchPages:
+    """Reads batches with all that belongs to them; never changes anything."""
+
+    def __init__(self, redis: Client) -> None:
+        self._redis = redis
+
+    async def pages(self, serial: str, count: int, *, sealed: bool = True) -> AsyncIterator[Page]:
+        """Yield batches 1 to *count* in their order; without *sealed* the blobs are left out."""
+        for first in range(1, count + 1, _PAGE):
+            numbers = range(first, min(first + _PAGE, count + 1))
+            yield await self.page(serial, numbers, sealed=sealed)
+
+    async def page(self, serial: str, numbers: Sequence[int], *, sealed: bool = True) -> Page:
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hgetall(campaign_key(serial))
+            for number in numbers:
+                _ask(pipe, serial, number, sealed=sealed)
+            campaign, *rest = await pipe.execute()
+        replies = iter(rest)
+        return Page(
+            CampaignSnapshot(serial, texts(campaign)),
+            [_batch(number, replies, sealed) for number in numbers],
+        )
+
+    async def place(self, serial: str, number: int, index: int) -> tuple[Page, int]:
+        """
+        Return the page of one batch and the index where somebody is by now, from a look-up.
+
+        When a dead order is ended, those who were forgotten move too, but have no id any more to
+        correct the look-up by.
+        """
+        while True:
+            page = await self.page(serial, [number])
+            fields = page.batches[0].fields
+            size, into = len(fields.get("plan", "")), fields.get("into")
+            if index < size or into is None:
+                return page, index
+            number, index = int(into), index - size
 
 
-async def read_page(
-    redis: "Redis", serial: str, numbers: Sequence[int], *, sealed: bool = True
-) -> Page:
-    async with redis.pipeline(transaction=True) as pipe:
-        pipe.hgetall(f"cc:{serial}")
-        for number in numbers:
-            _ask(pipe, serial, number, sealed=sealed)
-        campaign, *rest = await pipe.execute()
-    replies = iter(rest)
-    return Page(texts(campaign), [_batch(number, replies, sealed) for number in numbers])
-
-
-async def read_place(redis: "Redis", serial: str, number: int, index: int) -> tuple[Page, int]:
-    """
-    Return the page of one batch and the index where somebody is by now, from what a look-up says.
-
-    When a dead order is ended, those who were forgotten move too, but have no id any more to
-    correct the look-up by.
-    """
-    while True:
-        page = await read_page(redis, serial, [number])
-        fields = page.batches[0].fields
-        size, into = len(fields.get("plan", "")), fields.get("into")
-        if index < size or into is None:
-            return page, index
-        number, index = int(into), index - size
-
-
-def _ask(pipe: Any, serial: str, number: int, *, sealed: bool) -> None:  # noqa: ANN401 - untyped in redis-py
-    pipe.hgetall(f"cc:{serial}:b:{number}")
-    pipe.hgetall(f"cc:{serial}:d:{number}")
-    pipe.hgetall(f"cc:{serial}:g:{number}")
+def _ask(pipe: Pipeline, serial: str, number: int, *, sealed: bool) -> None:
+    pipe.hgetall(batch_key(serial, number))
+    pipe.hgetall(ledger_key(serial, number))
+    pipe.hgetall(earlier_key(serial, number))
     for lane in Lane:
-        pipe.zscore(f"cc:{serial}:due:{lane}", number)
-    for kind in ("r", "k", "raw") if sealed else ():
-        pipe.get(f"cc:{serial}:{kind}:{number}")
+        pipe.zscore(due_key(serial, lane), number)
     if sealed:
-        pipe.hgetall(f"cc:{serial}:a:{number}")
+        for key in (recipients_key, links_key, evidence_key):
+            pipe.get(key(serial, number))
+        pipe.hgetall(resends_key(serial, number))
 
 
 def _batch(number: int, replies: Iterator[Any], sealed: bool) -> StoredBatch:  # noqa: FBT001 - private

@@ -4,24 +4,32 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from redis.asyncio import Redis
-
-from pipeline.domain.batch import Batch, Lane, Unit
+from pipeline.domain.batch import WORKED_LANES, Batch, Lane, Unit
 from pipeline.domain.errors import InputError, StaleLeaseError
 from pipeline.domain.models import BatchState, ChannelName
 from pipeline.domain.vault import Vault
-from pipeline.store.records import LETTER, DeliveryRecord, parse_record
+from pipeline.store.batch_fields import decode_batch_fields
+from pipeline.store.client import Client
+from pipeline.store.codec import CHANNEL_LETTER, LANE, LANE_LETTER
+from pipeline.store.keys import (
+    ACTIVE,
+    batch_key,
+    campaign_key,
+    due_key,
+    evidence_key,
+    links_key,
+)
+from pipeline.store.lookups import link_digests
+from pipeline.store.records import DeliveryRecord, parse_record
 from pipeline.store.scripts import Scripts, flat, texts
+from pipeline.store.sealed_batch import open_evidence, open_links, seal_evidence, seal_links
+from pipeline.store.snapshot import block_field
 
-# As in lua/common.lua. 2.4 links each at 10,000 links, 244 at a million: listpacks at both.
-_LINK_BUCKETS = 4096
-
-_WORKED = (Lane.ORDER, Lane.READ, Lane.SEND)
 _FLAGS = [
     "pau",
     "can",
     "start",
-    *(f"blk:{lane}{end}" for lane in _WORKED for end in ("", ":until")),
+    *(f"{block_field(lane)}{end}" for lane in WORKED_LANES for end in ("", ":until")),
 ]
 
 
@@ -51,7 +59,7 @@ class Barred:
 
 
 class BatchStore:
-    def __init__(self, redis: "Redis", scripts: Scripts, vault: Vault) -> None:
+    def __init__(self, redis: Client, scripts: Scripts, vault: Vault) -> None:
         self._redis = redis
         self._run = scripts.run
         self._vault = vault
@@ -79,7 +87,7 @@ class BatchStore:
         reply = await self._run("pump", order, read, send, milliseconds, worker, int(idle), spare)
         fields = [value.decode() for value in reply]
         return [
-            Unit(fields[i], int(fields[i + 1]), Lane(fields[i + 2]), int(fields[i + 3]))
+            Unit(fields[i], int(fields[i + 1]), LANE[fields[i + 2]], int(fields[i + 3]))
             for i in range(0, len(fields), 4)
         ]
 
@@ -91,18 +99,18 @@ class BatchStore:
         probe ahead, waits for a person.
         """
         seconds, micros = await self._redis.time()
-        serials = [serial.decode() for serial in await self._redis.zrange("cc:active", 0, -1)]
+        serials = [serial.decode() for serial in await self._redis.zrange(ACTIVE, 0, -1)]
         async with self._redis.pipeline(transaction=False) as pipe:
             for serial in serials:
-                pipe.hmget(f"cc:{serial}", _FLAGS)
-                for lane in _WORKED:
-                    pipe.zrange(f"cc:{serial}:due:{lane}", 0, 0, withscores=True)
+                pipe.hmget(campaign_key(serial), _FLAGS)
+                for lane in WORKED_LANES:
+                    pipe.zrange(due_key(serial, lane), 0, 0, withscores=True)
             replies = iter(await pipe.execute())
         moments = []
         for _ in serials:
             values = zip(_FLAGS, next(replies), strict=True)
             flags = {name: value.decode() for name, value in values if value is not None}
-            for lane in _WORKED:
+            for lane in WORKED_LANES:
                 moments += [_workable_at(flags, lane, score) for _, score in next(replies)]
         soonest = min((moment for moment in moments if moment is not None), default=None)
         return None if soonest is None else soonest / 1000 - seconds - micros / 1e6
@@ -110,7 +118,9 @@ class BatchStore:
     async def claim(self, unit: Unit, *, nonce: str, lease_seconds: float) -> Claim | None:
         """Take the batch, or return None if it is not this unit's turn; safe to repeat."""
         reply = await self._run(
-            "claim", unit.serial, unit.batch, unit.lane, unit.turn, nonce, _ms(lease_seconds)
+            "claim",
+            *(unit.serial, unit.batch, LANE_LETTER[unit.lane], unit.turn),
+            *(nonce, _ms(lease_seconds)),
         )
         if reply is None:
             return None
@@ -123,7 +133,7 @@ class BatchStore:
             version=version.decode(),
             epoch_ms=int(epoch),
             now_ms=int(now),
-            batch=Batch.parse(flat(batch)),
+            batch=decode_batch_fields(flat(batch)),
             ledger={int(index): parse_record(text) for index, text in flat(ledger).items()},
         )
 
@@ -131,7 +141,7 @@ class BatchStore:
         """Renew all leases in one call; False means that the lease is lost for good."""
         args: list[str | int] = []
         for unit, token in leases:
-            args += [unit.serial, unit.batch, unit.lane, token]
+            args += [unit.serial, unit.batch, LANE_LETTER[unit.lane], token]
         reply = await self._run("renew", _ms(lease_seconds), *args)
         return [answer == b"1" for answer in reply]
 
@@ -161,19 +171,20 @@ class BatchStore:
         """Store the order's id; the returned claim keeps the lease, now to read the order."""
         await self._settle("order_placed", claim, order_id)
         unit = replace(claim.unit, lane=Lane.READ)
-        batch = replace(claim.batch, state=BatchState.ORDERED, order_id=order_id, polls=0, odd=0)
+        order = replace(claim.batch.order, id=order_id, polls=0, odd=0)
+        batch = replace(claim.batch, state=BatchState.ORDERED, order=order)
         return replace(claim, unit=unit, batch=batch)
 
     async def wait(self, claim: Claim, *, delay: float, counter: str = "") -> None:
         """Give the lease back and come again in *delay* seconds, counting it in *counter*."""
-        await self._settle("settle_wait", claim, claim.unit.lane, _ms(delay), counter)
+        await self._settle("settle_wait", claim, LANE_LETTER[claim.unit.lane], _ms(delay), counter)
 
     async def hold(
         self, claim: Claim, reason: str, *, evidence: bytes = b"", missing: int, reread: float
     ) -> None:
         """Stop the batch; *evidence* is kept sealed; read again every *reread* seconds if > 0."""
         unit = claim.unit
-        sealed = self._vault.seal(evidence, f"raw:{unit.serial}:{unit.batch}") if evidence else b""
+        sealed = seal_evidence(self._vault, unit.serial, unit.batch, evidence)
         await self._settle("hold", claim, reason, sealed, missing, _ms(reread))
 
     async def links_received(self, claim: Claim, links: Sequence[str]) -> int | None:
@@ -195,8 +206,8 @@ class BatchStore:
         self, claim: Claim, links: Sequence[str], forgotten: Collection[int]
     ) -> bytes:
         unit = claim.unit
-        kept = "\n".join("" if i in forgotten else link for i, link in enumerate(links))
-        sealed = self._vault.seal(kept.encode(), f"links:{unit.serial}:{unit.batch}")
+        kept = ["" if i in forgotten else link for i, link in enumerate(links)]
+        sealed = seal_links(self._vault, unit.serial, unit.batch, kept)
         reply: bytes = await self._run(
             "links_received",
             *(unit.serial, unit.batch, claim.token, sealed, len(forgotten)),
@@ -240,7 +251,7 @@ class BatchStore:
         Those *barred* stay failed or bounced. Raises InputError if the campaign's data was purged.
         """
         flags = [str(int(flag)) for flag in (failed, uncertain, held, adopt)]
-        left = [f"{each.index}{LETTER[each.channel]}{each.generation}" for each in barred]
+        left = [f"{each.index}{CHANNEL_LETTER[each.channel]}{each.generation}" for each in barred]
         moved, freed = await self._run("retry_batch", serial, batch, *flags, json.dumps(left))
         if moved < 0:
             msg = "The people and links of this campaign were purged: nothing can be sent again."
@@ -248,20 +259,18 @@ class BatchStore:
         return int(moved), int(freed)
 
     async def read(self, serial: str, batch: int) -> Batch | None:
-        fields = texts(await self._redis.hgetall(f"cc:{serial}:b:{batch}"))  # type: ignore[misc]
-        return Batch.parse(fields) if fields else None
+        fields = texts(await self._redis.hgetall(batch_key(serial, batch)))
+        return decode_batch_fields(fields) if fields else None
 
     async def links(self, serial: str, batch: int) -> list[str]:
         """Decrypt the links of a batch, in its recipients' order; empty before fulfilment."""
-        sealed = await self._redis.get(f"cc:{serial}:k:{batch}")
-        if sealed is None:
-            return []
-        return self._vault.open(sealed, f"links:{serial}:{batch}").decode().split("\n")
+        sealed = await self._redis.get(links_key(serial, batch))
+        return open_links(self._vault, serial, batch, sealed)
 
     async def evidence(self, serial: str, batch: int) -> bytes:
         """Return the raw answer kept with a held batch; empty if there is none."""
-        sealed = await self._redis.get(f"cc:{serial}:raw:{batch}")
-        return b"" if sealed is None else self._vault.open(sealed, f"raw:{serial}:{batch}")
+        sealed = await self._redis.get(evidence_key(serial, batch))
+        return open_evidence(self._vault, serial, batch, sealed)
 
     async def _settle(self, verb: str, claim: Claim, *args: str | bytes | int) -> None:
         if not await self._run(verb, claim.unit.serial, claim.unit.batch, claim.token, *args):
@@ -272,24 +281,11 @@ def _workable_at(flags: Mapping[str, str], lane: Lane, due_ms: float) -> float |
     """Return when the pump would take a batch, in ms as *due_ms*; None if only a person helps."""
     if "can" in flags:
         return due_ms
-    blocked, probe = f"blk:{lane}" in flags, flags.get(f"blk:{lane}:until")
+    field = block_field(lane)
+    blocked, probe = field in flags, flags.get(f"{field}:until")
     if "pau" in flags or (blocked and probe is None):
         return None
     return max(due_ms, float(flags.get("start", 0)), float(probe or 0) if blocked else 0.0)
-
-
-def link_digests(vault: Vault, links: Sequence[str]) -> bytes:
-    """Return the digests of all links as one string, as `lua/common.lua` takes them apart."""
-    return b"".join(link_digest(vault, link) for link in links)
-
-
-def link_digest(vault: Vault, link: str) -> bytes:
-    return vault.digest("link", link.encode(), 12)
-
-
-def link_place(digest: bytes) -> tuple[str, bytes]:
-    """Return key and field under which a link stands in the index of all that ever came."""
-    return f"cc:links:{int.from_bytes(digest[:2]) % _LINK_BUCKETS}", digest[2:]
 
 
 def _ms(seconds: float) -> int:

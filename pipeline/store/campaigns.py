@@ -1,20 +1,43 @@
 """Campaigns in Redis: staged row by row, committed at once, then steered."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from redis.asyncio import Redis
-
+from pipeline.domain.batch import Lane
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import BatchState, DeliveryStatus, Recipient
 from pipeline.domain.resend_history import Generations, readdressed
 from pipeline.domain.vault import Vault
-from pipeline.store.recipient_codec import channel_mask, decode_batch, encode_batch
-from pipeline.store.records import LETTER
+from pipeline.store.client import Client
+from pipeline.store.codec import CHANNEL_LETTER, LANE_LETTER
+from pipeline.store.keys import (
+    ACTIVE,
+    DISCARDED,
+    IDS,
+    STAGING,
+    campaign_key,
+    campaign_keys,
+    definition_key,
+    definition_purpose,
+    due_key,
+    earlier_definition_key,
+    lookup_key,
+    recipients_key,
+    resends_key,
+)
+from pipeline.store.lookups import bucket_of, id_digest
+from pipeline.store.recipient_codec import channel_mask
 from pipeline.store.resends import open_generations
 from pipeline.store.scripts import Scripts, texts
+from pipeline.store.sealed_batch import open_recipients, seal_recipients
+from pipeline.store.snapshot import (
+    CampaignSnapshot,
+    batch_counter,
+    delivery_counter,
+    people_counter,
+)
 
 Edited = Literal["ok", "other", "running", "ended"]
 """What became of an edit; `store/lua/edit.lua` says when."""
@@ -58,51 +81,16 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A campaign's flags and counters as they stood at one moment."""
+class CampaignTotals:
+    """A campaign's counters and what its indexes hold, of the same moment."""
 
-    serial: str
-    fields: Mapping[str, str]
-    now_ms: int
-
-    def number(self, name: str) -> int:
-        return int(self.fields.get(name, 0))
-
-    def text(self, name: str) -> str | None:
-        return self.fields.get(name)
-
-    @property
-    def campaign_id(self) -> str:
-        return self.fields["id"]
-
-    @property
-    def batch_count(self) -> int:
-        return self.number("nb")
-
-    @property
-    def batch_size(self) -> int:
-        return self.number("bs")
-
-    def deliveries(self) -> dict[str, int]:
-        return {status.value: self.number(f"d:{status}") for status in DeliveryStatus}
-
-    def batches(self) -> dict[str, int]:
-        return {state.value: self.number(f"b:{state}") for state in BatchState}
-
-    def people(self) -> dict[str, int]:
-        return {name: self.number(f"p:{name}") for name in ("reached", "not_reached", "open")}
-
-    def links(self) -> dict[str, int]:
-        names = ("ordered", "received", "awaited", "missing", "assigned", "spare")
-        return {name: self.number(f"l:{name}") for name in names}
-
-    def held_reasons(self) -> dict[str, int]:
-        held = {name[2:]: int(value) for name, value in self.fields.items() if name[:2] == "h:"}
-        return {reason: number for reason, number in held.items() if number > 0}
+    snapshot: CampaignSnapshot
+    due: int
+    active: bool
 
 
 class CampaignStore:
-    def __init__(self, redis: "Redis", scripts: Scripts, vault: Vault) -> None:
+    def __init__(self, redis: Client, scripts: Scripts, vault: Vault) -> None:
         self._redis = redis
         self._run = scripts.run
         self._vault = vault
@@ -129,8 +117,10 @@ class CampaignStore:
 
         Raises InputError if the staging area was given up meanwhile (this process was too slow).
         """
-        digests = b"".join(self.id_digest(staging.serial, recipient.id) for recipient in batch)
-        sealed = self._vault.seal(encode_batch(batch), f"rows:{staging.serial}:{number}")
+        digests = b"".join(
+            id_digest(self._vault, staging.serial, recipient.id) for recipient in batch
+        )
+        sealed = seal_recipients(self._vault, staging.serial, number, batch)
         reply: bytes = await self._run(
             "stage_batch",
             staging.campaign_id,
@@ -159,14 +149,14 @@ class CampaignStore:
             "bs": totals.batch_size,
             "xb": staging.buckets,
             "content": totals.content,
-            "channels": "".join(LETTER[channel] for channel in channels),
+            "channels": "".join(CHANNEL_LETTER[channel] for channel in channels),
             "mode": campaign.delivery.mode,
             "resend": "".join(
-                LETTER[channel] for channel in channels if campaign.resends(channel)
+                CHANNEL_LETTER[channel] for channel in channels if campaign.resends(channel)
             ),
-            "d:pending": totals.deliveries,
-            "p:open": totals.recipients,
-            "b:planned": totals.batches,
+            delivery_counter(DeliveryStatus.PENDING): totals.deliveries,
+            people_counter("open"): totals.recipients,
+            batch_counter(BatchState.PLANNED): totals.batches,
         }
         flat_fields = [part for pair in fields.items() for part in pair]
         kind, serial = await self._run(
@@ -174,7 +164,7 @@ class CampaignStore:
             staging.campaign_id,
             staging.serial,
             staging.nonce,
-            self._vault.seal(campaign.model_dump_json().encode(), f"definition:{staging.serial}"),
+            self._sealed(staging.serial, campaign),
             totals.start_ms,
             *flat_fields,
         )
@@ -191,41 +181,45 @@ class CampaignStore:
 
     async def sweep(self) -> int:
         """Remove what dead submits left behind; return how many were removed."""
-        for campaign_id, entry in texts(await self._redis.hgetall("cc:staging")).items():  # type: ignore[misc]
+        for campaign_id, entry in texts(await self._redis.hgetall(STAGING)).items():
             await self._run("stage_drop", campaign_id, entry.split()[0], "")
-        discarded = await self._redis.smembers("cc:discarded")  # type: ignore[misc]
+        discarded = await self._redis.smembers(DISCARDED)
         for serial in discarded:
             await self._remove_keys(serial.decode())
         return len(discarded)
 
     async def find(self, campaign_id: str) -> str | None:
-        serial = await self._redis.hget("cc:ids", campaign_id)  # type: ignore[misc]
-        return serial.decode() if isinstance(serial, bytes) else serial
+        serial = await self._redis.hget(IDS, campaign_id)
+        return None if serial is None else serial.decode()
 
     async def ids(self) -> dict[str, str]:
         """Return every committed campaign's id and serial, oldest first."""
-        found = texts(await self._redis.hgetall("cc:ids"))  # type: ignore[misc]
+        found = texts(await self._redis.hgetall(IDS))
         return dict(sorted(found.items(), key=lambda item: int(item[1])))
 
-    async def snapshot(self, serial: str) -> Snapshot:
+    async def snapshot(self, serial: str) -> CampaignSnapshot:
         async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hgetall(f"cc:{serial}")
+            pipe.hgetall(campaign_key(serial))
             pipe.time()
             fields, (seconds, micros) = await pipe.execute()
-        return Snapshot(serial, texts(fields), seconds * 1000 + micros // 1000)
+        return CampaignSnapshot(serial, texts(fields), seconds * 1000 + micros // 1000)
 
     async def definition(self, serial: str) -> Campaign:
-        sealed = await self._redis.get(f"cc:{serial}:def")
+        sealed = await self.sealed_definition(serial)
         return Campaign.model_validate_json(
-            self._vault.open(sealed or b"", f"definition:{serial}")
+            self._vault.open(sealed or b"", definition_purpose(serial))
         )
+
+    async def sealed_definition(self, serial: str) -> bytes | None:
+        """Return the definition as it rests, for who has to look whether it can be opened."""
+        return await self._redis.get(definition_key(serial))
 
     async def earlier(self, serial: str, version: int) -> Campaign | None:
         """Return the definition that an edit replaced; None if it is not kept."""
-        sealed = await self._redis.get(f"cc:{serial}:def:{version}")
+        sealed = await self._redis.get(earlier_definition_key(serial, version))
         if sealed is None:
             return None
-        return Campaign.model_validate_json(self._vault.open(sealed, f"definition:{serial}"))
+        return Campaign.model_validate_json(self._vault.open(sealed, definition_purpose(serial)))
 
     async def edit(
         self, serial: str, campaign: Campaign, *, made_from: int, nonce: str
@@ -235,19 +229,18 @@ class CampaignStore:
 
         Returns what became of it and the version there is now. May be repeated with its nonce.
         """
-        sealed = self._vault.seal(campaign.model_dump_json().encode(), f"definition:{serial}")
+        sealed = self._sealed(serial, campaign)
         outcome, version = await self._run("edit", serial, made_from, nonce, sealed)
         return outcome.decode(), int(version)
 
     async def recipients(self, serial: str, batch: int) -> list[Recipient]:
-        sealed = await self._redis.get(f"cc:{serial}:r:{batch}")
-        # Nothing at all opens as little as what is damaged.
-        return decode_batch(self._vault.open(sealed or b"", f"rows:{serial}:{batch}"))
+        sealed = await self._redis.get(recipients_key(serial, batch))
+        return open_recipients(self._vault, serial, batch, sealed)
 
     async def people(self, serial: str, batch: int) -> list[tuple[Recipient, Generations]]:
         """Return the recipients of a batch as they were submitted, each with its resends."""
         recipients = await self.recipients(serial, batch)
-        fields = await self._redis.hgetall(f"cc:{serial}:a:{batch}")  # type: ignore[misc]
+        fields = await self._redis.hgetall(resends_key(serial, batch))
         sealed = {int(index): blob for index, blob in fields.items()}
         found = open_generations(self._vault, serial, recipients, sealed)
         return [(person, found.get(index, ())) for index, person in enumerate(recipients)]
@@ -256,11 +249,13 @@ class CampaignStore:
         """Return the recipients of a batch with the addresses that messages go to by now."""
         return [readdressed(*person) for person in await self.people(serial, batch)]
 
-    async def locate(self, snapshot: Snapshot, recipient_id: str) -> tuple[int, int] | None:
+    async def locate(
+        self, snapshot: CampaignSnapshot, recipient_id: str
+    ) -> tuple[int, int] | None:
         """Return the batch and index of a recipient, or None if there is no such id."""
-        digest = self.id_digest(snapshot.serial, recipient_id)
-        bucket = bucket_of(digest, snapshot.number("xb"))
-        position = await self._redis.hget(f"cc:{snapshot.serial}:x:{bucket}", digest)  # type: ignore[misc, arg-type]
+        digest = id_digest(self._vault, snapshot.serial, recipient_id)
+        bucket = bucket_of(digest, snapshot.lookup_buckets)
+        position = await self._redis.hget(lookup_key(snapshot.serial, bucket), digest)
         if position is None:
             return None
         number, index = divmod(int(position), snapshot.batch_size)
@@ -277,40 +272,48 @@ class CampaignStore:
         wanted = list(serials)
         async with self._redis.pipeline(transaction=False) as pipe:
             for serial in wanted:
-                pipe.hmget(f"cc:{serial}", ["pau", "can"])
+                pipe.hmget(campaign_key(serial), ["pau", "can"])
             found = await pipe.execute() if wanted else []
         return {serial for serial, flags in zip(wanted, found, strict=True) if any(flags)}
 
     async def block(
         self,
         serial: str,
-        lane: Literal["o", "r", "s"],
+        lane: Lane,
         reason: str,
         words: str,
         *,
         probe_after: float,
     ) -> None:
         """Stop a lane; one batch probes after *probe_after* seconds (0: only a person helps)."""
-        await self._run("block", serial, lane, reason, words, round(probe_after * 1000))
+        await self._run(
+            "block", serial, LANE_LETTER[lane], reason, words, round(probe_after * 1000)
+        )
 
-    async def unblock(self, serial: str, lane: Literal["o", "r", "s"]) -> bool:
-        return bool(await self._run("unblock", serial, lane))
+    async def unblock(self, serial: str, lane: Lane) -> bool:
+        return bool(await self._run("unblock", serial, LANE_LETTER[lane]))
 
-    def id_digest(self, serial: str, recipient_id: str) -> bytes:
-        return self._vault.digest("recipient", f"{serial}\n{recipient_id}".encode(), 9)
+    async def totals(self, serial: str) -> CampaignTotals:
+        """Return the counters, and how many batches are due some time, of one moment."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hgetall(campaign_key(serial))
+            pipe.zscore(ACTIVE, serial)
+            for lane in Lane:
+                pipe.zcard(due_key(serial, lane))
+            fields, active, *due = await pipe.execute()
+        snapshot = CampaignSnapshot(serial, texts(fields))
+        return CampaignTotals(snapshot, due=sum(due), active=active is not None)
+
+    def _sealed(self, serial: str, campaign: Campaign) -> bytes:
+        return self._vault.seal(campaign.model_dump_json().encode(), definition_purpose(serial))
 
     async def _remove_keys(self, serial: str) -> None:
-        async for key in self._redis.scan_iter(match=f"cc:{serial}:*", count=1000):
+        async for key in self._redis.scan_iter(match=campaign_keys(serial), count=1000):
             await self._redis.unlink(key)
-        await self._redis.srem("cc:discarded", serial)  # type: ignore[misc]
+        await self._redis.srem(DISCARDED, serial)
 
 
 def plan_of(campaign: Campaign, batch: Sequence[Recipient]) -> str:
     """Return which channels each recipient can be reached by, one character each."""
     channels = campaign.delivery.channels
     return "".join(chr(ord("0") + channel_mask(recipient, channels)) for recipient in batch)
-
-
-def bucket_of(digest: bytes, buckets: int) -> int:
-    """Return where an id's digest is kept; `store/lua/stage_batch.lua` computes the same."""
-    return int.from_bytes(digest[:4]) % buckets

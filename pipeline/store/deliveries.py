@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from redis.asyncio import Redis
-
 from pipeline.domain.errors import AbandonedError, StaleLeaseError
 from pipeline.domain.models import ChannelName, FactKind
 from pipeline.store.batches import Claim
-from pipeline.store.records import LETTER, DeliveryRecord, parse_record
+from pipeline.store.client import Client
+from pipeline.store.codec import CHANNEL_LETTER, FACT_LETTER
+from pipeline.store.keys import ledger_key
+from pipeline.store.records import DeliveryRecord, parse_record
 from pipeline.store.scripts import Scripts, texts
 
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
@@ -33,7 +34,7 @@ class Place:
 @dataclass(slots=True)  # not frozen: made for each message, at a third of the cost
 class Fact:
     """
-    Something that happened to an attempt; the kinds are in `lua/record.lua`.
+    Something that happened to an attempt; the verb `record` says what each kind does.
 
     `suppress` is where its address goes in the suppression list, if nobody may write to it again.
     """
@@ -65,7 +66,7 @@ class Wanted:
 
 
 class DeliveryStore:
-    def __init__(self, redis: "Redis", scripts: Scripts) -> None:
+    def __init__(self, redis: Client, scripts: Scripts) -> None:
         self._redis = redis
         self._run = scripts.run
         self.waits_for_disk = scripts.waits_for_disk
@@ -119,13 +120,13 @@ class DeliveryStore:
         *seen* is the person's ledger field, *sealed* the resends with this one. Durable when it
         returns "ok". May be repeated with the same arguments.
         """
-        where = (place.serial, place.batch, place.index, LETTER[channel])
+        where = (place.serial, place.batch, place.index, CHANNEL_LETTER[channel])
         reply = await self._run("resend", *where, generation, seen, sealed)
         return cast("Resent", reply.decode())
 
     async def read(self, serial: str, batch: int) -> dict[int, tuple[DeliveryRecord, ...]]:
         """Return the ledger of a batch; a recipient without a field has not been tried."""
-        reply = texts(await self._redis.hgetall(f"cc:{serial}:d:{batch}"))  # type: ignore[misc]
+        reply = texts(await self._redis.hgetall(ledger_key(serial, batch)))
         return {int(index): parse_record(text) for index, text in reply.items()}
 
 
@@ -134,7 +135,7 @@ def _asked(delivery: Wanted) -> list[str | int]:
     place = delivery.suppression[:1] if delivery.suppression else ()
     return [
         delivery.index,
-        LETTER[delivery.channel],
+        CHANNEL_LETTER[delivery.channel],
         delivery.generation,
         delivery.attempt,
         *place,
@@ -146,9 +147,9 @@ def _listed(fact: Fact) -> list[str | int]:
     place = (fact.suppress[0], fact.suppress[1].hex()) if fact.suppress else ()
     return [
         fact.index,
-        LETTER[fact.channel],
+        CHANNEL_LETTER[fact.channel],
         fact.attempt,
-        fact.kind,
+        FACT_LETTER[fact.kind],
         fact.code,
         round(fact.delay * 1000),
         fact.generation,

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from redis.asyncio import Redis
+from pipeline.store.client import Client
 
 Reply = TypeVar("Reply")
 
@@ -27,7 +27,7 @@ class EverySecond:
     WAITAOF does not do it: under `everysec` Valkey 9.1 answers it before the sync is over.
     """
 
-    def __init__(self, redis: "Redis", sync_seconds: float = SYNC_SECONDS) -> None:
+    def __init__(self, redis: Client, sync_seconds: float = SYNC_SECONDS) -> None:
         self._redis = redis
         self._sync_seconds = sync_seconds
 

@@ -12,18 +12,18 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
-
 from pipeline.domain.errors import InputError
 from pipeline.domain.vault import SealError, Vault
+from pipeline.store.client import Client
+from pipeline.store.keys import DIGEST_KEY_PURPOSE, KEYS, LIVE_PROCESSES
+from pipeline.store.outages import STORE_ERRORS
 from pipeline.store.scripts import Scripts
 
 BEAT_SECONDS = 5.0
 SILENT_SECONDS = 12.0  # more than two beats
 _LOOK_SECONDS = 0.5
 _LEAVE_SECONDS = 1.0
-_KEY, _LIVE, _RING = "cc:keys", "cc:keys:live", "ring:"
+_RING = "ring:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,12 @@ class WrongKeysError(InputError):
     """The secret keys are not, or not all of, those that the data was sealed with."""
 
 
-async def is_in_use(redis: "Redis") -> bool:
+async def is_in_use(redis: Client) -> bool:
     """Tell whether something was sealed on this server before."""
-    return bool(await redis.exists(_KEY))
+    return bool(await redis.exists(KEYS))
 
 
-async def unlock(redis: "Redis", vault: Vault) -> Vault:
+async def unlock(redis: Client, vault: Vault) -> Vault:
     """
     Return the vault with the digest key of this installation, making the key on first use.
 
@@ -68,7 +68,7 @@ async def unlock(redis: "Redis", vault: Vault) -> Vault:
 
 
 class Keyring:
-    def __init__(self, redis: "Redis", vault: Vault) -> None:
+    def __init__(self, redis: Client, vault: Vault) -> None:
         self._redis = redis
         self._run = Scripts(redis).run
         self._vault = vault
@@ -82,7 +82,7 @@ class Keyring:
         Who never *seals* is not noted, so that looking at something commits nobody to a key. Who
         is *lenient* lets a key be missing, and has to look whether anything rests under it.
         """
-        fresh = self._vault.seal(secrets.token_bytes(32), "digest key")
+        fresh = self._vault.seal(secrets.token_bytes(32), DIGEST_KEY_PURPOSE)
         kind, *sealed = await self._run("keyring", fresh, ",".join(self._ours))
         if kind == b"lost":
             msg = (
@@ -110,18 +110,18 @@ class Keyring:
         """Enroll again and again, for ever."""
         while True:
             await asyncio.sleep(seconds)
-            with contextlib.suppress(RedisError, OSError):  # an outage is told by others
+            with contextlib.suppress(*STORE_ERRORS):  # an outage is told by others
                 await self.enroll()
 
     async def leave(self) -> None:
         """Sign off, so that nobody waits for us to be silent; may be called twice."""
-        with contextlib.suppress(RedisError, OSError, TimeoutError):
+        with contextlib.suppress(*STORE_ERRORS, TimeoutError):
             async with asyncio.timeout(_LEAVE_SECONDS):
-                await self._redis.hdel(_LIVE, self._name)  # type: ignore[misc]
+                await self._redis.hdel(LIVE_PROCESSES, self._name)
 
     async def sealed_with(self) -> set[str]:
         """Return the fingerprints of all keys that something may be sealed with."""
-        names = [name.decode() for name in await self._redis.hkeys(_KEY)]  # type: ignore[misc]
+        names = [name.decode() for name in await self._redis.hkeys(KEYS)]
         rings = (name.removeprefix(_RING) for name in names if name.startswith(_RING))
         return {ring.partition(",")[0] for ring in rings}
 
@@ -132,7 +132,7 @@ class Keyring:
     async def others(self) -> list[Process]:
         """Return the processes heard of lately that seal with another key than our first."""
         async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.hgetall(_LIVE)
+            pipe.hgetall(LIVE_PROCESSES)
             pipe.time()
             entries, (seconds, micros) = await pipe.execute()
         now = seconds + micros / 1e6
@@ -159,7 +159,7 @@ class Keyring:
 
     def _opened(self, sealed: bytes) -> bytes:
         try:
-            return self._vault.open(sealed, "digest key")
+            return self._vault.open(sealed, DIGEST_KEY_PURPOSE)
         except SealError as error:
             msg = (
                 "The data in Redis was encrypted with other keys: set CLAIMCAST_SECRET_KEYS to "

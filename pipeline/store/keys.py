@@ -13,7 +13,8 @@ from pipeline.domain.models import ChannelName
 
 # The installation ------------------------------------------------------------------------------
 
-PREFIX: Final = "cc:"
+ALL_KEYS: Final = "cc:*"
+"""A pattern for SCAN: everything but what arq keeps."""
 
 KEYS: Final = "cc:keys"
 """Hash: the sealed digest key, and the rings of keys that processes ever had."""
@@ -44,6 +45,10 @@ def links_index_key(bucket: int) -> str:
 def suppressed_key(bucket: int) -> str:
     """Hash: digest of an address that nobody may write to, and why."""
     return f"cc:suppressed:{bucket}"
+
+
+SUPPRESSED_KEYS: Final = "cc:suppressed:*"
+"""A pattern for SCAN: all parts of the suppression list."""
 
 
 def limiter_key(name: str) -> str:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from redis.asyncio import Redis
-
 from pipeline.domain.metrics import Measurements
 from pipeline.domain.rate import Rate
+from pipeline.store.client import Client
+from pipeline.store.keys import LIMITS, breaker_key, limiter_key
 from pipeline.store.scripts import Scripts, texts
 
 _LONGEST_SILENCE = 3600.0  # a Retry-After is clamped to an hour (design.md, rate limits)
@@ -39,7 +39,7 @@ class Limiter:
 
     def __init__(
         self,
-        redis: "Redis",
+        redis: Client,
         scripts: Scripts,
         defaults: Mapping[str, Rate],
         measurements: Measurements | None = None,
@@ -82,30 +82,30 @@ class Limiter:
 
     async def recovered(self, channel: str) -> None:
         """Close the breaker: the provider took a message."""
-        await self._redis.delete(f"cc:breaker:{channel}")
+        await self._redis.delete(breaker_key(channel))
 
     async def breaker(self, channel: str) -> Breaker:
-        fields = texts(await self._redis.hgetall(f"cc:breaker:{channel}"))  # type: ignore[misc]
+        fields = texts(await self._redis.hgetall(breaker_key(channel)))
         return Breaker(
             int(fields.get("failures", 0)), fields.get("reason", ""), int(fields.get("until", 0))
         )
 
     async def set_rate(self, name: str, rate: Rate) -> None:
-        await self._redis.hset("cc:limits", name, f"{rate.interval_us!r}|{rate}")  # type: ignore[misc]
+        await self._redis.hset(LIMITS, name, f"{rate.interval_us!r}|{rate}")
         await self._forget_booking(name)
 
     async def unset_rate(self, name: str) -> bool:
-        removed = bool(await self._redis.hdel("cc:limits", name))  # type: ignore[misc]
+        removed = bool(await self._redis.hdel(LIMITS, name))
         await self._forget_booking(name)
         return removed
 
     async def _forget_booking(self, name: str) -> None:
         # Until `next` nobody would even ask, however far ahead the old rate had booked.
-        await self._redis.hdel(f"cc:gcra:{name}", "next")  # type: ignore[misc]
+        await self._redis.hdel(limiter_key(name), "next")
 
     async def rates(self) -> dict[str, tuple[Rate, bool]]:
         """Return every limiter's rate, and whether it was set at run time."""
-        stored = texts(await self._redis.hgetall("cc:limits"))  # type: ignore[misc]
+        stored = texts(await self._redis.hgetall(LIMITS))
         found = {name: (rate, False) for name, rate in self._defaults.items()}
         found |= {
             name: (Rate.parse(text.partition("|")[2]), True) for name, text in stored.items()

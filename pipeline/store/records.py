@@ -5,20 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.domain.models import ChannelName, DeliveryStatus
+from pipeline.store.codec import CHANNEL, STATUS
 
-LETTER = {ChannelName.EMAIL: "e", ChannelName.SMS: "s", ChannelName.WEBHOOK: "w"}
-CHANNEL = {letter: channel for channel, letter in LETTER.items()}
-STATUS = {
-    "p": DeliveryStatus.PENDING,
-    "i": DeliveryStatus.SENDING,
-    "u": DeliveryStatus.UNCERTAIN,
-    "s": DeliveryStatus.SENT,
-    "d": DeliveryStatus.DELIVERED,
-    "b": DeliveryStatus.BOUNCED,
-    "f": DeliveryStatus.FAILED,
-    "x": DeliveryStatus.SUPPRESSED,
-    "k": DeliveryStatus.SKIPPED,
-}
 _RECORD = re.compile(r"([a-z])([a-z])(\d+)\.(\d+)\.(\d+)\.(-?\d+)\.(-?\d+)\.([^;]*)")
 
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from pipeline.domain.models import Recipient
 from pipeline.domain.resend_history import Generation, Generations
 from pipeline.domain.vault import Vault
-from pipeline.store.records import CHANNEL, LETTER
+from pipeline.store.codec import CHANNEL, CHANNEL_LETTER
+from pipeline.store.keys import resends_purpose
+from pipeline.store.lookups import id_digest
 
 
 def seal_generations(
@@ -27,7 +29,7 @@ def open_generations(
 
 
 def encode_generations(generations: Sequence[Generation]) -> bytes:
-    rows = [[LETTER[g.channel], g.number, g.address, g.at_ms] for g in generations]
+    rows = [[CHANNEL_LETTER[g.channel], g.number, g.address, g.at_ms] for g in generations]
     return json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -40,6 +42,4 @@ def decode_generations(data: bytes) -> Generations:
 
 
 def _purpose(vault: Vault, serial: str, recipient_id: str) -> str:
-    # A digest, as the text of an error names the purpose, and an id may be an address.
-    digest = vault.digest("recipient", f"{serial}\n{recipient_id}".encode(), 9)
-    return f"generations:{serial}:{digest.hex()}"
+    return resends_purpose(serial, id_digest(vault, serial, recipient_id).hex())

@@ -4,9 +4,7 @@ from functools import partial
 from importlib import resources
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.commands.core import AsyncScript
-
+from pipeline.store.client import Client, Script
 from pipeline.store.durability import EverySecond
 
 _LUA = resources.files("pipeline.store") / "lua"
@@ -28,12 +26,12 @@ class Scripts:
     A server that does not sync every write comes with *syncs*, which waits until one is on disk.
     """
 
-    def __init__(self, redis: "Redis", syncs: EverySecond | None = None) -> None:
+    def __init__(self, redis: Client, syncs: EverySecond | None = None) -> None:
         self._syncs = syncs
         self.waits_for_disk = syncs is not None
         common = _source("common")
         names = [file.name.removesuffix(".lua") for file in _LUA.iterdir()]
-        self._scripts: dict[str, AsyncScript] = {
+        self._scripts: dict[str, Script] = {
             name: redis.register_script(common + _source(name))
             for name in names
             if name != "common"

@@ -2,12 +2,17 @@
 
 from collections.abc import Sequence
 
-from redis.asyncio import Redis
-
 from pipeline.domain.models import ChannelName
 from pipeline.domain.vault import Vault
+from pipeline.store.client import Client
+from pipeline.store.keys import (
+    SUPPRESSED_KEYS,
+    SUPPRESSION_BUCKETS,
+    SUPPRESSION_DIGEST,
+    suppressed_key,
+)
 
-BUCKETS = 1024
+_SIZE = 12
 
 
 class Suppressions:
@@ -17,24 +22,25 @@ class Suppressions:
     An address is compared as it is sent to: e-mail without regard to letter case, phones in E.164.
     """
 
-    def __init__(self, redis: "Redis", vault: Vault) -> None:
+    def __init__(self, redis: Client, vault: Vault) -> None:
         self._redis = redis
         self._vault = vault
 
     def key_of(self, channel: ChannelName, address: str) -> tuple[str, bytes]:
         """Return the bucket and the field that *address* has, if it is on the list."""
         text = f"{channel}\n{address.strip().casefold()}"
-        digest = self._vault.digest("suppression", text.encode(), 12)
-        return f"cc:suppressed:{int.from_bytes(digest[:2]) % BUCKETS}", digest[2:]
+        digest = self._vault.digest(SUPPRESSION_DIGEST, text.encode(), _SIZE)
+        bucket = int.from_bytes(digest[:2]) % SUPPRESSION_BUCKETS
+        return suppressed_key(bucket), digest[2:]
 
     async def add(self, channel: ChannelName, address: str, reason: str) -> bool:
         """Put an address on the list; return False if it was there. The first reason stays."""
         bucket, field = self.key_of(channel, address)
-        return bool(await self._redis.hsetnx(bucket, field, reason))  # type: ignore[misc, arg-type]
+        return bool(await self._redis.hsetnx(bucket, field, reason))
 
     async def remove(self, channel: ChannelName, address: str) -> bool:
         bucket, field = self.key_of(channel, address)
-        return bool(await self._redis.hdel(bucket, field))  # type: ignore[misc, arg-type]
+        return bool(await self._redis.hdel(bucket, field))
 
     async def reasons(self, addresses: Sequence[tuple[ChannelName, str]]) -> list[str | None]:
         """Return why each address is on the list, None where it is not; one round trip."""
@@ -43,15 +49,15 @@ class Suppressions:
         async with self._redis.pipeline(transaction=False) as pipe:
             for channel, address in addresses:
                 bucket, field = self.key_of(channel, address)
-                pipe.hget(bucket, field)  # type: ignore[arg-type]
+                pipe.hget(bucket, field)
             found = await pipe.execute()
         return [reason.decode() if reason is not None else None for reason in found]
 
     async def count(self) -> dict[str, int]:
         """Return how many addresses are on the list, by reason."""
         counts: dict[str, int] = {}
-        async for bucket in self._redis.scan_iter(match="cc:suppressed:*", count=1000):
-            for reason in await self._redis.hvals(bucket):  # type: ignore[misc]
-                text = reason.decode() if isinstance(reason, bytes) else reason
+        async for bucket in self._redis.scan_iter(match=SUPPRESSED_KEYS, count=1000):
+            for reason in await self._redis.hvals(bucket):
+                text = reason.decode()
                 counts[text] = counts.get(text, 0) + 1
         return counts

@@ -7,7 +7,18 @@ from urllib.parse import urlsplit
 
 from pipeline.domain.batch import Batch, Lane
 from pipeline.domain.models import BatchState, DeliveryStatus
-from pipeline.store.records import LETTER, DeliveryRecord, reachable
+from pipeline.store.codec import LANE_LETTER
+from pipeline.store.records import DeliveryRecord, reachable
+from pipeline.store.snapshot import (
+    FORGOTTEN_UNCERTAIN,
+    batch_counter,
+    channel_counter,
+    delivery_counter,
+    held_counter,
+    links_counter,
+    note_counter,
+    people_counter,
+)
 from pipeline.views.batch_view import Entry, Records
 
 OPEN = frozenset({DeliveryStatus.PENDING, DeliveryStatus.SENDING, DeliveryStatus.UNCERTAIN})
@@ -42,24 +53,24 @@ class Violation:
 
 def tally(entry: Entry) -> Counter[str]:
     """Return what this batch adds to the counters of its campaign's hash."""
-    batch, counted = entry.batch, Counter({f"b:{entry.batch.state}": 1})
+    batch, counted = entry.batch, Counter({batch_counter(entry.batch.state): 1})
     for _, records in entry.people():
-        counted.update(f"d:{record.status}" for record in records)
+        counted.update(delivery_counter(record.status) for record in records)
         counted.update(
-            "d:uncertain:forgotten"
+            FORGOTTEN_UNCERTAIN
             for record in records
             if record.status is DeliveryStatus.UNCERTAIN and _forgotten(record)
         )
         counted.update(
-            f"c:{LETTER[record.channel]}:{record.status}"
+            channel_counter(record.channel, record.status)
             for record in records
             if record.status is not DeliveryStatus.PENDING
         )
         counted[_person(records)] += 1
-    if batch.reason:
-        counted[f"h:{batch.reason}"] += 1
+    if batch.hold.reason:
+        counted[held_counter(batch.hold.reason)] += 1
     if batch.note:
-        counted[f"n:{batch.note}"] += 1
+        counted[note_counter(batch.note)] += 1
     counted.update(_links(entry))
     return counted
 
@@ -101,11 +112,11 @@ def link_violations(links: Sequence[str], entry: Entry) -> Iterator[Violation]:
 def _person(records: Records) -> str:
     statuses = {record.status for record in records if not _forgotten(record)}
     if statuses & _REACHED:
-        return "p:reached"
+        return people_counter("reached")
     if statuses & OPEN:
-        return "p:open"
+        return people_counter("open")
     excused = DeliveryStatus.SUPPRESSED in statuses or any(map(_forgotten, records))
-    return "p:reached" if excused else "p:not_reached"
+    return people_counter("reached") if excused else people_counter("not_reached")
 
 
 def _forgotten(record: DeliveryRecord) -> bool:
@@ -115,20 +126,23 @@ def _forgotten(record: DeliveryRecord) -> bool:
 
 def _links(entry: Entry) -> dict[str, int]:
     batch = entry.batch
-    if batch.order_id is None:
+    if batch.order.id is None:
         return {}
-    counted = {"l:ordered": batch.quantity, "l:missing": batch.missing}
+    counted = {
+        links_counter("ordered"): batch.quantity,
+        links_counter("missing"): batch.order.missing,
+    }
     if not batch.fulfilled_ms:
-        return counted | {"l:awaited": batch.quantity - batch.missing}
+        return counted | {links_counter("awaited"): batch.quantity - batch.order.missing}
     spare = sum(
         batch.spare or _unsent(entry, index, records)
         for index, records in entry.people()
         if index not in batch.forgotten
     )
     return counted | {
-        "l:received": batch.size,
-        "l:assigned": batch.size - spare,
-        "l:spare": spare,
+        links_counter("received"): batch.size,
+        links_counter("assigned"): batch.size - spare,
+        links_counter("spare"): spare,
     }
 
 
@@ -140,19 +154,19 @@ def _unsent(entry: Entry, index: int, records: Records) -> bool:
 
 
 def _order_faults(batch: Batch) -> Iterator[tuple[int, str, str]]:
-    state, ordered = batch.state, batch.order_id is not None
+    state, ordered = batch.state, batch.order.id is not None
     if state in _ORDERED and not ordered:
         yield 1, "order_id", f"it is {state}, but has no order id"
-    if ordered and batch.po_number is None:
-        yield 1, "po_number", f"order {batch.order_id} has no PO number"
+    if ordered and batch.order.po_number is None:
+        yield 1, "po_number", f"order {batch.order.id} has no PO number"
     if batch.fulfilled_ms and not ordered:
         yield 2, "links_stored", "it has links, but no order"
     if state in _FULFILLED and not batch.fulfilled_ms:
         yield 2, "links_stored", f"it is {state}, but has no links"
     least = batch.quantity - batch.size if batch.fulfilled_ms else 0
     most = least if batch.fulfilled_ms else batch.quantity
-    if not least <= batch.missing <= most:
-        yield 5, "missing_links", f"{batch.missing} links are missing of {batch.quantity}"
+    if not least <= batch.order.missing <= most:
+        yield 5, "missing_links", f"{batch.order.missing} links are missing of {batch.quantity}"
 
 
 def _ledger_faults(entry: Entry) -> Iterator[tuple[int, str, str]]:
@@ -188,7 +202,7 @@ def _in_turn(earlier: Records, records: Records) -> bool:
 
 def _due_faults(entry: Entry) -> Iterator[tuple[int, str, str]]:
     state = entry.batch.state
-    shown = " and ".join(f'"{lane}"' for lane in entry.lanes) or "none"
+    shown = " and ".join(f'"{LANE_LETTER[lane]}"' for lane in entry.lanes) or "none"
     if state not in UNFINISHED:
         if entry.lanes:
             yield 7, "due_index", f"it is {state}, but stands in due index {shown}"

@@ -39,7 +39,7 @@ class OrderComparison:
         Raises UnavailableError if the API does not answer in several tries, and what it says
         about our credentials.
         """
-        order_id = entry.batch.order_id or ""
+        order_id = entry.batch.order.id or ""
         try:
             order = await self._read(order_id)
         except OrderNotFoundError:
@@ -51,7 +51,9 @@ class OrderComparison:
         if difference is not None:
             words = f"order {order_id} differs: {difference}"
             found.append(Violation(1, "remote_order", entry.number, words))
-        if links and (problem := self._link_problem(order, links, late=entry.batch.into > 0)):
+        if links and (
+            problem := self._link_problem(order, links, late=entry.batch.replacement.into > 0)
+        ):
             found.append(Violation(3, "remote_links", entry.number, problem))
         return found
 

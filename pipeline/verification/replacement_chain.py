@@ -20,11 +20,11 @@ class Lineage:
 
     def add(self, entry: Entry) -> None:
         batch = entry.batch
-        if batch.into:
-            self._left[batch.into] = (entry.number, batch.quantity - batch.size)
-            self.given_up += batch.missing
-        if batch.origin:
-            self._came[entry.number] = (batch.origin, batch.quantity)
+        if batch.replacement.into:
+            self._left[batch.replacement.into] = (entry.number, batch.quantity - batch.size)
+            self.given_up += batch.order.missing
+        if batch.replacement.origin:
+            self._came[entry.number] = (batch.replacement.origin, batch.quantity)
 
     def violations(self) -> Iterator[Violation]:
         """Yield every batch whose people are not those who left another one for it."""

@@ -4,12 +4,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import ValidationError
-from redis.asyncio import Redis
 
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.models import Recipient
 from pipeline.domain.vault import SealError, Vault
 from pipeline.store.batch_pages import StoredBatch
+from pipeline.store.campaigns import CampaignStore
+from pipeline.store.keys import (
+    definition_purpose,
+    evidence_purpose,
+    links_purpose,
+    recipients_purpose,
+)
 from pipeline.store.recipient_codec import TOMBSTONE, decode_batch
 from pipeline.store.resends import open_generations
 from pipeline.verification.batch_invariants import Violation
@@ -75,13 +81,13 @@ def _misplaced_tombstones(rows: Sequence[Recipient], entry: Entry) -> Iterator[V
 
 
 class Contents:
-    def __init__(self, redis: "Redis", vault: Vault) -> None:
-        self._redis = redis
+    def __init__(self, campaigns: CampaignStore, vault: Vault) -> None:
+        self._campaigns = campaigns
         self._vault = vault
 
     async def definition(self, serial: str) -> tuple[Campaign | None, Violation | None]:
-        sealed = await self._redis.get(f"cc:{serial}:def")
-        plain, violation = self._open(sealed or b"", f"definition:{serial}", None)
+        sealed = await self._campaigns.sealed_definition(serial)
+        plain, violation = self._open(sealed or b"", definition_purpose(serial), None)
         if plain is None:
             return None, violation
         try:
@@ -98,9 +104,9 @@ class Contents:
             _has_evidence=stored.evidence is not None,
             _has_resends=bool(stored.resends),
         )
-        rows = self._part(found, stored.rows, f"rows:{serial}:{number}", number)
-        links = self._part(found, stored.links, f"links:{serial}:{number}", number)
-        self._part(found, stored.evidence, f"raw:{serial}:{number}", number)
+        rows = self._part(found, stored.rows, recipients_purpose(serial, number), number)
+        links = self._part(found, stored.links, links_purpose(serial, number), number)
+        self._part(found, stored.evidence, evidence_purpose(serial, number), number)
         found.links = None if links is None else links.decode().split("\n")
         try:
             found.rows = None if rows is None else decode_batch(rows)

@@ -11,17 +11,22 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
-from redis.asyncio import Redis
-
-from pipeline.domain.batch import Lane
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.vault import Vault
 from pipeline.rewards.models import OrderRequest
 from pipeline.stages.order_request import po_number
-from pipeline.store.batch_pages import Page, StoredBatch, read_pages
+from pipeline.store.batch_pages import BatchPages, Page, StoredBatch
 from pipeline.store.campaigns import CampaignStore
-from pipeline.store.scripts import texts
+from pipeline.store.lookups import Lookups
+from pipeline.store.snapshot import (
+    FORGOTTEN_UNCERTAIN,
+    CampaignSnapshot,
+    batch_counter,
+    delivery_counter,
+    links_counter,
+)
 from pipeline.verification.batch_invariants import (
+    OPEN,
     UNFINISHED,
     Violation,
     batch_violations,
@@ -35,9 +40,7 @@ from pipeline.views.batch_view import Entry, Ground
 
 _SHOWN = 1000
 _COUNTS = 4  # a campaign that never stands still for one count is not compared
-_COUNTERS = ("d:", "c:", "p:", "b:", "l:", "h:", "n:")
-_OPEN_DELIVERIES = ("d:pending", "d:sending", "d:uncertain")
-_LEFT_OPEN = "d:uncertain:forgotten"
+_OPEN_DELIVERIES = tuple(map(delivery_counter, OPEN))
 
 
 class RemoteCheck(Protocol):
@@ -87,10 +90,13 @@ class _Totals:
 class Verifier:
     """Recounts one campaign at a time; reads only, and may be repeated at any time."""
 
-    def __init__(self, redis: "Redis", campaigns: CampaignStore, vault: Vault) -> None:
-        self._redis = redis
-        self._contents = Contents(redis, vault)
-        self._places = Places(redis, campaigns, vault)
+    def __init__(
+        self, pages: BatchPages, campaigns: CampaignStore, lookups: Lookups, vault: Vault
+    ) -> None:
+        self._pages = pages
+        self._campaigns = campaigns
+        self._contents = Contents(campaigns, vault)
+        self._places = Places(lookups)
 
     async def run(self, serial: str, remote: RemoteCheck | None = None) -> Findings:
         """Check every invariant that can be seen at rest, and with *remote* every order."""
@@ -100,8 +106,8 @@ class Verifier:
             findings.add(violation)
         before = await self._totals(serial)
         recount = _Recount(findings, campaign)
-        count = int((await self._campaign(serial)).get("nb", 0))
-        async for page in read_pages(self._redis, serial, count):
+        count = (await self._campaigns.snapshot(serial)).batch_count
+        async for page in self._pages.pages(serial, count):
             opened = [
                 (entry, self._contents.open(serial, stored))
                 for stored, entry in recount.page(page)
@@ -109,21 +115,18 @@ class Verifier:
             for entry, content in opened:
                 _judge_contents(findings, entry, content)
                 await _ask_remote(findings, remote, recount.request(entry), entry, content)
-            for violation in await self._places.violations(serial, page.campaign, opened):
+            for violation in await self._places.violations(page.campaign, opened):
                 findings.add(violation)
         await self._whole(serial, recount, before, count)
         return findings
 
-    async def _campaign(self, serial: str) -> dict[str, str]:
-        return texts(await self._redis.hgetall(f"cc:{serial}"))  # type: ignore[misc]
-
     async def _whole(self, serial: str, recount: "_Recount", before: _Totals, count: int) -> None:
         """Check what only the whole campaign shows."""
         findings = recount.findings
-        fields = await self._campaign(serial)
-        findings.unfinished = "fin" not in fields
-        findings.purged_ms = int(fields.get("purged", 0))
-        for violation in [*recount.whole(fields), *await self._places.strays(serial, fields)]:
+        campaign = await self._campaigns.snapshot(serial)
+        findings.unfinished = not campaign.ended
+        findings.purged_ms = campaign.purged_ms
+        for violation in [*recount.whole(campaign), *await self._places.strays(campaign)]:
             findings.add(violation)
         await self._compare(serial, recount, before, count)
 
@@ -150,26 +153,16 @@ class Verifier:
             before, counted = await self._totals(serial), await self._count(serial, count)
 
     async def _totals(self, serial: str) -> _Totals:
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hgetall(f"cc:{serial}")
-            pipe.zscore("cc:active", serial)
-            for lane in Lane:
-                pipe.zcard(f"cc:{serial}:due:{lane}")
-            fields, active, *due = await pipe.execute()
-        campaign = texts(fields)
-        counters = {
-            name: int(value)
-            for name, value in campaign.items()
-            if name.startswith(_COUNTERS) and int(value)
-        }
+        found = await self._campaigns.totals(serial)
+        campaign = found.snapshot
         return _Totals(
-            counters, sum(due), "fin" in campaign, "can" in campaign, active is not None
+            campaign.counters(), found.due, campaign.ended, campaign.cancelled, found.active
         )
 
     async def _count(self, serial: str, count: int) -> Counter[str]:
         """Count the ledger alone, which is much faster than to decrypt it all again."""
         recount = _Recount(Findings(), None)
-        async for page in read_pages(self._redis, serial, count, sealed=False):
+        async for page in self._pages.pages(serial, count, sealed=False):
             recount.page(page)
         return recount.counted
 
@@ -206,8 +199,8 @@ class _Recount:
             quantity=entry.batch.quantity,
         )
 
-    def whole(self, fields: Mapping[str, str]) -> Iterator[Violation]:
-        recipients = int(fields.get("n", 0))
+    def whole(self, campaign: CampaignSnapshot) -> Iterator[Violation]:
+        recipients = campaign.recipients
         if self.findings.recipients != recipients:
             found = f"{self.findings.recipients} recipients in the batches, {recipients} taken in"
             yield Violation(5, "recipient_count", None, found)
@@ -215,7 +208,7 @@ class _Recount:
         if self._campaign is None:
             return
         reward = self._campaign.reward
-        self.findings.value = self.counted["l:ordered"] * reward.value
+        self.findings.value = self.counted[links_counter("ordered")] * reward.value
         # What a dead order did not give was ordered again, and the cap was set for living ones.
         living = self.findings.value - self._lineage.given_up * reward.value
         if reward.max_total is not None and living > reward.max_total:
@@ -239,17 +232,17 @@ class _Recount:
 
     def _order_violations(self, entry: Entry) -> Iterator[Violation]:
         batch, request = entry.batch, self.request(entry)
-        if request is not None and batch.po_number is not None:
-            if batch.po_number != request.po_number:
-                found = f"its PO number is {batch.po_number}, not {request.po_number}"
+        if request is not None and batch.order.po_number is not None:
+            if batch.order.po_number != request.po_number:
+                found = f"its PO number is {batch.order.po_number}, not {request.po_number}"
                 yield Violation(1, "po_number", entry.number, found)
-            elif batch.payload_hash != request.payload_hash():
+            elif batch.order.payload_hash != request.payload_hash():
                 found = "what was ordered is not this campaign's product, value and quantity"
                 yield Violation(5, "value", entry.number, found)
-        if batch.order_id is not None:
-            owner = self._orders.setdefault(batch.order_id, entry.number)
+        if batch.order.id is not None:
+            owner = self._orders.setdefault(batch.order.id, entry.number)
             if owner != entry.number:
-                found = f"order {batch.order_id} belongs to batch {owner} too"
+                found = f"order {batch.order.id} belongs to batch {owner} too"
                 yield Violation(1, "order_id", entry.number, found)
 
 
@@ -271,9 +264,11 @@ async def _ask_remote(
     entry: Entry,
     content: BatchContents,
 ) -> None:
-    if remote is None or request is None or entry.batch.order_id is None:
+    if remote is None or request is None or entry.batch.order.id is None:
         return
-    if entry.batch.into and not entry.batch.fulfilled_ms:  # a dead order may be anything by now
+    if (
+        entry.batch.replacement.into and not entry.batch.fulfilled_ms
+    ):  # a dead order may be anything by now
         return
     findings.orders_read += 1
     # Where somebody was forgotten, not every link is there to be compared.
@@ -288,11 +283,11 @@ def _differences(totals: _Totals, counted: Counter[str]) -> Iterator[Violation]:
         if stored != counted[name]:
             found = f"{name} is {stored}, counted are {counted[name]}"
             yield Violation(5, "counter", None, found)
-    unfinished = sum(counted[f"b:{state}"] for state in UNFINISHED)
+    unfinished = sum(counted[batch_counter(state)] for state in UNFINISHED)
     if totals.due != unfinished:
         found = f"{totals.due} entries in the due indexes for {unfinished} unfinished batches"
         yield Violation(7, "due_index", None, found)
-    deliveries = sum(counted[name] for name in _OPEN_DELIVERIES) - counted[_LEFT_OPEN]
+    deliveries = sum(counted[name] for name in _OPEN_DELIVERIES) - counted[FORGOTTEN_UNCERTAIN]
     done = not unfinished and (totals.cancelled or not deliveries)
     if totals.finished != done:
         claim = "finished" if totals.finished else "unfinished"

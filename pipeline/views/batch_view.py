@@ -7,7 +7,8 @@ from pipeline.domain.batch import Batch, Lane
 from pipeline.domain.errors import ClaimcastError
 from pipeline.domain.models import ChannelName
 from pipeline.store.batch_pages import StoredBatch
-from pipeline.store.records import CHANNEL, DeliveryRecord, initial, parse_record
+from pipeline.store.records import DeliveryRecord, initial, parse_record
+from pipeline.store.snapshot import CampaignSnapshot
 
 Records = tuple[DeliveryRecord, ...]
 
@@ -27,13 +28,13 @@ class Ground:
     purged: bool = False
 
     @classmethod
-    def of(cls, campaign: Mapping[str, str]) -> "Ground":
+    def of(cls, campaign: CampaignSnapshot) -> "Ground":
         return cls(
-            channels=[CHANNEL[letter] for letter in campaign.get("channels", "")],
-            mode=campaign.get("mode", "first"),
-            cancelled="can" in campaign,
-            purging="purging" in campaign,
-            purged="purged" in campaign,
+            channels=campaign.channels,
+            mode=campaign.mode,
+            cancelled=campaign.cancelled,
+            purging=campaign.purging,
+            purged=bool(campaign.purged_ms),
         )
 
 
@@ -52,7 +53,7 @@ class Entry:
     @classmethod
     def read(cls, stored: StoredBatch, ground: Ground) -> "Entry":
         """Understand a stored batch; raises ValueError or KeyError if its hash is no batch."""
-        batch = Batch.parse(stored.fields)
+        batch = stored.decode()
         ledger, damaged = _understood(stored.ledger, batch.size)
         earlier, damaged_too = _understood(stored.earlier, batch.size)
         return cls(

@@ -2,77 +2,89 @@
 
 from typing import Any
 
+from pipeline.domain.batch import Lane
 from pipeline.domain.clock import iso
-from pipeline.domain.models import CampaignState
-from pipeline.store.campaigns import Snapshot
+from pipeline.domain.models import BatchState, CampaignState
+from pipeline.store.snapshot import CampaignSnapshot
 
-_LANES = {"o": "b:planned", "r": "b:ordered", "s": "b:fulfilled"}
+_WAITING = {
+    Lane.ORDER: BatchState.PLANNED,
+    Lane.READ: BatchState.ORDERED,
+    Lane.SEND: BatchState.FULFILLED,
+}
 
 
-def campaign_state(snapshot: Snapshot) -> tuple[CampaignState, str | None]:
+def campaign_state(snapshot: CampaignSnapshot) -> tuple[CampaignState, str | None]:
     """Return the state as contract.md names it, and the code of the reason if there is one."""
-    if snapshot.text("can"):
+    if snapshot.cancelled:
         return CampaignState.CANCELLED, None
-    if snapshot.text("fin"):
+    if snapshot.ended:
         return CampaignState.FINISHED, None
-    if snapshot.text("pau"):
+    if snapshot.paused:
         return CampaignState.PAUSED, None
-    if snapshot.number("start") > snapshot.now_ms:
+    if snapshot.starts_ms > snapshot.now_ms:
         return CampaignState.SCHEDULED, None
     reason = _block(snapshot)
-    if reason is None and not any(snapshot.number(count) for count in _LANES.values()):
+    if reason is None and not any(_waiting(snapshot).values()):
         held = snapshot.held_reasons()
         reason = max(held, key=lambda code: held[code], default=None)
     return (CampaignState.BLOCKED, reason) if reason else (CampaignState.RUNNING, None)
 
 
-def ended(snapshot: Snapshot) -> bool:
+def ended(snapshot: CampaignSnapshot) -> bool:
     """Return whether every batch has come to its end."""
-    return bool(snapshot.text("fin"))
+    return snapshot.ended
 
 
-def moves(snapshot: Snapshot) -> bool:
+def moves(snapshot: CampaignSnapshot) -> bool:
     """
     Return whether the campaign goes on without a person, now or at a known time.
 
     A lane that is blocked with a probe ahead (funds) moves; one that only a person can unblock
     does not, and neither do held batches.
     """
-    if ended(snapshot) or snapshot.text("can"):
+    if ended(snapshot) or snapshot.cancelled:
         return not ended(snapshot)
-    if snapshot.text("pau"):
+    if snapshot.paused:
         return False
     return any(
-        snapshot.number(count) > 0 and not _stuck(snapshot, lane) for lane, count in _LANES.items()
+        number > 0 and not _stuck(snapshot, lane) for lane, number in _waiting(snapshot).items()
     )
 
 
-def reached_everybody(snapshot: Snapshot) -> bool:
+def reached_everybody(snapshot: CampaignSnapshot) -> bool:
     people = snapshot.people()
     return not people["not_reached"] and not people["open"]
 
 
-def as_json(snapshot: Snapshot) -> dict[str, Any]:
+def as_json(snapshot: CampaignSnapshot) -> dict[str, Any]:
     """Return the document of `status --json` (contract.md)."""
     state, reason = campaign_state(snapshot)
     return {
         "campaign": snapshot.campaign_id,
         "state": state.value,
         "reason": reason,
-        "recipients": snapshot.number("n"),
+        "recipients": snapshot.recipients,
         "people": snapshot.people(),
         "deliveries": snapshot.deliveries(),
         "links": snapshot.links(),
         "batches": snapshot.batches(),
-        "submitted_at": iso(snapshot.number("sub")),
-        "finished_at": iso(snapshot.number("fin")),
-        "purged_at": iso(snapshot.number("purged")),
+        "submitted_at": iso(snapshot.submitted_ms),
+        "finished_at": iso(snapshot.finished_ms),
+        "purged_at": iso(snapshot.purged_ms),
     }
 
 
-def _block(snapshot: Snapshot) -> str | None:
-    return next((found for lane in _LANES if (found := snapshot.text(f"blk:{lane}"))), None)
+def _waiting(snapshot: CampaignSnapshot) -> dict[Lane, int]:
+    """Return how many batches each lane has to work on."""
+    batches = snapshot.batches()
+    return {lane: batches[state] for lane, state in _WAITING.items()}
 
 
-def _stuck(snapshot: Snapshot, lane: str) -> bool:
-    return bool(snapshot.text(f"blk:{lane}")) and not snapshot.text(f"blk:{lane}:until")
+def _block(snapshot: CampaignSnapshot) -> str | None:
+    return next((block.reason for block in snapshot.blocked.values()), None)
+
+
+def _stuck(snapshot: CampaignSnapshot, lane: Lane) -> bool:
+    block = snapshot.blocked.get(lane)
+    return block is not None and not block.probe_ms

@@ -2,37 +2,44 @@
 
 from collections.abc import Iterator
 
-from redis.asyncio import Redis
-
 from pipeline.domain.batch import Batch
 from pipeline.domain.codes import in_words
-from pipeline.store.scripts import texts
+from pipeline.store.batch_pages import BatchPages
 
 Event = tuple[int, str]
 """When, in ms since the epoch, and what."""
 
 
 def order_events(batch: Batch) -> Iterator[Event]:
-    if batch.placed_ms:
-        yield batch.placed_ms, f"ordered under {batch.po_number} as {batch.order_id}"
-    elif batch.posts:
-        yield batch.first_post_ms, f"order sent under {batch.po_number}; its answer is open"
+    if batch.order.placed_ms:
+        yield batch.order.placed_ms, f"ordered under {batch.order.po_number} as {batch.order.id}"
+    elif batch.order.posts:
+        yield (
+            batch.order.first_post_ms,
+            f"order sent under {batch.order.po_number}; its answer is open",
+        )
 
 
-async def former_orders(redis: "Redis", serial: str, batch: Batch) -> list[Event]:
+async def former_orders(pages: BatchPages, serial: str, batch: Batch) -> list[Event]:
     """Return what happened in the batches that people were in before, and why an order ended."""
     events: list[Event] = [*_held(batch)]
-    while number := batch.origin:
-        found = texts(await redis.hgetall(f"cc:{serial}:b:{number}"))  # type: ignore[misc]
-        if not found:
+    while number := batch.replacement.origin:
+        page = await pages.page(serial, [number], sealed=False)
+        stored = page.batches[0]
+        if not stored.fields:
             break
-        batch = Batch.parse(found)
-        moved = f"the order of batch {number} was given up; moved to batch {batch.into}"
-        events += [*order_events(batch), *_held(batch), (batch.reordered_ms, moved)]
+        batch = stored.decode()
+        moved = (
+            f"the order of batch {number} was given up; moved to batch {batch.replacement.into}"
+        )
+        events += [*order_events(batch), *_held(batch), (batch.replacement.at_ms, moved)]
     return events
 
 
 def _held(batch: Batch) -> Iterator[Event]:
     """Tell why the batch was held, if its order was ended for it."""
-    if batch.dead:
-        yield batch.held_ms, f"held: {in_words(batch.dead)} ({batch.dead})"
+    if batch.replacement.dead:
+        yield (
+            batch.hold.since_ms,
+            f"held: {in_words(batch.replacement.dead)} ({batch.replacement.dead})",
+        )

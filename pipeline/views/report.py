@@ -7,16 +7,16 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TextIO
 
-from redis.asyncio import Redis
-
 from pipeline.domain.clock import iso
 from pipeline.domain.models import Recipient
 from pipeline.domain.resend_history import Generations, address_of
 from pipeline.domain.vault import Vault
-from pipeline.store.batch_pages import Page, StoredBatch, read_pages
-from pipeline.store.recipient_codec import TOMBSTONE, decode_batch
+from pipeline.store.batch_pages import BatchPages, Page, StoredBatch
+from pipeline.store.keys import LINK_REFERENCE_DIGEST
+from pipeline.store.recipient_codec import TOMBSTONE
 from pipeline.store.records import DeliveryRecord
 from pipeline.store.resends import open_generations
+from pipeline.store.sealed_batch import open_links, open_recipients
 from pipeline.views.batch_view import Entry, Ground, understood
 from pipeline.views.delivery_times import sent_at, settled_at
 
@@ -54,14 +54,14 @@ class Reveal:
 
 def link_ref(vault: Vault, link: str) -> str:
     """Return the reference that stands for a link in reports and logs: 16 hex digits."""
-    return vault.digest("link-ref", link.encode(), 8).hex()
+    return vault.digest(LINK_REFERENCE_DIGEST, link.encode(), 8).hex()
 
 
 class Report:
     """Reads the rows of one campaign; each page of batches is as it stood at one moment."""
 
-    def __init__(self, redis: "Redis", vault: Vault, reveal: Reveal | None = None) -> None:
-        self._redis = redis
+    def __init__(self, pages: BatchPages, vault: Vault, reveal: Reveal | None = None) -> None:
+        self._pages = pages
         self._vault = vault
         self._reveal = reveal or Reveal()
 
@@ -71,12 +71,12 @@ class Report:
 
         Of people who were forgotten, or purged, the row stays, without id, link and address.
         """
-        async for page in read_pages(self._redis, serial, batches):
+        async for page in self._pages.pages(serial, batches):
             for row in self._page(serial, page):
                 yield row
 
     def _page(self, serial: str, page: Page) -> Iterator[Row]:
-        ground, epoch = Ground.of(page.campaign), int(page.campaign["t0"])
+        ground, epoch = Ground.of(page.campaign), page.campaign.epoch_ms
         for stored in page.batches:
             entry = understood(stored, ground)
             people, links = self._people(serial, stored, entry), self._links(serial, stored)
@@ -91,16 +91,12 @@ class Report:
     ) -> Sequence[tuple[Recipient, Generations]]:
         if stored.rows is None and entry.ground.purging:
             return [(TOMBSTONE, ())] * entry.batch.size
-        plain = self._vault.open(stored.rows or b"", f"rows:{serial}:{stored.number}")
-        rows = decode_batch(plain)
+        rows = open_recipients(self._vault, serial, stored.number, stored.rows)
         resends = open_generations(self._vault, serial, rows, stored.resends)
         return [(recipient, resends.get(index, ())) for index, recipient in enumerate(rows)]
 
     def _links(self, serial: str, stored: StoredBatch) -> Sequence[str]:
-        if stored.links is None:
-            return ()
-        plain = self._vault.open(stored.links, f"links:{serial}:{stored.number}")
-        return plain.decode().split("\n")
+        return open_links(self._vault, serial, stored.number, stored.links)
 
     def _row(
         self,
@@ -118,8 +114,8 @@ class Report:
             "attempts": record.attempt,
             "sent_at": iso(sent_at(record, epoch)),
             "settled_at": iso(settled_at(record, epoch)),
-            "po_number": entry.batch.po_number,
-            "order_id": entry.batch.order_id,
+            "po_number": entry.batch.order.po_number,
+            "order_id": entry.batch.order.id,
             "link_ref": link_ref(self._vault, link) if link else None,
         }
         if self._reveal.links:

@@ -3,21 +3,21 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from redis.asyncio import Redis
-
 from pipeline.domain.batch import Lane
-from pipeline.domain.campaign_versions import starts, version_at
+from pipeline.domain.campaign_versions import version_at
 from pipeline.domain.clock import iso
 from pipeline.domain.codes import in_words
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName, Recipient
 from pipeline.domain.resend_history import Generations, address_of, readdressed
 from pipeline.domain.vault import Vault
-from pipeline.store.batch_pages import StoredBatch, read_place
-from pipeline.store.campaigns import CampaignStore, Snapshot
-from pipeline.store.recipient_codec import TOMBSTONE, decode_batch
+from pipeline.store.batch_pages import BatchPages, StoredBatch
+from pipeline.store.campaigns import CampaignStore
+from pipeline.store.recipient_codec import TOMBSTONE
 from pipeline.store.records import DeliveryRecord
 from pipeline.store.resends import open_generations
+from pipeline.store.sealed_batch import open_links, open_recipients
+from pipeline.store.snapshot import CampaignSnapshot
 from pipeline.views.batch_view import Entry, Ground, understood
 from pipeline.views.delivery_times import next_at, settled_at, started_at
 from pipeline.views.order_history import Event, former_orders, order_events
@@ -27,12 +27,12 @@ _DOING = {Lane.ORDER: "ordering", Lane.READ: "reading the order", Lane.SEND: "se
 
 
 class Timelines:
-    def __init__(self, redis: "Redis", campaigns: CampaignStore, vault: Vault) -> None:
-        self._redis = redis
+    def __init__(self, pages: BatchPages, campaigns: CampaignStore, vault: Vault) -> None:
+        self._pages = pages
         self._campaigns = campaigns
         self._vault = vault
 
-    async def of(self, snapshot: Snapshot, recipient_id: str) -> dict[str, Any]:
+    async def of(self, snapshot: CampaignSnapshot, recipient_id: str) -> dict[str, Any]:
         """
         Return the document of `recipient --json`: no link, addresses masked, times in UTC.
 
@@ -45,15 +45,13 @@ class Timelines:
                 " taken exactly as they stand in the list."
             )
             raise InputError(msg)
-        page, index = await read_place(self._redis, snapshot.serial, *place)
+        page, index = await self._pages.place(snapshot.serial, *place)
         stored = page.batches[0]
         entry = understood(stored, Ground.of(page.campaign))
         recipient, resends = self._recipient(snapshot.serial, stored, index)
-        forgotten_ms, purged_ms = (
-            entry.batch.forgotten.get(index, 0),
-            int(page.campaign.get("purged", 0)),
-        )
-        epoch, began = int(page.campaign["t0"]), starts(page.campaign)
+        forgotten_ms = entry.batch.forgotten.get(index, 0)
+        purged_ms = page.campaign.purged_ms
+        epoch, began = page.campaign.epoch_ms, page.campaign.version_starts()
         records, earlier = dict(entry.people())[index], entry.earlier.get(index, ())
         return {
             "campaign": snapshot.campaign_id,
@@ -64,9 +62,9 @@ class Timelines:
             "batch": entry.number,
             "position": index + 1,
             "batch_state": entry.batch.state.value,
-            "reason": entry.batch.reason,
-            "po_number": entry.batch.po_number,
-            "order_id": entry.batch.order_id,
+            "reason": entry.batch.hold.reason,
+            "po_number": entry.batch.order.po_number,
+            "order_id": entry.batch.order.id,
             "link_ref": self._link_ref(snapshot.serial, stored, index),
             "events": [
                 {"at": iso(at), "event": event}
@@ -75,7 +73,7 @@ class Timelines:
                         *_events(entry, began, earlier + records, epoch),
                         *_resent(resends),
                         *_removed(forgotten_ms, purged_ms),
-                        *await former_orders(self._redis, snapshot.serial, entry.batch),
+                        *await former_orders(self._pages, snapshot.serial, entry.batch),
                     ]
                 )
             ],
@@ -95,16 +93,14 @@ class Timelines:
         """Return what rests of a person: nothing once the campaign is purged."""
         if stored.rows is None:
             return TOMBSTONE, ()
-        plain = self._vault.open(stored.rows, f"rows:{serial}:{stored.number}")
-        rows = decode_batch(plain)
+        rows = open_recipients(self._vault, serial, stored.number, stored.rows)
         resends = open_generations(self._vault, serial, rows, stored.resends)
         return rows[index], resends.get(index, ())
 
     def _link_ref(self, serial: str, stored: StoredBatch, index: int) -> str | None:
         if stored.links is None:
             return None
-        plain = self._vault.open(stored.links, f"links:{serial}:{stored.number}")
-        link = plain.decode().split("\n")[index]
+        link = open_links(self._vault, serial, stored.number, stored.links)[index]
         return link_ref(self._vault, link) if link else None
 
 
@@ -132,10 +128,10 @@ def _events(
     for version, at in began.items():
         yield at, "submitted" if version == 1 else f"the campaign was edited: version {version}"
     yield from order_events(batch)
-    for lane, at in batch.deaths:
+    for lane, at in batch.lease.deaths:
         yield at, f"a worker died while {_DOING[lane]}"
-    if batch.reason:
-        yield batch.held_ms, f"held: {in_words(batch.reason)} ({batch.reason})"
+    if batch.hold.reason:
+        yield batch.hold.since_ms, f"held: {in_words(batch.hold.reason)} ({batch.hold.reason})"
     if batch.fulfilled_ms:
         yield batch.fulfilled_ms, "link received and assigned"
     for record in records:

@@ -15,7 +15,8 @@ from pipeline.rewards.models import OrderRequest
 from pipeline.stages.order_request import po_number
 from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.batches import BatchStore, Claim
-from pipeline.store.campaigns import CampaignStore, Snapshot
+from pipeline.store.campaigns import CampaignStore
+from pipeline.store.snapshot import CampaignSnapshot
 from pipeline.store.deliveries import DeliveryStore, Fact, Wanted
 from pipeline.store.keyring import unlock
 from pipeline.store.scripts import Scripts
@@ -66,7 +67,7 @@ class Installation:
         )
         return (await submission.run()).serial
 
-    async def snapshot(self, serial: str) -> Snapshot:
+    async def snapshot(self, serial: str) -> CampaignSnapshot:
         return await self.campaigns.snapshot(serial)
 
     async def claims(self, lane: Lane) -> list[Claim]:

@@ -18,7 +18,8 @@ from pipeline.store.batches import BatchStore, Claim
 from pipeline.store.campaigns import CampaignStore, Committed, Staging, Totals, plan_of
 from pipeline.store.deliveries import DeliveryStore
 from pipeline.store.rate_limiter import Limiter
-from pipeline.store.records import CHANNEL, LETTER, DeliveryRecord, initial, parse_record
+from pipeline.store.codec import CHANNEL, CHANNEL_LETTER
+from pipeline.store.records import DeliveryRecord, initial, parse_record
 from pipeline.store.scripts import Scripts, texts
 
 LEASE = 600.0
@@ -282,7 +283,7 @@ def _count_batch(found: Counted, number: int, fields: dict[str, str]) -> None:
             d.status is DeliveryStatus.UNCERTAIN and d.code == "forgotten" for d in deliveries
         )
         tried = [d for d in deliveries if d.status is not DeliveryStatus.PENDING]
-        counters.update(f"c:{LETTER[d.channel]}:{d.status.value}" for d in tried)
+        counters.update(f"c:{CHANNEL_LETTER[d.channel]}:{d.status.value}" for d in tried)
     if "oid" in fields:
         counters["l:ordered"] += ordered
         counters["l:missing"] += int(fields.get("missing", 0))

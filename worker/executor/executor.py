@@ -14,7 +14,7 @@ from pipeline.domain.clock import uptime
 from pipeline.domain.tasks import finish, stop
 from pipeline.operations.purge import Purging, Retention
 from pipeline.store import fleet_totals
-from pipeline.store.scripts import Scripts
+from pipeline.store.codec import encode_unit
 from worker.alerting.alerts import LOOK_SECONDS, Alerts, open_alerts
 from worker.executor.handoff import Relay
 from worker.executor.jobs import run_units, submit_campaign
@@ -162,14 +162,13 @@ class Executor:
         """Give units to arq in one job: it starts jobs one by one, in several round trips each."""
         for unit in units:
             self._slots.take(unit, seconds=seconds)
-        first = units[0]
         job = None
         try:
             job = await pool.enqueue_job(
                 "run_units",
-                [(unit.serial, unit.batch, unit.lane.value, unit.turn) for unit in units],
+                [encode_unit(unit) for unit in units],
                 # The turn makes the id new, so arq's de-duplication cannot swallow a wake-up.
-                _job_id=f"{first.serial}:{first.batch}:{first.lane}:{first.turn}",
+                _job_id=":".join(map(str, encode_unit(units[0]))),
                 _queue_name=self._queue,
                 _expires=_JOB_SECONDS,
             )
@@ -272,8 +271,8 @@ class Executor:
     async def _purge(self) -> None:
         """Remove people and links of campaigns whose time is over."""
         app = self._app
-        purging = Purging(app.campaigns, app.audit, Scripts(app.redis))
-        retention = Retention(app.redis, app.campaigns, purging)
+        purging = Purging(app.campaigns, app.audit, app.purges)
+        retention = Retention(app.purges, app.campaigns, purging)
         await retention.run(self.name, app.settings.retention)
 
     async def _finish(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any, cast
 import structlog
 
 from channels.registry import ADAPTERS
-from pipeline.domain.batch import Lane, Unit
+from pipeline.domain.batch import Unit
 from pipeline.domain.campaign import CAMPAIGN_ID
 from pipeline.domain.clock import uptime
 from pipeline.domain.errors import ClaimcastError
@@ -17,6 +17,7 @@ from pipeline.intake.campaign_file import campaign_from_dict, stand_in
 from pipeline.intake.files.problems import Problem
 from pipeline.intake.recipients import check_recipients
 from pipeline.intake.submission import DifferentContentError, InvalidRecipientsError, Submission
+from pipeline.store.codec import decode_unit
 from pipeline.views.campaign_status import campaign_state
 from worker.executor.handoff import Relay
 from worker.executor.slots import Slots
@@ -88,15 +89,8 @@ def _units(args: tuple[object, ...], more: dict[str, object]) -> list[Unit]:
     """Return the units of a job; none of them if one is not what it should be."""
     if len(args) != 1 or more or not isinstance(args[0], list):
         return []
-    units = [_unit(item) for item in args[0]]
+    units = [decode_unit(item) for item in args[0]]
     return [] if None in units else [unit for unit in units if unit is not None]
-
-
-def _unit(item: object) -> Unit | None:
-    match item:
-        case [str(serial), int(batch), str(lane), int(turn)] if lane in set(Lane):
-            return Unit(serial, batch, Lane(lane), turn)
-    return None
 
 
 def _campaign(args: tuple[object, ...], more: dict[str, object]) -> dict[str, Any] | None:

@@ -9,8 +9,9 @@ from prometheus_client.core import (
     SummaryMetricFamily,
 )
 
-from pipeline.domain.metrics import BUCKETS, RESULTS, STAGES
-from pipeline.domain.models import ChannelName
+from pipeline.domain.batch import WORKED_LANES
+from pipeline.domain.metrics import BUCKETS, result_of
+from pipeline.domain.models import ChannelName, FactKind
 from worker.web.readings import LIMITS
 
 _LOSS = "; what a killed worker counted in its last 5 s is missing"
@@ -22,7 +23,7 @@ def counters(totals: Mapping[str, float]) -> list[Metric]:
 
 
 def _attempts(totals: Mapping[str, float]) -> Metric:
-    results = sorted(set(RESULTS.values()))
+    results = sorted(set(map(result_of, FactKind)))
     names = ((channel.value, result) for channel in ChannelName for result in results)
     return _counter(
         "claimcast_attempts",
@@ -62,7 +63,7 @@ def _stages(totals: Mapping[str, float]) -> Metric:
         f"How long a worker worked on one batch at a time, waits for permits included{_LOSS}",
         labels=["stage"],
     )
-    for stage in STAGES.values():
+    for stage in WORKED_LANES:
         buckets, number = [], 0.0
         for bound in (*map(str, BUCKETS), "+Inf"):
             number += totals.get(f"stage|{stage}|{bound}", 0)

@@ -1,6 +1,7 @@
 """What came back about a message, put where it counts: the ledger and the suppression list."""
 
 from pipeline.callbacks.signed_tokens import Target
+from pipeline.domain.batch import Lane
 from pipeline.domain.errors import BlockedError
 from pipeline.domain.models import FactKind
 from pipeline.domain.resend_history import address_of
@@ -31,7 +32,7 @@ class Feedback:
         await self._app.limiter.trip(target.channel, error.code)
         if error.fatal:
             await self._app.campaigns.block(
-                target.serial, "s", error.code, error.detail, probe_after=0
+                target.serial, Lane.SEND, error.code, error.detail, probe_after=0
             )
 
     async def suppress(self, target: Target, reason: str) -> bool:

@@ -7,8 +7,7 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
 from pipeline.domain.models import DeliveryStatus
-from pipeline.store.campaigns import Snapshot
-from pipeline.store.records import CHANNEL
+from pipeline.store.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import campaign_state
 from worker.web.counters import counters
 from worker.web.readings import LANES, MOST_CAMPAIGNS, Fleet, Standing, read_campaigns, read_fleet
@@ -89,7 +88,7 @@ def _campaign_gauges(fleet: Fleet, standings: Sequence[Standing]) -> list[Metric
         _gauge(
             "claimcast_deliveries_pending",
             "Deliveries that wait for their turn, over whatever channel",
-            sum(snapshot.number("d:pending") for snapshot in snapshots),
+            sum(snapshot.deliveries()[DeliveryStatus.PENDING] for snapshot in snapshots),
         ),
         _gauges("claimcast_people", "Recipients by outcome", "state", people),
         _gauges("claimcast_links", "Claim links", "state", links),
@@ -99,18 +98,18 @@ def _campaign_gauges(fleet: Fleet, standings: Sequence[Standing]) -> list[Metric
     ]
 
 
-def _deliveries(snapshots: Sequence[Snapshot]) -> Metric:
+def _deliveries(snapshots: Sequence[CampaignSnapshot]) -> Metric:
     """Return the deliveries that were tried, by channel and status."""
     family = GaugeMetricFamily(
         "claimcast_deliveries",
         "Deliveries that were tried, by channel and status",
         labels=["channel", "status"],
     )
-    letters = {letter for found in snapshots for letter in found.text("channels") or ""}
-    for letter in sorted(letters):
+    channels = {channel for found in snapshots for channel in found.channels}
+    for channel in sorted(channels):
         for status in _TRIED:
-            number = sum(found.number(f"c:{letter}:{status}") for found in snapshots)
-            family.add_metric([CHANNEL[letter], status], number)
+            number = sum(found.tried(channel)[status] for found in snapshots)
+            family.add_metric([channel, status], number)
     return family
 
 

@@ -7,9 +7,9 @@ from pipeline.domain.batch import Lane
 from pipeline.domain.codes import REASONS
 from pipeline.domain.models import BatchState, ChannelName, DeliveryStatus
 from pipeline.store import fleet_totals
-from pipeline.store.campaigns import Snapshot
-from pipeline.store.records import LETTER
-from pipeline.store.suppressions import BUCKETS
+from pipeline.store.codec import CHANNEL_LETTER
+from pipeline.store.keys import SUPPRESSION_BUCKETS
+from pipeline.store.snapshot import CampaignSnapshot
 from worker.wiring.ledger import App
 
 MOST_CAMPAIGNS = 500
@@ -25,7 +25,7 @@ _FIELDS = [
     *("channels", "can", "fin", "pau", "start", "sub"),
     *(f"blk:{lane}" for lane in LANES),
     *(f"d:{status}" for status in DeliveryStatus),
-    *(f"c:{letter}:{status}" for letter in LETTER.values() for status in DeliveryStatus),
+    *(f"c:{letter}:{status}" for letter in CHANNEL_LETTER.values() for status in DeliveryStatus),
     *(f"b:{state}" for state in BatchState),
     *(f"p:{name}" for name in _PEOPLE),
     *(f"l:{name}" for name in _LINKS),
@@ -57,16 +57,16 @@ class Fleet:
 class Standing:
     """One campaign; `due` is when the first batch of each lane is due, in s since the epoch."""
 
-    snapshot: Snapshot
+    snapshot: CampaignSnapshot
     due: Mapping[Lane, float]
 
     def lag(self, lane: Lane, now: float) -> float:
         """Return for how long work that may be done has waited for somebody to do it."""
         flags = self.snapshot
-        if lane not in self.due or flags.text("pau") or flags.text(f"blk:{lane}"):
+        if lane not in self.due or flags.paused or lane in flags.blocked:
             return 0.0
         # A score of 0 means "at once", and nothing was due before there was a campaign.
-        began = max(flags.number("sub"), flags.number("start")) / 1000
+        began = flags.begun_ms / 1000
         return max(0.0, now - max(self.due[lane], began))
 
 
@@ -82,7 +82,7 @@ async def read_fleet(app: App) -> Fleet:
             pipe.hmget(f"cc:breaker:{channel}", ["failures", "until"])
         for name in LIMITS:
             pipe.hmget(f"cc:gcra:{name}", ["next", "hush"])
-        for bucket in range(BUCKETS):
+        for bucket in range(SUPPRESSION_BUCKETS):
             pipe.hlen(f"cc:suppressed:{bucket}")
         (seconds, micros), active, ids, workers, submits, *rest = await pipe.execute()
     now = seconds + micros / 1e6
@@ -128,7 +128,7 @@ async def read_campaigns(app: App, fleet: Fleet) -> tuple[list[Standing], int]:
         fields = {name: value.decode() for name, value in values if value is not None}
         first = {lane: next(replies) for lane in LANES}
         due = {lane: found[0][1] / 1e3 for lane, found in first.items() if found}
-        snapshot = Snapshot(serial, fields, round(fleet.now * 1000))
+        snapshot = CampaignSnapshot(serial, fields, round(fleet.now * 1000))
         if "channels" in fields:  # else it was removed between the two looks
             standings.append(Standing(snapshot, due))
     return standings, sum(replies)

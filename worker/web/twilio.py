@@ -10,7 +10,7 @@ from channels.sms.codes import failure, of_callback
 from config.settings import Settings
 from pipeline.callbacks.signed_tokens import Purpose, Tokens
 from pipeline.domain.errors import BlockedError, DeliveryError, PermanentError
-from pipeline.domain.models import ChannelName
+from pipeline.domain.models import ChannelName, FactKind
 from pipeline.intake.fields import phone
 from pipeline.store.suppressions import Suppressions
 from worker.web.bodies import form_of
@@ -85,7 +85,9 @@ class StatusCallback:
             if isinstance(error, BlockedError):
                 await self._feedback.provider_failed(target, error)
             if not _is_about_the_person(error):
-                kind = "o"  # no reason to try another channel before somebody has looked
+                kind = (
+                    FactKind.FAILED_OUTRIGHT
+                )  # no reason to try another channel before somebody has looked
             if dead:
                 await self._feedback.suppress(target, code)
             await self._feedback.record(target, kind, code)

@@ -17,12 +17,19 @@ from pipeline.domain.rate import Rate
 from pipeline.domain.tasks import stop
 from pipeline.domain.vault import Vault
 from pipeline.store.audit_trail import AuditTrail
+from pipeline.store.batch_pages import BatchPages
 from pipeline.store.batches import BatchStore
 from pipeline.store.campaigns import CampaignStore
+from pipeline.store.client import Client, typed
 from pipeline.store.deliveries import DeliveryStore
+from pipeline.store.erasures import ErasureStore
 from pipeline.store.keyring import Keyring, WrongKeysError, is_in_use
+from pipeline.store.lookups import Lookups
+from pipeline.store.purges import PurgeStore
 from pipeline.store.rate_limiter import Limiter
+from pipeline.store.reorders import ReorderStore
 from pipeline.store.scripts import Scripts
+from pipeline.store.sealed_blobs import SealedBlobs
 from pipeline.store.suppressions import Suppressions
 from worker.valkey.embedded import EmbeddedValkey
 from worker.wiring.redis import check_server, connect, syncs_of
@@ -53,6 +60,12 @@ class App:
     limiter: Limiter
     suppressions: Suppressions
     tokens: Tokens
+    pages: BatchPages
+    lookups: Lookups
+    purges: PurgeStore
+    erasures: ErasureStore
+    reorders: ReorderStore
+    blobs: SealedBlobs
     audit: AuditTrail
     measurements: Measurements
 
@@ -80,34 +93,41 @@ async def open_ledger(
             url = await asyncio.to_thread(embedded.start_or_join)
             await stack.enter_async_context(_background(_watch(embedded, log)))
         redis = connect(url, patient=patient)
+        client = typed(redis)
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
-        for warning in await check_server(redis, accept_unsafe=settings.unsafe_redis):
+        for warning in await check_server(client, accept_unsafe=settings.unsafe_redis):
             log.warning("redis.unsafe", why=warning)
-        keyring, vault = await _unlocked(settings, redis, keys)
+        keyring, vault = await _unlocked(settings, client, keys)
         if keys == "seal":
             stack.push_async_callback(keyring.leave)
             await stack.enter_async_context(_background(keyring.stay()))
         # Who accepts nothing less than `always` was refused anything else above.
-        syncs = await syncs_of(redis) if settings.unsafe_redis else None
-        scripts, measurements = Scripts(redis, syncs), Measurements()
+        syncs = await syncs_of(client) if settings.unsafe_redis else None
+        scripts, measurements = Scripts(client, syncs), Measurements()
         yield App(
             settings=settings,
             url=url,
             redis=redis,
             vault=vault,
             keyring=keyring,
-            campaigns=CampaignStore(redis, scripts, vault),
-            batches=BatchStore(redis, scripts, vault),
-            deliveries=DeliveryStore(redis, scripts),
-            limiter=Limiter(redis, scripts, _rates(settings), measurements),
-            suppressions=Suppressions(redis, vault),
+            campaigns=CampaignStore(client, scripts, vault),
+            batches=BatchStore(client, scripts, vault),
+            deliveries=DeliveryStore(client, scripts),
+            limiter=Limiter(client, scripts, _rates(settings), measurements),
+            suppressions=Suppressions(client, vault),
             tokens=Tokens(vault),
-            audit=AuditTrail(redis, scripts, vault),
+            pages=BatchPages(client),
+            lookups=Lookups(client, vault),
+            purges=PurgeStore(client, scripts),
+            erasures=ErasureStore(scripts),
+            reorders=ReorderStore(scripts, vault),
+            blobs=SealedBlobs(client, scripts),
+            audit=AuditTrail(client, scripts, vault),
             measurements=measurements,
         )
 
 
-async def _unlocked(settings: Settings, redis: Redis, use: Use) -> tuple[Keyring, Vault]:
+async def _unlocked(settings: Settings, redis: Client, use: Use) -> tuple[Keyring, Vault]:
     keys = secret_keys(settings, in_use=await is_in_use(redis))
     vault = Vault([key.get_secret_value() for key in keys])
     keyring = Keyring(redis, vault)

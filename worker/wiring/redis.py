@@ -19,6 +19,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from pipeline.domain.errors import InputError, UnavailableError
+from pipeline.store.client import Client
 from pipeline.store.durability import EverySecond
 
 _OUTAGES = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, OSError)
@@ -96,7 +97,7 @@ def _keepalive(url: str) -> dict[str, Any]:
     return {} if url.startswith("unix:") else {"socket_keepalive": True}
 
 
-async def check_server(redis: "Redis", *, accept_unsafe: bool) -> list[str]:
+async def check_server(redis: Client, *, accept_unsafe: bool) -> list[str]:
     """
     Check that the server cannot lose or evict what it acknowledged; return warnings.
 
@@ -119,7 +120,7 @@ async def check_server(redis: "Redis", *, accept_unsafe: bool) -> list[str]:
     return found
 
 
-async def _server_problems(redis: "Redis") -> list[str]:
+async def _server_problems(redis: Client) -> list[str]:
     info = await redis.info("server")
     version = str(info.get("valkey_version") or info["redis_version"])
     problems = []
@@ -136,7 +137,7 @@ async def _server_problems(redis: "Redis") -> list[str]:
     return problems
 
 
-async def syncs_of(redis: "Redis") -> EverySecond | None:
+async def syncs_of(redis: Client) -> EverySecond | None:
     """
     Return what waits until a write is on disk, for a server that does not see to that itself.
 

@@ -5,10 +5,10 @@ import json
 from pipeline.alerting.messages import Notice, of_campaign, of_channel
 from pipeline.alerting.rules import Cause, Kind
 from pipeline.domain.codes import find_reason
-from pipeline.store.campaigns import Snapshot
+from pipeline.store.snapshot import CampaignSnapshot
 from pipeline.store.rate_limiter import Breaker
 
-SNAPSHOT = Snapshot(
+SNAPSHOT = CampaignSnapshot(
     "7",
     {
         "id": "survey",

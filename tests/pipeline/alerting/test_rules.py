@@ -17,16 +17,16 @@ from pipeline.alerting.rules import (
     next_phase,
     standing,
 )
-from pipeline.store.campaigns import Snapshot
+from pipeline.store.snapshot import CampaignSnapshot
 
 PACE = Pace()
 LOOK = 10  # seconds between two looks
 OPEN, PAUSED, FINISHED, GONE = Standing
 
 
-def snapshot(**fields: str) -> Snapshot:
+def snapshot(**fields: str) -> CampaignSnapshot:
     named = {name.replace("__", ":"): value for name, value in fields.items()}
-    return Snapshot("7", {"id": "c", "n": "3"} | named, 1_000_000)
+    return CampaignSnapshot("7", {"id": "c", "n": "3"} | named, 1_000_000)
 
 
 def a_record(phase: Phase, seconds_ago: float = 0, tries: int = 0) -> Record:

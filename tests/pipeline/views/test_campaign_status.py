@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.domain.clock import iso
 from pipeline.domain.models import CampaignState
-from pipeline.store.campaigns import Snapshot
+from pipeline.store.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import as_json, campaign_state, ended, moves, reached_everybody
 from tests.pipeline.ledger import Ledger, a_campaign, people, submit, taken
 
@@ -13,12 +13,12 @@ BASE = {"id": "c", "n": "10", "sub": "1799999999000", "b:planned": "1"}
 HELD = {"b:planned": "0", "b:held": "2", "h:order_failed": "1", "h:links_short": "0"}
 
 
-def a_snapshot(**fields: str) -> Snapshot:
-    return Snapshot("1", BASE | {name.replace("_", ":", 1): v for name, v in fields.items()}, NOW)
+def a_snapshot(**fields: str) -> CampaignSnapshot:
+    return CampaignSnapshot("1", BASE | {name.replace("_", ":", 1): v for name, v in fields.items()}, NOW)
 
 
-def with_fields(fields: dict[str, str]) -> Snapshot:
-    return Snapshot("1", BASE | fields, NOW)
+def with_fields(fields: dict[str, str]) -> CampaignSnapshot:
+    return CampaignSnapshot("1", BASE | fields, NOW)
 
 
 @pytest.mark.parametrize(

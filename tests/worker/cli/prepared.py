@@ -1,6 +1,6 @@
 """Campaigns as the tests of commands want to find them; for `Desk.prepare`."""
 
-from pipeline.store.campaigns import Snapshot
+from pipeline.store.snapshot import CampaignSnapshot
 from tests.pipeline.installation import Installation
 
 ID = "survey-2026-11"
@@ -18,6 +18,6 @@ async def finish(ledger: Installation) -> str:
     return serial
 
 
-async def snapshot(ledger: Installation) -> Snapshot:
+async def snapshot(ledger: Installation) -> CampaignSnapshot:
     """Return how the campaign `ID` stands."""
     return await ledger.snapshot(str(await ledger.campaigns.find(ID)))

@@ -3,11 +3,11 @@
 from difflib import get_close_matches
 
 from pipeline.domain.errors import InputError
-from pipeline.store.campaigns import Snapshot
+from pipeline.store.snapshot import CampaignSnapshot
 from worker.wiring.ledger import App
 
 
-async def found_campaign(app: App, campaign_id: str) -> Snapshot:
+async def found_campaign(app: App, campaign_id: str) -> CampaignSnapshot:
     """Return the campaign as it stands; raises InputError, naming the nearest id there is."""
     serial = await app.campaigns.find(campaign_id)
     if serial is not None:

@@ -1,8 +1,8 @@
 """What is looked at before anything is submitted: the product, the templates, the mail server."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from channels.email import EmailChannel
@@ -67,7 +67,7 @@ async def product_problem_alone(
     settings: RewardsSettings, file: CampaignFile, campaign: Campaign
 ) -> Problem | None:
     """Check the reward as `product_problem` does, without a Redis and so without a cache."""
-    async with aclosing(_LonelyClient(settings)) as client:
+    async with _lonely_client(settings) as client:
         complaint = check_product(await _patiently(client.products), campaign.reward)
     return file.problem("reward", complaint) if complaint else None
 
@@ -154,20 +154,16 @@ class _OwnToken:
         self._refused = 0
 
 
-class _LonelyClient(RewardsClient):
-    """The client of somebody who has no Redis to share a token through."""
-
-    def __init__(self, settings: RewardsSettings) -> None:
-        self._http = http_client(settings.base_url, settings.timeout.total_seconds())
-        self._account = Account(
-            base_url=settings.base_url,
-            email=settings.email,
-            access_token=settings.access_token.get_secret_value(),
-        )
-        self._tokens = _OwnToken(self.create_token)  # type: ignore[assignment] # all that is used
-
-    async def aclose(self) -> None:
-        await self._http.aclose()
+@asynccontextmanager
+async def _lonely_client(settings: RewardsSettings) -> AsyncIterator[RewardsClient]:
+    """Open the client of somebody who has no Redis to share a token through."""
+    account = Account(
+        base_url=settings.base_url,
+        email=settings.email,
+        access_token=settings.access_token.get_secret_value(),
+    )
+    async with http_client(settings.base_url, settings.timeout.total_seconds()) as http:
+        yield RewardsClient(http, account, _OwnToken)
 
 
 async def _patiently(call: Callable[[], Awaitable[T]]) -> T:

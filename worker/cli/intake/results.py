@@ -5,7 +5,7 @@ import json
 import click
 
 from pipeline.intake.submission import DeclinedError
-from pipeline.store.campaigns import Snapshot
+from pipeline.store.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import as_json as status_document
 from worker.cli.console.entry import BAD_INPUT, NOT_ALL_REACHED, say
 from worker.cli.intake.findings import Findings
@@ -42,5 +42,5 @@ def decline(error: DeclinedError) -> int:
     return NOT_ALL_REACHED
 
 
-def print_document(snapshot: Snapshot) -> None:
+def print_document(snapshot: CampaignSnapshot) -> None:
     click.echo(json.dumps(status_document(snapshot), indent=2))

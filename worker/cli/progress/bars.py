@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from config.logging import LogFormat, configure_logging
-from pipeline.store.campaigns import Snapshot
+from pipeline.store.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import campaign_state
 
 log = structlog.get_logger()
@@ -28,7 +28,7 @@ class Display(Protocol):
         """Show that *rows* were read, about that *share* of the whole."""
         ...
 
-    def working(self, snapshot: Snapshot) -> None: ...
+    def working(self, snapshot: CampaignSnapshot) -> None: ...
 
     def suspended(self) -> AbstractContextManager[None]:
         """Leave the terminal to a question for the time of the context."""
@@ -71,8 +71,8 @@ class Bars:
         total = max(rows, round(rows / share)) if share else None
         self.progress.update(self._bars["submit"], completed=rows, total=total)
 
-    def working(self, snapshot: Snapshot) -> None:
-        total = snapshot.number("n")
+    def working(self, snapshot: CampaignSnapshot) -> None:
+        total = snapshot.recipients
         for name, completed in stages(snapshot).items():
             self.progress.update(self._bars[name], completed=completed, total=total, visible=True)
 
@@ -95,14 +95,14 @@ class Lines:
     def submitting(self, rows: int, share: float) -> None:
         self._line("campaign.submitting", rows=rows, percent=round(100 * share))
 
-    def working(self, snapshot: Snapshot) -> None:
+    def working(self, snapshot: CampaignSnapshot) -> None:
         state, reason = campaign_state(snapshot)
         self._line(
             "campaign.progress",
             campaign=snapshot.campaign_id,
             state=state.value,
             reason=reason,
-            recipients=snapshot.number("n"),
+            recipients=snapshot.recipients,
             **stages(snapshot),
         )
 
@@ -116,11 +116,11 @@ class Lines:
             log.info(event, **facts)
 
 
-def stages(snapshot: Snapshot) -> dict[str, int]:
+def stages(snapshot: CampaignSnapshot) -> dict[str, int]:
     """Return how many people have passed each stage."""
     links, settled = snapshot.links(), snapshot.people()
     counts = (
-        snapshot.number("n"),
+        snapshot.recipients,
         links["ordered"],
         links["received"],
         settled["reached"] + settled["not_reached"],

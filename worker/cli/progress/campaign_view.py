@@ -4,19 +4,20 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pipeline.domain.batch import Lane
 from pipeline.domain.clock import iso
 from pipeline.domain.codes import find_reason, in_words
 from pipeline.domain.models import CampaignState, ChannelName
-from pipeline.store.campaigns import Snapshot
 from pipeline.store.rate_limiter import Breaker
 from pipeline.store.scripts import texts
+from pipeline.store.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import campaign_state, ended
 from worker.cli.console.campaigns import times
 from worker.cli.console.tables import columns, facts, folded
 from worker.wiring.ledger import App
 
 _ALIVE_SECONDS = 15.0  # three heartbeats
-_LANES = {"o": "ordering", "r": "reading orders", "s": "sending"}
+_DOING = {Lane.ORDER: "ordering", Lane.READ: "reading orders", Lane.SEND: "sending"}
 _SHOWN = 5
 _LOOK = 100
 _AT_ONCE = 100
@@ -43,21 +44,21 @@ class Surroundings:
 class View:
     """One campaign as `status` shows it; `held` are the first held batches by reason."""
 
-    snapshot: Snapshot
+    snapshot: CampaignSnapshot
     around: Surroundings
     held: dict[str, list[int]]
 
 
-async def read_all(app: App) -> list[Snapshot]:
+async def read_all(app: App) -> list[CampaignSnapshot]:
     """Return every campaign as it stands, oldest first."""
     serials = list((await app.campaigns.ids()).values())
-    found: list[Snapshot] = []
+    found: list[CampaignSnapshot] = []
     for first in range(0, len(serials), _AT_ONCE):
         found += await _snapshots(app, serials[first : first + _AT_ONCE])
     return found
 
 
-async def _snapshots(app: App, serials: Sequence[str]) -> list[Snapshot]:
+async def _snapshots(app: App, serials: Sequence[str]) -> list[CampaignSnapshot]:
     """Return some campaigns in one round trip."""
     async with app.redis.pipeline(transaction=True) as pipe:
         pipe.time()
@@ -66,7 +67,7 @@ async def _snapshots(app: App, serials: Sequence[str]) -> list[Snapshot]:
         (seconds, micros), *found = await pipe.execute()
     now_ms = seconds * 1000 + micros // 1000
     return [
-        Snapshot(serial, texts(fields), now_ms)
+        CampaignSnapshot(serial, texts(fields), now_ms)
         for serial, fields in zip(serials, found, strict=True)
     ]
 
@@ -107,12 +108,12 @@ def campaign_lines(shown: View) -> list[str]:
     lines = facts(_facts(shown))
     for sentence in advice(shown):
         lines += folded(sentence)
-    if purged := shown.snapshot.number("purged"):
+    if purged := shown.snapshot.purged_ms:
         lines += folded(f"People and links were purged on {iso(purged)}.")
     return lines
 
 
-def all_lines(snapshots: Sequence[Snapshot], around: Surroundings) -> list[str]:
+def all_lines(snapshots: Sequence[CampaignSnapshot], around: Surroundings) -> list[str]:
     """Return one line per campaign, and one on the fleet."""
     if not snapshots:
         return ["No campaigns.", *folded(_fleet(around))]
@@ -124,15 +125,15 @@ def all_lines(snapshots: Sequence[Snapshot], around: Surroundings) -> list[str]:
     ]
 
 
-def _row(snapshot: Snapshot) -> list[str]:
+def _row(snapshot: CampaignSnapshot) -> list[str]:
     state, reason = campaign_state(snapshot)
-    people = [snapshot.number("n"), *snapshot.people().values()]
+    people = [snapshot.recipients, *snapshot.people().values()]
     return [
         snapshot.campaign_id,
         state.value,
         reason or "",
         *(f"{number:,}" for number in people),
-        iso(snapshot.number("sub")) or "",
+        iso(snapshot.submitted_ms) or "",
     ]
 
 
@@ -145,7 +146,7 @@ def advice(shown: View) -> list[str]:
     if state is CampaignState.PAUSED:
         lines.append(f"It is paused: `claimcast resume {campaign}` lets it go on.")
     if state is CampaignState.SCHEDULED:
-        lines.append(f"It starts by itself at {iso(snapshot.number('start'))}.")
+        lines.append(f"It starts by itself at {iso(snapshot.starts_ms)}.")
     if not ended(snapshot):
         lines += _blocked(snapshot) + _held(shown)
         if not shown.around.workers:
@@ -160,13 +161,13 @@ def _facts(shown: View) -> Iterator[tuple[str, str]]:
     words = f": {in_words(reason)} ({reason})" if reason else ""
     yield "campaign", snapshot.campaign_id
     yield "state", f"{state.value}{words}"
-    yield "people", f"{snapshot.number('n'):,}: {counts(snapshot.people())}"
+    yield "people", f"{snapshot.recipients:,}: {counts(snapshot.people())}"
     yield "deliveries", counts(snapshot.deliveries())
     yield "links", counts(snapshot.links())
     yield "batches", f"{snapshot.batch_count:,}: {counts(snapshot.batches())}"
-    yield "submitted", iso(snapshot.number("sub")) or ""
+    yield "submitted", iso(snapshot.submitted_ms) or ""
     if ended(snapshot):
-        yield "finished", iso(snapshot.number("fin")) or ""
+        yield "finished", iso(snapshot.finished_ms) or ""
     yield "workers", _fleet(shown.around)
 
 
@@ -189,18 +190,14 @@ def _fleet(around: Surroundings) -> str:
     return "; ".join([f"{times(around.workers, 'worker')} alive", *around.silent()])
 
 
-def _blocked(snapshot: Snapshot) -> list[str]:
+def _blocked(snapshot: CampaignSnapshot) -> list[str]:
     lines = []
-    for lane, name in _LANES.items():
-        code = snapshot.text(f"blk:{lane}")
-        if code is None:
-            continue
-        said = snapshot.text(f"blk:{lane}:text")
-        words = f' ("{said}")' if said else ""
-        probe = snapshot.number(f"blk:{lane}:until")
-        again = f" It is tried again at {iso(probe)}." if probe else ""
+    for lane, block in snapshot.blocked.items():
+        code = block.reason
+        words = f' ("{block.words}")' if block.words else ""
+        again = f" It is tried again at {iso(block.probe_ms)}." if block.probe_ms else ""
         lines.append(
-            f"Blocked, {name}: {in_words(code)} ({code}){words}.{again}"
+            f"Blocked, {_DOING[lane]}: {in_words(code)} ({code}){words}.{again}"
             f"{_remedy(code, snapshot.campaign_id)}"
         )
     return lines
@@ -226,14 +223,14 @@ def _remedy(code: str, campaign: str) -> str:
     return f" {reason.by_itself} {reason.remedy(campaign)}"
 
 
-def _unsettled(snapshot: Snapshot) -> list[str]:
+def _unsettled(snapshot: CampaignSnapshot) -> list[str]:
     lines = []
-    if unknown := snapshot.number("n:order_unknown"):
+    if unknown := snapshot.noted("order_unknown"):
         reason = find_reason("order_unknown")
         words = f"{reason.meaning}. {reason.action}" if reason else ""
         lines.append(f"{times(unknown, 'order')}: {words}")
     failed = snapshot.people()["not_reached"]
-    if failed and not snapshot.text("can") and not snapshot.text("purging"):
+    if failed and not snapshot.cancelled and not snapshot.purging:
         lines.append(
             f"{times(failed, 'person', 'people')} not reached: "
             f"`claimcast report {snapshot.campaign_id}` says why, `claimcast retry "

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pipeline.domain.codes import find_reason, in_words
 from pipeline.domain.models import CampaignState, DeliveryStatus
 from pipeline.operations.suppressed_deliveries import BarredDeliveries, hopeless
-from pipeline.store.campaigns import Snapshot
 from pipeline.store.records import DeliveryRecord
+from pipeline.store.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import campaign_state, ended, moves, reached_everybody
 from worker.cli.console.entry import NOT_ALL_REACHED, OK
 from worker.wiring.ledger import App
@@ -17,7 +17,6 @@ from worker.wiring.ledger import App
 _REACHED = {DeliveryStatus.SENT, DeliveryStatus.DELIVERED, DeliveryStatus.SUPPRESSED}
 _OPEN = {DeliveryStatus.PENDING, DeliveryStatus.SENDING, DeliveryStatus.UNCERTAIN}
 _REACHED_BY_RULE = (DeliveryStatus.SUPPRESSED, DeliveryStatus.SKIPPED)
-_BLOCK_FIELDS = ("blk:o", "blk:r", "blk:s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +29,7 @@ class Closing:
     are addresses. `program` is how commands begin.
     """
 
-    snapshot: Snapshot
+    snapshot: CampaignSnapshot
     name: str
     codes: Counter[str]
     barred: int
@@ -44,14 +43,14 @@ class Closing:
         yield from self._people()
         yield from self._standstill(state)
         seconds = _seconds(snapshot)
-        rate = (snapshot.number("n") - snapshot.people()["open"]) / seconds
+        rate = (snapshot.recipients - snapshot.people()["open"]) / seconds
         yield f"  took         {_duration(seconds)}, {rate:,.1f} people per second"
         yield f"  one person   {self._command('recipient', self.example or 'RECIPIENT')}"
         yield f"  everybody    {self._command('report', '--format', 'csv')}"
 
     def _people(self) -> Iterator[str]:
         people, deliveries = self.snapshot.people(), self.snapshot.deliveries()
-        total = self.snapshot.number("n")
+        total = self.snapshot.recipients
         yield f"  reached      {people['reached']:,} of {total:,}"
         for status in _REACHED_BY_RULE:
             if deliveries[status]:
@@ -59,12 +58,10 @@ class Closing:
         yield f"  not reached  {people['not_reached']:,}"
         for code, number in self.codes.most_common():
             yield f"               {number:,} x {_worded(code)}"
-        if people["not_reached"] and not (
-            self.snapshot.text("can") or self.snapshot.text("purging")
-        ):
+        if people["not_reached"] and not (self.snapshot.cancelled or self.snapshot.purging):
             yield from self._ways_out(people["not_reached"])
         # A forgotten person's message is not looked after any more, whatever became of it.
-        if uncertain := deliveries["uncertain"] - self.snapshot.number("d:uncertain:forgotten"):
+        if uncertain := deliveries["uncertain"] - self.snapshot.unsettled_forgotten:
             yield f"  uncertain    {uncertain:,} may or may not have arrived"
             yield f"               to send them again: {self._command('retry', '--uncertain')}"
         if people["open"]:
@@ -85,9 +82,8 @@ class Closing:
         snapshot = self.snapshot
         if state is CampaignState.PAUSED:
             yield f"  paused       to go on: {self._command('resume')}"
-        for field in _BLOCK_FIELDS:
-            if code := snapshot.text(field):
-                yield from self._stopped("blocked", code, snapshot.text(f"{field}:text") or "")
+        for block in snapshot.blocked.values():
+            yield from self._stopped("blocked", block.reason, block.words or "")
         for code, number in snapshot.held_reasons().items():
             batches = f"{number:,} batch{'' if number == 1 else 'es'}"
             yield from self._stopped("held", code, batches)
@@ -132,12 +128,12 @@ async def closing(app: App, serial: str, *, program: str = "claimcast") -> Closi
     )
 
 
-def exit_code(snapshot: Snapshot) -> int:
+def exit_code(snapshot: CampaignSnapshot) -> int:
     """Return 0 if the campaign has ended and reached everybody, else 1."""
     return OK if ended(snapshot) and reached_everybody(snapshot) else NOT_ALL_REACHED
 
 
-def remaining(snapshot: Snapshot) -> str:
+def remaining(snapshot: CampaignSnapshot) -> str:
     """Return a sentence on what is left and how to go on, after a person stopped the work."""
     left = snapshot.people()["open"]
     if ended(snapshot):
@@ -147,7 +143,9 @@ def remaining(snapshot: Snapshot) -> str:
     return f"Stopped; {left:,} people are open. Run the same command again to go on."
 
 
-async def _causes(app: App, snapshot: Snapshot) -> tuple[Counter[str], tuple[int, int], int]:
+async def _causes(
+    app: App, snapshot: CampaignSnapshot
+) -> tuple[Counter[str], tuple[int, int], int]:
     """
     Return the last word of the ledger on each person not reached, and where the first is.
 
@@ -180,9 +178,8 @@ def _worded(code: str) -> str:
     return code if words == code else f"{words} ({code})"
 
 
-def _seconds(snapshot: Snapshot) -> float:
-    begun = max(snapshot.number("sub"), snapshot.number("start"))
-    return max((snapshot.number("fin") or snapshot.now_ms) - begun, 1) / 1000
+def _seconds(snapshot: CampaignSnapshot) -> float:
+    return max((snapshot.finished_ms or snapshot.now_ms) - snapshot.begun_ms, 1) / 1000
 
 
 def _duration(seconds: float) -> str:

@@ -8,7 +8,7 @@ from typing import Protocol
 import click
 
 from pipeline.domain.clock import iso
-from pipeline.store.campaigns import Snapshot
+from pipeline.store.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import campaign_state
 from worker.cli.progress.campaign_view import counts
 
@@ -19,7 +19,9 @@ _NO_WRAP, _WRAP = "\x1b[?7l", "\x1b[?7h"
 
 
 class Watching(Protocol):
-    def show(self, lines: Sequence[str], snapshots: Sequence[Snapshot], *, final: bool) -> None:
+    def show(
+        self, lines: Sequence[str], snapshots: Sequence[CampaignSnapshot], *, final: bool
+    ) -> None:
         """Show the *lines* on the *snapshots*; called once more at the end, with all *final*."""
         ...
 
@@ -35,7 +37,7 @@ class _Screen:
     def __init__(self) -> None:
         self._drawn = 0
 
-    def show(self, lines: Sequence[str], _: Sequence[Snapshot], *, final: bool) -> None:
+    def show(self, lines: Sequence[str], _: Sequence[CampaignSnapshot], *, final: bool) -> None:
         fitting = shutil.get_terminal_size().lines - 1
         above = _ABOVE.format(self._drawn) if self._drawn else ""
         drawn = lines if final else lines[:fitting]
@@ -49,7 +51,9 @@ class _Changes:
     def __init__(self) -> None:
         self._before: dict[str, str] = {}
 
-    def show(self, _: Sequence[str], snapshots: Sequence[Snapshot], *, final: bool) -> None:
+    def show(
+        self, _: Sequence[str], snapshots: Sequence[CampaignSnapshot], *, final: bool
+    ) -> None:
         for snapshot in snapshots:
             line = _line(snapshot)
             if self._before.get(snapshot.serial) != line:
@@ -59,7 +63,7 @@ class _Changes:
             click.echo("No campaigns.")
 
 
-def _line(snapshot: Snapshot) -> str:
+def _line(snapshot: CampaignSnapshot) -> str:
     state, reason = campaign_state(snapshot)
     why = f" ({reason})" if reason else ""
     return (

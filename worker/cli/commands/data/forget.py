@@ -3,10 +3,10 @@
 import click
 
 from pipeline.domain.clock import iso
-from pipeline.operations.erase_recipient import Forgetting, Forgotten
+from pipeline.operations.erase_recipient import Forgetting
 from pipeline.store.audit_trail import Action
-from pipeline.store.campaigns import Snapshot
-from pipeline.store.scripts import Scripts
+from pipeline.store.erasures import Erased
+from pipeline.store.snapshot import CampaignSnapshot
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.campaigns import found_campaign
 from worker.cli.console.configured import open_logged
@@ -25,7 +25,7 @@ async def forget(campaign: str, recipient: str, *, yes: bool) -> int:
     """Remove name, address, variables and link of RECIPIENT (an id); nothing is sent any more."""
     async with open_logged() as app:
         snapshot = await found_campaign(app, campaign)
-        forgetting = Forgetting(app.redis, app.campaigns, app.vault, Scripts(app.redis))
+        forgetting = Forgetting(app.pages, app.campaigns, app.erasures, app.vault)
         if before := await forgetting.look(snapshot, recipient):
             say(f"They were forgotten before, on {iso(before)}.")
             return OK
@@ -41,12 +41,12 @@ async def forget(campaign: str, recipient: str, *, yes: bool) -> int:
     return OK
 
 
-async def _record(app: App, snapshot: Snapshot, recipient: str) -> None:
+async def _record(app: App, snapshot: CampaignSnapshot, recipient: str) -> None:
     campaign = snapshot.campaign_id
     person = app.audit.person(campaign, recipient)
     await app.audit.add(Action.FORGET, actor=actor(), campaign=campaign, recipient=person)
 
 
-def _told(done: Forgotten) -> str:
+def _told(done: Erased) -> str:
     on_its_way = " A message to them was on its way, and may still arrive." * done.on_its_way
     return f"They are forgotten.{on_its_way}"

@@ -3,9 +3,8 @@
 import click
 
 from pipeline.domain.clock import iso
-from pipeline.operations.purge import Purging, rewrite_log
-from pipeline.store.campaigns import Snapshot
-from pipeline.store.scripts import Scripts
+from pipeline.operations.purge import Purging
+from pipeline.store.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import ended
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.campaigns import found_campaign, times
@@ -23,28 +22,28 @@ async def purge(campaign: str, *, yes: bool) -> int:
     """Remove people and links of CAMPAIGN, which has ended; counts, orders and audit stay."""
     async with open_logged() as app:
         snapshot = await found_campaign(app, campaign)
-        if purged := snapshot.number("purged"):
+        if purged := snapshot.purged_ms:
             say(f'Campaign "{campaign}" was purged before, on {iso(purged)}.')
             return OK
-        if not snapshot.text("purging") and ended(snapshot):
+        if not snapshot.purging and ended(snapshot):
             say(_consequences(snapshot))
             if not agreed_for_good("Purge it for good?", yes=yes):
                 return NOT_ALL_REACHED
-        purging = Purging(app.campaigns, app.audit, Scripts(app.redis))
+        purging = Purging(app.campaigns, app.audit, app.purges)
         await purging.purge(snapshot.serial, actor=actor())
-        await rewrite_log(app.redis)
+        await app.purges.rewrite_log()
     say(
-        f'Campaign "{campaign}" is purged: {times(snapshot.number("n"), "person", "people")} and'
+        f'Campaign "{campaign}" is purged: {times(snapshot.recipients, "person", "people")} and'
         " their links are gone; `claimcast report` and `claimcast verify` work with what stays."
     )
     return OK
 
 
-def _consequences(snapshot: Snapshot) -> str:
+def _consequences(snapshot: CampaignSnapshot) -> str:
     spare = snapshot.links()["spare"]
     lost = f" {times(spare, 'spare link')} would be lost." if spare else ""
     return (
         f"Purging is for good: names, addresses, variables and links of "
-        f"{times(snapshot.number('n'), 'person', 'people')} are removed, and nothing can be sent"
+        f"{times(snapshot.recipients, 'person', 'people')} are removed, and nothing can be sent"
         f" to them again.{lost}"
     )

@@ -12,7 +12,6 @@ from pipeline.domain.errors import InputError
 from pipeline.operations.rotate_keys import Rekey, Standing
 from pipeline.store.audit_trail import Action
 from pipeline.store.keyring import Keyring, Process
-from pipeline.store.scripts import Scripts
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.campaigns import times
 from worker.cli.console.entry import NOT_ALL_REACHED, OK, command, say
@@ -37,7 +36,7 @@ async def rekey(*, check: bool) -> int:
     code is 1 as long as something needs another key than the first.
     """
     async with at_desk(keys="change") as app:
-        work = Rekey(app.redis, Scripts(app.redis), app.vault)
+        work = Rekey(app.blobs, app.vault)
         standing = await work.look()
         if standing.unreadable:
             await app.keyring.refuse_missing()

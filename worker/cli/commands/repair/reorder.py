@@ -9,8 +9,6 @@ from pipeline.domain.errors import InputError
 from pipeline.operations.replace_order import Plan, Reorders
 from pipeline.stages.order_request import po_number
 from pipeline.store.audit_trail import Action
-from pipeline.store.reorders import ReorderStore
-from pipeline.store.scripts import Scripts
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.campaigns import found_campaign, times
 from worker.cli.console.entry import OK, command, say
@@ -38,11 +36,11 @@ async def reorder(campaign: str, batch: int, *, yes: bool) -> int:
         reorders = _reorders(app)
         found = await reorders.look(snapshot, batch)
         if isinstance(found, Batch):
-            say(f"Batch {batch} was reordered before, as batch {found.into}.")
+            say(f"Batch {batch} was reordered before, as batch {found.replacement.into}.")
             return OK
         definition = await app.campaigns.definition(snapshot.serial)
         if not yes:
-            held = f"Batch {batch} is held: {in_words(found.batch.reason or '')}."
+            held = f"Batch {batch} is held: {in_words(found.batch.hold.reason or '')}."
             msg = f"{held} {_consequences(found, definition)} {_condition(found)}"
             raise InputError(msg)
         await _record(app, found)
@@ -56,9 +54,9 @@ async def reorder(campaign: str, batch: int, *, yes: bool) -> int:
 def _reorders(app: App) -> Reorders:
     rewards = app.settings.rewards
     return Reorders(
-        app.redis,
-        app.campaigns,
-        ReorderStore(app.redis, Scripts(app.redis), app.vault),
+        app.pages,
+        app.lookups,
+        app.reorders,
         app.vault,
         rewards.links_path if rewards else None,
     )
@@ -71,9 +69,9 @@ async def _record(app: App, plan: Plan) -> None:
         campaign=plan.snapshot.campaign_id,
         batch=plan.number,
         new_batch=plan.new,
-        reason=plan.batch.reason or "",
-        po_number=plan.batch.po_number or "",
-        order_id=plan.batch.order_id or "",
+        reason=plan.batch.hold.reason or "",
+        po_number=plan.batch.order.po_number or "",
+        order_id=plan.batch.order.id or "",
         kept=len(plan.kept),
         moved=len(plan.moved),
     )
@@ -98,10 +96,11 @@ def _consequences(plan: Plan, definition: Campaign) -> str:
 
 def _condition(plan: Plan) -> str:
     batch = plan.batch
-    number = f"order {batch.order_id}" if batch.order_id else "an order, if there is one,"
+    number = f"order {batch.order.id}" if batch.order.id else "an order, if there is one,"
+    po_number = batch.order.po_number or "not given yet"
     return (
         f"What the old order cost may be spent: only the provider knows whether {number} under "
-        f"PO number {batch.po_number or 'not given yet'} is dead, and if it lives its links are "
+        f"PO number {po_number} is dead, and if it lives its links are "
         "paid twice. Once the provider says that it is dead, run this again with --yes; nothing "
         "was changed."
     )

@@ -79,7 +79,7 @@ def _checked(option: str, text: str, normalise: Callable[[str], str]) -> str:
 
 def _resending(app: App) -> Resending:
     return Resending(
-        app.redis,
+        app.pages,
         app.vault,
         campaigns=app.campaigns,
         deliveries=app.deliveries,

@@ -4,15 +4,15 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
 
 import click
 
+from pipeline.domain.batch import WORKED_LANES
 from pipeline.domain.errors import InputError
 from pipeline.operations.suppressed_deliveries import BarredDeliveries
 from pipeline.store.audit_trail import Action
 from pipeline.store.batches import Barred
-from pipeline.store.campaigns import Snapshot
+from pipeline.store.snapshot import CampaignSnapshot
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.campaigns import found_campaign, times
 from worker.cli.console.entry import OK, command, say
@@ -22,7 +22,6 @@ from worker.wiring.ledger import App
 
 _AT_ONCE = 50
 _SHOWN = 5
-_LANES: tuple[Literal["o", "r", "s"], ...] = ("o", "r", "s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +74,10 @@ async def retry(campaign: str, *, failed: bool, uncertain: bool, held: bool, ado
         _refuse_retry(snapshot)
         await _record(app, campaign, wanted)
         retried = await _retry(app, snapshot, wanted)
-        if not snapshot.text("pau"):
+        if not snapshot.paused:
             # A retry says that the cause is mended, so what it blocked goes on too. Not by a
             # resume: somebody may have paused the campaign meanwhile.
-            for lane in _LANES:
+            for lane in WORKED_LANES:
                 await app.campaigns.unblock(snapshot.serial, lane)
         for line in retried.sentences(campaign):
             say(line)
@@ -108,7 +107,7 @@ async def _record(app: App, campaign: str, wanted: Wanted) -> None:
     )
 
 
-async def _retry(app: App, snapshot: Snapshot, wanted: Wanted) -> Retried:
+async def _retry(app: App, snapshot: CampaignSnapshot, wanted: Wanted) -> Retried:
     """Go through all batches, some at a time."""
     retried = Retried()
     for first in range(1, snapshot.batch_count + 1, _AT_ONCE):
@@ -148,11 +147,11 @@ def _most(reasons: Counter[str]) -> str:
     return ", ".join([*named, *(["…"] if len(reasons) > _SHOWN else [])])
 
 
-def _refuse_retry(snapshot: Snapshot) -> None:
+def _refuse_retry(snapshot: CampaignSnapshot) -> None:
     campaign = snapshot.campaign_id
-    if snapshot.text("can"):
+    if snapshot.cancelled:
         msg = f'Campaign "{campaign}" was cancelled, and that is final.'
         raise InputError(msg)
-    if snapshot.text("purging"):
+    if snapshot.purging:
         msg = f'People and links of campaign "{campaign}" were purged: nothing can be sent again.'
         raise InputError(msg)

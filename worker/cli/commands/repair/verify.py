@@ -3,7 +3,7 @@
 import click
 
 from pipeline.domain.clock import iso
-from pipeline.store.campaigns import Snapshot
+from pipeline.store.snapshot import CampaignSnapshot
 from pipeline.verification.remote_orders import OrderComparison
 from pipeline.verification.verifier import Findings, Verifier
 from worker.cli.console.campaigns import found_campaign, times
@@ -21,7 +21,7 @@ async def verify(campaign: str, *, remote: bool) -> int:
     """Recount the invariants of CAMPAIGN by decrypting every batch, and the audit trail."""
     async with open_app(settings(), keys="look") as app:
         snapshot = await found_campaign(app, campaign)
-        verifier = Verifier(app.redis, app.campaigns, app.vault)
+        verifier = Verifier(app.pages, app.campaigns, app.lookups, app.vault)
         if remote:
             findings = await _with_remote(app, verifier, snapshot.serial)
         else:
@@ -41,7 +41,7 @@ async def _with_remote(app: App, verifier: Verifier, serial: str) -> Findings:
         return await verifier.run(serial, comparison)
 
 
-def _tell(findings: Findings, snapshot: Snapshot, *, remote: bool) -> None:
+def _tell(findings: Findings, snapshot: CampaignSnapshot, *, remote: bool) -> None:
     for violation in findings.violations:
         click.echo(str(violation))
     hidden = findings.count - len(findings.violations)

@@ -110,11 +110,11 @@ async def _check_start(app: App, order: Order, campaign_id: str) -> None:
 async def _announce(app: App, order: Order, submitted: Submitted) -> None:
     """Tell what was submitted, whether it waits for something, and who works it."""
     snapshot = await app.campaigns.snapshot(submitted.serial)
-    name, start = snapshot.campaign_id, snapshot.number("start")
+    name, start = snapshot.campaign_id, snapshot.starts_ms
     state, _ = campaign_state(snapshot)
     what = "submitted" if submitted.created else f"was submitted before, and is {state}"
     say(
-        f"{name} {what}: {snapshot.number('n'):,} people in {snapshot.batch_count:,} orders"
+        f"{name} {what}: {snapshot.recipients:,} people in {snapshot.batch_count:,} orders"
         + (f"; it starts at {iso(start)}." if start > snapshot.now_ms else ".")
     )
     if not submitted.created and order.start_ms not in {0, start}:

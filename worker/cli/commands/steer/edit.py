@@ -18,7 +18,7 @@ from pipeline.domain.ports import Composer
 from pipeline.operations.edit import Change, change_of, check_editable, make_change, on_the_wire
 from pipeline.operations.edit_dry_run import Trial, remaining
 from pipeline.store.audit_trail import Action
-from pipeline.store.campaigns import Snapshot
+from pipeline.store.snapshot import CampaignSnapshot
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.campaigns import found_campaign, times
 from worker.cli.console.configured import settings
@@ -95,7 +95,9 @@ def _read(path: Path) -> Campaign:
     return file.campaign
 
 
-async def _tried(app: App, snapshot: Snapshot, wanted: Campaign, change: Change) -> Proposal:
+async def _tried(
+    app: App, snapshot: CampaignSnapshot, wanted: Campaign, change: Change
+) -> Proposal:
     """Make the new messages for everybody who may still be sent one, and throw them away."""
     twilio = app.settings.twilio
     texting = Texting(wanted, twilio.segment_price if twilio else None)
@@ -141,7 +143,7 @@ def _refuse(trial: Trial) -> int:
     return BAD_INPUT
 
 
-async def _make(app: App, snapshot: Snapshot, proposal: Proposal) -> None:
+async def _make(app: App, snapshot: CampaignSnapshot, proposal: Proposal) -> None:
     campaign, change = snapshot.campaign_id, proposal.change
     left = await on_the_wire(app.campaigns, snapshot.serial, patience=_SETTLING_SECONDS)
     await app.audit.add(

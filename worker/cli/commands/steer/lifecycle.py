@@ -7,7 +7,7 @@ import click
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import CampaignState
 from pipeline.store.audit_trail import Action
-from pipeline.store.campaigns import Snapshot
+from pipeline.store.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import campaign_state
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.campaigns import found_campaign, times
@@ -17,7 +17,6 @@ from worker.cli.console.session import at_desk
 from worker.cli.progress.campaign_view import advice, view
 from worker.wiring.ledger import App
 
-_LANES = ("o", "r", "s")
 _DONE = {"pause": "pausing", "resume": "resuming", "cancel": "cancelling"}
 
 
@@ -67,7 +66,7 @@ async def cancel(campaign: str, *, yes: bool) -> int:
     """End CAMPAIGN for good: no new order, no new message."""
     async with at_desk() as app:
         snapshot = await found_campaign(app, campaign)
-        if snapshot.text("can"):
+        if snapshot.cancelled:
             say(f'Campaign "{campaign}" was cancelled before.')
             return OK
         _refuse_ended(snapshot, "cancel")
@@ -82,14 +81,16 @@ async def cancel(campaign: str, *, yes: bool) -> int:
     return OK
 
 
-def _goes_on(snapshot: Snapshot) -> bool:
+def _goes_on(snapshot: CampaignSnapshot) -> bool:
     """Return whether there is nothing that a resume would end."""
-    if snapshot.text("can") or snapshot.text("fin") or snapshot.text("pau"):
+    if snapshot.cancelled or snapshot.ended or snapshot.paused:
         return False
-    return not any(snapshot.text(f"blk:{lane}") for lane in _LANES)
+    return not snapshot.blocked
 
 
-async def _steer(app: App, snapshot: Snapshot, verb: Literal["pause", "resume", "cancel"]) -> None:
+async def _steer(
+    app: App, snapshot: CampaignSnapshot, verb: Literal["pause", "resume", "cancel"]
+) -> None:
     """Steer the campaign; raises InputError if it has ended, without a trace of the attempt."""
     _refuse_ended(snapshot, verb)
     await app.audit.add(Action(verb), actor=actor(), campaign=snapshot.campaign_id)
@@ -97,17 +98,17 @@ async def _steer(app: App, snapshot: Snapshot, verb: Literal["pause", "resume", 
         _refuse_ended(await app.campaigns.snapshot(snapshot.serial), verb)
 
 
-def _refuse_ended(snapshot: Snapshot, verb: Literal["pause", "resume", "cancel"]) -> None:
+def _refuse_ended(snapshot: CampaignSnapshot, verb: Literal["pause", "resume", "cancel"]) -> None:
     campaign = snapshot.campaign_id
-    if snapshot.text("can") and verb != "cancel":
+    if snapshot.cancelled and verb != "cancel":
         msg = f'Campaign "{campaign}" was cancelled, and that is final: nothing was changed.'
         raise InputError(msg)
-    if snapshot.text("fin") and not snapshot.text("can"):
+    if snapshot.ended and not snapshot.cancelled:
         msg = f'Campaign "{campaign}" has finished, so {_DONE[verb]} it changes nothing.'
         raise InputError(msg)
 
 
-def _consequences(snapshot: Snapshot) -> str:
+def _consequences(snapshot: CampaignSnapshot) -> str:
     pending = snapshot.deliveries()["pending"]
     awaited = snapshot.links()["awaited"]
     orders = snapshot.batches()["ordered"]

@@ -22,7 +22,7 @@ async def recipient(campaign: str, recipient: str, *, as_document: bool) -> int:
     """Show what happened to RECIPIENT (an id) of CAMPAIGN; neither link nor full address."""
     async with at_desk(keys="look") as app:
         snapshot = await found_campaign(app, campaign)
-        timelines = Timelines(app.redis, app.campaigns, app.vault)
+        timelines = Timelines(app.pages, app.campaigns, app.vault)
         document = await timelines.of(snapshot, recipient)
     if as_document:
         click.echo(json.dumps(document, ensure_ascii=False))

@@ -50,12 +50,12 @@ async def report(
         raise InputError(msg)
     async with open_logged(keys="look") as app:
         snapshot = await found_campaign(app, campaign)
-        if reveal and snapshot.text("purging"):
+        if reveal and snapshot.purging:
             msg = f'The links and addresses of campaign "{campaign}" were purged.'
             raise InputError(msg)
         if reveal:
             await _record(app, snapshot.campaign_id, reveal)
-        rows = Report(app.redis, app.vault, reveal).rows(snapshot.serial, snapshot.batch_count)
+        rows = Report(app.pages, app.vault, reveal).rows(snapshot.serial, snapshot.batch_count)
         with opened_output(output) as out:
             written = await write_report(rows, out, file_format, reveal)
     if output is not None:

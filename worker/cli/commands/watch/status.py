@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pipeline.store.campaigns import Snapshot
+from pipeline.store.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import as_json, ended
 from worker.cli.console.campaigns import found_campaign
 from worker.cli.console.entry import OK, command
@@ -31,7 +31,7 @@ class Shown:
     """What is to be seen at one moment: as lines, and the campaigns that they are about."""
 
     lines: list[str]
-    snapshots: list[Snapshot]
+    snapshots: list[CampaignSnapshot]
 
     @property
     def final(self) -> bool:
@@ -93,6 +93,6 @@ async def _until_final(look: Look, shown: Shown, output: Watching | None) -> Sho
         shown = await look()
 
 
-def _document(campaign: str | None, snapshots: list[Snapshot]) -> dict[str, Any]:
+def _document(campaign: str | None, snapshots: list[CampaignSnapshot]) -> dict[str, Any]:
     documents = [as_json(snapshot) for snapshot in snapshots]
     return {"campaigns": documents} if campaign is None else documents[0]

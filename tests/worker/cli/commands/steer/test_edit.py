@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.domain.campaign import Campaign
-from pipeline.store.campaigns import Snapshot
+from pipeline.store.snapshot import CampaignSnapshot
 from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import a_campaign, both_channels
 from tests.worker.cli.desk import Desk
@@ -48,7 +48,7 @@ async def pause(ledger: Installation, campaign: Campaign | None = None) -> str:
     return serial
 
 
-async def snapshot(ledger: Installation) -> Snapshot:
+async def snapshot(ledger: Installation) -> CampaignSnapshot:
     return await ledger.snapshot(str(await ledger.campaigns.find(ID)))
 
 

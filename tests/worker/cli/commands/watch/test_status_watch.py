@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from pipeline.store.campaigns import Snapshot
+from pipeline.store.snapshot import CampaignSnapshot
 from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import a_campaign
 from tests.support.root import ROOT
@@ -90,8 +90,8 @@ def test_watching_at_a_terminal_draws_over_what_it_drew(desk: Desk) -> None:
 def test_what_is_as_it_was_is_not_printed_again(capsys: pytest.CaptureFixture[str]) -> None:
     output, fields = watching(), {"id": ID, "p:open": "5", "b:planned": "1"}
     for second in (1, 2):
-        output.show([], [Snapshot("1", fields, 1000 * second)], final=False)
-    output.show([], [Snapshot("1", fields | {"pau": "1"}, 3000)], final=False)
+        output.show([], [CampaignSnapshot("1", fields, 1000 * second)], final=False)
+    output.show([], [CampaignSnapshot("1", fields | {"pau": "1"}, 3000)], final=False)
 
     assert capsys.readouterr().out.splitlines() == [
         f"1970-01-01T00:00:01Z {ID} running: 5 open; deliveries: none",

@@ -1,0 +1,43 @@
+"""The blobs of a batch, sealed and opened: each for its own purpose, bound to its place."""
+
+from collections.abc import Sequence
+
+from pipeline.domain.models import Recipient
+from pipeline.domain.vault import Vault
+from pipeline.store.keys import evidence_purpose, links_purpose, recipients_purpose
+from pipeline.store.recipient_codec import decode_batch, encode_batch
+
+
+def seal_recipients(
+    vault: Vault, serial: str, batch: int, recipients: Sequence[Recipient]
+) -> bytes:
+    return vault.seal(encode_batch(recipients), recipients_purpose(serial, batch))
+
+
+def open_recipients(
+    vault: Vault, serial: str, batch: int, sealed: bytes | None
+) -> list[Recipient]:
+    """Return the recipients; raises SealError, also for None, which opens as little as damage."""
+    return decode_batch(vault.open(sealed or b"", recipients_purpose(serial, batch)))
+
+
+def seal_links(vault: Vault, serial: str, batch: int, links: Sequence[str]) -> bytes:
+    """Return the links sealed; an empty one stands for somebody who was forgotten."""
+    return vault.seal("\n".join(links).encode(), links_purpose(serial, batch))
+
+
+def open_links(vault: Vault, serial: str, batch: int, sealed: bytes | None) -> list[str]:
+    """Return the links in their recipients' order, none if there are none yet; or SealError."""
+    if sealed is None:
+        return []
+    return vault.open(sealed, links_purpose(serial, batch)).decode().split("\n")
+
+
+def seal_evidence(vault: Vault, serial: str, batch: int, evidence: bytes) -> bytes:
+    """Return the raw answer that a batch is held for, sealed; nothing if there is none."""
+    return vault.seal(evidence, evidence_purpose(serial, batch)) if evidence else b""
+
+
+def open_evidence(vault: Vault, serial: str, batch: int, sealed: bytes | None) -> bytes:
+    """Return the raw answer; empty if none is kept. Raises SealError."""
+    return b"" if sealed is None else vault.open(sealed, evidence_purpose(serial, batch))
