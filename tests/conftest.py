@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
-from redis.asyncio import Redis
 
+from tests.support.redis import Redis
 from worker.valkey.embedded import EmbeddedValkey
 
 # No example fails because the machine was busy; a --hypothesis-profile still wins over this.

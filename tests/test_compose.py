@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 from redis import AuthenticationError, Redis, RedisError
-from redis.asyncio import Redis as AsyncRedis
 
 from config.errors import ConfigError
 from config.settings import Settings, load_settings
 from config.variables import variables
+from tests.support.redis import Redis as AsyncRedis
 from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
 from worker.valkey.server import find_binary

@@ -4,8 +4,8 @@ import asyncio
 import os
 
 import pytest
-from redis.asyncio import Redis
 
+from tests.support.redis import Redis
 from tests.support.waiting import wait_until, wait_until_sync
 
 

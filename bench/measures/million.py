@@ -69,7 +69,7 @@ async def _send(
         snapshot = await place.finished(serial)
     finally:
         await stop(watching)
-    seconds = (snapshot.number("fin") - snapshot.number("sub")) / 1000
+    seconds = (snapshot.finished_ms - snapshot.submitted_ms) / 1000
     rate = people / (time.monotonic() - started)
     whole = "from submitted to finished, 1 worker, with all that was done to it meanwhile"
     add("seconds", whole, "s", seconds)
@@ -107,7 +107,7 @@ async def _small_campaign(place: Installation, add: Add) -> None:
     files = write_files(place.directory, place.name("small"), _SMALL)
     serial, _ = await place.submit(files)
     snapshot = await place.finished(serial)
-    seconds = (snapshot.number("fin") - snapshot.number("sub")) / 1000
+    seconds = (snapshot.finished_ms - snapshot.submitted_ms) / 1000
     what = f"{_SMALL} people submitted meanwhile, until they are finished"
     add("small", what, "s", seconds)
 

@@ -111,7 +111,7 @@ class Installation:
             progress.append((seconds, snapshot.deliveries()["sent"]))
 
         last = await self.finished(serial, note)
-        return Drained((last.number("fin") - started) / 1000, progress)
+        return Drained((last.finished_ms - started) / 1000, progress)
 
     async def finished(self, serial: str, watch: Watcher = lambda _: None) -> CampaignSnapshot:
         """Wait until a campaign has reached everybody; raises BenchError if it can't."""
@@ -121,7 +121,7 @@ class Installation:
             return ended(found)
 
         snapshot = await self._when(serial, observed)
-        if snapshot.people()["reached"] != snapshot.number("n"):
+        if snapshot.people()["reached"] != snapshot.recipients:
             msg = f"not everybody was reached: {snapshot.people()}"
             raise BenchError(msg)
         return snapshot
@@ -130,7 +130,9 @@ class Installation:
         """Wait until so many people were sent to; raises BenchError if they can't be."""
         await self._when(serial, lambda found: found.deliveries()["sent"] >= number)
 
-    async def _when(self, serial: str, condition: Callable[[CampaignSnapshot], bool]) -> CampaignSnapshot:
+    async def _when(
+        self, serial: str, condition: Callable[[CampaignSnapshot], bool]
+    ) -> CampaignSnapshot:
         while not condition(snapshot := await self.app.campaigns.snapshot(serial)):
             state, reason = campaign_state(snapshot)
             if state not in {CampaignState.RUNNING, CampaignState.FINISHED}:

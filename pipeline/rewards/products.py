@@ -2,29 +2,24 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from difflib import get_close_matches
-from typing import Protocol
 
 from pydantic import ValidationError
 
 from pipeline.domain.campaign import Reward
 from pipeline.domain.safe_text import clean
 from pipeline.rewards.models import Product, Products
+from pipeline.store.product_cache import ProductCache
 
 _NEAREST = 3
 _SHOWN_VALUES = 20
 
 
-class Cache(Protocol):
-    """Where the products of one account are kept, for as long as the API asks for: a week."""
-
-    async def read(self) -> bytes | None: ...
-    async def write(self, document: bytes) -> None: ...
-
-
 class ProductCatalog:
     """The products of one account, which *fetch* reads and *cache* keeps."""
 
-    def __init__(self, cache: Cache, *, fetch: Callable[[], Awaitable[list[Product]]]) -> None:
+    def __init__(
+        self, cache: ProductCache, *, fetch: Callable[[], Awaitable[list[Product]]]
+    ) -> None:
         self._cache = cache
         self._fetch = fetch
 

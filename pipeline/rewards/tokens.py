@@ -8,13 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import resources
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
-
 from pipeline.domain.errors import RewardsError, RewardsUnavailableError
 from pipeline.domain.tasks import stop
 from pipeline.domain.vault import SealError, Vault
 from pipeline.rewards.models import Token
+from pipeline.store.client import Client
+from pipeline.store.keys import TOKEN_PURPOSE, token_key, token_lock_key, token_refusals_key
+from pipeline.store.outages import STORE_ERRORS
 
 _LUA = resources.files("pipeline.rewards") / "lua"
 _REFRESH_AT = 0.8
@@ -39,30 +39,27 @@ class FleetToken:
     """
     The token of one account, shared by every worker on one Redis.
 
-    *account* is the prefix of the keys, *purpose* what the token is sealed for, *fetch* creates a
-    token at the API. The lock of a killed worker ends after *lock_seconds*; without any token,
-    `get` waits at most *wait_seconds* for another worker to fetch one. The client of Redis must
-    not decode replies.
+    *account* is its digest, *fetch* creates a token at the API. The lock of a killed worker ends
+    after *lock_seconds*; without any token, `get` waits at most *wait_seconds* for another worker
+    to fetch one.
     """
 
     def __init__(
         self,
-        redis: Redis,
+        redis: Client,
         vault: Vault,
-        *,
         account: str,
-        purpose: str,
         fetch: Callable[[], Awaitable[Token]],
+        *,
         lock_seconds: float = 5.0,
         wait_seconds: float = 15.0,
     ) -> None:
         self._redis = redis
         self._vault = vault
         self._fetch = fetch
-        self._purpose = purpose
-        self._token = f"{account}:token"
-        self._lock = f"{account}:token-lock"
-        self._refusals = f"{account}:token-refusals"
+        self._token = token_key(account)
+        self._lock = token_lock_key(account)
+        self._refusals = token_refusals_key(account)
         self._accepted = ""
         self._lock_s = lock_seconds
         self._wait_s = wait_seconds
@@ -98,7 +95,7 @@ class FleetToken:
         held = self._opened(blob)
         current = held is not None and secrets.compare_digest(held.value, value)
         keys = [self._token, self._refusals]
-        args = [blob if current else b"", _ms(_IN_A_ROW_S)]
+        args = [blob if blob is not None and current else b"", _ms(_IN_A_ROW_S)]
         return int(await self._refuse(keys=keys, args=args))
 
     async def accept(self, value: str) -> None:
@@ -109,7 +106,7 @@ class FleetToken:
         answer to the request matters more, and the next one notes the same.
         """
         if value != self._accepted:
-            with suppress(RedisError, OSError):
+            with suppress(*STORE_ERRORS):
                 await self._redis.delete(self._refusals)
                 self._accepted = value
 
@@ -146,7 +143,7 @@ class FleetToken:
             value = await self._fetched(nonce)
         except BaseException:
             await stop(keeper)
-            with suppress(RedisError):
+            with suppress(*STORE_ERRORS):
                 # In a task of its own: before Python 3.11.3 redis-py cannot be used in one that
                 # is being cancelled.
                 await asyncio.shield(self._rest(nonce, pause_s))
@@ -173,12 +170,12 @@ class FleetToken:
             "fresh_until": now + _REFRESH_AT * token.expires_in,
             "usable_until": now + token.expires_in - min(5.0, 0.1 * token.expires_in),
         }
-        blob = self._vault.seal(json.dumps(kept).encode(), self._purpose)
+        blob = self._vault.seal(json.dumps(kept).encode(), TOKEN_PURPOSE)
         await self._keep(keys=[self._lock, self._token], args=[nonce, blob, _ms(token.expires_in)])
         return token.value
 
     async def _hold_lock(self, nonce: str) -> None:
-        with suppress(RedisError):
+        with suppress(*STORE_ERRORS):
             while await self._expire_if(keys=[self._lock], args=[nonce, _ms(self._lock_s)]):  # noqa: ASYNC110 - what ends it is in Redis
                 await asyncio.sleep(self._lock_s / 3)
 
@@ -195,7 +192,7 @@ class FleetToken:
             return None
         # One that cannot be read is as good as none: the next one replaces it.
         with suppress(SealError, ValueError, TypeError):
-            return _Held(**json.loads(self._vault.open(blob, self._purpose)))
+            return _Held(**json.loads(self._vault.open(blob, TOKEN_PURPOSE)))
         return None
 
 

@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from redis.asyncio import Redis
-
 from pipeline.domain.models import ChannelName
+from pipeline.store.client import Client
 from pipeline.store.rate_limiter import Breaker
 from pipeline.store.scripts import Scripts, texts
 from pipeline.store.snapshot import CampaignSnapshot
@@ -24,7 +23,7 @@ class Sight:
 
 
 class AlertStore:
-    def __init__(self, redis: "Redis", scripts: Scripts) -> None:
+    def __init__(self, redis: Client, scripts: Scripts) -> None:
         self._redis = redis
         self._run = scripts.run
 

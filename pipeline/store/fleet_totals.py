@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 
 from redis import RedisError
-from redis.asyncio import Redis
 
 from pipeline.domain.metrics import Measurements
+from pipeline.store.client import Client
 from pipeline.store.scripts import texts
 
 _TOTALS = "cc:stats"
 _LEASES = "cc:leases"
 
 
-async def add(redis: "Redis", worker: str, measurements: Measurements, *, leases: int) -> None:
+async def add(redis: Client, worker: str, measurements: Measurements, *, leases: int) -> None:
     """
     Add what *worker* counted since the last call, and say how many leases it holds.
 
@@ -34,18 +34,18 @@ async def add(redis: "Redis", worker: str, measurements: Measurements, *, leases
         raise
 
 
-async def forget(redis: "Redis", worker: str) -> None:
+async def forget(redis: Client, worker: str) -> None:
     """Take a worker that is gone out of the count of leases; what it counted stays."""
-    await redis.hdel(_LEASES, worker)  # type: ignore[misc]
+    await redis.hdel(_LEASES, worker)
 
 
-async def totals(redis: "Redis") -> Mapping[str, float]:
+async def totals(redis: Client) -> Mapping[str, float]:
     """Return what all workers ever counted, by the names of `Measurements`."""
-    found = texts(await redis.hgetall(_TOTALS))  # type: ignore[misc]
+    found = texts(await redis.hgetall(_TOTALS))
     return {name: float(amount) for name, amount in found.items()}
 
 
-async def leases(redis: "Redis") -> Mapping[str, int]:
+async def leases(redis: Client) -> Mapping[str, int]:
     """Return the leases that each worker said it holds."""
-    found = texts(await redis.hgetall(_LEASES))  # type: ignore[misc]
+    found = texts(await redis.hgetall(_LEASES))
     return {worker: int(number) for worker, number in found.items()}

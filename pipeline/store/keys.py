@@ -66,14 +66,24 @@ def breaker_key(channel: str) -> str:
     return f"cc:breaker:{channel}"
 
 
-def account_key(account: str) -> str:
-    """Return what the keys of one rewards account begin with: token, its lock, products."""
-    return f"cc:rewards:{account}"
+def token_key(account: str) -> str:
+    """The sealed token that the whole fleet calls the rewards API with."""
+    return f"cc:rewards:{account}:token"
+
+
+def token_lock_key(account: str) -> str:
+    """There while a worker fetches a new token, or nobody is to ask for one."""
+    return f"cc:rewards:{account}:token-lock"
+
+
+def token_refusals_key(account: str) -> str:
+    """Counter: how many tokens were refused in a row."""
+    return f"cc:rewards:{account}:token-refusals"
 
 
 def products_key(account: str) -> str:
     """The products that an account may order, as the rewards API listed them."""
-    return f"{account_key(account)}:products"
+    return f"cc:rewards:{account}:products"
 
 
 # The fleet -------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from cryptography.fernet import Fernet
 
 from config.settings import load_settings
 from pipeline.domain.errors import DuplicateOrderError
-from pipeline.domain.models import DeliveryStatus
+from pipeline.domain.models import DeliveryStatus, FactKind
 from pipeline.stages.order_decisions import Adopt, decide_order
 from pipeline.store.batches import Claim
 from pipeline.store.deliveries import Fact, Wanted
@@ -134,7 +134,7 @@ async def test_with_everysec_nobody_is_pending_for_whom_a_message_may_have_left(
         await asyncio.sleep(dice.uniform(0, 2.5))  # so that the cuts come upon all stages
         assert await app.deliveries.intend(claim, [Wanted(index, EMAIL, 0)]) == [1]
         left[index] = time.monotonic()
-        await app.deliveries.record({("1", 1): [Fact(index, EMAIL, 1, "s")]})
+        await app.deliveries.record({("1", 1): [Fact(index, EMAIL, 1, FactKind.SENT)]})
 
     with valkey(data, "everysec") as socket:
         async with a_worker(socket, monkeypatch) as app, filmed(data) as film:
@@ -220,6 +220,6 @@ async def test_a_worker_that_outlives_the_server_has_its_lost_intent_written_aga
             gate.opened.set()
             assert await intent == [1]
             assert await status(app) is DeliveryStatus.SENDING
-            await app.deliveries.record({("1", 1): [Fact(0, EMAIL, 1, "s")]})
+            await app.deliveries.record({("1", 1): [Fact(0, EMAIL, 1, FactKind.SENT)]})
             assert await status(app) is DeliveryStatus.SENT
             await stack.aclose()

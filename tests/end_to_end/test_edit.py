@@ -35,7 +35,7 @@ def said(here: World, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
     async def versions() -> dict[str, int]:
         async with open_app(load_settings(None)) as app:
-            timelines = Timelines(app.redis, app.campaigns, app.vault)
+            timelines = Timelines(app.pages, app.campaigns, app.vault)
             snapshot = await app.campaigns.snapshot(str(await app.campaigns.find("e2e")))
             return {
                 f"r{n}": _version(await timelines.of(snapshot, f"r{n}")) for n in range(PEOPLE)

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Sequence
 
 from redis import Redis
-from redis.asyncio import Redis as AsyncRedis
 
 from pipeline.operations.erase_recipient import Forgetting
 from pipeline.store.scripts import Scripts
 from pipeline.views.timeline import Timelines
 from tests.end_to_end.support.world import World, opened_values
 from tests.pipeline.installation import Installation
+from tests.support.redis import Redis as AsyncRedis
 from tests.support.waiting import wait_until_sync
 from worker.valkey.embedded import EmbeddedValkey
 

@@ -1,9 +1,9 @@
 """The ledger for every test of the pipeline that asks for it."""
 
 import pytest
-from redis.asyncio import Redis
 
 from tests.pipeline.ledger import Ledger, open_ledger
+from tests.support.redis import Redis
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import secrets
 from dataclasses import dataclass
 
 from cryptography.fernet import Fernet
-from redis.asyncio import Redis
 
 from pipeline.domain.batch import Lane
 from pipeline.domain.campaign import Campaign
@@ -16,19 +15,21 @@ from pipeline.stages.order_request import po_number
 from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.batches import BatchStore, Claim
 from pipeline.store.campaigns import CampaignStore
-from pipeline.store.snapshot import CampaignSnapshot
 from pipeline.store.deliveries import DeliveryStore, Fact, Wanted
 from pipeline.store.keyring import unlock
 from pipeline.store.scripts import Scripts
+from pipeline.store.snapshot import CampaignSnapshot
 from tests.pipeline.intake.builders import a_campaign, an_intake
 from tests.pipeline.ledger import LEASE
+from tests.pipeline.stores import Stores
+from tests.support.redis import Redis
 
 PEOPLE = 5
 BATCH_SIZE = 2
 
 
 @dataclass
-class Installation:
+class Installation(Stores):
     """The store, and how far to bring a campaign in it."""
 
     redis: Redis
@@ -115,7 +116,7 @@ class Installation:
     async def settled(
         self,
         serial: str,
-        kind: FactKind = "s",
+        kind: FactKind = FactKind.SENT,
         code: str = "",
         *,
         channel: ChannelName = ChannelName.EMAIL,
@@ -129,7 +130,14 @@ class Installation:
             ]
             attempts = await self.deliveries.intend(claim, wanted)
             facts = [
-                Fact(index, channel, attempt, kind, code, 60 if kind in {"p", "u"} else 0)
+                Fact(
+                    index,
+                    channel,
+                    attempt,
+                    kind,
+                    code,
+                    60 if kind in {"p", FactKind.UNCERTAIN} else 0,
+                )
                 for index, attempt in enumerate(attempts)
             ]
             await self.deliveries.record({(unit.serial, unit.batch): facts})

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from cryptography.fernet import Fernet
-from redis.asyncio import Redis
 
 from pipeline.domain.batch import Lane, Unit
 from pipeline.domain.campaign import Campaign
@@ -16,11 +15,13 @@ from pipeline.domain.vault import Vault
 from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.batches import BatchStore, Claim
 from pipeline.store.campaigns import CampaignStore, Committed, Staging, Totals, plan_of
+from pipeline.store.codec import CHANNEL, CHANNEL_LETTER
 from pipeline.store.deliveries import DeliveryStore
 from pipeline.store.rate_limiter import Limiter
-from pipeline.store.codec import CHANNEL, CHANNEL_LETTER
 from pipeline.store.records import DeliveryRecord, initial, parse_record
 from pipeline.store.scripts import Scripts, texts
+from tests.pipeline.stores import Stores
+from tests.support.redis import Redis
 
 LEASE = 600.0
 """Seconds; longer than any test, so that a lease ends only if a test ends it."""
@@ -30,7 +31,7 @@ LANES = (Lane.ORDER, Lane.READ, Lane.SEND, Lane.HELD)
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(Stores):
     redis: Redis
     vault: Vault
     campaigns: CampaignStore
@@ -40,10 +41,10 @@ class Ledger:
     audit: AuditTrail
 
     async def fields(self, serial: str, batch: int) -> dict[str, str]:
-        return texts(await self.redis.hgetall(f"cc:{serial}:b:{batch}"))  # type: ignore[misc]
+        return texts(await self.redis.hgetall(f"cc:{serial}:b:{batch}"))
 
     async def counters(self, serial: str) -> dict[str, str]:
-        return texts(await self.redis.hgetall(f"cc:{serial}"))  # type: ignore[misc]
+        return texts(await self.redis.hgetall(f"cc:{serial}"))
 
     async def counted(self, serial: str, *names: str) -> list[int]:
         found = await self.counters(serial)
@@ -219,8 +220,8 @@ async def make_due(ledger: Ledger, serial: str) -> None:
 
 async def lapse(ledger: Ledger, serial: str, batch: int = 1) -> None:
     """Let the lease of a batch run out, as if its worker had been silent for too long."""
-    if await ledger.redis.hexists(f"cc:{serial}:b:{batch}", "tok"):  # type: ignore[misc]
-        await ledger.redis.hset(f"cc:{serial}:b:{batch}", "lu", "1")  # type: ignore[misc]
+    if await ledger.redis.hexists(f"cc:{serial}:b:{batch}", "tok"):
+        await ledger.redis.hset(f"cc:{serial}:b:{batch}", "lu", "1")
     await make_due(ledger, serial)
 
 
@@ -334,7 +335,7 @@ async def assert_sound(ledger: Ledger, serial: str) -> Counted:
     assert get("l:received", 0) == get("l:assigned", 0) + get("l:spare", 0)
     for number, state in found.states.items():
         _assert_stands(number, state, found.lanes[number], cancelled="can" in stored)
-    begun = await ledger.redis.smembers(f"cc:{serial}:begun")  # type: ignore[misc]
+    begun = await ledger.redis.smembers(f"cc:{serial}:begun")
     assert set(map(int, begun)) == found.begun, "what goes first is not what was begun"
     active = await ledger.redis.zscore("cc:active", serial) is not None
     unfinished = any(state in _STANDS for state in found.states.values())

@@ -1,6 +1,6 @@
 """The clock of the Redis server, which deadlines are kept by."""
 
-from redis.asyncio import Redis
+from tests.support.redis import Redis
 
 
 async def server_time(redis: Redis) -> float:

@@ -23,7 +23,6 @@ from pipeline.alerting.rules import (
 )
 from pipeline.domain.errors import DeliveryError
 from pipeline.store.alerts import AlertStore, Sight
-from pipeline.store.client import typed
 from pipeline.store.scripts import Scripts
 from worker.alerting.notifiers import Teller, open_tellers
 from worker.wiring.ledger import App
@@ -154,7 +153,7 @@ class Alerts:
 async def open_alerts(app: App) -> AsyncIterator[Alerts]:
     """Make what tells the targets of the settings; raises InputError if one cannot be used."""
     async with open_tellers(app.settings) as tellers:
-        yield Alerts(AlertStore(app.redis, Scripts(typed(app.redis))), tellers)
+        yield Alerts(AlertStore(app.redis, Scripts(app.redis)), tellers)
 
 
 def _present(sight: Sight) -> Iterator[Cause]:

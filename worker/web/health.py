@@ -3,15 +3,16 @@
 import asyncio
 
 from redis import RedisError
-from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
+
+from pipeline.store.client import Client
 
 _PATIENCE = 1.0
 
 
 class Health:
-    def __init__(self, redis: "Redis") -> None:
+    def __init__(self, redis: Client) -> None:
         self._redis = redis
 
     async def alive(self, request: Request) -> Response:  # noqa: ARG002 - Starlette's signature

@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +26,6 @@ from pipeline.execution.leases import Leases
 from pipeline.execution.unit_runner import Stage, Units
 from pipeline.rewards.account import Account
 from pipeline.rewards.client import RewardsClient, http_client
-from pipeline.rewards.models import Token
 from pipeline.rewards.products import ProductCatalog
 from pipeline.rewards.tokens import FleetToken
 from pipeline.sending.dispatcher import Outbox
@@ -35,8 +34,6 @@ from pipeline.stages.await_fulfilment import FulfilmentStage, OrderReading
 from pipeline.stages.campaign_cache import Catalog
 from pipeline.stages.distribute import DistributeStage
 from pipeline.stages.order import OrderStage
-from pipeline.store.client import typed
-from pipeline.store.keys import TOKEN_PURPOSE, account_key
 from pipeline.store.product_cache import ProductCache
 from worker.wiring.ledger import App, Use, open_ledger
 from worker.wiring.values import retry_policy, smtp_server, twilio_account, webhook_target
@@ -93,16 +90,11 @@ async def open_rewards(app: App) -> AsyncIterator[Rewards]:
         access_token=found.access_token.get_secret_value(),
     )
     async with http_client(found.base_url, found.timeout.total_seconds()) as http:
-        client = RewardsClient(http, account, partial(_fleet_token, app, account))
-        products = ProductCatalog(
-            ProductCache(typed(app.redis), account.digest), fetch=client.products
+        client = RewardsClient(
+            http, account, partial(FleetToken, app.redis, app.vault, account.digest)
         )
+        products = ProductCatalog(ProductCache(app.redis, account.digest), fetch=client.products)
         yield Rewards(client=client, products=products)
-
-
-def _fleet_token(app: App, account: Account, fetch: Callable[[], Awaitable[Token]]) -> FleetToken:
-    key = account_key(account.digest)
-    return FleetToken(app.redis, app.vault, account=key, purpose=TOKEN_PURPOSE, fetch=fetch)
 
 
 @asynccontextmanager

@@ -6,8 +6,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from redis.asyncio import Redis
-
 from config.keys import key_file_hint, secret_keys
 from config.settings import Settings
 from pipeline.callbacks.signed_tokens import Tokens
@@ -20,7 +18,7 @@ from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.batch_pages import BatchPages
 from pipeline.store.batches import BatchStore
 from pipeline.store.campaigns import CampaignStore
-from pipeline.store.client import Client, typed
+from pipeline.store.client import Client
 from pipeline.store.deliveries import DeliveryStore
 from pipeline.store.erasures import ErasureStore
 from pipeline.store.keyring import Keyring, WrongKeysError, is_in_use
@@ -51,7 +49,7 @@ class App:
 
     settings: Settings
     url: str
-    redis: Redis
+    redis: Client
     vault: Vault
     keyring: Keyring
     campaigns: CampaignStore
@@ -93,36 +91,35 @@ async def open_ledger(
             url = await asyncio.to_thread(embedded.start_or_join)
             await stack.enter_async_context(_background(_watch(embedded, log)))
         redis = connect(url, patient=patient)
-        client = typed(redis)
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
-        for warning in await check_server(client, accept_unsafe=settings.unsafe_redis):
+        for warning in await check_server(redis, accept_unsafe=settings.unsafe_redis):
             log.warning("redis.unsafe", why=warning)
-        keyring, vault = await _unlocked(settings, client, keys)
+        keyring, vault = await _unlocked(settings, redis, keys)
         if keys == "seal":
             stack.push_async_callback(keyring.leave)
             await stack.enter_async_context(_background(keyring.stay()))
         # Who accepts nothing less than `always` was refused anything else above.
-        syncs = await syncs_of(client) if settings.unsafe_redis else None
-        scripts, measurements = Scripts(client, syncs), Measurements()
+        syncs = await syncs_of(redis) if settings.unsafe_redis else None
+        scripts, measurements = Scripts(redis, syncs), Measurements()
         yield App(
             settings=settings,
             url=url,
             redis=redis,
             vault=vault,
             keyring=keyring,
-            campaigns=CampaignStore(client, scripts, vault),
-            batches=BatchStore(client, scripts, vault),
-            deliveries=DeliveryStore(client, scripts),
-            limiter=Limiter(client, scripts, _rates(settings), measurements),
-            suppressions=Suppressions(client, vault),
+            campaigns=CampaignStore(redis, scripts, vault),
+            batches=BatchStore(redis, scripts, vault),
+            deliveries=DeliveryStore(redis, scripts),
+            limiter=Limiter(redis, scripts, _rates(settings), measurements),
+            suppressions=Suppressions(redis, vault),
             tokens=Tokens(vault),
-            pages=BatchPages(client),
-            lookups=Lookups(client, vault),
-            purges=PurgeStore(client, scripts),
+            pages=BatchPages(redis),
+            lookups=Lookups(redis, vault),
+            purges=PurgeStore(redis, scripts),
             erasures=ErasureStore(scripts),
             reorders=ReorderStore(scripts, vault),
-            blobs=SealedBlobs(client, scripts),
-            audit=AuditTrail(client, scripts, vault),
+            blobs=SealedBlobs(redis, scripts),
+            audit=AuditTrail(redis, scripts, vault),
             measurements=measurements,
         )
 

@@ -19,7 +19,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from pipeline.domain.errors import InputError, UnavailableError
-from pipeline.store.client import Client
+from pipeline.store.client import Client, typed
 from pipeline.store.durability import EverySecond
 
 _OUTAGES = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, OSError)
@@ -63,9 +63,9 @@ _STEADY: dict[type[AbstractConnection], type[AbstractConnection]] = {
 }
 
 
-def connect(url: str, *, patient: bool) -> Redis:
+def connect(url: str, *, patient: bool) -> Client:
     """Return a client over a pool of its own, which it does not close by itself: `open_pool`."""
-    return Redis(connection_pool=open_pool(url, patient=patient))
+    return typed(Redis(connection_pool=open_pool(url, patient=patient)))
 
 
 def open_pool(url: str, *, patient: bool) -> ConnectionPool:

@@ -2,12 +2,11 @@
 
 import time
 
-from redis.asyncio import Redis
-
 from bench.measures.limiter import permits_per_second
 from pipeline.domain.rate import Rate
 from pipeline.store.rate_limiter import Limiter, Permits
 from pipeline.store.scripts import Scripts
+from tests.support.redis import Redis
 
 RATE = 400
 SECONDS = 0.5

@@ -124,7 +124,7 @@ async def aftermath(lane: Lane) -> Aftermath:
     snapshot = await store.snapshot(serial)
     findings = await Verifier(lane.redis, store.campaigns, store.vault).run(serial)
     audit = AuditTrail(lane.redis, Scripts(lane.redis), store.vault)
-    report = Report(lane.redis, store.vault, Reveal(links=True))
+    report = Report(lane.pages, store.vault, Reveal(links=True))
     return Aftermath(
         people=lane.people(),
         orders=_ordered(lane.campaign, account),
@@ -135,7 +135,7 @@ async def aftermath(lane: Lane) -> Aftermath:
             *await audit.violations(),
             *await _strays(lane, serial),
         ],
-        finished=snapshot.text("fin") is not None,
+        finished=snapshot.ended,
         audited=[entry async for entry in audit.entries(lane.campaign)],
     )
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 from cryptography.fernet import Fernet
-from redis.asyncio import Redis
 
 from pipeline.domain.models import ChannelName, DeliveryStatus
 from pipeline.domain.vault import Vault
@@ -21,6 +20,7 @@ from pipeline.store.scripts import Scripts
 from tests.end_to_end.support.killable import Kill, Plan, run
 from tests.end_to_end.support.world import world
 from tests.pipeline.installation import Installation
+from tests.support.redis import Redis
 from worker.executor.queue import connection
 
 BATCH_SIZE = 3
@@ -200,11 +200,11 @@ class Lane:
             async for key in self.redis.scan_iter(match=pattern):
                 await self.redis.delete(key)
         async for key in self.redis.scan_iter(match="cc:*:b:*"):
-            if await self.redis.hexists(key, "tok"):  # type: ignore[misc]
-                await self.redis.hset(key, "lu", "1")  # type: ignore[misc]
+            if await self.redis.hexists(key, "tok"):
+                await self.redis.hset(key, "lu", "1")
         async for key in self.redis.scan_iter(match="cc:*:due:[ors]"):
             standing = await self.redis.zrange(key, 0, -1)
             await self.redis.zadd(key, dict.fromkeys(standing, 0))
-        for campaign, entry in (await self.redis.hgetall("cc:staging")).items():  # type: ignore[misc]
+        for campaign, entry in (await self.redis.hgetall("cc:staging")).items():
             owner = entry.rpartition(b" ")[0]
-            await self.redis.hset("cc:staging", campaign, owner + b" 1")  # type: ignore[misc]
+            await self.redis.hset("cc:staging", campaign, owner + b" 1")

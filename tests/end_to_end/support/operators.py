@@ -6,6 +6,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
+from pipeline.domain.models import FactKind
 from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.keyring import Keyring
 from pipeline.store.scripts import Scripts
@@ -48,7 +49,7 @@ async def _submit(lane: Lane, _: Installation) -> Sequence[str]:
 async def _retry(lane: Lane, store: Installation) -> Sequence[str]:
     serial = await _submitted(lane, store)
     await store.fulfilled(serial)
-    await store.settled(serial, "f", "smtp_550_5.1.1")
+    await store.settled(serial, FactKind.FAILED, "smtp_550_5.1.1")
     return ["retry", lane.campaign, "--failed"]
 
 
@@ -145,7 +146,7 @@ async def state_of(lane: Lane) -> State:
 async def _campaign(lane: Lane, store: Installation, serial: str) -> State:
     snapshot = await store.snapshot(serial)
     findings = await Verifier(lane.redis, store.campaigns, store.vault).run(serial)
-    report = Report(lane.redis, store.vault, Reveal(addresses=True))
+    report = Report(lane.pages, store.vault, Reveal(addresses=True))
     rows = [row async for row in report.rows(serial, snapshot.batch_count)]
     definition = await store.campaigns.definition(serial)
     fields = {name: value for name, value in snapshot.fields.items() if value != "0"}

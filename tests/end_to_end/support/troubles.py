@@ -129,7 +129,7 @@ async def _poor(lane: Lane) -> AsyncIterator[None]:
 
     async def blocked() -> bool:
         keys = [key async for key in lane.redis.scan_iter(match="cc:[0-9]*", _type="hash")]
-        return any([await lane.redis.hexists(key, "blk:o") for key in keys])  # type: ignore[misc]
+        return any([await lane.redis.hexists(key, "blk:o") for key in keys])
 
     async def pay() -> None:
         await wait_until(blocked)

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from pipeline.domain.batch import Unit
@@ -15,6 +14,7 @@ from pipeline.domain.clock import uptime
 from pipeline.domain.errors import AbandonedError
 from pipeline.execution.leases import Leases
 from tests.pipeline.ledger import Ledger, a_campaign, lapse, pump, submit, taken
+from tests.support.redis import Redis
 from tests.support.waiting import wait_until
 
 LONG = 600.0
@@ -51,7 +51,7 @@ async def a_unit(ledger: Ledger) -> Unit:
 
 
 async def lease_end(redis: Redis, unit: Unit) -> int:
-    return int(await redis.hget(f"cc:{unit.serial}:b:{unit.batch}", "lu") or 0)  # type: ignore[misc]
+    return int(await redis.hget(f"cc:{unit.serial}:b:{unit.batch}", "lu") or 0)
 
 
 async def test_a_lease_is_renewed_for_as_long_as_it_is_held(
@@ -94,7 +94,7 @@ async def test_who_was_taken_over_learns_it_from_the_heartbeat(ledger: Ledger) -
     unit, leases = await a_unit(ledger), Leases(ledger.batches, 0.3)
     async with beating(leases), leases.hold(unit) as lease:
         assert lease is not None
-        await ledger.redis.hset(f"cc:{unit.serial}:b:1", "tok", "9:somebody-else")  # type: ignore[misc]
+        await ledger.redis.hset(f"cc:{unit.serial}:b:1", "tok", "9:somebody-else")
         await wait_until(lambda: lease.lost)
         with pytest.raises(AbandonedError, match="lease_lost"):
             lease.check()

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
 from pipeline.domain.campaign import Campaign
 from pipeline.intake.recipients import Summary
@@ -19,6 +18,7 @@ from pipeline.intake.submission import (
 from tests.pipeline.intake.builders import a_campaign as an_intake_campaign
 from tests.pipeline.intake.builders import an_intake, both_channels
 from tests.pipeline.ledger import Ledger, assert_sound, open_ledger
+from tests.support.redis import Redis
 from tests.support.waiting import wait_until
 
 SEVEN = [f"r{number},p{number}@example.com" for number in range(7)]
@@ -202,7 +202,7 @@ async def test_a_person_who_thinks_for_long_keeps_the_staging_area(
     monkeypatch.setattr("pipeline.intake.submission._KEEP_ALIVE", 0.02)
 
     async def lapses() -> int:
-        entry = await redis.hget("cc:staging", "survey-2026-11") or b"0 x 0"  # type: ignore[misc]
+        entry = await redis.hget("cc:staging", "survey-2026-11") or b"0 x 0"
         return int(entry.split()[2])
 
     async def confirm(_: Summary) -> bool:

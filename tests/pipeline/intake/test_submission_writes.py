@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 import redis as blocking
-from redis.asyncio import Redis
 
 from pipeline.domain.errors import InputError, UnavailableError
 from pipeline.intake.recipients import check_recipients
@@ -15,6 +14,7 @@ from pipeline.intake.submission import Submission
 from tests.pipeline.intake.builders import a_campaign
 from tests.pipeline.intake.test_submission import left_behind
 from tests.pipeline.ledger import Ledger, assert_sound
+from tests.support.redis import Redis
 from tests.support.waiting import wait_until, wait_until_sync
 
 BATCH = 100
@@ -70,7 +70,7 @@ def a_submission(ledger: Ledger, people: Reading) -> Submission:
 async def take_away(ledger: Ledger, redis: Redis, person: int) -> None:
     """Let the ledger hold the id of *person* already."""
     digest = ledger.campaigns.id_digest("1", f"r{person}")
-    await redis.hset("cc:1:x:0", digest, "9999")  # type: ignore[misc, arg-type]
+    await redis.hset("cc:1:x:0", digest, "9999")
 
 
 class HeldUp(Reading):
@@ -181,6 +181,6 @@ async def test_a_submit_that_was_given_up_meanwhile_ends_at_once(
         await a_submission(ledger, people).run()
     assert people.read <= 3 * BATCH
     # Whoever gave it up removes what it had written, as a sweep does for one that died.
-    await redis.sadd("cc:discarded", "1")  # type: ignore[misc]
+    await redis.sadd("cc:discarded", "1")
     await ledger.campaigns.sweep()
     assert await left_behind(redis) == set()

@@ -2,8 +2,6 @@
 
 from typing import Protocol
 
-from redis.asyncio import Redis
-
 from pipeline.domain.models import ChannelName
 from pipeline.domain.resend_history import Generation
 from pipeline.domain.vault import Vault
@@ -14,6 +12,7 @@ from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import DeliveryStore
 from pipeline.store.scripts import Scripts
 from pipeline.store.suppressions import Suppressions
+from tests.support.redis import Redis
 
 EMAIL, SMS = ChannelName.EMAIL, ChannelName.SMS
 OTHER = "other@example.com"
@@ -34,7 +33,7 @@ class Stores(Protocol):
 
 def resending(stores: Stores) -> Resending:
     return Resending(
-        stores.redis,
+        stores.pages,
         stores.vault,
         campaigns=stores.campaigns,
         deliveries=stores.deliveries,
@@ -59,4 +58,4 @@ async def resend(
 
 async def a_minute_passes(stores: Stores, serial: str) -> None:
     """Let everything that has happened lie a minute further back."""
-    await stores.redis.hincrby(f"cc:{serial}", "t0", -60_000)  # type: ignore[misc]
+    await stores.redis.hincrby(f"cc:{serial}", "t0", -60_000)

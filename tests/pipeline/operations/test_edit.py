@@ -9,7 +9,7 @@ import pytest
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.campaign_versions import starts, version_at
 from pipeline.domain.errors import InputError
-from pipeline.domain.models import DeliveryKey, Message, Recipient, ReturnPaths
+from pipeline.domain.models import DeliveryKey, FactKind, Message, Recipient, ReturnPaths
 from pipeline.intake.submission import DifferentContentError, Submission
 from pipeline.operations.edit import change_of, check_editable, make_change, on_the_wire
 from pipeline.store.deliveries import Fact, Wanted
@@ -207,10 +207,10 @@ async def test_an_uncertain_message_is_repeated_with_the_new_text_and_the_same_k
 
 async def _let_time_pass(ledger: Ledger, serial: str) -> None:
     """Let the delay of the one delivery be over."""
-    text = (await ledger.redis.hget(f"cc:{serial}:d:1", "0") or b"").decode()  # type: ignore[misc]
+    text = (await ledger.redis.hget(f"cc:{serial}:d:1", "0") or b"").decode()
     parts = text.split(".")
     parts[4] = "0"
-    await ledger.redis.hset(f"cc:{serial}:d:1", "0", ".".join(parts))  # type: ignore[misc]
+    await ledger.redis.hset(f"cc:{serial}:d:1", "0", ".".join(parts))
 
 
 async def test_it_waits_for_what_is_on_the_wire_but_not_for_ever(ledger: Ledger) -> None:
@@ -221,7 +221,7 @@ async def test_it_waits_for_what_is_on_the_wire_but_not_for_ever(ledger: Ledger)
 
     waiting = asyncio.create_task(on_the_wire(ledger.campaigns, serial, patience=600))
     await asyncio.sleep(0)
-    await ledger.deliveries.record({(serial, 1): [Fact(0, EMAIL, 1, "s")]})
+    await ledger.deliveries.record({(serial, 1): [Fact(0, EMAIL, 1, FactKind.SENT)]})
     assert await waiting == 0
 
 
@@ -229,9 +229,9 @@ async def test_the_timeline_says_which_version_went_out(ledger: Ledger) -> None:
     serial = await submit(ledger, titled("1"), [people(2)])
     claim = await fulfilled(ledger, serial)
     await ledger.deliveries.intend(claim, [Wanted(0, EMAIL, 0)])
-    await ledger.deliveries.record({(serial, 1): [Fact(0, EMAIL, 1, "s")]})
+    await ledger.deliveries.record({(serial, 1): [Fact(0, EMAIL, 1, FactKind.SENT)]})
     await ledger.batches.wait(claim, delay=0)
-    timelines = Timelines(ledger.redis, ledger.campaigns, ledger.vault)
+    timelines = Timelines(ledger.pages, ledger.campaigns, ledger.vault)
 
     async def story(recipient: str) -> tuple[int | None, list[str]]:
         document = await timelines.of(await ledger.campaigns.snapshot(serial), recipient)

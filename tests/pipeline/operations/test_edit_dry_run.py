@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from channels.email import EmailComposer
 from channels.email.address import Mailbox
 from pipeline.domain.campaign import Campaign
-from pipeline.domain.models import ChannelName, Recipient
+from pipeline.domain.models import ChannelName, FactKind, Recipient
 from pipeline.operations.edit_dry_run import SHOWN, Trial, remaining
 from pipeline.store.deliveries import Fact, Wanted
 from tests.pipeline.ledger import (
@@ -84,7 +84,7 @@ async def test_every_batch_counts_that_is_not_done(ledger: Ledger) -> None:
     await held(ledger, await taken(ledger, serial, 4), "order_refused")
     done = await fulfilled(ledger, serial, 5)
     await ledger.deliveries.intend(done, [Wanted(0, EMAIL, 0)])
-    await ledger.deliveries.record({(serial, 5): [Fact(0, EMAIL, 1, "s")]})
+    await ledger.deliveries.record({(serial, 5): [Fact(0, EMAIL, 1, FactKind.SENT)]})
     await ledger.batches.distributed(done, delay=0)
 
     assert list(await left(ledger, serial, campaign)) == ["r-0", "r-1", "r-2", "r-3"]
@@ -97,7 +97,9 @@ async def test_who_could_only_be_retried_in_a_batch_that_is_done_does_not_count(
     serial = await submit(ledger, campaign, [people(1, phone=True)])
     claim = await fulfilled(ledger, serial)
     await ledger.deliveries.intend(claim, [Wanted(0, EMAIL, 0)])
-    await ledger.deliveries.record({(serial, 1): [Fact(0, EMAIL, 1, "o", "smtp_550")]})
+    await ledger.deliveries.record(
+        {(serial, 1): [Fact(0, EMAIL, 1, FactKind.FAILED_OUTRIGHT, "smtp_550")]}
+    )
     assert await left(ledger, serial, campaign) == {"r-0": [SMS]}
     await ledger.batches.distributed(claim, delay=0)
     assert await left(ledger, serial, campaign) == {}
@@ -106,8 +108,8 @@ async def test_who_could_only_be_retried_in_a_batch_that_is_done_does_not_count(
 async def test_who_was_forgotten_or_skipped_is_sent_nothing_more(ledger: Ledger) -> None:
     campaign = a_campaign(channels=["email", "sms"])
     serial = await submit(ledger, campaign, [people(3, phone=True)])
-    await ledger.redis.hset(f"cc:{serial}:b:1", "gone", "0:1700000000000")  # type: ignore[misc]
-    await ledger.redis.hset(f"cc:{serial}:d:1", "1", "ke1.0.0.0.0.cancelled")  # type: ignore[misc]
+    await ledger.redis.hset(f"cc:{serial}:b:1", "gone", "0:1700000000000")
+    await ledger.redis.hset(f"cc:{serial}:d:1", "1", "ke1.0.0.0.0.cancelled")
     assert list(await left(ledger, serial, campaign)) == ["r-2"]
 
 

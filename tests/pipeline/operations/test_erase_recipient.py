@@ -12,13 +12,12 @@ from redis import Redis as SyncRedis
 
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import DeliveryStatus as Status
+from pipeline.domain.models import FactKind
 from pipeline.operations.erase_recipient import Forgetting, Forgotten
 from pipeline.operations.replace_order import Plan, Reorders
 from pipeline.store.batches import Claim
 from pipeline.store.deliveries import Fact, Wanted
 from pipeline.store.recipient_codec import TOMBSTONE
-from pipeline.store.reorders import ReorderStore
-from pipeline.store.scripts import Scripts
 from pipeline.verification.lookup_indexes import Places
 from pipeline.views.report import Report
 from pipeline.views.timeline import Timelines
@@ -45,7 +44,7 @@ from tests.support.waiting import wait_until
 
 
 def forgetting(ledger: Ledger) -> Forgetting:
-    return Forgetting(ledger.redis, ledger.campaigns, ledger.vault, Scripts(ledger.redis))
+    return Forgetting(ledger.pages, ledger.campaigns, ledger.erasures, ledger.vault)
 
 
 async def forget(ledger: Ledger, serial: str, recipient: str = "r-0") -> Forgotten:
@@ -73,7 +72,7 @@ async def tell(ledger: Ledger, serial: str, *facts: Fact) -> None:
 
 
 async def rows(ledger: Ledger, serial: str) -> list[dict[str, Any]]:
-    return [row async for row in Report(ledger.redis, ledger.vault).rows(serial, 1)]
+    return [row async for row in Report(ledger.pages, ledger.vault).rows(serial, 1)]
 
 
 # What goes, and what stays
@@ -95,10 +94,10 @@ async def test_evidence_and_corrections_of_the_person_go_too(ledger: Ledger) -> 
     serial = await submit(ledger, a_campaign(), [people(2)])
     claim = await placed(ledger, serial)
     await ledger.batches.hold(claim, "links_many", evidence=b"{}", missing=0, reread=0)
-    await ledger.redis.hset(f"cc:{serial}:a:1", mapping={"0": "sealed", "1": "sealed"})  # type: ignore[misc]
+    await ledger.redis.hset(f"cc:{serial}:a:1", mapping={"0": "sealed", "1": "sealed"})
     await forget(ledger, serial)
     assert await ledger.batches.evidence(serial, 1) == b""
-    assert await ledger.redis.hkeys(f"cc:{serial}:a:1") == [b"1"]  # type: ignore[misc]
+    assert await ledger.redis.hkeys(f"cc:{serial}:a:1") == [b"1"]
 
 
 async def test_a_second_time_tells_when_it_was(ledger: Ledger) -> None:
@@ -129,7 +128,7 @@ async def test_the_look_up_stays_and_the_timeline_says_when(ledger: Ledger) -> N
     serial, _ = await a_batch(ledger)
     await forget(ledger, serial)
     snapshot = await ledger.campaigns.snapshot(serial)
-    story = await Timelines(ledger.redis, ledger.campaigns, ledger.vault).of(snapshot, "r-0")
+    story = await Timelines(ledger.pages, ledger.campaigns, ledger.vault).of(snapshot, "r-0")
     assert story["forgotten_at"]
     assert (story["addresses"], story["link_ref"]) == ({}, None)
     places = Places(ledger.redis, ledger.campaigns, ledger.vault)
@@ -161,7 +160,7 @@ async def test_no_channel_is_left_to_them(ledger: Ledger, mode: str) -> None:
     serial, claim = await a_batch(ledger, channels=["email", "sms"], mode=mode)
     await intend(ledger, claim, 0)
     await forget(ledger, serial)
-    await tell(ledger, serial, Fact(0, EMAIL, 1, "f", "smtp_550"))
+    await tell(ledger, serial, Fact(0, EMAIL, 1, FactKind.FAILED, "smtp_550"))
     found = await states(ledger, serial)
     assert (Status.FAILED, "smtp_550") in found
     assert {status for status, _ in found} <= {Status.FAILED, Status.SKIPPED}
@@ -173,7 +172,7 @@ async def test_what_is_on_the_wire_may_settle(ledger: Ledger) -> None:
     await intend(ledger, claim, 0)
     assert (await forget(ledger, serial)).on_its_way
     assert await states(ledger, serial) == [(Status.SENDING, "")]
-    await tell(ledger, serial, Fact(0, EMAIL, 1, "s"))
+    await tell(ledger, serial, Fact(0, EMAIL, 1, FactKind.SENT))
     assert await states(ledger, serial) == [(Status.SENT, "")]
 
 
@@ -197,7 +196,7 @@ async def test_an_attempt_that_failed_for_now_is_not_repeated(ledger: Ledger, ki
 async def test_an_uncertain_message_stays_so_and_holds_nobody_up(ledger: Ledger) -> None:
     serial, claim = await a_batch(ledger, 1, email_uncertain="hold")
     await intend(ledger, claim, 0)
-    await tell(ledger, serial, Fact(0, EMAIL, 1, "u", "smtp_lost"))
+    await tell(ledger, serial, Fact(0, EMAIL, 1, FactKind.UNCERTAIN, "smtp_lost"))
     assert await ledger.batches.distributed(claim, delay=0) == "held"
     await forget(ledger, serial)
     assert await retried(ledger, serial, uncertain=True) == (0, 0)
@@ -207,7 +206,7 @@ async def test_an_uncertain_message_stays_so_and_holds_nobody_up(ledger: Ledger)
     counters = await ledger.counters(serial)
     assert "fin" in counters
     assert (counters["d:uncertain"], counters["p:reached"]) == ("1", "1")
-    await tell(ledger, serial, Fact(0, EMAIL, 1, "d"))
+    await tell(ledger, serial, Fact(0, EMAIL, 1, FactKind.DELIVERED))
     assert await states(ledger, serial) == [(Status.DELIVERED, "")]
 
 
@@ -225,10 +224,10 @@ async def test_a_lost_worker_leaves_them_uncertain_for_good(ledger: Ledger) -> N
 async def test_a_late_bounce_moves_nobody_to_the_next_channel(ledger: Ledger) -> None:
     serial, claim = await a_batch(ledger, 1, channels=["email", "sms"])
     await intend(ledger, claim, 0)
-    await tell(ledger, serial, Fact(0, EMAIL, 1, "s"))
+    await tell(ledger, serial, Fact(0, EMAIL, 1, FactKind.SENT))
     await ledger.batches.distributed(claim, delay=0)
     await forget(ledger, serial)
-    await tell(ledger, serial, Fact(0, EMAIL, 0, "b", "bounce_5.1.1"))
+    await tell(ledger, serial, Fact(0, EMAIL, 0, FactKind.BOUNCED, "bounce_5.1.1"))
     assert await states(ledger, serial) == [(Status.BOUNCED, "bounce_5.1.1")]
     assert await retried(ledger, serial, failed=True) == (0, 0)
     assert "fin" in await ledger.counters(serial)
@@ -300,8 +299,8 @@ async def test_whoever_moves_with_a_dead_order_stays_forgotten(ledger: Ledger) -
     serial = await submit(ledger, a_campaign(), [people(3)])
     await held(ledger, await placed(ledger, serial), "order_failed", missing=3)
     first = await forget(ledger, serial, "r-1")
-    store = ReorderStore(ledger.redis, Scripts(ledger.redis), ledger.vault)
-    reorders = Reorders(ledger.redis, ledger.campaigns, store, ledger.vault, None)
+    store = ledger.reorders
+    reorders = Reorders(ledger.pages, ledger.lookups, store, ledger.vault, None)
     plan = await reorders.look(await ledger.campaigns.snapshot(serial), 1)
     assert isinstance(plan, Plan)
     assert await reorders.carry_out(plan) == 2
@@ -312,7 +311,7 @@ async def test_whoever_moves_with_a_dead_order_stays_forgotten(ledger: Ledger) -
     assert await ledger.batches.links_received(claim, links) is None
     assert await ledger.batches.links(serial, 2) == [links[0], "", links[2]]
     assert await intend(ledger, await taken(ledger, serial, 2), 0, 1, 2) == [1, 0, 1]
-    story = Timelines(ledger.redis, ledger.campaigns, ledger.vault)
+    story = Timelines(ledger.pages, ledger.campaigns, ledger.vault)
     told = await story.of(await ledger.campaigns.snapshot(serial), "r-1")
     assert (told["batch"], told["position"], bool(told["forgotten_at"])) == (2, 2, True)
 

@@ -3,11 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from redis.asyncio import Redis
 
 from pipeline.domain.batch import Lane
 from pipeline.domain.errors import InputError
-from pipeline.domain.models import ChannelName
+from pipeline.domain.models import ChannelName, FactKind
 from pipeline.intake.submission import DifferentContentError
 from pipeline.operations.erase_recipient import Forgetting
 from pipeline.operations.purge import Purging, Retention
@@ -20,6 +19,7 @@ from pipeline.views.report import Report
 from pipeline.views.timeline import Timelines
 from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import both_channels
+from tests.support.redis import Redis
 
 DAY = timedelta(days=1)
 
@@ -38,7 +38,7 @@ def purging(ledger: Installation) -> Purging:
 
 
 def retention(ledger: Installation) -> Retention:
-    return Retention(ledger.redis, ledger.campaigns, purging(ledger))
+    return Retention(ledger.purges, ledger.campaigns, purging(ledger))
 
 
 async def purged(ledger: Installation, *, people: int = 5) -> str:
@@ -50,9 +50,9 @@ async def purged(ledger: Installation, *, people: int = 5) -> str:
 
 
 async def ended_long_ago(ledger: Installation, serial: str, length: timedelta = 2 * DAY) -> None:
-    fin = (await ledger.snapshot(serial)).number("fin")
+    fin = (await ledger.snapshot(serial)).finished_ms
     then = fin - round(length.total_seconds() * 1000)
-    await ledger.redis.hset(f"cc:{serial}", "fin", str(then))  # type: ignore[misc]
+    await ledger.redis.hset(f"cc:{serial}", "fin", str(then))
 
 
 async def actors(ledger: Installation) -> list[str]:
@@ -60,7 +60,7 @@ async def actors(ledger: Installation) -> list[str]:
 
 
 async def bounce(ledger: Installation, serial: str) -> int:
-    fact = Fact(0, ChannelName.EMAIL, 0, "b", "bounce_5.1.1")
+    fact = Fact(0, ChannelName.EMAIL, 0, FactKind.BOUNCED, "bounce_5.1.1")
     return await ledger.deliveries.record({(serial, 1): [fact]})
 
 
@@ -73,7 +73,7 @@ async def test_people_links_and_evidence_are_gone_and_the_books_still_balance(
     serial = await ledger.submitted(7)
     await ledger.finished(serial)
     await ledger.redis.set(f"cc:{serial}:raw:2", b"sealed")
-    await ledger.redis.hset(f"cc:{serial}:a:3", "0", "sealed")  # type: ignore[misc]
+    await ledger.redis.hset(f"cc:{serial}:a:3", "0", "sealed")
     before = as_json(await ledger.snapshot(serial))
     done = await purging(ledger).purge(serial, actor="somebody")
     kinds = {key.split(b":")[2] for key in await ledger.redis.keys(f"cc:{serial}:*")}
@@ -82,20 +82,24 @@ async def test_people_links_and_evidence_are_gone_and_the_books_still_balance(
     after = as_json(await ledger.snapshot(serial))
     assert after.pop("purged_at")
     assert after == {name: value for name, value in before.items() if name != "purged_at"}
-    findings = await Verifier(ledger.redis, ledger.campaigns, ledger.vault).run(serial)
+    findings = await Verifier(ledger.pages, ledger.campaigns, ledger.lookups, ledger.vault).run(
+        serial
+    )
     assert (findings.count, findings.compared, findings.purged_ms) == (0, True, done)
 
 
 async def test_what_a_purge_left_behind_breaks_invariant_6(ledger: Installation) -> None:
     serial = await purged(ledger)
     await ledger.redis.set(f"cc:{serial}:r:1", ledger.vault.seal(b"{}", f"rows:{serial}:1"))
-    findings = await Verifier(ledger.redis, ledger.campaigns, ledger.vault).run(serial)
+    findings = await Verifier(ledger.pages, ledger.campaigns, ledger.lookups, ledger.vault).run(
+        serial
+    )
     assert [v for v in findings.violations if (v.invariant, v.rule) == (6, "purged")]
 
 
 async def test_the_report_keeps_its_rows_without_people_and_links(ledger: Installation) -> None:
     serial = await purged(ledger)
-    rows = [row async for row in Report(ledger.redis, ledger.vault).rows(serial, 3)]
+    rows = [row async for row in Report(ledger.pages, ledger.vault).rows(serial, 3)]
     assert len(rows) == 5
     assert {row["recipient_id"] for row in rows} == {""}
     assert {row["link_ref"] for row in rows} == {None}
@@ -105,7 +109,7 @@ async def test_the_report_keeps_its_rows_without_people_and_links(ledger: Instal
 
 async def test_one_persons_timeline_is_still_found_by_the_id(ledger: Installation) -> None:
     serial = await purged(ledger)
-    timelines = Timelines(ledger.redis, ledger.campaigns, ledger.vault)
+    timelines = Timelines(ledger.pages, ledger.campaigns, ledger.vault)
     story = await timelines.of(await ledger.snapshot(serial), "r3")
     assert story["purged_at"]
     assert (story["addresses"], story["link_ref"]) == ({}, None)
@@ -172,8 +176,8 @@ async def test_a_killed_purge_goes_on_and_is_recorded_once(ledger: Installation)
 async def test_from_the_first_step_on_nothing_can_be_sent_again(ledger: Installation) -> None:
     serial = await ledger.submitted(5, both_channels())
     await ledger.fulfilled(serial)
-    await ledger.settled(serial, "f", "smtp_550")
-    await ledger.settled(serial, "f", "twilio_30003", channel=ChannelName.SMS)
+    await ledger.settled(serial, FactKind.FAILED, "smtp_550")
+    await ledger.settled(serial, FactKind.FAILED, "twilio_30003", channel=ChannelName.SMS)
     await Scripts(ledger.redis).run("purge_begin", serial, 0)
     with pytest.raises(InputError, match="purged"):
         await ledger.batches.retry(serial, 1, failed=True, uncertain=True, held=True, adopt=False)
@@ -184,11 +188,13 @@ async def test_a_late_bounce_counts_and_reopens_nothing(ledger: Installation) ->
     serial = await purged(ledger)
     assert await bounce(ledger, serial) == 1
     snapshot = await ledger.snapshot(serial)
-    assert snapshot.text("fin")
+    assert snapshot.ended
     assert snapshot.deliveries() | {"sent": 4, "bounced": 1} == snapshot.deliveries()
     assert (snapshot.deliveries()["pending"], snapshot.people()["not_reached"]) == (0, 1)
     assert await ledger.claims(Lane.SEND) == []
-    findings = await Verifier(ledger.redis, ledger.campaigns, ledger.vault).run(serial)
+    findings = await Verifier(ledger.pages, ledger.campaigns, ledger.lookups, ledger.vault).run(
+        serial
+    )
     assert findings.violations == []
 
 
@@ -200,7 +206,7 @@ async def test_the_same_campaign_again_is_refused_as_done(ledger: Installation) 
 
 async def test_nobody_can_be_forgotten_any_more(ledger: Installation) -> None:
     serial = await purged(ledger)
-    forgetting = Forgetting(ledger.redis, ledger.campaigns, ledger.vault, Scripts(ledger.redis))
+    forgetting = Forgetting(ledger.pages, ledger.campaigns, ledger.erasures, ledger.vault)
     for call in (forgetting.look, forgetting.forget):
         with pytest.raises(InputError, match="nothing is left"):
             await call(await ledger.snapshot(serial), "r3")
@@ -214,7 +220,7 @@ async def test_what_ended_long_ago_is_purged_by_itself(ledger: Installation) -> 
     await ledger.finished(serial)
     await ended_long_ago(ledger, serial)
     await retention(ledger).run("worker", DAY)
-    assert (await ledger.snapshot(serial)).text("purged")
+    assert (await ledger.snapshot(serial)).purged_ms
     assert await actors(ledger) == ["retention"]
 
 
@@ -223,7 +229,7 @@ async def test_what_ended_lately_stays(ledger: Installation) -> None:
     await ledger.finished(serial)
     await ended_long_ago(ledger, serial)
     await retention(ledger).run("worker", 3 * DAY)
-    assert not (await ledger.snapshot(serial)).text("purging")
+    assert not (await ledger.snapshot(serial)).purging
 
 
 async def test_what_was_reopened_meanwhile_stays(ledger: Installation) -> None:
@@ -231,9 +237,9 @@ async def test_what_was_reopened_meanwhile_stays(ledger: Installation) -> None:
     await ledger.finished(serial)
     await ended_long_ago(ledger, serial)
     await bounce(ledger, serial)
-    assert not (await ledger.snapshot(serial)).text("fin")
+    assert not (await ledger.snapshot(serial)).ended
     await retention(ledger).run("worker", DAY)
-    assert not (await ledger.snapshot(serial)).text("purging")
+    assert not (await ledger.snapshot(serial)).purging
 
 
 async def test_without_a_retention_only_what_was_begun_is_brought_to_its_end(
@@ -243,11 +249,11 @@ async def test_without_a_retention_only_what_was_begun_is_brought_to_its_end(
     await ledger.finished(serial)
     await ended_long_ago(ledger, serial, 10_000 * DAY)
     await retention(ledger).run("worker", timedelta(0))
-    assert not (await ledger.snapshot(serial)).text("purging")
+    assert not (await ledger.snapshot(serial)).purging
     await ledger.redis.delete("cc:purger")
     await Scripts(ledger.redis).run("purge_begin", serial, 0)
     await retention(ledger).run("worker", timedelta(0))
-    assert (await ledger.snapshot(serial)).text("purged")
+    assert (await ledger.snapshot(serial)).purged_ms
 
 
 async def test_one_worker_of_the_fleet_at_a_time(ledger: Installation) -> None:
@@ -256,7 +262,7 @@ async def test_one_worker_of_the_fleet_at_a_time(ledger: Installation) -> None:
     await ended_long_ago(ledger, serial)
     await ledger.redis.set("cc:purger", "another")
     await retention(ledger).run("worker", DAY)
-    assert not (await ledger.snapshot(serial)).text("purging")
+    assert not (await ledger.snapshot(serial)).purging
 
 
 async def test_a_campaign_that_cannot_be_purged_does_not_stop_the_worker(
@@ -265,6 +271,6 @@ async def test_a_campaign_that_cannot_be_purged_does_not_stop_the_worker(
     serial = await ledger.submitted()
     await ledger.finished(serial)
     await ended_long_ago(ledger, serial)
-    await ledger.redis.rpush("cc:audit", "damaged")  # type: ignore[misc]
+    await ledger.redis.rpush("cc:audit", "damaged")
     await retention(ledger).run("worker", DAY)
-    assert not (await ledger.snapshot(serial)).text("purging")
+    assert not (await ledger.snapshot(serial)).purging

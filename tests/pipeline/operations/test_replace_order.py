@@ -7,19 +7,17 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from redis.asyncio import Redis
 
 from pipeline.domain.batch import Batch, Lane
 from pipeline.domain.errors import InputError, StaleLeaseError
-from pipeline.domain.models import BatchState
+from pipeline.domain.models import BatchState, FactKind
 from pipeline.operations.replace_order import Plan, Reorders, links_that_came
 from pipeline.store.batches import Claim
-from pipeline.store.reorders import ReorderStore
-from pipeline.store.scripts import Scripts
 from pipeline.verification.verifier import Verifier
 from pipeline.views.timeline import Timelines
 from tests.pipeline.installation import Installation, links_of
 from tests.pipeline.intake.builders import a_campaign
+from tests.support.redis import Redis
 
 PEOPLE, SIZE = 10, 4  # batches of 4, 4 and 2
 
@@ -30,8 +28,8 @@ async def ledger(redis: Redis) -> Installation:
 
 
 def reorders(ledger: Installation) -> Reorders:
-    store = ReorderStore(ledger.redis, Scripts(ledger.redis), ledger.vault)
-    return Reorders(ledger.redis, ledger.campaigns, store, ledger.vault, None)
+    store = ledger.reorders
+    return Reorders(ledger.pages, ledger.lookups, store, ledger.vault, None)
 
 
 async def plan_for(ledger: Installation, serial: str, number: int = 2) -> Plan:
@@ -66,7 +64,9 @@ async def held(
 
 
 async def sound(ledger: Installation, serial: str) -> None:
-    found = await Verifier(ledger.redis, ledger.campaigns, ledger.vault).run(serial)
+    found = await Verifier(ledger.pages, ledger.campaigns, ledger.lookups, ledger.vault).run(
+        serial
+    )
     assert found.compared
     assert [str(each) for each in found.violations] == []
 
@@ -91,7 +91,7 @@ async def finish(ledger: Installation, serial: str) -> None:
     await ledger.fulfilled(serial)
     await ledger.settled(serial)
     snapshot = await ledger.snapshot(serial)
-    assert snapshot.text("fin")
+    assert snapshot.ended
     assert snapshot.people() == {"reached": PEOPLE, "not_reached": 0, "open": 0}
     assert len(await links_by_person(ledger, serial)) == PEOPLE
     await sound(ledger, serial)
@@ -215,12 +215,12 @@ async def test_the_new_batch_can_be_ended_too(ledger: Installation) -> None:
 
 async def test_who_moves_takes_along_what_the_ledger_holds_of_him(ledger: Installation) -> None:
     serial, _ = await held(ledger, shown=2)
-    await ledger.redis.hset(f"cc:{serial}:a:2", mapping={"1": "stays", "3": "moves"})  # type: ignore[misc]
-    await ledger.redis.hset(f"cc:{serial}:d:2", "3", "pe2.0.0.0.0.")  # type: ignore[misc]
-    await ledger.redis.hset(f"cc:{serial}:b:2", "gone", "0:11 2:22")  # type: ignore[misc]
+    await ledger.redis.hset(f"cc:{serial}:a:2", mapping={"1": "stays", "3": "moves"})
+    await ledger.redis.hset(f"cc:{serial}:d:2", "3", "pe2.0.0.0.0.")
+    await ledger.redis.hset(f"cc:{serial}:b:2", "gone", "0:11 2:22")
     assert await reordered(ledger, serial) == 4
-    assert await ledger.redis.hgetall(f"cc:{serial}:a:2") == {b"1": b"stays"}  # type: ignore[misc]
-    assert await ledger.redis.hgetall(f"cc:{serial}:a:4") == {b"1": b"moves"}  # type: ignore[misc]
+    assert await ledger.redis.hgetall(f"cc:{serial}:a:2") == {b"1": b"stays"}
+    assert await ledger.redis.hgetall(f"cc:{serial}:a:4") == {b"1": b"moves"}
     assert await ledger.deliveries.read(serial, 2) == {}
     ((record,),) = (await ledger.deliveries.read(serial, 4)).values()
     assert record.generation == 2
@@ -235,8 +235,10 @@ async def test_the_cap_of_a_campaign_is_for_living_orders(ledger: Installation) 
     serial, _ = await held(ledger, shown=1)
     await reordered(ledger, serial)
     await finish(ledger, serial)
-    await ledger.redis.hset(f"cc:{serial}:b:2", "missing", "2")  # type: ignore[misc]
-    found = await Verifier(ledger.redis, ledger.campaigns, ledger.vault).run(serial)
+    await ledger.redis.hset(f"cc:{serial}:b:2", "missing", "2")
+    found = await Verifier(ledger.pages, ledger.campaigns, ledger.lookups, ledger.vault).run(
+        serial
+    )
     assert {"value", "missing_links"} <= {each.rule for each in found.violations}
 
 
@@ -245,8 +247,10 @@ async def test_a_person_who_is_in_no_batch_any_more_breaks_invariant_1(
 ) -> None:
     serial, _ = await held(ledger, shown=1)
     await reordered(ledger, serial)
-    await ledger.redis.hset(f"cc:{serial}:b:4", "from", "1")  # type: ignore[misc]
-    found = await Verifier(ledger.redis, ledger.campaigns, ledger.vault).run(serial)
+    await ledger.redis.hset(f"cc:{serial}:b:4", "from", "1")
+    found = await Verifier(ledger.pages, ledger.campaigns, ledger.lookups, ledger.vault).run(
+        serial
+    )
     assert ("reorder", 4) in {(each.rule, each.batch) for each in found.violations}
 
 
@@ -287,7 +291,7 @@ async def test_a_batch_that_went_on_meanwhile_is_left_alone(ledger: Installation
     with pytest.raises(InputError, match="has changed meanwhile"):
         await reorders(ledger).carry_out(plan)
     await ledger.batches.hold(claim, "links_short", evidence=b"{}", missing=1, reread=0)
-    held_again = replace(plan, batch=replace(plan.batch, held_ms=plan.batch.held_ms - 1))
+    held_again = replace(plan, batch=replace(plan.batch, held_ms=plan.batch.hold.since_ms - 1))
     with pytest.raises(InputError, match="has changed meanwhile"):
         await reorders(ledger).carry_out(held_again)
 
@@ -332,7 +336,7 @@ async def test_only_a_held_batch_without_links_can_be_ended(ledger: Installation
     (claim,) = await ledger.claims(Lane.READ)
     await ledger.batches.links_received(claim, links_of(claim))
     assert "have their links" in await refusal()
-    await ledger.settled(serial, "u", "unconfirmed")
+    await ledger.settled(serial, FactKind.UNCERTAIN, "unconfirmed")
     assert "--uncertain" in await refusal()
     assert await ledger.campaigns.steer(serial, "cancel")
     assert "was cancelled, and that is final" in await refusal()
@@ -352,7 +356,7 @@ async def test_a_moved_person_is_told_of_both_orders(ledger: Installation) -> No
     serial, _ = await held(ledger, shown=1)
     await reordered(ledger, serial)
     await finish(ledger, serial)
-    timelines = Timelines(ledger.redis, ledger.campaigns, ledger.vault)
+    timelines = Timelines(ledger.pages, ledger.campaigns, ledger.vault)
     document = await timelines.of(await ledger.snapshot(serial), "r6")
     assert (document["batch"], document["position"]) == (4, 2)
     assert document["po_number"] == "CC-survey-2026-11-00004"

@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-from redis.asyncio import Redis
 
 from pipeline.domain.batch import Lane
 from pipeline.domain.campaign import Campaign
@@ -20,6 +19,7 @@ from pipeline.views.timeline import Timelines
 from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import both_channels
 from tests.pipeline.operations.resends import EMAIL, OTHER, SMS, a_minute_passes, resend
+from tests.support.redis import Redis
 
 SECOND = (1, 1)
 """Where r1 stands: batch and index."""
@@ -60,14 +60,14 @@ async def happened(
 
 
 async def assert_true(ledger: Installation, serial: str) -> None:
-    verifier = Verifier(ledger.redis, ledger.campaigns, ledger.vault)
+    verifier = Verifier(ledger.pages, ledger.campaigns, ledger.lookups, ledger.vault)
     findings = await verifier.run(serial)
     assert findings.compared
     assert findings.violations == []
 
 
 async def told(ledger: Installation, serial: str) -> list[tuple[int, str, str]]:
-    timelines = Timelines(ledger.redis, ledger.campaigns, ledger.vault)
+    timelines = Timelines(ledger.pages, ledger.campaigns, ledger.vault)
     document = await timelines.of(await ledger.snapshot(serial), "r1")
     generations = document["earlier"] + document["deliveries"]
     return [(each["generation"], each["address"], each["status"]) for each in generations]
@@ -79,13 +79,13 @@ async def test_a_finished_campaign_is_open_until_the_new_message_is_sent(
     serial = await reached(ledger)
     await resend(ledger, serial, "r1")
     snapshot = await ledger.snapshot(serial)
-    assert snapshot.text("fin") is None
+    assert snapshot.ended is False
     assert snapshot.people() == {"reached": 4, "not_reached": 0, "open": 1}
     await assert_true(ledger, serial)
 
     await settled(ledger, serial)
     snapshot = await ledger.snapshot(serial)
-    assert snapshot.text("fin") is not None
+    assert snapshot.ended
     assert snapshot.deliveries()["sent"] == 5
     assert await told(ledger, serial) == [
         (1, "p…@example.com", "sent"),
@@ -99,7 +99,7 @@ async def settled(ledger: Installation, serial: str, generation: int = 2) -> Non
     for claim in await ledger.claims(Lane.SEND):
         wanted = [Wanted(SECOND[1], EMAIL, 0, generation=generation)]
         assert await ledger.deliveries.intend(claim, wanted) == [1]
-        assert await happened(ledger, serial, "s", generation=generation) == 1
+        assert await happened(ledger, serial, FactKind.SENT, generation=generation) == 1
         await ledger.batches.distributed(claim, delay=0)
 
 
@@ -121,10 +121,10 @@ async def test_late_news_of_an_earlier_generation_are_kept_with_it(
 ) -> None:
     serial = await reached(ledger, both_channels())
     await resend(ledger, serial, "r1")
-    before = await ledger.redis.hgetall(f"cc:{serial}:d:1")  # type: ignore[misc]
+    before = await ledger.redis.hgetall(f"cc:{serial}:d:1")
     for change in (1, 0):
         assert await happened(ledger, serial, kind, "late", attempt=0, generation=1) == change
-    assert await ledger.redis.hgetall(f"cc:{serial}:d:1") == before  # type: ignore[misc]
+    assert await ledger.redis.hgetall(f"cc:{serial}:d:1") == before
     [first, second] = await told(ledger, serial)
     status = {"b": "bounced", "f": "failed", "d": "delivered", "x": "suppressed"}[kind]
     assert (first[2], second[2]) == (status, "pending")
@@ -137,7 +137,7 @@ async def test_an_earlier_generation_never_waits_again(
 ) -> None:
     serial = await ledger.submitted()
     await ledger.fulfilled(serial)
-    await ledger.settled(serial, "u", "worker_lost")
+    await ledger.settled(serial, FactKind.UNCERTAIN, "worker_lost")
     await a_minute_passes(ledger, serial)
     await resend(ledger, serial, "r1")
     assert await happened(ledger, serial, kind, "late", generation=1) == 0
@@ -149,7 +149,7 @@ async def test_the_failure_of_a_resent_message_falls_back(ledger: Installation) 
     serial = await reached(ledger, both_channels())
     await resend(ledger, serial, "r1", EMAIL, OTHER, elsewhere=True)
     await settled(ledger, serial)
-    assert await happened(ledger, serial, "b", "bounce_5.1.1", generation=2) == 1
+    assert await happened(ledger, serial, FactKind.BOUNCED, "bounce_5.1.1", generation=2) == 1
     sms = await over(ledger, serial, SMS)
     assert sms is not None
     assert (sms.status, sms.generation) == ("pending", 1)
@@ -160,7 +160,7 @@ async def test_a_person_without_that_channel_gets_it(ledger: Installation) -> No
     campaign = both_channels()
     serial = await ledger.submitted(campaign=campaign)
     await ledger.finished(serial)
-    await ledger.redis.hset(f"cc:{serial}:b:1", "plan", "31")  # type: ignore[misc]
+    await ledger.redis.hset(f"cc:{serial}:b:1", "plan", "31")
     await a_minute_passes(ledger, serial)
     await resend(ledger, serial, "r1", SMS, "+4930999", elsewhere=True)
     assert (await ledger.batches.read(serial, 1)).plan == "33"  # type: ignore[union-attr]
@@ -189,14 +189,14 @@ async def test_a_message_with_an_unknown_end_is_not_repeated_beside_the_new_one(
 ) -> None:
     serial = await ledger.submitted(campaign=both_channels())
     await ledger.fulfilled(serial)
-    await ledger.settled(serial, "u", "smtp_lost")
+    await ledger.settled(serial, FactKind.UNCERTAIN, "smtp_lost")
     await a_minute_passes(ledger, serial)
     await resend(ledger, serial, "r1", SMS, "+4930999", elsewhere=True)
     mail = await over(ledger, serial)
     assert mail is not None
     assert (mail.status, mail.code) == ("skipped", "superseded")
-    assert await happened(ledger, serial, "p", generation=1) == 0
-    assert await happened(ledger, serial, "d", generation=1) == 1
+    assert await happened(ledger, serial, FactKind.DEFERRED, generation=1) == 0
+    assert await happened(ledger, serial, FactKind.DELIVERED, generation=1) == 1
     await assert_true(ledger, serial)
 
 
@@ -224,7 +224,7 @@ async def test_the_report_shows_the_latest_generation_and_its_address(
     await resend(ledger, serial, "r1", EMAIL, OTHER, elsewhere=True)
     rows = [
         (row["recipient_id"], row["status"], row["attempts"], row["address"])
-        async for row in Report(ledger.redis, ledger.vault, Reveal(addresses=True)).rows(serial, 3)
+        async for row in Report(ledger.pages, ledger.vault, Reveal(addresses=True)).rows(serial, 3)
     ]
     assert rows[:2] == [("r0", "sent", 1, "p0@example.com"), ("r1", "pending", 0, OTHER)]
 
@@ -271,11 +271,11 @@ async def test_a_batch_that_somebody_works_on_is_due_again_at_once(ledger: Insta
 
 async def test_a_repeated_change_is_made_once(ledger: Installation) -> None:
     serial = await reached(ledger)
-    seen = (await ledger.redis.hget(f"cc:{serial}:d:1", "1")).decode()  # type: ignore[misc]
+    seen = (await ledger.redis.hget(f"cc:{serial}:d:1", "1")).decode()
     for _ in range(2):
         place = Place(serial, *SECOND)
         assert await ledger.deliveries.resend(place, EMAIL, 2, seen=seen, sealed=b"x") == "ok"
-    assert (await ledger.redis.hget(f"cc:{serial}:g:1", "1")).count(b";") == 0  # type: ignore[misc]
+    assert (await ledger.redis.hget(f"cc:{serial}:g:1", "1")).count(b";") == 0
     assert (await ledger.snapshot(serial)).deliveries()["pending"] == 1
 
 
@@ -308,7 +308,7 @@ async def test_a_link_that_was_sent_is_not_spare_after_a_cancel(ledger: Installa
 async def test_nothing_readable_of_the_address_rests(ledger: Installation) -> None:
     serial = await reached(ledger)
     await resend(ledger, serial, "r1", EMAIL, OTHER, elsewhere=True)
-    [sealed] = await ledger.redis.hvals(f"cc:{serial}:a:1")  # type: ignore[misc]
+    [sealed] = await ledger.redis.hvals(f"cc:{serial}:a:1")
     assert b"other" not in sealed
 
 
@@ -323,9 +323,9 @@ async def test_verify_finds_resends_that_nobody_can_read_or_that_are_out_of_turn
 ) -> None:
     serial = await reached(ledger)
     await resend(ledger, serial, "r1")
-    await ledger.redis.hset(f"cc:{serial}:a:1", "1", b"\x80damaged")  # type: ignore[misc, arg-type]
-    await ledger.redis.hset(f"cc:{serial}:g:1", "1", "se2.1.0.0.5.")  # type: ignore[misc]
-    verifier = Verifier(ledger.redis, ledger.campaigns, ledger.vault)
+    await ledger.redis.hset(f"cc:{serial}:a:1", "1", b"\x80damaged")
+    await ledger.redis.hset(f"cc:{serial}:g:1", "1", "se2.1.0.0.5.")
+    verifier = Verifier(ledger.pages, ledger.campaigns, ledger.lookups, ledger.vault)
     found = [str(violation) for violation in (await verifier.run(serial)).violations]
     assert any("cannot be decrypted" in each for each in found)
     assert any("generations of recipient 2 are not in their turn" in each for each in found)

@@ -6,7 +6,6 @@ import pytest
 from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
-from redis.asyncio import Redis
 
 from pipeline.callbacks.signed_tokens import Purpose, Target, Tokens
 from pipeline.domain.models import ChannelName
@@ -16,6 +15,7 @@ from pipeline.store.keyring import Keyring, unlock
 from pipeline.store.scripts import Scripts
 from pipeline.store.suppressions import Suppressions
 from tests.pipeline.installation import Installation, links_of
+from tests.support.redis import Redis
 
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
 TARGET = Target(serial="1", batch=1)
@@ -36,7 +36,7 @@ async def filled(redis: Redis, *, people: int = 5) -> tuple[Installation, str]:
         await before.batches.links_received(claim, links_of(claim))
     seal = before.vault.seal
     await redis.set("cc:rewards:1:token", seal(b"t", "rewards token"), px=600_000)
-    await redis.hset(f"cc:{serial}:a:1", "0", seal(b"x", "a place of later"))  # type: ignore[misc, arg-type]
+    await redis.hset(f"cc:{serial}:a:1", "0", seal(b"x", "a place of later"))
     return before, serial
 
 
@@ -104,9 +104,9 @@ async def test_what_was_written_or_removed_meanwhile_stays_so(
     read = Vault([OLD]).seal(b"x", "p")
     verb = ("reseal", "cc:x", field, mark(read), vault.reseal(read))
     if newer is not None:
-        await (redis.hset("cc:x", field, newer) if field else redis.set("cc:x", newer))  # type: ignore[misc, arg-type]
+        await (redis.hset("cc:x", field, newer) if field else redis.set("cc:x", newer))
     assert await Scripts(redis).run(*verb) == 0
-    found = await (redis.hget("cc:x", field) if field else redis.get("cc:x"))  # type: ignore[misc]
+    found = await (redis.hget("cc:x", field) if field else redis.get("cc:x"))
     assert found == newer
 
 
@@ -149,8 +149,8 @@ async def test_keys_of_others_and_values_in_clear_are_not_looked_at(redis: Redis
     rekey = await rekey_of(redis, OLD)
     await redis.set("other:1", Vault([NEW]).seal(b"x", "p"))
     await redis.set("cc:serial", "7")
-    await redis.hset("cc:1:x:1", b"\x80" + b"n" * 88, "7")  # type: ignore[misc, arg-type]
-    await redis.rpush("cc:audit", "{}")  # type: ignore[misc]
+    await redis.hset("cc:1:x:1", b"\x80" + b"n" * 88, "7")
+    await redis.rpush("cc:audit", "{}")
     assert (await rekey.look()).by_key == {0: 1}, "the digest key"
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.domain.models import DeliveryStatus
+from pipeline.domain.models import DeliveryStatus, FactKind
 from pipeline.domain.resend_history import Generation
 from pipeline.operations.suppressed_deliveries import BarredDeliveries, hopeless
 from pipeline.store.batches import Barred, Claim
@@ -32,9 +32,9 @@ async def refused(
     found = await fulfilled(ledger, await submit(ledger, campaign, [people(number, phone=both)]))
     for channel in (EMAIL, SMS)[: 1 + both]:
         await ledger.deliveries.intend(found, [Wanted(i, channel, 0) for i in range(number)])
-        facts = [Fact(i, channel, 1, "f", DEAD) for i in range(number)]
+        facts = [Fact(i, channel, 1, FactKind.FAILED, DEAD) for i in range(number)]
         if kind == "b":
-            facts += [Fact(i, channel, 1, "b", "bounce_5.1.1") for i in range(number)]
+            facts += [Fact(i, channel, 1, FactKind.BOUNCED, "bounce_5.1.1") for i in range(number)]
         await ledger.deliveries.record({(found.unit.serial, 1): facts})
     await ledger.batches.distributed(found, delay=0)
     return found
@@ -107,7 +107,7 @@ async def test_what_counts_is_the_address_that_the_last_generation_went_to(ledge
     serial = found.unit.serial
     await suppressions(ledger).add(EMAIL, "person0@example.com", DEAD)
     given = Generation(channel=EMAIL, number=2, address="new@example.com", at_ms=1)
-    (seen,) = await ledger.redis.hvals(f"cc:{serial}:d:1")  # type: ignore[misc]
+    (seen,) = await ledger.redis.hvals(f"cc:{serial}:d:1")
     sealed = seal_generations(ledger.vault, serial, "r-0", (given,))
     place = Place(serial, 1, 0)
     assert (
@@ -116,7 +116,7 @@ async def test_what_counts_is_the_address_that_the_last_generation_went_to(ledge
     again = await taken(ledger, serial)
     await ledger.deliveries.intend(again, [Wanted(0, EMAIL, 0, generation=2)])
     await ledger.deliveries.record(
-        {(serial, 1): [Fact(0, EMAIL, 1, "f", "smtp_550", generation=2)]}
+        {(serial, 1): [Fact(0, EMAIL, 1, FactKind.FAILED, "smtp_550", generation=2)]}
     )
     assert await barred(ledger, serial) == []
     await suppressions(ledger).add(EMAIL, "new@example.com", "by hand")

@@ -11,7 +11,7 @@ from pipeline.domain.errors import (
     TransientError,
     UncertainError,
 )
-from pipeline.domain.models import Receipt
+from pipeline.domain.models import FactKind, Receipt
 from pipeline.sending.delivery_decisions import RetryPolicy, decide_delivery
 
 jitters = st.floats(0, 1, exclude_max=True)
@@ -76,17 +76,19 @@ def test_every_outcome_of_an_attempt_has_its_fact(
         policy=policy,
         jitter=jitter,
     )
-    assert (verdict.kind == "s") == isinstance(outcome, Receipt)
+    assert (verdict.kind == FactKind.SENT) == isinstance(outcome, Receipt)
     if isinstance(outcome, PermanentError):
         assert (verdict.kind, verdict.code) == ("f", outcome.code)
     if isinstance(outcome, TransientError):
-        assert verdict.kind == ("f" if tries + 1 >= policy.tries else "p")
-        assert verdict.kind == "f" or verdict.delay >= (outcome.retry_after or 0)
+        assert verdict.kind == (
+            FactKind.FAILED if tries + 1 >= policy.tries else FactKind.DEFERRED
+        )
+        assert verdict.kind == FactKind.FAILED or verdict.delay >= (outcome.retry_after or 0)
     if isinstance(outcome, AbandonedError):
-        assert verdict.kind == "r", "what was never started costs nothing"
+        assert verdict.kind == FactKind.RELEASED, "what was never started costs nothing"
     if isinstance(outcome, BlockedError):
         alone = attempt >= policy.tries and not breaker_open
-        assert verdict.kind == ("f" if alone else "r")
+        assert verdict.kind == (FactKind.FAILED if alone else FactKind.RELEASED)
     if type(outcome) in {UncertainError, DeliveryError}:
-        assert verdict.kind == "u", "what may have arrived is never called failed"
+        assert verdict.kind == FactKind.UNCERTAIN, "what may have arrived is never called failed"
         assert tries < 3 or verdict.code == "unconfirmed"

@@ -108,7 +108,7 @@ async def test_an_uncertain_message_is_repeated_with_the_same_key_and_link(
         await plant.turn(serial)
         assert await ledger.counted(serial, "d:uncertain") == [1]
         # Its delay is over.
-        await ledger.redis.hset(f"cc:{serial}:d:1", "0", "ue1.1.1.0.0.timeout")  # type: ignore[misc]
+        await ledger.redis.hset(f"cc:{serial}:d:1", "0", "ue1.1.1.0.0.timeout")
         await plant.turn(serial)
     assert seen[0] == seen[1]
     assert await state(ledger, serial) is BatchState.DONE
@@ -192,7 +192,7 @@ async def test_senders_that_are_cut_off_leave_uncertainty_and_no_loss(ledger: Le
     channel.gate.set()
     await assert_sound(ledger, serial)
     async with sending(ledger, channel) as plant:
-        await ledger.redis.hset(f"cc:{serial}:b:1", "lu", "1")  # type: ignore[misc]
+        await ledger.redis.hset(f"cc:{serial}:b:1", "lu", "1")
         await plant.turn(serial)
     assert len(channel.received()) == 4
     assert await state(ledger, serial) is BatchState.DONE

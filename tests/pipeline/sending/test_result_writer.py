@@ -7,6 +7,7 @@ from typing import Any
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from pipeline.domain.models import FactKind
 from pipeline.sending.result_writer import Recorder
 from pipeline.store.batches import Claim
 from pipeline.store.deliveries import Fact, Wanted
@@ -61,7 +62,7 @@ async def started(ledger: Ledger, number: int) -> Claim:
 
 
 def sent(index: int) -> Fact:
-    return Fact(index, EMAIL, 1, "s")
+    return Fact(index, EMAIL, 1, FactKind.SENT)
 
 
 async def test_what_happens_together_is_written_together_before_anybody_is_told(
@@ -103,7 +104,11 @@ async def test_a_write_whose_reply_was_lost_is_repeated_without_counting_twice(
     found, store = await started(ledger, 1), _Store(ledger)
     store.lose_reply = True
     async with recording(store) as recorder:
-        recorder.add((found.unit.serial, 1), Fact(0, EMAIL, 1, "p", "smtp_450", 60), lambda: None)
+        recorder.add(
+            (found.unit.serial, 1),
+            Fact(0, EMAIL, 1, FactKind.DEFERRED, "smtp_450", 60),
+            lambda: None,
+        )
         await recorder.drained()
     assert len(store.calls) == 2
     (record,) = (await ledger.deliveries.read(found.unit.serial, 1))[0]

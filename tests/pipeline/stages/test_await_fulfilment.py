@@ -1,11 +1,11 @@
 """Reading orders in the sandbox: links are taken exactly, or not at all."""
 
 import pytest
-from redis.asyncio import Redis
 
 from pipeline.domain.models import BatchState
 from tests.pipeline.ledger import Ledger, a_campaign, assert_sound, people, pump, submit
 from tests.pipeline.stages.plant import Factory, StartWorker
+from tests.support.redis import Redis
 
 
 async def three(ledger: Ledger, name: str = "c") -> str:
@@ -14,14 +14,14 @@ async def three(ledger: Ledger, name: str = "c") -> str:
 
 async def ten_minutes_later(ledger: Ledger, serial: str) -> None:
     """Move the beginning of the doubt back."""
-    since = int(await ledger.redis.hget(f"cc:{serial}:b:1", "odd:at") or 0)  # type: ignore[misc]
+    since = int(await ledger.redis.hget(f"cc:{serial}:b:1", "odd:at") or 0)
     assert since
-    await ledger.redis.hset(f"cc:{serial}:b:1", "odd:at", str(since - 601_000))  # type: ignore[misc]
+    await ledger.redis.hset(f"cc:{serial}:b:1", "odd:at", str(since - 601_000))
 
 
 async def assert_held(factory: Factory, serial: str, reason: str) -> None:
     ledger, batch = factory.plant.ledger, await factory.batch(serial)
-    assert (batch.state, batch.reason) == (BatchState.HELD, reason)
+    assert (batch.state, batch.hold.reason) == (BatchState.HELD, reason)
     assert await ledger.batches.links(serial, 1) == []
     await assert_sound(ledger, serial)
 
@@ -34,7 +34,7 @@ async def test_an_order_that_is_not_ready_is_read_again_until_it_is(
     for polls in (2, 3):
         await factory.turn(serial)
         batch = await factory.batch(serial)
-        assert (batch.state, batch.polls) == (BatchState.ORDERED, polls)
+        assert (batch.state, batch.order.polls) == (BatchState.ORDERED, polls)
         await assert_sound(ledger, serial)
     factory.complete()
     await factory.turn(serial)
@@ -50,7 +50,7 @@ async def test_missing_links_are_waited_for_and_then_held_with_the_evidence(
     factory.faults(short_order=1.0)
     await factory.turn(serial)
     await factory.turn(serial)
-    assert (await factory.batch(serial)).odd == 2
+    assert (await factory.batch(serial)).order.odd == 2
     await ten_minutes_later(ledger, serial)
     await factory.turn(serial)
     await assert_held(factory, serial, "links_short")
@@ -136,7 +136,7 @@ async def test_an_order_that_cannot_be_found_is_doubted_for_ten_minutes(
     await factory.turn(serial)
     factory.faults(read_404=1.0)
     await factory.turn(serial)
-    assert (await factory.batch(serial)).odd == 1
+    assert (await factory.batch(serial)).order.odd == 1
     await ten_minutes_later(ledger, serial)
     await factory.turn(serial)
     await assert_held(factory, serial, "order_not_found")
@@ -184,7 +184,7 @@ async def test_what_is_unavailable_is_read_again(
     factory.faults(**{fault: 1.0}, retry_after="seconds", retry_after_seconds=3000)
     await factory.turn(serial)
     batch = await factory.batch(serial)
-    assert (batch.state, batch.fails) == (BatchState.ORDERED, 1)
+    assert (batch.state, batch.order.fails) == (BatchState.ORDERED, 1)
     silent = (await ledger.limiter.take("reads")).granted == 0
     assert silent == (fault == "read_429")
 

@@ -1,9 +1,8 @@
 """What a worker remembers of a campaign is of that campaign."""
 
-from redis.asyncio import Redis
-
 from pipeline.stages.campaign_cache import Catalog
 from tests.pipeline.ledger import Ledger, a_campaign, submit, taken
+from tests.support.redis import Redis
 
 
 async def test_another_campaign_under_a_serial_that_was_lost_is_not_taken_for_the_first(

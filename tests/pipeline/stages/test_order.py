@@ -3,7 +3,6 @@
 from decimal import Decimal
 
 import pytest
-from redis.asyncio import Redis
 
 from pipeline.domain.batch import Lane
 from pipeline.domain.models import BatchState
@@ -18,6 +17,7 @@ from tests.pipeline.ledger import (
     submit,
 )
 from tests.pipeline.stages.plant import FUNDS_PROBE, Factory, StartWorker
+from tests.support.redis import Redis
 from tests.support.server_clock import server_time
 
 WORTH_THREE = Decimal("30.00")
@@ -48,8 +48,8 @@ async def test_a_batch_is_ordered_once_and_its_links_are_stored_in_order(
     factory, serial = await start(), await three(ledger)
     await factory.turn(serial)
     batch = await factory.batch(serial)
-    assert (batch.state, batch.posts) == (BatchState.FULFILLED, 1)
-    assert batch.po_number == po_number("c", 1)
+    assert (batch.state, batch.order.posts) == (BatchState.FULFILLED, 1)
+    assert batch.order.po_number == po_number("c", 1)
     assert await ledger.batches.links(serial, 1) == factory.links()[po_number("c", 1)]
     await assert_sound(ledger, serial)
 
@@ -73,7 +73,7 @@ async def test_a_lost_answer_never_makes_a_second_order(
     await factory.turn(serial)
     batch = await factory.batch(serial)
     assert batch.state is BatchState.FULFILLED
-    assert [order.id for order in factory.orders()] == [batch.order_id]
+    assert [order.id for order in factory.orders()] == [batch.order.id]
     assert factory.posts() == 2
     await assert_sound(ledger, serial)
 
@@ -117,7 +117,11 @@ async def test_an_order_that_another_life_of_ours_placed_is_foreign(
     serial = await lost_state(factory, ledger)
     await factory.turn(serial)
     batch = await factory.batch(serial)
-    assert (batch.state, batch.reason, batch.posts) == (BatchState.HELD, "foreign_order", 0)
+    assert (batch.state, batch.hold.reason, batch.order.posts) == (
+        BatchState.HELD,
+        "foreign_order",
+        0,
+    )
     assert await ledger.batches.links(serial, 1) == []
     await assert_sound(ledger, serial)
 
@@ -129,7 +133,7 @@ async def test_a_foreign_order_stays_foreign_however_often_it_is_retried(
     serial = await lost_state(factory, ledger)
     for _ in range(3):
         await factory.turn(serial)
-        assert (await factory.batch(serial)).reason == "foreign_order"
+        assert (await factory.batch(serial)).hold.reason == "foreign_order"
         # The operator did not say --adopt.
         await retry(ledger, serial, adopt=False)
     assert await ledger.batches.links(serial, 1) == []
@@ -145,12 +149,12 @@ async def test_a_post_that_was_refused_makes_no_foreign_order_ours(
     serial = await lost_state(factory, ledger)
     factory.faults(**{fault: True if fault == "credentials_disabled" else 1.0})
     await factory.turn(serial)
-    assert (await factory.batch(serial)).posts == 0
+    assert (await factory.batch(serial)).order.posts == 0
     factory.faults()
     await ledger.redis.delete("cc:gcra:orders")
     await ledger.campaigns.steer(serial, "resume")
     await factory.turn(serial)
-    assert (await factory.batch(serial)).reason == "foreign_order"
+    assert (await factory.batch(serial)).hold.reason == "foreign_order"
 
 
 async def test_an_operator_may_adopt_the_order_that_is_there(
@@ -176,7 +180,7 @@ async def test_an_order_of_something_else_is_not_even_adopted_on_request(
     await retry(ledger, serial, adopt=True)
     await factory.turn(serial)
     batch = await factory.batch(serial)
-    assert (batch.reason, batch.order_id) == ("order_differs", None)
+    assert (batch.hold.reason, batch.order.id) == ("order_differs", None)
     assert await ledger.counted(serial, "l:ordered") == [0]
     assert "adopt" not in {entry.action async for entry in ledger.audit.entries("c")}
     assert await ledger.batches.links(serial, 1) == []
@@ -199,12 +203,12 @@ async def test_without_funds_one_batch_probes_and_all_go_on_when_there_are_some(
     assert began + 0.8 * FUNDS_PROBE - 0.01 <= probe_ms / 1000 <= ended + FUNDS_PROBE + 0.01
     posts = factory.posts()
     assert await factory.turn(serial) == 0
-    await ledger.redis.hset(f"cc:{serial}", "blk:o:until", "1")  # type: ignore[misc]
+    await ledger.redis.hset(f"cc:{serial}", "blk:o:until", "1")
     assert await factory.turn(serial) == 1
     assert factory.posts() == posts + 1
     assert factory.orders() == []
     factory.sandbox.account.add_funds(Decimal("40.00"))
-    await ledger.redis.hset(f"cc:{serial}", "blk:o:until", "1")  # type: ignore[misc]
+    await ledger.redis.hset(f"cc:{serial}", "blk:o:until", "1")
     assert await factory.turn(serial) == 1
     assert "blk:o" not in await ledger.counters(serial)
     await factory.turn(serial)
@@ -241,7 +245,7 @@ async def test_a_refused_order_asks_for_the_products_again_and_blocks(
     found = await ledger.counters(serial)
     assert found["blk:o"] == "product_refused"
     assert '"OLD"' in found["blk:o:text"]
-    assert (await factory.batch(serial)).posts == 0
+    assert (await factory.batch(serial)).order.posts == 0
     posts = factory.posts()
     await ledger.campaigns.steer(serial, "resume")
     await factory.turn(serial)
@@ -305,7 +309,7 @@ async def test_what_is_unavailable_is_tried_again_under_the_same_number(
     factory.faults(order_500=1.0)
     for failures in (1, 2, 3):
         await factory.turn(serial)
-        assert (await factory.batch(serial)).fails == failures
+        assert (await factory.batch(serial)).order.fails == failures
     factory.faults()
     await factory.turn(serial)
     assert list(factory.links()) == [po_number("c", 1)]
@@ -336,7 +340,7 @@ async def test_after_the_lease_is_lost_nothing_is_ordered(
         lease.halted = True
         await factory.plant.units._work(lease)  # noqa: SLF001 - with this very lease
     assert factory.orders() == []
-    assert (await factory.batch(serial)).posts == 0
+    assert (await factory.batch(serial)).order.posts == 0
     await assert_sound(ledger, serial)
 
 

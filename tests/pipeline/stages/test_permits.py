@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from redis.asyncio import Redis
 
 from pipeline.stages.permits import order_permit, permit
 from tests.pipeline.ledger import Ledger, open_ledger
+from tests.support.redis import Redis
 from tests.support.waiting import wait_until
 
 
@@ -37,14 +37,14 @@ async def the_interrupted_one_was_next(slow: Ledger) -> bool:
     On a busy machine somebody may get a permit before the interrupted one has asked for silence,
     or the silence may be over before its turn.
     """
-    booked = float(await slow.redis.hget("cc:gcra:orders", "tat") or 0)  # type: ignore[misc]
+    booked = float(await slow.redis.hget("cc:gcra:orders", "tat") or 0)
     new = [asyncio.create_task(order_permit(slow.limiter, interrupted=False)) for _ in range(20)]
     await asyncio.sleep(0)
     first = asyncio.create_task(order_permit(slow.limiter, interrupted=True))
     try:
         silent_till = await silence(slow, first)
         assert silent_till is None or silent_till >= booked, "the silence ends before its turn"
-        unseen = float(await slow.redis.hget("cc:gcra:orders", "tat") or 0) != booked  # type: ignore[misc]
+        unseen = float(await slow.redis.hget("cc:gcra:orders", "tat") or 0) != booked
         await wait_until(lambda: first.done() or got_one(new))
         got, overtaken = got_one([first]), got_one(new)
         if silent_till is None or unseen or silent_till <= await now(slow.redis) * 1e6:
@@ -64,7 +64,7 @@ async def silence(slow: Ledger, first: "asyncio.Task[float]") -> float | None:
         return first.done() or bool(await slow.redis.exists("cc:gcra:orders:new"))
 
     await wait_until(was_asked_for)
-    found = await slow.redis.hget("cc:gcra:orders:new", "hush")  # type: ignore[misc]
+    found = await slow.redis.hget("cc:gcra:orders:new", "hush")
     return None if found is None else float(found)
 
 

@@ -14,7 +14,7 @@ from pipeline.domain.errors import (
     TransientError,
     UncertainError,
 )
-from pipeline.domain.models import ChannelName, Message, Receipt
+from pipeline.domain.models import ChannelName, FactKind, Message, Receipt
 from pipeline.domain.models import DeliveryStatus as Status
 from pipeline.domain.ports import Clearance
 from pipeline.sending.delivery_decisions import decide_look
@@ -208,7 +208,7 @@ async def test_an_uncertain_mail_waits_for_its_window_as_well(ledger: Ledger) ->
     found = await taken(ledger, serial)
     await ledger.deliveries.intend(found, [Wanted(0, ChannelName.EMAIL, 0)])
     await ledger.deliveries.record(
-        {(serial, 1): [Fact(0, ChannelName.EMAIL, 1, "u", "smtp_lost")]}
+        {(serial, 1): [Fact(0, ChannelName.EMAIL, 1, FactKind.UNCERTAIN, "smtp_lost")]}
     )
     await ledger.batches.distributed(found, delay=0)
 
@@ -227,7 +227,7 @@ async def test_who_unsubscribes_from_an_uncertain_mail_gets_no_sms(ledger: Ledge
     found = await taken(ledger, serial)
     await ledger.deliveries.intend(found, [Wanted(0, ChannelName.EMAIL, 0)])
     await ledger.deliveries.record(
-        {(serial, 1): [Fact(0, ChannelName.EMAIL, 1, "u", "smtp_lost")]}
+        {(serial, 1): [Fact(0, ChannelName.EMAIL, 1, FactKind.UNCERTAIN, "smtp_lost")]}
     )
     suppressions = Suppressions(ledger.redis, ledger.vault)
     await suppressions.add(ChannelName.EMAIL, "person0@example.com", "unsubscribed")
@@ -245,10 +245,10 @@ async def test_a_clock_that_is_set_back_leaves_readable_records(ledger: Ledger) 
     serial = await a_batch(ledger, 1, ["email"])
     found = await taken(ledger, serial)
     epoch = int((await ledger.counters(serial))["t0"])
-    await ledger.redis.hset(f"cc:{serial}", "t0", str(epoch + 60_000))  # type: ignore[misc]
+    await ledger.redis.hset(f"cc:{serial}", "t0", str(epoch + 60_000))
 
     await ledger.deliveries.intend(found, [Wanted(0, ChannelName.EMAIL, 0)])
-    await ledger.deliveries.record({(serial, 1): [Fact(0, ChannelName.EMAIL, 1, "s")]})
+    await ledger.deliveries.record({(serial, 1): [Fact(0, ChannelName.EMAIL, 1, FactKind.SENT)]})
 
     [record] = await only(ledger, serial)
     assert (record.status, record.started_ms, record.after_ms) == (Status.SENT, 0, 0)
@@ -258,11 +258,11 @@ async def test_a_night_does_not_make_old_bad_news_count_against_a_retry(ledger: 
     serial = await a_batch(ledger, 1, ["email"])
     found = await taken(ledger, serial)
     await ledger.deliveries.intend(found, [Wanted(0, ChannelName.EMAIL, 0)])
-    failed = {(serial, 1): [Fact(0, ChannelName.EMAIL, 1, "f", "smtp_550")]}
+    failed = {(serial, 1): [Fact(0, ChannelName.EMAIL, 1, FactKind.FAILED, "smtp_550")]}
     await ledger.deliveries.record(failed)
     await ledger.batches.retry(serial, 1, failed=True, uncertain=False, held=False, adopt=False)
     await ledger.deliveries.record(
-        {(serial, 1): [Fact(0, ChannelName.EMAIL, 1, "w", "window", 9)]}
+        {(serial, 1): [Fact(0, ChannelName.EMAIL, 1, FactKind.WAITING, "window", 9)]}
     )
 
     assert await ledger.deliveries.record(failed) == 0

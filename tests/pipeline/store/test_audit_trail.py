@@ -65,37 +65,37 @@ async def test_an_entry_that_was_changed_is_named(
     ledger: Ledger, change: Callable[[bytes], bytes], place: int
 ) -> None:
     audit = await written(ledger)
-    text = (await ledger.redis.lrange(TRAIL, place, place))[0]  # type: ignore[misc]
-    await ledger.redis.lset(TRAIL, place, change(text))  # type: ignore[misc, arg-type]
+    text = (await ledger.redis.lrange(TRAIL, place, place))[0]
+    await ledger.redis.lset(TRAIL, place, change(text))
     [found] = await audit.violations()
     assert f"entry {place + 1} of" in found
 
 
 async def test_an_entry_taken_out_of_the_middle_is_missed(ledger: Ledger) -> None:
     audit = await written(ledger)
-    await ledger.redis.lrem(TRAIL, 1, (await ledger.redis.lrange(TRAIL, 1, 1))[0])  # type: ignore[misc]
+    await ledger.redis.lrem(TRAIL, 1, (await ledger.redis.lrange(TRAIL, 1, 1))[0])
     [found] = await audit.violations()
     assert "entry 2 of" in found
 
 
 async def test_entries_taken_from_the_end_are_missed(ledger: Ledger) -> None:
     audit = await written(ledger)
-    await ledger.redis.rpop(TRAIL, 2)  # type: ignore[misc]
+    await ledger.redis.rpop(TRAIL, 2)
     [found] = await audit.violations()
     assert "after entry 3, but 5" in found
 
 
 async def test_an_entry_of_another_past_is_named(ledger: Ledger) -> None:
     await written(ledger)
-    once: bytes = (await ledger.redis.lrange(TRAIL, 3, 3))[0]  # type: ignore[misc]
+    once: bytes = (await ledger.redis.lrange(TRAIL, 3, 3))[0]
     # As after a backup was put back: from the third entry on something else happened.
-    await ledger.redis.rpop(TRAIL, 3)  # type: ignore[misc]
+    await ledger.redis.rpop(TRAIL, 3)
     await ledger.redis.set(f"{TRAIL}:count", 2)
     audit = trail(ledger)
     for _ in range(3):
         await audit.add(Action.CANCEL, actor="ann")
     assert await audit.violations() == []
-    await ledger.redis.lset(TRAIL, 3, once)  # type: ignore[misc, arg-type]
+    await ledger.redis.lset(TRAIL, 3, once)
     [found] = await audit.violations()
     assert "entry 4 of" in found
 

@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-from redis.asyncio import Redis
 
 from pipeline.domain.batch import Lane, Unit
 from pipeline.domain.errors import StaleLeaseError
@@ -26,6 +25,7 @@ from tests.pipeline.ledger import (
     submit,
     taken,
 )
+from tests.support.redis import Redis
 from tests.support.server_clock import server_time
 
 # Leases
@@ -75,7 +75,7 @@ async def test_a_counter_that_rolled_back_with_lost_data_brings_no_lease_back(
     serial = await submit(ledger, a_campaign())
     lost = await taken(ledger, serial, nonce="lost")
     # As a server does that lost its last second: it knows nothing of that claim.
-    await ledger.redis.hdel(f"cc:{serial}:b:1", "tok", "lu", "fence")  # type: ignore[misc]
+    await ledger.redis.hdel(f"cc:{serial}:b:1", "tok", "lu", "fence")
     other = await taken(ledger, serial, nonce="other")
     assert lost.token.partition(":")[0] == other.token.partition(":")[0]
     with pytest.raises(StaleLeaseError):
@@ -192,13 +192,13 @@ async def test_waits_are_counted_by_name_and_a_readable_order_ends_the_doubt(
     await ledger.batches.wait(await taken(ledger, serial), delay=0, counter="odd")
     batch = await ledger.batches.read(serial, 1)
     assert batch is not None
-    assert (batch.odd, batch.polls) == (2, 0)
-    assert batch.odd_since_ms > 0
+    assert (batch.order.odd, batch.order.polls) == (2, 0)
+    assert batch.order.odd_since_ms > 0
     # Ten minutes of doubt are counted from its beginning, not from a 404 of an hour ago.
     await ledger.batches.wait(await taken(ledger, serial), delay=0, counter="polls")
     batch = await ledger.batches.read(serial, 1)
     assert batch is not None
-    assert (batch.odd, batch.odd_since_ms, batch.polls) == (0, 0, 1)
+    assert (batch.order.odd, batch.order.odd_since_ms, batch.order.polls) == (0, 0, 1)
 
 
 # Orders
@@ -220,7 +220,7 @@ async def test_what_is_about_to_be_ordered_is_never_overwritten(ledger: Ledger) 
     assert await intent("PO-1", "b", "n3") is None
     batch = await ledger.batches.read(serial, 1)
     assert batch is not None
-    assert (batch.po_number, batch.payload_hash, batch.posts) == ("PO-1", "a", 2)
+    assert (batch.order.po_number, batch.order.payload_hash, batch.order.posts) == ("PO-1", "a", 2)
 
 
 async def test_only_the_last_post_can_be_taken_back_and_only_once(ledger: Ledger) -> None:
@@ -232,7 +232,7 @@ async def test_only_the_last_post_can_be_taken_back_and_only_once(ledger: Ledger
         await ledger.batches.order_unsent(found, nonce)
     batch = await ledger.batches.read(serial, 1)
     assert batch is not None
-    assert batch.posts == 1
+    assert batch.order.posts == 1
     assert (
         await ledger.batches.order_intent(found, po_number="P", payload_hash="h", nonce="n3") == 1
     )
@@ -329,16 +329,16 @@ async def test_what_only_a_person_can_move_is_not_due(ledger: Ledger) -> None:
     assert await due() is None
     await ledger.campaigns.steer(serial, "resume")
     assert await due_now()
-    await ledger.campaigns.block(serial, "o", "credentials", "", probe_after=0)
+    await ledger.campaigns.block(serial, Lane.ORDER, "credentials", "", probe_after=0)
     assert await due() is None
     began = await server_time(ledger.redis)
-    await ledger.campaigns.block(serial, "o", "insufficient_funds", "", probe_after=6000)
+    await ledger.campaigns.block(serial, Lane.ORDER, "insufficient_funds", "", probe_after=6000)
     probed_in = await due()
     took = await server_time(ledger.redis) - began
     assert probed_in is not None
     assert 6000 - took - 0.01 <= probed_in <= 6000
     await ledger.campaigns.steer(serial, "resume")
-    await ledger.campaigns.block(serial, "s", "smtp_auth", "", probe_after=0)
+    await ledger.campaigns.block(serial, Lane.SEND, "smtp_auth", "", probe_after=0)
     assert await due_now(), "another lane goes on"
     await ledger.campaigns.steer(serial, "pause")
     await ledger.campaigns.steer(serial, "cancel")

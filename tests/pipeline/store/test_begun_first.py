@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
 from pipeline.domain.batch import Lane, Unit
 from pipeline.store.batches import Claim
@@ -19,6 +18,7 @@ from tests.pipeline.ledger import (
     retried,
     submit,
 )
+from tests.support.redis import Redis
 
 MANY = 300  # more than the pump looks at in one index
 
@@ -37,7 +37,7 @@ async def intend(ledger: Ledger, found: Claim, nonce: str = "n") -> int | None:
 async def dead(ledger: Ledger, serial: str, number: int, lane: Lane = Lane.ORDER) -> None:
     """Let leases and dispatches of a batch lapse just now: due, and later than all others."""
     seconds, _ = await ledger.redis.time()
-    await ledger.redis.hset(f"cc:{serial}:b:{number}", "lu", "1")  # type: ignore[misc]
+    await ledger.redis.hset(f"cc:{serial}:b:{number}", "lu", "1")
     await ledger.redis.zadd(f"cc:{serial}:due:{lane}", {str(number): seconds * 1000})
 
 
@@ -111,7 +111,7 @@ async def test_a_placed_order_leaves_nothing_behind(ledger: Ledger) -> None:
     assert not await ledger.redis.exists(f"cc:{serial}:begun")
     batch = await ledger.batches.read(serial, unit.batch)
     assert batch is not None
-    assert (batch.posts, batch.interrupted) == (1, False)
+    assert (batch.order.posts, batch.order.interrupted) == (1, False)
 
 
 async def test_a_held_order_goes_first_once_it_is_tried_again(ledger: Ledger) -> None:
@@ -159,8 +159,8 @@ async def test_only_what_nobody_knows_the_end_of_counts_as_interrupted(
     if what == "a failure was recorded":
         await ledger.batches.wait(found, delay=0, counter="fails")
     again = await claimed(ledger, (await pump(ledger))[0])
-    assert again.batch.posts == 1
-    assert again.batch.interrupted == (what == "a worker died")
+    assert again.batch.order.posts == 1
+    assert again.batch.order.interrupted == (what == "a worker died")
 
 
 async def test_while_an_interrupted_order_waits_for_a_permit_no_new_one_is_given_out(

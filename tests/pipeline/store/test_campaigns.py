@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-from redis.asyncio import Redis
 
 from pipeline.domain.errors import InputError
 from pipeline.store.campaigns import Busy, Committed, Staging, Totals
 from tests.pipeline.ledger import Ledger, a_campaign, assert_sound, people, pump, stage, submit
+from tests.support.redis import Redis
 
 ALLOWED_AFTERWARDS = {b"cc:serial"}
 
@@ -17,9 +17,9 @@ async def keys(redis: Redis) -> set[bytes]:
 
 
 async def lapse_staging(redis: Redis, campaign_id: str = "c") -> None:
-    entry = (await redis.hget("cc:staging", campaign_id) or b"").decode()  # type: ignore[misc]
+    entry = (await redis.hget("cc:staging", campaign_id) or b"").decode()
     serial, nonce, _ = entry.split()
-    await redis.hset("cc:staging", campaign_id, f"{serial} {nonce} 1")  # type: ignore[misc]
+    await redis.hset("cc:staging", campaign_id, f"{serial} {nonce} 1")
 
 
 async def test_a_submit_killed_before_its_commit_leaves_nothing_after_the_sweep(
@@ -37,7 +37,7 @@ async def test_a_sweep_that_was_killed_is_finished_by_the_next(
     ledger: Ledger, redis: Redis
 ) -> None:
     staging, _ = await stage(ledger, a_campaign(), [people(3)])
-    await redis.sadd("cc:discarded", staging.serial)  # type: ignore[misc]
+    await redis.sadd("cc:discarded", staging.serial)
     await redis.delete("cc:staging")
     assert await ledger.campaigns.sweep() == 1
     assert await keys(redis) == ALLOWED_AFTERWARDS
@@ -77,7 +77,7 @@ async def test_a_second_submit_waits_for_the_first_and_takes_over_a_dead_one(
         await ledger.campaigns.commit(first, a_campaign(), totals)
     await ledger.campaigns.discard(first)
     assert not [key for key in await keys(redis) if key.startswith(b"cc:1:")]
-    assert await redis.hexists("cc:staging", "c"), "the second is not disturbed"  # type: ignore[misc]
+    assert await redis.hexists("cc:staging", "c"), "the second is not disturbed"
 
 
 async def test_only_one_of_many_concurrent_submits_may_stage(ledger: Ledger) -> None:
@@ -92,10 +92,10 @@ async def test_staging_and_committing_may_be_repeated(ledger: Ledger, redis: Red
     await stage(ledger, campaign, [people(2)])
     staging, totals = await stage(ledger, campaign, [people(2)])
     first = await ledger.campaigns.commit(staging, campaign, totals)
-    before = await redis.hgetall(f"cc:{first.serial}")  # type: ignore[misc]
+    before = await redis.hgetall(f"cc:{first.serial}")
     await pump(ledger)
     assert await ledger.campaigns.commit(staging, campaign, totals) == first
-    assert await redis.hgetall(f"cc:{first.serial}") == before  # type: ignore[misc]
+    assert await redis.hgetall(f"cc:{first.serial}") == before
     assert await ledger.campaigns.begin("c", "x", expected_rows=1) == Committed(first.serial)
     await assert_sound(ledger, first.serial)
 
@@ -161,7 +161,7 @@ async def test_positions_are_kept_in_digits_however_large(ledger: Ledger, redis:
     first = 123_456_789_012_300
     for _ in range(2):
         assert await ledger.campaigns.stage(opened, 1, people(2), first, "11") is None
-    found = await redis.hvals("cc:1:x:0")  # type: ignore[misc]
+    found = await redis.hvals("cc:1:x:0")
     assert sorted(found) == [b"123456789012300", b"123456789012301"]
 
 

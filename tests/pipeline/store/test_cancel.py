@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.domain.batch import Lane
 from pipeline.domain.errors import StaleLeaseError
-from pipeline.domain.models import BatchState
+from pipeline.domain.models import BatchState, FactKind
 from pipeline.store.deliveries import Fact, Wanted
 from tests.pipeline.ledger import (
     EMAIL,
@@ -32,7 +32,7 @@ async def test_a_held_foreign_order_goes_on_as_planned_and_remembers_to_adopt(
     assert await retried(ledger, serial, failed=True, uncertain=True) == (0, 0)
     assert await retried(ledger, serial, held=True, adopt=True) == (0, 1)
     found = await taken(ledger, serial)
-    assert (found.unit.lane, found.batch.adopt) == (Lane.ORDER, True)
+    assert (found.unit.lane, found.batch.order.adopt) == (Lane.ORDER, True)
     await assert_sound(ledger, serial)
 
 
@@ -77,7 +77,9 @@ async def test_an_uncertain_delivery_does_not_keep_a_cancelled_campaign_from_its
     for number in (1, 2):
         found = await fulfilled(ledger, serial, number)
         await ledger.deliveries.intend(found, [Wanted(0, EMAIL, 0)])
-        await ledger.deliveries.record({(serial, number): [Fact(0, EMAIL, 1, "u", "reset")]})
+        await ledger.deliveries.record(
+            {(serial, number): [Fact(0, EMAIL, 1, FactKind.UNCERTAIN, "reset")]}
+        )
         if number == 1:
             assert await ledger.batches.distributed(found, delay=0) is BatchState.HELD
         else:
@@ -95,11 +97,11 @@ async def test_the_last_batch_of_a_cancelled_campaign_may_end_by_itself(ledger: 
     serial = await submit(ledger, campaign, [people(1), people(1, first=1)])
     uncertain = await fulfilled(ledger, serial, 1)
     await ledger.deliveries.intend(uncertain, [Wanted(0, EMAIL, 0)])
-    await ledger.deliveries.record({(serial, 1): [Fact(0, EMAIL, 1, "u", "reset")]})
+    await ledger.deliveries.record({(serial, 1): [Fact(0, EMAIL, 1, FactKind.UNCERTAIN, "reset")]})
     await ledger.batches.distributed(uncertain, delay=0)
     last = await fulfilled(ledger, serial, 2)
     await ledger.deliveries.intend(last, [Wanted(0, EMAIL, 0)])
-    await ledger.deliveries.record({(serial, 2): [Fact(0, EMAIL, 1, "s")]})
+    await ledger.deliveries.record({(serial, 2): [Fact(0, EMAIL, 1, FactKind.SENT)]})
     await ledger.campaigns.steer(serial, "cancel")
     await ledger.batches.cancel(await taken(ledger, serial, 1))
     assert await ledger.batches.distributed(last, delay=0) is BatchState.DONE
@@ -111,7 +113,7 @@ async def test_cancelled_links_that_nobody_was_sent_are_spare(ledger: Ledger) ->
     serial = await submit(ledger, a_campaign(), [people(3)])
     found = await fulfilled(ledger, serial)
     await ledger.deliveries.intend(found, [Wanted(0, EMAIL, 0)])
-    await ledger.deliveries.record({(serial, 1): [Fact(0, EMAIL, 1, "s")]})
+    await ledger.deliveries.record({(serial, 1): [Fact(0, EMAIL, 1, FactKind.SENT)]})
     await ledger.campaigns.steer(serial, "cancel")
     await ledger.batches.wait(found, delay=0)
     await ledger.batches.cancel(await taken(ledger, serial))

@@ -149,14 +149,14 @@ async def test_facts_about_attempts_that_never_were_change_nothing(ledger: Ledge
     for attempt in (2, 99):
         for kind in get_args(FactKind):
             assert await tell(ledger, found, kind, attempt=attempt) == 0
-    assert await ledger.deliveries.record({("99", 1): [Fact(0, EMAIL, 1, "s")]}) == 0
+    assert await ledger.deliveries.record({("99", 1): [Fact(0, EMAIL, 1, FactKind.SENT)]}) == 0
 
 
 @pytest.mark.parametrize("index", [-1, 2, 10**6])
 async def test_a_fact_about_nobody_disturbs_no_other(ledger: Ledger, index: int) -> None:
     found = await started(ledger)
     key = (found.unit.serial, 1)
-    facts = [Fact(0, EMAIL, 1, "s"), Fact(index, EMAIL, 1, "s")]
+    facts = [Fact(0, EMAIL, 1, FactKind.SENT), Fact(index, EMAIL, 1, FactKind.SENT)]
     assert await ledger.deliveries.record({key: facts}) == 1
     await assert_sound(ledger, found.unit.serial)
 
@@ -181,10 +181,10 @@ async def test_a_transient_failure_costs_a_try_and_a_release_does_not(ledger: Le
 async def test_a_batch_is_due_again_when_its_first_delivery_is(ledger: Ledger) -> None:
     found = await started(ledger)
     serial = found.unit.serial
-    fact = Fact(0, EMAIL, 1, "p", "smtp_450", delay=5000)
+    fact = Fact(0, EMAIL, 1, FactKind.DEFERRED, "smtp_450", delay=5000)
     await ledger.deliveries.intend(found, [Wanted(1, EMAIL, 0)])
     began = await server_time(ledger.redis)
-    await ledger.deliveries.record({(serial, 1): [fact, Fact(1, EMAIL, 1, "s")]})
+    await ledger.deliveries.record({(serial, 1): [fact, Fact(1, EMAIL, 1, FactKind.SENT)]})
     assert await ledger.batches.distributed(found, delay=0) is BatchState.FULFILLED
     soonest = await ledger.batches.next_due()
     took = await server_time(ledger.redis) - began
@@ -195,7 +195,7 @@ async def test_a_batch_is_due_again_when_its_first_delivery_is(ledger: Ledger) -
 async def test_a_late_fact_ends_the_hold_of_an_uncertain_batch(ledger: Ledger) -> None:
     found = await started(ledger, email_uncertain="hold")
     await ledger.deliveries.intend(found, [Wanted(1, EMAIL, 0)])
-    await ledger.deliveries.record({(found.unit.serial, 1): [Fact(1, EMAIL, 1, "s")]})
+    await ledger.deliveries.record({(found.unit.serial, 1): [Fact(1, EMAIL, 1, FactKind.SENT)]})
     await tell(ledger, found, "u")
     assert await ledger.batches.distributed(found, delay=0) is BatchState.HELD
     assert await pump(ledger) == []
@@ -218,7 +218,7 @@ async def test_a_bounce_reopens_a_finished_campaign_for_the_next_channel(ledger:
     again = await taken(ledger, serial)
     assert [d.channel for d in again.ledger[0]] == [EMAIL, SMS]
     assert await ledger.deliveries.intend(again, [Wanted(0, SMS, 0)]) == [1]
-    await ledger.deliveries.record({(serial, 1): [Fact(0, SMS, 1, "s")]})
+    await ledger.deliveries.record({(serial, 1): [Fact(0, SMS, 1, FactKind.SENT)]})
     assert await ledger.batches.distributed(again, delay=0) is BatchState.DONE
     assert await ledger.counted(serial, "p:reached", "p:open", "d:bounced") == [1, 0, 1]
 
@@ -253,7 +253,7 @@ async def retried(ledger: Ledger, found: Claim) -> None:
 async def test_a_retry_makes_the_failed_pending_again_and_nobody_else(ledger: Ledger) -> None:
     found = await started(ledger)
     await ledger.deliveries.intend(found, [Wanted(1, EMAIL, 0)])
-    await ledger.deliveries.record({(found.unit.serial, 1): [Fact(1, EMAIL, 1, "s")]})
+    await ledger.deliveries.record({(found.unit.serial, 1): [Fact(1, EMAIL, 1, FactKind.SENT)]})
     await tell(ledger, found, "f")
     assert await ledger.batches.distributed(found, delay=0) is BatchState.DONE
     await retried(ledger, found)

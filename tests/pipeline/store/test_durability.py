@@ -3,11 +3,11 @@
 from typing import Any, cast
 
 import pytest
-from redis.asyncio import Redis
 
 from pipeline.store.deliveries import Wanted
 from pipeline.store.durability import EverySecond
 from tests.pipeline.ledger import EMAIL, a_campaign, fulfilled, open_ledger, people, submit
+from tests.support.redis import Redis
 from worker.wiring.redis import syncs_of
 
 QUIET = {"aof_pending_bio_fsync": 0, "aof_last_write_status": "ok"}

@@ -94,7 +94,7 @@ async def test_only_a_paused_campaign_is_changed(
 ) -> None:
     serial = await submit(ledger, titled("one"), 1)
     if field:
-        await ledger.redis.hset(f"cc:{serial}", mapping={field: "1", "pau": "1"})  # type: ignore[misc]
+        await ledger.redis.hset(f"cc:{serial}", mapping={field: "1", "pau": "1"})
     before = await state(ledger, serial)
     assert await edited(ledger, serial, titled("two")) == (outcome, 1)
     assert await state(ledger, serial) == before
@@ -134,7 +134,7 @@ async def test_the_time_tells_the_version_also_within_one_millisecond(ledger: Le
     fields = await ledger.counters(serial)
     (record,) = (await ledger.deliveries.read(serial, 1))[0]
     assert int(fields["last"]) == int(fields["t0"]) + record.started_ms
-    await ledger.redis.hset(f"cc:{serial}", "last", str(int(fields["last"]) + 5))  # type: ignore[misc]
+    await ledger.redis.hset(f"cc:{serial}", "last", str(int(fields["last"]) + 5))
     await edited(ledger, serial, titled("two"))
     assert int((await ledger.counters(serial))["ver:2"]) > int(fields["last"]) + 5
     assert await started_with(ledger, serial, 0) == 1
@@ -149,7 +149,7 @@ async def test_the_time_tells_the_version_also_after_the_clock_was_set_back(
     await ledger.campaigns.steer(serial, "pause")
     # Everything before was noted an hour ahead of the clock that counts from here on.
     ahead = int((await ledger.counters(serial))["last"]) + HOUR_MS
-    await ledger.redis.hset(f"cc:{serial}", "last", str(ahead))  # type: ignore[misc]
+    await ledger.redis.hset(f"cc:{serial}", "last", str(ahead))
     await edited(ledger, serial, titled("two"))
     await ledger.campaigns.steer(serial, "resume")
     await lapse(ledger, serial)
@@ -167,7 +167,7 @@ async def test_new_limits_count_for_what_waited_under_the_old_ones(ledger: Ledge
     for batch in (1, 2):
         claim = await fulfilled(ledger, serial, batch)
         await ledger.batches.wait(claim, delay=3600 if batch == 1 else 0)
-    await ledger.redis.hset(f"cc:gcra:{serial}:email", "next", "9e15")  # type: ignore[misc]
+    await ledger.redis.hset(f"cc:gcra:{serial}:email", "next", "9e15")
     assert await pump(ledger) == []
     await ledger.campaigns.steer(serial, "pause")
     await edited(ledger, serial, titled("one", limits={"email": "100/s"}))

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from cryptography.fernet import Fernet
-from redis.asyncio import Redis
 
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName
@@ -14,6 +13,7 @@ from pipeline.domain.vault import Vault
 from pipeline.store.keyring import Keyring, unlock
 from pipeline.store.suppressions import Suppressions
 from tests.pipeline.installation import Installation
+from tests.support.redis import Redis
 from tests.support.waiting import wait_until
 
 
@@ -48,7 +48,7 @@ async def _suppressed(redis: Redis, vault: Vault) -> None:
 
 
 async def _audited(redis: Redis, vault: Vault) -> None:
-    await redis.rpush("cc:audit", "{}")  # type: ignore[misc]
+    await redis.rpush("cc:audit", "{}")
 
 
 KEY = a_key()
@@ -75,15 +75,15 @@ async def test_a_key_that_was_dropped_too_early_is_missed_at_the_start(redis: Re
     await unlock(redis, Vault([old]))
     await unlock(redis, rotated := Vault([new, old]))
     # As a rotation leaves it that was stopped right after it wrapped the digest key.
-    blob = await redis.hget("cc:keys", "digest")  # type: ignore[misc]
-    await redis.hset("cc:keys", "digest", rotated.reseal(blob))  # type: ignore[misc, arg-type]
-    before = await redis.hgetall("cc:keys")  # type: ignore[misc]
+    blob = await redis.hget("cc:keys", "digest")
+    await redis.hset("cc:keys", "digest", rotated.reseal(blob))
+    before = await redis.hgetall("cc:keys")
 
     with pytest.raises(InputError, match="claimcast rekey") as caught:
         await unlock(redis, Vault([new]))
     assert Vault([old]).fingerprints[0] in str(caught.value)
     assert old not in str(caught.value)
-    assert await redis.hgetall("cc:keys") == before  # type: ignore[misc]
+    assert await redis.hgetall("cc:keys") == before
 
 
 async def test_who_lacks_the_newest_key_does_not_start_either(redis: Redis) -> None:

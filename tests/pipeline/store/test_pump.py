@@ -79,7 +79,7 @@ async def test_paused_and_scheduled_campaigns_rest_while_others_go_on(ledger: Le
     scheduled = await submit(ledger, a_campaign("b"))
     running = await submit(ledger, a_campaign("c"))
     await ledger.campaigns.steer(paused, "pause")
-    await ledger.redis.hset(f"cc:{scheduled}", "start", "99999999999999")  # type: ignore[misc]
+    await ledger.redis.hset(f"cc:{scheduled}", "start", "99999999999999")
     assert await dispatched(ledger) == [(running, 1)]
     await ledger.campaigns.steer(paused, "resume")
     assert await dispatched(ledger) == [(paused, 1)]
@@ -105,7 +105,7 @@ async def blocked(ledger: Ledger, serial: str, lane: Blocked = "o", *, probe: fl
 
 
 async def probe_is_due(ledger: Ledger, serial: str) -> None:
-    await ledger.redis.hset(f"cc:{serial}", "blk:o:until", "1")  # type: ignore[misc]
+    await ledger.redis.hset(f"cc:{serial}", "blk:o:until", "1")
 
 
 async def test_a_blocked_lane_stops_and_the_others_go_on(ledger: Ledger) -> None:
@@ -123,7 +123,7 @@ async def test_a_probe_is_a_single_batch(ledger: Ledger) -> None:
     await probe_is_due(ledger, serial)
     assert len(await dispatched(ledger)) == 1
     assert await dispatched(ledger) == []
-    assert await ledger.campaigns.unblock(serial, "o")
+    assert await ledger.campaigns.unblock(serial, Lane.ORDER)
     assert len(await dispatched(ledger)) == 4
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
-from redis.asyncio import Redis
 
 from pipeline.domain.rate import Rate
 from pipeline.store.rate_limiter import Limiter
 from tests.pipeline.ledger import open_ledger
+from tests.support.redis import Redis
 from tests.support.waiting import wait_until
 
 
@@ -106,10 +106,10 @@ async def test_several_limiters_give_all_or_nothing(redis: Redis) -> None:
     limiter = a_limiter(redis, email="100/s")
     own = {"1:email": Rate.parse("1/h")}
     assert (await limiter.take("email", 5, **own)).granted == 1
-    before = await redis.hget("cc:gcra:email", "tat")  # type: ignore[misc]
+    before = await redis.hget("cc:gcra:email", "tat")
     for _ in range(20):
         assert (await limiter.take("email", 5, **own)).granted == 0
-    assert await redis.hget("cc:gcra:email", "tat") == before, "the refused cost nothing"  # type: ignore[misc]
+    assert await redis.hget("cc:gcra:email", "tat") == before, "the refused cost nothing"
     assert (await limiter.take("email", 5)).granted > 0
     assert (await limiter.take("email", 1, **{"1:email": None})).granted == 1
 
@@ -174,7 +174,7 @@ async def trip(limiter: Limiter) -> float:
 
 async def half_open(redis: Redis) -> None:
     """Let the silence be over."""
-    await redis.hset("cc:breaker:email", "until", "1")  # type: ignore[misc]
+    await redis.hset("cc:breaker:email", "until", "1")
 
 
 async def test_the_breaker_opens_at_its_threshold_and_silences_the_channel(redis: Redis) -> None:

@@ -1,11 +1,11 @@
 """The list says whether an address is on it and why, and never which addresses are."""
 
 import pytest
-from redis.asyncio import Redis
 
 from pipeline.domain.models import ChannelName
 from pipeline.store.suppressions import Suppressions
 from tests.pipeline.ledger import Ledger
+from tests.support.redis import Redis
 
 EMAIL, SMS = ChannelName.EMAIL, ChannelName.SMS
 
@@ -55,7 +55,7 @@ async def test_nothing_in_redis_says_who_it_is(
     await suppressions.add(EMAIL, "ada@example.com", "operator")
     async for key in redis.scan_iter(match="*"):
         assert b"ada" not in key
-        for field, value in (await redis.hgetall(key)).items():  # type: ignore[misc]
+        for field, value in (await redis.hgetall(key)).items():
             assert b"ada" not in field + value
     others = Suppressions(redis, ledger.vault.with_digest_key(b"o" * 32))
     assert await others.reasons([(EMAIL, "ada@example.com")]) == [None]

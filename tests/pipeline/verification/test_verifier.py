@@ -5,7 +5,6 @@ from dataclasses import replace
 from itertools import cycle
 
 import pytest
-from redis.asyncio import Redis
 
 from pipeline.domain.batch import Lane
 from pipeline.domain.models import ChannelName, FactKind
@@ -16,6 +15,7 @@ from pipeline.verification.verifier import Findings, Verifier
 from pipeline.views.batch_view import Entry, Ground
 from tests.pipeline.installation import Installation, links_of
 from tests.pipeline.intake.builders import both_channels
+from tests.support.redis import Redis
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ async def ledger(redis: Redis) -> Installation:
 
 
 async def recount(ledger: Installation, serial: str) -> Findings:
-    return await Verifier(ledger.redis, ledger.campaigns, ledger.vault).run(serial)
+    return await Verifier(ledger.pages, ledger.campaigns, ledger.lookups, ledger.vault).run(serial)
 
 
 async def rules(ledger: Installation, serial: str) -> set[tuple[int, str, int | None]]:
@@ -76,7 +76,7 @@ async def test_a_cancelled_campaign_agrees_with_its_counters(
     if stage == "partly sent":
         await ledger.settled(serial)
     if stage == "uncertain":
-        await ledger.settled(serial, "u", "smtp_lost")
+        await ledger.settled(serial, FactKind.UNCERTAIN, "smtp_lost")
     assert await ledger.campaigns.steer(serial, "cancel")
     assert await rules(ledger, serial) == set()
     if stage == "ordered":
@@ -86,7 +86,7 @@ async def test_a_cancelled_campaign_agrees_with_its_counters(
         for claim in await ledger.claims(lane):
             await ledger.batches.cancel(claim, "order_unknown" if stage == "planned" else "")
     assert await rules(ledger, serial) == set()
-    assert (await ledger.snapshot(serial)).text("fin")
+    assert (await ledger.snapshot(serial)).ended
 
 
 @pytest.mark.parametrize("reread", [0.0, 900.0])
@@ -106,13 +106,13 @@ async def test_counters_that_never_stand_still_are_not_compared(
     ledger: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serial = await ledger.submitted()
-    verifier = Verifier(ledger.redis, ledger.campaigns, ledger.vault)
+    verifier = Verifier(ledger.pages, ledger.campaigns, ledger.lookups, ledger.vault)
     totals = verifier._totals  # noqa: SLF001 - the moment between two looks
     to_and_fro = cycle((1, -1))
 
     async def moved(serial: str) -> object:
         found = await totals(serial)
-        await ledger.redis.hincrby(f"cc:{serial}", "d:sent", next(to_and_fro))  # type: ignore[misc]
+        await ledger.redis.hincrby(f"cc:{serial}", "d:sent", next(to_and_fro))
         return found
 
     monkeypatch.setattr(verifier, "_totals", moved)
@@ -126,7 +126,7 @@ async def test_counters_that_stood_still_in_the_end_are_compared(
     ledger: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serial = await ledger.submitted()
-    verifier = Verifier(ledger.redis, ledger.campaigns, ledger.vault)
+    verifier = Verifier(ledger.pages, ledger.campaigns, ledger.lookups, ledger.vault)
     totals, looks = verifier._totals, iter(range(100))  # noqa: SLF001 - as above
 
     async def moved_once(serial: str) -> object:
@@ -178,7 +178,7 @@ class Disagreeing:
 async def test_every_order_is_shown_to_the_remote_check(ledger: Installation) -> None:
     serial = await ledger.submitted()
     remote = Disagreeing()
-    verifier = Verifier(ledger.redis, ledger.campaigns, ledger.vault)
+    verifier = Verifier(ledger.pages, ledger.campaigns, ledger.lookups, ledger.vault)
     assert (await verifier.run(serial, remote)).orders_read == 0
     await ledger.fulfilled(serial)
     found = await verifier.run(serial, remote)

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
-from redis.asyncio import Redis
 
 from pipeline.store.recipient_codec import decode_batch, encode_batch
 from pipeline.verification.verifier import Findings, Verifier
 from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import a_campaign
+from tests.support.redis import Redis
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ async def ledger(redis: Redis) -> Installation:
 
 
 async def recount(ledger: Installation, serial: str) -> Findings:
-    return await Verifier(ledger.redis, ledger.campaigns, ledger.vault).run(serial)
+    return await Verifier(ledger.pages, ledger.campaigns, ledger.lookups, ledger.vault).run(serial)
 
 
 async def rules(ledger: Installation, serial: str) -> set[tuple[int, str, int | None]]:
@@ -51,28 +51,28 @@ async def reseal_links(
 async def test_another_po_number_breaks_invariant_1(ledger: Installation) -> None:
     serial = await ledger.submitted()
     await ledger.finished(serial)
-    await ledger.redis.hset(f"cc:{serial}:b:2", "po", "CC-survey-2026-11-00001")  # type: ignore[misc]
+    await ledger.redis.hset(f"cc:{serial}:b:2", "po", "CC-survey-2026-11-00001")
     assert await rules(ledger, serial) == {(1, "po_number", 2)}
 
 
 async def test_another_content_under_the_po_number_breaks_the_value(ledger: Installation) -> None:
     serial = await ledger.submitted()
     await ledger.finished(serial)
-    await ledger.redis.hset(f"cc:{serial}:b:2", "ph", "0" * 64)  # type: ignore[misc]
+    await ledger.redis.hset(f"cc:{serial}:b:2", "ph", "0" * 64)
     assert await rules(ledger, serial) == {(5, "value", 2)}
 
 
 async def test_an_order_of_two_batches_breaks_invariant_1(ledger: Installation) -> None:
     serial = await ledger.submitted()
     await ledger.finished(serial)
-    await ledger.redis.hset(f"cc:{serial}:b:3", "oid", f"order-{serial}-1")  # type: ignore[misc]
+    await ledger.redis.hset(f"cc:{serial}:b:3", "oid", f"order-{serial}-1")
     assert await rules(ledger, serial) == {(1, "order_id", 3)}
 
 
 async def test_a_lost_order_id_breaks_invariant_1(ledger: Installation) -> None:
     serial = await ledger.submitted()
     await ledger.finished(serial)
-    await ledger.redis.hdel(f"cc:{serial}:b:3", "oid")  # type: ignore[misc]
+    await ledger.redis.hdel(f"cc:{serial}:b:3", "oid")
     assert (1, "order_id", 3) in await rules(ledger, serial)
 
 
@@ -104,7 +104,7 @@ async def test_links_that_are_gone_break_invariant_2(ledger: Installation) -> No
 async def test_something_sent_without_links_breaks_invariant_2(ledger: Installation) -> None:
     serial = await ledger.submitted()
     await ledger.ordered(serial)
-    await ledger.redis.hset(f"cc:{serial}:d:1", "0", "se1.1.0.5.7.")  # type: ignore[misc]
+    await ledger.redis.hset(f"cc:{serial}:d:1", "0", "se1.1.0.5.7.")
     assert (2, "sent_without_links", 1) in await rules(ledger, serial)
 
 
@@ -153,7 +153,7 @@ async def test_a_lost_look_up_breaks_invariant_3(ledger: Installation) -> None:
     serial = await ledger.submitted()
     await ledger.finished(serial)
     digest = ledger.campaigns.id_digest(serial, "r4")
-    await ledger.redis.hdel(f"cc:{serial}:x:0", digest)  # type: ignore[misc, arg-type]
+    await ledger.redis.hdel(f"cc:{serial}:x:0", digest)
     assert await rules(ledger, serial) == {
         (3, "recipient_place", 3),
         (3, "recipient_place", None),
@@ -164,9 +164,9 @@ async def test_an_unregistered_link_breaks_invariant_3(ledger: Installation) -> 
     serial = await ledger.submitted()
     await ledger.finished(serial)
     async for key in ledger.redis.scan_iter(match="cc:links:*"):
-        for field, owner in (await ledger.redis.hgetall(key)).items():  # type: ignore[misc]
+        for field, owner in (await ledger.redis.hgetall(key)).items():
             if owner == f"{serial}:3".encode():
-                await ledger.redis.hdel(key, field)  # type: ignore[misc]
+                await ledger.redis.hdel(key, field)
     assert await rules(ledger, serial) == {(3, "link_registered", 3)}
 
 
@@ -212,7 +212,7 @@ async def test_a_counter_that_is_off_breaks_invariant_5(
 ) -> None:
     serial = await ledger.submitted()
     await ledger.finished(serial)
-    await ledger.redis.hincrby(f"cc:{serial}", counter, 1)  # type: ignore[misc]
+    await ledger.redis.hincrby(f"cc:{serial}", counter, 1)
     found = await recount(ledger, serial)
     (violation,) = found.violations
     assert (violation.invariant, violation.rule) == (5, "counter")
@@ -222,7 +222,7 @@ async def test_a_counter_that_is_off_breaks_invariant_5(
 async def test_more_missing_links_than_ordered_break_invariant_5(ledger: Installation) -> None:
     serial = await ledger.submitted()
     await ledger.ordered(serial)
-    await ledger.redis.hset(f"cc:{serial}:b:1", "missing", "7")  # type: ignore[misc]
+    await ledger.redis.hset(f"cc:{serial}:b:1", "missing", "7")
     assert (5, "missing_links", 1) in await rules(ledger, serial)
 
 
@@ -284,21 +284,21 @@ async def test_an_entry_that_is_no_batch_breaks_invariant_7(ledger: Installation
 async def test_a_damaged_ledger_breaks_invariant_7(ledger: Installation, field: str) -> None:
     serial = await ledger.submitted()
     await ledger.finished(serial)
-    await ledger.redis.hset(f"cc:{serial}:d:1", "1", field)  # type: ignore[misc]
+    await ledger.redis.hset(f"cc:{serial}:d:1", "1", field)
     assert (7, "ledger", 1) in await rules(ledger, serial)
 
 
 async def test_a_delivery_of_nobody_breaks_invariant_7(ledger: Installation) -> None:
     serial = await ledger.submitted()
     await ledger.finished(serial)
-    await ledger.redis.hset(f"cc:{serial}:d:3", "1", "se1.1.0.5.7.")  # type: ignore[misc]
+    await ledger.redis.hset(f"cc:{serial}:d:3", "1", "se1.1.0.5.7.")
     assert await rules(ledger, serial) == {(7, "ledger", 3)}
 
 
 async def test_an_open_delivery_in_a_done_batch_breaks_invariant_7(ledger: Installation) -> None:
     serial = await ledger.submitted()
     await ledger.finished(serial)
-    await ledger.redis.hset(f"cc:{serial}:d:1", "1", "pe1.1.1.5.7.")  # type: ignore[misc]
+    await ledger.redis.hset(f"cc:{serial}:d:1", "1", "pe1.1.1.5.7.")
     assert {(7, "done_batch", 1), (7, "finished", None)} <= await rules(ledger, serial)
 
 
@@ -306,7 +306,7 @@ async def test_a_campaign_that_claims_to_be_finished_breaks_invariant_7(
     ledger: Installation,
 ) -> None:
     serial = await ledger.submitted()
-    await ledger.redis.hset(f"cc:{serial}", "fin", "1")  # type: ignore[misc]
+    await ledger.redis.hset(f"cc:{serial}", "fin", "1")
     assert await rules(ledger, serial) == {(7, "finished", None)}
 
 

@@ -14,7 +14,9 @@ HELD = {"b:planned": "0", "b:held": "2", "h:order_failed": "1", "h:links_short":
 
 
 def a_snapshot(**fields: str) -> CampaignSnapshot:
-    return CampaignSnapshot("1", BASE | {name.replace("_", ":", 1): v for name, v in fields.items()}, NOW)
+    return CampaignSnapshot(
+        "1", BASE | {name.replace("_", ":", 1): v for name, v in fields.items()}, NOW
+    )
 
 
 def with_fields(fields: dict[str, str]) -> CampaignSnapshot:

@@ -9,17 +9,17 @@ from typing import Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from redis.asyncio import Redis
 
 from pipeline.domain.batch import Lane
 from pipeline.domain.errors import ClaimcastError
-from pipeline.domain.models import ChannelName
+from pipeline.domain.models import ChannelName, FactKind
 from pipeline.store.codec import STATUS
 from pipeline.store.records import DeliveryRecord
 from pipeline.views.delivery_times import next_at, sent_at, settled_at
 from pipeline.views.report import COLUMNS, Report, Reveal, Row, link_ref, write_report
 from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import both_channels
+from tests.support.redis import Redis
 
 HEADER = "recipient_id,channel,status,code,attempts,sent_at,settled_at,po_number,order_id,link_ref"
 
@@ -31,7 +31,7 @@ async def ledger(redis: Redis) -> Installation:
 
 async def rows(ledger: Installation, serial: str, reveal: Reveal | None = None) -> list[Row]:
     snapshot = await ledger.snapshot(serial)
-    report = Report(ledger.redis, ledger.vault, reveal)
+    report = Report(ledger.pages, ledger.vault, reveal)
     return [row async for row in report.rows(serial, snapshot.batch_count)]
 
 
@@ -73,7 +73,7 @@ async def test_a_sent_delivery_has_times_order_and_reference(ledger: Installatio
 async def test_a_fallback_is_a_row_of_its_own(ledger: Installation) -> None:
     serial = await ledger.submitted(people=1, campaign=both_channels())
     await ledger.fulfilled(serial)
-    await ledger.settled(serial, "f", "smtp_550_5.1.1")
+    await ledger.settled(serial, FactKind.FAILED, "smtp_550_5.1.1")
     found = [(row["channel"], row["status"], row["code"]) for row in await rows(ledger, serial)]
     assert found == [("email", "failed", "smtp_550_5.1.1"), ("sms", "pending", None)]
 
@@ -151,7 +151,7 @@ def test_times_are_told_only_where_they_mean_something(status: object, attempt: 
 async def test_a_delivery_that_waits_is_neither_sent_nor_settled(ledger: Installation) -> None:
     serial = await ledger.submitted(people=1)
     await ledger.fulfilled(serial)
-    await ledger.settled(serial, "p", "smtp_451")
+    await ledger.settled(serial, FactKind.DEFERRED, "smtp_451")
     (row,) = await rows(ledger, serial)
     assert (row["status"], row["sent_at"], row["settled_at"]) == ("pending", None, None)
     assert not await ledger.claims(Lane.SEND)  # its time has not come

@@ -4,13 +4,14 @@ import json
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
 from pipeline.domain.errors import InputError
+from pipeline.domain.models import FactKind
 from pipeline.views.report import link_ref
 from pipeline.views.timeline import Timelines, mask
 from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import both_channels
+from tests.support.redis import Redis
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ async def ledger(redis: Redis) -> Installation:
 
 
 async def story(ledger: Installation, serial: str, recipient: str = "r3") -> dict[str, Any]:
-    timelines = Timelines(ledger.redis, ledger.campaigns, ledger.vault)
+    timelines = Timelines(ledger.pages, ledger.campaigns, ledger.vault)
     return await timelines.of(await ledger.snapshot(serial), recipient)
 
 
@@ -58,7 +59,7 @@ async def test_neither_link_nor_address_is_shown(ledger: Installation) -> None:
 async def test_a_failure_is_told_in_words_with_its_code(ledger: Installation) -> None:
     serial = await ledger.submitted(campaign=both_channels())
     await ledger.fulfilled(serial)
-    await ledger.settled(serial, "f", "smtp_550_5.1.1")
+    await ledger.settled(serial, FactKind.FAILED, "smtp_550_5.1.1")
     document = await story(ledger, serial)
     assert "email: failed, there is no such mailbox (smtp_550_5.1.1)" in told(document)
     failed, waiting = document["deliveries"]
@@ -70,7 +71,7 @@ async def test_a_failure_is_told_in_words_with_its_code(ledger: Installation) ->
 async def test_the_next_attempt_is_told(ledger: Installation) -> None:
     serial = await ledger.submitted()
     await ledger.fulfilled(serial)
-    await ledger.settled(serial, "p", "smtp_lost")
+    await ledger.settled(serial, FactKind.DEFERRED, "smtp_lost")
     document = await story(ledger, serial)
     (delivery,) = document["deliveries"]
     assert delivery["next_attempt_at"] > delivery["started_at"]

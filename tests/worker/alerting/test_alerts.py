@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 from standardwebhooks import Webhook
 
 from config.settings import AlertSettings, Settings, SmtpSettings
@@ -27,6 +26,7 @@ from tests.channels.app import SECRET, App, app, body_of, headers_of
 from tests.channels.sms.servers import HANG_UP, Answer
 from tests.pipeline.installation import Installation
 from tests.support.prolong import prolong
+from tests.support.redis import Redis
 from worker.alerting import alerts
 from worker.alerting.alerts import Alerts
 from worker.alerting.notifiers import Teller, open_tellers
@@ -65,10 +65,12 @@ class Watch:
         return alerts_of(self.ledger.redis, self.tellers, pace)
 
     async def block(self, code: str = "insufficient_funds") -> None:
-        await self.ledger.campaigns.block(self.serial, "o", code, "Not enough", probe_after=60)
+        await self.ledger.campaigns.block(
+            self.serial, Lane.ORDER, code, "Not enough", probe_after=60
+        )
 
     async def unblock(self) -> None:
-        await self.ledger.campaigns.unblock(self.serial, "o")
+        await self.ledger.campaigns.unblock(self.serial, Lane.ORDER)
 
     async def hold(self, reason: str = "order_failed") -> int:
         claims = await self.ledger.claims(Lane.ORDER)
@@ -77,7 +79,7 @@ class Watch:
         return len(claims)
 
     async def records(self) -> dict[str, Record]:
-        stored = texts(await self.ledger.redis.hgetall("cc:alerts"))  # type: ignore[misc]
+        stored = texts(await self.ledger.redis.hgetall("cc:alerts"))
         return {field: Record.parse(text) for field, text in stored.items()}
 
     async def later(self, seconds: float) -> None:
@@ -85,7 +87,7 @@ class Watch:
         for field, record in (await self.records()).items():
             aged = replace(record, at_ms=record.at_ms - round(seconds * 1000))
             text = f"{aged.at_ms} {aged.becomes(aged.phase, aged.tries)}"
-            await self.ledger.redis.hset("cc:alerts", field, text)  # type: ignore[misc]
+            await self.ledger.redis.hset("cc:alerts", field, text)
 
     def told(self) -> list[dict[str, Any]]:
         """Return what was posted, each signature checked."""
@@ -291,7 +293,7 @@ async def test_a_cancelled_or_removed_campaign_leaves_nothing_behind(watch: Watc
     await watch.alerts.tell()
     assert await watch.records() == {}
 
-    await watch.ledger.redis.hset("cc:alerts", "url|999|o|credentials", "5 told 5 0")  # type: ignore[misc]
+    await watch.ledger.redis.hset("cc:alerts", "url|999|o|credentials", "5 told 5 0")
     await watch.alerts.tell()
     assert await watch.records() == {}
     assert watch.types() == ["raised"]
@@ -329,10 +331,10 @@ async def test_a_worker_can_leave_while_redis_is_away(watch: Watch) -> None:
 
 async def test_a_channel_is_told_when_it_fails_for_minutes(watch: Watch) -> None:
     redis, watch.alerts = watch.ledger.redis, watch.another(SLOW)
-    await redis.hset("cc:breaker:email", mapping={"failures": 4, "reason": "smtp_dns"})  # type: ignore[misc]
+    await redis.hset("cc:breaker:email", mapping={"failures": 4, "reason": "smtp_dns"})
     await watch.alerts.tell()
     assert await watch.records() == {}
-    await redis.hset("cc:breaker:email", mapping={"failures": 5, "until": 1})  # type: ignore[misc]
+    await redis.hset("cc:breaker:email", mapping={"failures": 5, "until": 1})
     await watch.alerts.tell()
     await watch.later(29_900)
     await watch.alerts.tell()
@@ -353,7 +355,7 @@ async def test_the_alert_of_a_target_that_is_not_set_here_is_left_to_who_has_it(
     watch: Watch,
 ) -> None:
     field = f"email|{watch.serial}|o|insufficient_funds"
-    await watch.ledger.redis.hset("cc:alerts", field, "5 told 5 0")  # type: ignore[misc]
+    await watch.ledger.redis.hset("cc:alerts", field, "5 told 5 0")
     await watch.alerts.tell()
     assert set(await watch.records()) == {field}
     await watch.ledger.finished(watch.serial)

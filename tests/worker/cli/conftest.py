@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
-from redis.asyncio import Redis
 
 from sandbox.server import Sandbox
+from tests.support.redis import Redis
 from tests.worker.cli.desk import Desk, sandbox_beside
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from click.testing import CliRunner, Result
-from redis.asyncio import Redis
 
 from sandbox.options import SandboxOptions
 from sandbox.server import Sandbox, running
 from tests.channels.app import KEPT, App, app
 from tests.channels.sms.servers import Reply
 from tests.pipeline.installation import Installation
+from tests.support.redis import Redis
 from tests.support.root import ROOT
 from worker.cli import main
 

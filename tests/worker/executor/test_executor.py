@@ -12,20 +12,20 @@ import pytest
 from arq.connections import ArqRedis
 from arq.jobs import Job
 from cryptography.fernet import Fernet
-from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from config.settings import load_settings
-from pipeline.domain.batch import Unit
+from pipeline.domain.batch import Lane, Unit
 from pipeline.domain.clock import uptime
 from pipeline.domain.metrics import Measurements
-from pipeline.domain.models import ChannelName
+from pipeline.domain.models import ChannelName, FactKind
 from pipeline.store import fleet_totals
 from pipeline.store.batches import BatchStore
 from pipeline.store.deliveries import Fact
 from sandbox.options import SandboxOptions
 from sandbox.server import Sandbox, running
 from tests.pipeline.installation import PEOPLE, Installation
+from tests.support.redis import Redis
 from worker.cli.console.entry import explained
 from worker.executor.executor import Executor
 from worker.wiring.engine import Machinery, open_app, open_machinery
@@ -75,7 +75,7 @@ def defect() -> None:
 
 
 def break_recorder(machinery: Machinery) -> None:
-    fact = Fact(0, ChannelName.EMAIL, 1, "s")
+    fact = Fact(0, ChannelName.EMAIL, 1, FactKind.SENT)
     machinery.recorder.add(("1", 1), fact, defect)
 
 
@@ -202,7 +202,7 @@ async def paused(installation: Installation, serial: str) -> None:
 
 
 async def blocked(installation: Installation, serial: str) -> None:
-    await installation.campaigns.block(serial, "o", "credentials", "", probe_after=0)
+    await installation.campaigns.block(serial, Lane.ORDER, "credentials", "", probe_after=0)
 
 
 @pytest.mark.usefixtures("sandbox")
@@ -217,12 +217,12 @@ async def test_a_burst_ends_though_a_campaign_waits_for_a_person(
 
 async def test_what_could_not_be_told_comes_with_the_next_call(redis: Redis) -> None:
     measurements = Measurements()
-    measurements.attempt(ChannelName.EMAIL, "s")
+    measurements.attempt(ChannelName.EMAIL, FactKind.SENT)
     async with Redis.from_url("unix:///nowhere.sock") as nobody:
         with pytest.raises(RedisConnectionError):
             await fleet_totals.add(nobody, "w", measurements, leases=1)
     for _ in range(2):
-        measurements.attempt(ChannelName.EMAIL, "s")
+        measurements.attempt(ChannelName.EMAIL, FactKind.SENT)
         measurements.permits("email", 0, 0.25)
         await fleet_totals.add(redis, "w", measurements, leases=2)
     assert await fleet_totals.totals(redis) == {

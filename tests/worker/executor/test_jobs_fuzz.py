@@ -7,11 +7,11 @@ import pytest
 from cryptography.fernet import Fernet
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from config.settings import load_settings
 from pipeline.domain.batch import Lane
+from tests.support.redis import Redis
 from worker.executor.handoff import Relay
 from worker.executor.jobs import run_units, submit_campaign
 from worker.executor.slots import Slots

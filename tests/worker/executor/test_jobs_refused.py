@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
-from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from config.settings import load_settings
 from tests.pipeline.intake.builders import campaign_data
+from tests.support.redis import Redis
 from worker.executor.jobs import submit_campaign
 from worker.wiring.engine import open_app
 from worker.wiring.ledger import App

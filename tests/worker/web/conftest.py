@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 from cryptography.fernet import Fernet
-from redis.asyncio import Redis
 
 from tests.support.prolong import prolong
+from tests.support.redis import Redis
 from tests.worker.web.site import AUTH_TOKEN, PUBLIC, Line, Site, open_site
 from worker.web import connection, metrics
 

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pipeline.callbacks.signed_tokens import Purpose
 from pipeline.domain.batch import Lane
 from pipeline.domain.metrics import Measurements
-from pipeline.domain.models import ChannelName
+from pipeline.domain.models import ChannelName, FactKind
 from pipeline.store import fleet_totals
 from tests.pipeline.intake.builders import a_campaign, both_channels
 from tests.support.prolong import prolong
@@ -72,7 +72,7 @@ async def test_it_shows_what_the_ledger_counts(site: Site) -> None:
 async def test_it_shows_what_waits(site: Site) -> None:
     serial = await site.installation.submitted()
     redis, (seconds, _) = site.app.redis, await site.app.redis.time()
-    await redis.hset(f"cc:{serial}", "sub", str((seconds - 90) * 1000))  # type: ignore[misc]
+    await redis.hset(f"cc:{serial}", "sub", str((seconds - 90) * 1000))
     await redis.zadd("cc:workers", {"w1": seconds + LONG, "w2": seconds - 40})
     await redis.zadd("claimcast", {"job": 1, "other": 2})
     await redis.zadd("claimcast:worker:w1", {"a": 1, "b": 2, "c": 3})
@@ -101,7 +101,7 @@ async def test_deliveries_are_counted_by_the_channel_that_was_tried(site: Site) 
     installation = site.installation
     serial = await installation.submitted(campaign=both_channels())
     await installation.fulfilled(serial)
-    await installation.settled(serial, "f", "smtp_550")
+    await installation.settled(serial, FactKind.FAILED, "smtp_550")
     await installation.settled(serial, channel=ChannelName.SMS)
 
     found = await scraped(site)
@@ -113,9 +113,9 @@ async def test_deliveries_are_counted_by_the_channel_that_was_tried(site: Site) 
 
 async def test_what_the_workers_counted_is_added_up(site: Site) -> None:
     first, second = Measurements(), Measurements()
-    first.attempt(ChannelName.EMAIL, "s")
-    second.attempt(ChannelName.EMAIL, "s")
-    second.attempt(ChannelName.SMS, "o")
+    first.attempt(ChannelName.EMAIL, FactKind.SENT)
+    second.attempt(ChannelName.EMAIL, FactKind.SENT)
+    second.attempt(ChannelName.SMS, FactKind.FAILED_OUTRIGHT)
     first.stage(Lane.SEND, 0.1)
     second.stage(Lane.SEND, 0.11)
     second.stage(Lane.SEND, 77.5)
@@ -125,7 +125,7 @@ async def test_what_the_workers_counted_is_added_up(site: Site) -> None:
     second.order_read("webhook")
     (now, _), redis = await site.app.redis.time(), site.app.redis
     await redis.zadd("cc:workers", {"w1": now + LONG, "w2": now + LONG, "dead": now - 60})
-    await redis.hset("cc:stats", "attempts|pigeon|<script>", "7")  # type: ignore[misc] # of another version
+    await redis.hset("cc:stats", "attempts|pigeon|<script>", "7")
     for worker, held in (("w1", first), ("w2", second), ("dead", Measurements())):
         await fleet_totals.add(redis, worker, held, leases=3)
 
@@ -154,14 +154,14 @@ async def test_a_webhook_is_named_as_the_cause_of_the_read_that_follows(site: Si
     assert (await site.signal(serial)).status_code == 204
     await wait_until(lambda: site.is_due(serial))
     [claim] = await site.installation.claims(Lane.READ)
-    assert claim.batch.woken
+    assert claim.batch.lease.woken
 
     await site.app.batches.wait(claim, delay=0)
     [claim] = await site.installation.claims(Lane.READ)
-    assert claim.batch.woken, "without a permit nothing was read yet"
+    assert claim.batch.lease.woken, "without a permit nothing was read yet"
     await site.app.batches.wait(claim, delay=0, counter="polls")
     [claim] = await site.installation.claims(Lane.READ)
-    assert not claim.batch.woken
+    assert not claim.batch.lease.woken
 
 
 async def test_names_and_types_are_as_prometheus_wants_them(site: Site) -> None:
@@ -194,7 +194,7 @@ async def test_the_readme_names_every_metric_with_its_labels(site: Site) -> None
     [claim] = await site.installation.ordered(serial)
     await site.app.batches.hold(claim, "links_short", missing=1, reread=0)
     attempted = Measurements()
-    attempted.attempt(ChannelName.EMAIL, "s")
+    attempted.attempt(ChannelName.EMAIL, FactKind.SENT)
     await fleet_totals.add(site.app.redis, "w", attempted, leases=0)
     text = (await site.client.get("/metrics")).text
     shown = {
@@ -214,7 +214,7 @@ def labels_of(family: Metric) -> frozenset[str]:
 
 async def test_what_a_person_stopped_is_not_late(site: Site) -> None:
     serial = await site.installation.submitted()
-    await site.app.redis.hset(f"cc:{serial}", "sub", "1000")  # type: ignore[misc]
+    await site.app.redis.hset(f"cc:{serial}", "sub", "1000")
     await site.app.campaigns.steer(serial, "pause")
     found = await scraped(site)
     assert value(found, "due_lag_seconds", lane="order") == 0

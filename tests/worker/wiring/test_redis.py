@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import uvloop
-from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from pipeline.domain.errors import InputError
 from tests.chaos.power import client, valkey
+from tests.support.redis import Redis
 from worker.executor.queue import connection
 from worker.wiring.redis import check_server
 

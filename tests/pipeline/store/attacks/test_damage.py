@@ -1,7 +1,6 @@
 """What rests damaged, or not at all, comes to a stop that a person is told of."""
 
 import pytest
-from redis.asyncio import Redis
 
 from pipeline.domain.batch import Lane
 from pipeline.domain.models import BatchState
@@ -20,6 +19,7 @@ from tests.pipeline.ledger import (
     submit,
 )
 from tests.pipeline.stages.plant import sending
+from tests.support.redis import Redis
 
 
 @pytest.fixture

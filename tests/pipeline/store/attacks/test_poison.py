@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.domain.batch import Lane, Unit
-from pipeline.domain.models import BatchState
+from pipeline.domain.models import BatchState, FactKind
 from pipeline.store.batches import Claim
 from pipeline.store.deliveries import Fact, Wanted
 from tests.pipeline.ledger import (
@@ -134,7 +134,7 @@ async def test_progress_starts_the_count_anew(ledger: Ledger, deaths: int) -> No
     last = await claimed(ledger, units[0], "n")
     assert last is not None
     await ledger.deliveries.intend(last, [Wanted(0, EMAIL, 0)])
-    await ledger.deliveries.record({(serial, 1): [Fact(0, EMAIL, 1, "s")]})
+    await ledger.deliveries.record({(serial, 1): [Fact(0, EMAIL, 1, FactKind.SENT)]})
     await ledger.redis.delete(ALONE)
 
     await lapse(ledger, serial)
@@ -168,5 +168,5 @@ async def test_a_cancelled_campaign_is_brought_to_its_end_all_the_same(ledger: L
 async def test_any_number_of_suspect_batches_hides_no_sound_one(ledger: Ledger) -> None:
     serial = await submit(ledger, a_campaign(), 9)
     for batch in range(1, 9):
-        await ledger.redis.hset(f"cc:{serial}:b:{batch}", "deaths", 2)  # type: ignore[misc, arg-type]
+        await ledger.redis.hset(f"cc:{serial}:b:{batch}", "deaths", 2)
     assert [unit.batch for unit in await given(ledger, "w")] == [9]

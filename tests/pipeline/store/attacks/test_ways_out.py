@@ -4,13 +4,13 @@ import json
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
+from pipeline.domain.batch import Lane
 from pipeline.domain.errors import InputError
+from pipeline.domain.models import FactKind
 from pipeline.operations.replace_order import Plan, Reorders
 from pipeline.store.audit_trail import Action, AuditTrail
 from pipeline.store.deliveries import Fact, Wanted
-from pipeline.store.reorders import ReorderStore
 from pipeline.store.scripts import Arg, Scripts
 from tests.pipeline.ledger import (
     EMAIL,
@@ -29,6 +29,7 @@ from tests.pipeline.ledger import (
     taken,
 )
 from tests.pipeline.operations.test_erase_recipient import forget
+from tests.support.redis import Redis
 
 
 @pytest.fixture
@@ -37,8 +38,8 @@ def ledger(redis: Redis) -> Ledger:
 
 
 def reorders(ledger: Ledger) -> Reorders:
-    store = ReorderStore(ledger.redis, Scripts(ledger.redis), ledger.vault)
-    return Reorders(ledger.redis, ledger.campaigns, store, ledger.vault, None)
+    store = ledger.reorders
+    return Reorders(ledger.pages, ledger.lookups, store, ledger.vault, None)
 
 
 async def short(ledger: Ledger) -> str:
@@ -64,7 +65,7 @@ async def test_retry_moves_on_what_is_uncertain_of_people_whom_another_channel_r
     serial = await submit(ledger, campaign, [people(1, phone=True)])
     claim = await fulfilled(ledger, serial)
     await ledger.deliveries.intend(claim, [Wanted(0, EMAIL, 0), Wanted(0, SMS, 0)])
-    facts = [Fact(0, EMAIL, 1, "u", "unconfirmed"), Fact(0, SMS, 1, "s")]
+    facts = [Fact(0, EMAIL, 1, FactKind.UNCERTAIN, "unconfirmed"), Fact(0, SMS, 1, FactKind.SENT)]
     await ledger.deliveries.record({(serial, 1): facts})
     assert await ledger.batches.distributed(claim, delay=0) == "held"
     await retried(ledger, serial, uncertain=True)
@@ -80,7 +81,7 @@ async def test_what_a_dead_order_did_not_give_stays_missing_when_its_batch_is_he
     await reordered(ledger, serial)
     await assert_sound(ledger, serial)
     claim = await taken(ledger, serial)
-    await ledger.batches.hold(claim, "damaged", missing=claim.batch.missing, reread=0)
+    await ledger.batches.hold(claim, "damaged", missing=claim.batch.order.missing, reread=0)
     await assert_sound(ledger, serial)
     assert await retried(ledger, serial, held=True) == (0, 1)
     await assert_sound(ledger, serial)
@@ -103,12 +104,12 @@ async def test_the_probe_of_a_blocked_lane_is_left_to_who_may_take_the_batch(
 ) -> None:
     serial = await submit(ledger, a_campaign())
     await make_due(ledger, serial)
-    await ledger.redis.hset(f"cc:{serial}:b:1", "deaths", "2")  # type: ignore[misc]
-    await ledger.campaigns.block(serial, "o", "insufficient_funds", "", probe_after=0.001)
+    await ledger.redis.hset(f"cc:{serial}:b:1", "deaths", "2")
+    await ledger.campaigns.block(serial, Lane.ORDER, "insufficient_funds", "", probe_after=0.001)
     given = []
     for _ in range(3):  # three minutes of a fleet of one
         await make_due(ledger, serial)
-        await ledger.redis.hset(f"cc:{serial}", "blk:o:until", "1")  # type: ignore[misc]
+        await ledger.redis.hset(f"cc:{serial}", "blk:o:until", "1")
         for _ in range(3):
             given += await ledger.batches.pump(
                 order=1, read=1, send=1, dispatch_seconds=600, worker="w", idle=True

@@ -9,10 +9,9 @@ from typing import Any, ClassVar, TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from redis.asyncio import Redis
 
 from pipeline.domain.batch import Lane, Unit
-from pipeline.domain.models import ChannelName
+from pipeline.domain.models import ChannelName, FactKind
 from pipeline.store.batches import Claim
 from pipeline.store.deliveries import Fact, Wanted
 from tests.pipeline.ledger import (
@@ -27,6 +26,7 @@ from tests.pipeline.ledger import (
     open_ledger,
     submit,
 )
+from tests.support.redis import Redis
 
 Value = TypeVar("Value")
 Batch = tuple[str, int]
@@ -302,7 +302,7 @@ class DueMachine(RuleBasedStateMachine):
         else:
             wanted = [Wanted(0, ChannelName.EMAIL, 0)]
             [number] = await self.ledger.deliveries.intend(found, wanted)
-            fact = Fact(0, ChannelName.EMAIL, number, "s")
+            fact = Fact(0, ChannelName.EMAIL, number, FactKind.SENT)
             await self.ledger.deliveries.record({(unit.serial, unit.batch): [fact]})
             await batches.distributed(found, delay=0)
 

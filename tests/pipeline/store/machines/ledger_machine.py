@@ -9,7 +9,6 @@ from typing import Any, ClassVar, TypeVar
 from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from redis.asyncio import Redis
 
 from pipeline.domain.batch import Lane, Unit
 from pipeline.domain.errors import AbandonedError, StaleLeaseError
@@ -28,6 +27,7 @@ from tests.pipeline.ledger import (
     pump,
     submit,
 )
+from tests.support.redis import Redis
 
 Value = TypeVar("Value")
 KINDS: tuple[FactKind, ...] = (
@@ -351,9 +351,9 @@ class LedgerMachine(RuleBasedStateMachine):
     async def look_up(self, claim: Claim) -> None:
         """Find nothing at the provider of what is uncertain, and go by the campaign's policy."""
         facts = [
-            Fact(index, record.channel, record.attempt, "n")
+            Fact(index, record.channel, record.attempt, FactKind.NOT_FOUND)
             if self.campaign.resends(record.channel)
-            else Fact(index, record.channel, record.attempt, "l", "unconfirmed")
+            else Fact(index, record.channel, record.attempt, FactKind.LOOKED_FOR, "unconfirmed")
             for index, records in claim.ledger.items()
             for record in records
             if record.status is DeliveryStatus.UNCERTAIN and record.channel is ChannelName.SMS
@@ -373,7 +373,7 @@ class LedgerMachine(RuleBasedStateMachine):
             await self.look_up(claim)
             await self.intend(claim)
             for each in self.attempts[known:]:
-                fact = Fact(each.index, each.channel, each.number, "s")
+                fact = Fact(each.index, each.channel, each.number, FactKind.SENT)
                 await self.ledger.deliveries.record({(self.serial, each.batch): [fact]})
             await self.ledger.batches.distributed(claim, delay=0)
         else:

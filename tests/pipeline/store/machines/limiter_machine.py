@@ -7,12 +7,12 @@ from typing import Any, ClassVar, TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
-from redis.asyncio import Redis
 
 from pipeline.domain.rate import Rate
 from pipeline.store.rate_limiter import Limiter, Permits
 from pipeline.store.scripts import texts
 from tests.pipeline.ledger import open_ledger
+from tests.support.redis import Redis
 
 Value = TypeVar("Value")
 SHARED, OWN = "email", "1:email"

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from redis.asyncio import Redis
 
 from pipeline.domain.errors import InputError, StaleLeaseError
 from pipeline.domain.models import ChannelName, DeliveryStatus, FactKind
@@ -28,6 +27,7 @@ from tests.pipeline.ledger import (
     submit,
 )
 from tests.pipeline.operations.resends import EMAIL, SMS, a_minute_passes, resend
+from tests.support.redis import Redis
 
 Value = TypeVar("Value")
 SIZE = 2

@@ -1,12 +1,12 @@
 """The limiter under any order of requests, silences and changes of its rate."""
 
 import pytest
-from redis.asyncio import Redis
 
 from pipeline.domain.rate import Rate
 from tests.pipeline.ledger import open_ledger
 from tests.pipeline.store.machines.conftest import Run
 from tests.pipeline.store.machines.limiter_machine import LimiterMachine
+from tests.support.redis import Redis
 
 
 def test_no_order_of_requests_gets_more_than_allowed_or_waits_for_ever(

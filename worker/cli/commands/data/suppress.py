@@ -138,7 +138,7 @@ async def _add_all(app: App, channel: ChannelName, lines: Iterable[Line], reason
     async with app.redis.pipeline(transaction=False) as pipe:
         for line in lines:
             bucket, field = app.suppressions.key_of(channel, line.address)
-            pipe.hsetnx(bucket, field, reason)  # type: ignore[arg-type] # bytes are fine
+            pipe.hsetnx(bucket, field, reason)
         return sum(await pipe.execute())
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
-from redis.asyncio import Redis
 
 from pipeline.domain.tasks import stop
 from pipeline.domain.vault import Vault
 from pipeline.store.keyring import Keyring
 from tests.pipeline.installation import Installation
+from tests.support.redis import Redis
 from tests.worker.cli.desk import Desk
 
 NEW = Fernet.generate_key().decode()

@@ -24,7 +24,7 @@ def test_verify_says_that_the_campaign_has_not_ended(desk: Desk) -> None:
 
 def test_verify_names_what_is_broken_and_fails(desk: Desk) -> None:
     async def damage(ledger: Installation) -> None:
-        await ledger.redis.hset(f"cc:{await finish(ledger)}:b:2", "po", "CC-x-1")  # type: ignore[misc]
+        await ledger.redis.hset(f"cc:{await finish(ledger)}:b:2", "po", "CC-x-1")
 
     desk.prepare(damage)
     told = desk.run("verify", ID, code=1).stdout
@@ -70,7 +70,7 @@ def test_verify_compares_with_every_order_at_the_api(
         links[2] = "https://links.example/another"
         sealed = ledger.vault.seal("\n".join(links).encode(), f"links:{serial}:1")
         await ledger.redis.set(f"cc:{serial}:k:1", sealed)
-        await ledger.redis.hset(f"cc:{serial}:b:2", "oid", "no-such-order")  # type: ignore[misc]
+        await ledger.redis.hset(f"cc:{serial}:b:2", "oid", "no-such-order")
 
     desk.prepare(exchange)
     told = desk.run("verify", ID, "--remote", code=1).stdout

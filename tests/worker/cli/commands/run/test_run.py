@@ -10,10 +10,11 @@ from typing import Any
 
 import httpx
 import pytest
-from redis.asyncio import Redis
 
+from pipeline.domain.batch import Lane
 from sandbox.server import Sandbox
 from tests.pipeline.installation import Installation
+from tests.support.redis import Redis
 from tests.worker.cli.desk import Desk
 from tests.worker.cli.files import (
     DEFECTS,
@@ -62,7 +63,7 @@ def left_behind(desk: Desk) -> set[str]:
 async def steer_block(installation: Installation) -> None:
     serial = await installation.campaigns.find("survey")
     assert serial is not None
-    await installation.campaigns.block(serial, "o", "order_refused", "No.", probe_after=0)
+    await installation.campaigns.block(serial, Lane.ORDER, "order_refused", "No.", probe_after=0)
 
 
 @pytest.mark.parametrize("defect", BY_EMAIL, ids=lambda defect: defect.name)

@@ -17,7 +17,7 @@ async def cancel(ledger: Installation) -> None:
 
 async def purge(ledger: Installation) -> None:
     serial = await finish(ledger)
-    await ledger.redis.hset(f"cc:{serial}", mapping={"purging": "1", "purged": "1"})  # type: ignore[misc]
+    await ledger.redis.hset(f"cc:{serial}", mapping={"purging": "1", "purged": "1"})
 
 
 def actions(desk: Desk) -> list[str]:
@@ -69,7 +69,7 @@ def test_cancelling_asks_on_a_terminal(
     # Click's runner puts its own standard input in place, which is never a terminal.
     monkeypatch.setattr("worker.cli.console.confirm.on_terminal", lambda: True)
     assert "for good?" in desk.run("cancel", ID, code=code, typed=answer).stderr
-    assert bool(desk.prepare(snapshot).text("can")) == (code == 0)
+    assert bool(desk.prepare(snapshot).cancelled) == (code == 0)
 
 
 @pytest.mark.parametrize("command", ["pause", "resume", "cancel"])
@@ -77,7 +77,7 @@ def test_a_finished_campaign_is_not_steered(desk: Desk, command: str) -> None:
     desk.prepare(finish)
     told = desk.run(command, ID, code=2).stderr
     assert "has finished" in told
-    assert desk.prepare(snapshot).text("pau") is None
+    assert desk.prepare(snapshot).paused is False
 
 
 def test_what_is_final_is_not_done_where_nobody_can_be_asked(desk: Desk) -> None:
@@ -87,7 +87,7 @@ def test_what_is_final_is_not_done_where_nobody_can_be_asked(desk: Desk) -> None
 
     assert "5 messages will not be sent" in told, "what it would do is said all the same"
     assert "with --yes it is done. Nothing was changed.\n" in told
-    assert desk.prepare(snapshot).text("can") is None
+    assert desk.prepare(snapshot).cancelled is False
     assert "cancel" not in actions(desk)
 
 

@@ -58,10 +58,10 @@ def test_one_changed_byte_is_named_by_audit_and_by_verify(desk: Desk) -> None:
     desk.run("limits", "set", "email", "5/s")
 
     async def tamper(ledger: Installation) -> None:
-        [text] = await ledger.redis.lrange("cc:audit", 1, 1)  # type: ignore[misc]
+        [text] = await ledger.redis.lrange("cc:audit", 1, 1)
         changed = text.replace(b'"addresses": true', b'"addresses": tru' + b"E")
         assert changed != text
-        await ledger.redis.lset("cc:audit", 1, changed.replace(b"truE", b"null"))  # type: ignore[misc]
+        await ledger.redis.lset("cc:audit", 1, changed.replace(b"truE", b"null"))
 
     assert desk.run("verify", ID).exit_code == 0
     desk.prepare(tamper)

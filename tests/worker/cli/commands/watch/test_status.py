@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from pipeline.domain.batch import Lane
 from pipeline.domain.models import ChannelName
 from pipeline.store.rate_limiter import Breaker
 from pipeline.views.campaign_status import as_json
@@ -55,7 +56,7 @@ def test_status_says_what_holds_a_campaign_up_and_what_moves_it(desk: Desk) -> N
 def test_status_says_what_blocks_ordering(desk: Desk) -> None:
     async def block(ledger: Installation) -> None:
         serial = await ledger.submitted()
-        await ledger.campaigns.block(serial, "o", "insufficient_funds", "", probe_after=60)
+        await ledger.campaigns.block(serial, Lane.ORDER, "insufficient_funds", "", probe_after=60)
 
     desk.prepare(block)
     shown = " ".join(desk.run("status", ID).stdout.split())
@@ -122,7 +123,7 @@ def test_a_campaign_that_is_being_submitted_is_told_until_its_submit_is_given_up
         await ledger.campaigns.begin(ID, "n", expected_rows=1)
 
     async def lapse(ledger: Installation) -> None:
-        await ledger.redis.hset("cc:staging", ID, "1 n 1700000000000")  # type: ignore[misc]
+        await ledger.redis.hset("cc:staging", ID, "1 n 1700000000000")
 
     desk.prepare(stage)
     assert "is being submitted at the moment" in desk.run("status", ID, code=2).stderr

@@ -1,0 +1,42 @@
+"""The stores that only some tests need, made of what every ledger of a test has."""
+
+from pipeline.domain.vault import Vault
+from pipeline.store.batch_pages import BatchPages
+from pipeline.store.erasures import ErasureStore
+from pipeline.store.lookups import Lookups
+from pipeline.store.purges import PurgeStore
+from pipeline.store.reorders import ReorderStore
+from pipeline.store.scripts import Scripts
+from pipeline.store.sealed_blobs import SealedBlobs
+from tests.support.redis import Redis
+
+
+class Stores:
+    __slots__ = ()
+
+    redis: Redis
+    vault: Vault
+
+    @property
+    def pages(self) -> BatchPages:
+        return BatchPages(self.redis)
+
+    @property
+    def lookups(self) -> Lookups:
+        return Lookups(self.redis, self.vault)
+
+    @property
+    def purges(self) -> PurgeStore:
+        return PurgeStore(self.redis, Scripts(self.redis))
+
+    @property
+    def erasures(self) -> ErasureStore:
+        return ErasureStore(Scripts(self.redis))
+
+    @property
+    def reorders(self) -> ReorderStore:
+        return ReorderStore(Scripts(self.redis), self.vault)
+
+    @property
+    def blobs(self) -> SealedBlobs:
+        return SealedBlobs(self.redis, Scripts(self.redis))
