@@ -95,8 +95,8 @@ class FleetToken:
         held = self._opened(blob)
         current = held is not None and secrets.compare_digest(held.value, value)
         keys = [self._token, self._refusals]
-        args = [blob if blob is not None and current else b"", _ms(_IN_A_ROW_S)]
-        return int(await self._refuse(keys=keys, args=args))
+        seen = blob if current and blob is not None else b""
+        return int(await self._refuse(keys=keys, args=(seen, _ms(_IN_A_ROW_S))))
 
     async def accept(self, value: str) -> None:
         """

@@ -48,7 +48,7 @@ async def _plain(lane: Lane) -> AsyncIterator[None]:
     async def refused() -> Token:
         return Token(Value="nonsense", ExpiresIn=3600)  # type: ignore[call-arg] # by alias
 
-    await FleetToken(lane.redis, store.vault, account=account.key, fetch=refused).get()
+    await FleetToken(lane.redis, store.vault, account.digest, fetch=refused).get()
     twice = [*lane.rows(), lane.rows()[0]]
     await lane.enqueue(id=f"{lane.campaign}-refused", recipients=twice)
     await lane.enqueue()

@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from cryptography.fernet import Fernet
-from redis.asyncio import Redis
 
 from pipeline.domain.vault import Vault
 from pipeline.rewards.account import Account
 from pipeline.rewards.client import RewardsClient, http_client
+from pipeline.rewards.tokens import FleetToken
 from tests.pipeline.rewards.upstream import Upstream, reply, running
+from tests.support.redis import Redis
 
 ACCESS_TOKEN = "Access-Token-0123456789"
 BEARER = "bearer-number-1"
@@ -39,6 +40,15 @@ async def http(upstream: Upstream) -> AsyncIterator[httpx.AsyncClient]:
         yield http
 
 
+def a_client(
+    http: httpx.AsyncClient, account: Account, redis: Redis, vault: Vault, **options: float
+) -> RewardsClient:
+    """Return a client that shares its token with every other one of the account."""
+    return RewardsClient(
+        http, account, lambda fetch: FleetToken(redis, vault, account.digest, fetch, **options)
+    )
+
+
 @pytest.fixture
 def client(http: httpx.AsyncClient, account: Account, redis: Redis, vault: Vault) -> RewardsClient:
-    return RewardsClient(http, account, redis, vault)
+    return a_client(http, account, redis, vault)

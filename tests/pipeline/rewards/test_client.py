@@ -9,7 +9,6 @@ from decimal import Decimal
 
 import httpx
 import pytest
-from redis.asyncio import Redis
 
 from pipeline.domain.errors import (
     AbandonedError,
@@ -25,7 +24,8 @@ from pipeline.domain.vault import Vault
 from pipeline.rewards.account import Account
 from pipeline.rewards.client import RewardsClient, http_client
 from pipeline.rewards.models import OrderRequest
-from tests.pipeline.rewards.conftest import ACCESS_TOKEN, BEARER
+from pipeline.store.keys import token_key
+from tests.pipeline.rewards.conftest import ACCESS_TOKEN, BEARER, a_client
 from tests.pipeline.rewards.upstream import (
     Reply,
     Upstream,
@@ -36,6 +36,7 @@ from tests.pipeline.rewards.upstream import (
     reply,
     reset,
 )
+from tests.support.redis import Redis
 from tests.support.waiting import wait_until
 
 REQUEST = OrderRequest(po_number="c-1", product_id="CVS", value=Decimal("10.50"), quantity=2)
@@ -207,7 +208,7 @@ async def test_one_request_takes_no_longer_than_the_time_out(
     await with_a_token(client, upstream)
     async with http_client(upstream.base_url, 0.3) as http:
         upstream.on(CREATE, answer)
-        error = await failure_once_left(RewardsClient(http, account, redis, vault))
+        error = await failure_once_left(a_client(http, account, redis, vault))
     assert (error.code, error.sent) == ("timeout", True)
 
 
@@ -236,7 +237,7 @@ async def test_an_api_that_is_not_there_was_sent_nothing(
 ) -> None:
     async with http_client(f"http://127.0.0.1:{unused_tcp_port}", 240.0) as http:
         with pytest.raises(RewardsUnavailableError) as caught:
-            await RewardsClient(http, account, redis, vault).create_token()
+            await a_client(http, account, redis, vault).create_token()
     assert (caught.value.code, caught.value.sent) == ("unreachable", False)
 
 
@@ -244,7 +245,7 @@ async def test_a_full_pool_was_sent_nothing(
     upstream: Upstream, account: Account, redis: Redis, vault: Vault
 ) -> None:
     async with http_client(upstream.base_url, 240.0, connections=1) as http:
-        client = RewardsClient(http, account, redis, vault)
+        client = a_client(http, account, redis, vault)
         upstream.on(READ, hang)
         busy = asyncio.create_task(client.read_order("A-17"))
         await wait_until(lambda: upstream.asked(READ))
@@ -375,7 +376,7 @@ async def test_an_api_below_a_path_is_asked_there(
 ) -> None:
     async with http_client(f"{upstream.base_url}/rewards/", 240.0) as http:
         upstream.on("POST /rewards/v1/Tokens", reply(200, {"Value": "x"}))
-        assert (await RewardsClient(http, account, redis, vault).create_token()).value == "x"
+        assert (await a_client(http, account, redis, vault).create_token()).value == "x"
 
 
 @pytest.mark.parametrize(
@@ -424,12 +425,11 @@ async def test_the_whole_fleet_gets_one_token(
 ) -> None:
     upstream.on(READ, reply(200, ORDER))
     async with http_client(upstream.base_url, 240.0) as http:
-        clients = [RewardsClient(http, account, redis, vault) for _ in range(5)]
-        for each in clients:
-            each._tokens._lock_s = 600.0  # noqa: SLF001 - it ends only with the fetching
+        # The lock ends only with the fetching.
+        clients = [a_client(http, account, redis, vault, lock_seconds=600.0) for _ in range(5)]
         await asyncio.gather(*(each.read_order("A-17") for each in clients for _ in range(4)))
     assert len(upstream.asked("POST /v1/Tokens")) == 1
-    assert BEARER.encode() not in (await redis.get(f"{account.key}:token"))
+    assert BEARER.encode() not in (await redis.get(token_key(account.digest)))
     assert len(upstream.asked(READ)) == 20
 
 

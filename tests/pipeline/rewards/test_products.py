@@ -2,11 +2,13 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
-from redis.asyncio import Redis
 
 from pipeline.domain.campaign import Reward
 from pipeline.rewards.models import Product, read_products
 from pipeline.rewards.products import ProductCatalog, check_product
+from pipeline.store.keys import products_key
+from pipeline.store.product_cache import ProductCache
+from tests.support.redis import Redis
 from tests.support.server_clock import server_time
 
 CVS: dict[str, object] = {
@@ -17,7 +19,7 @@ CVS: dict[str, object] = {
     "AvailableDeliveryTypes": ["DigitalDelivery", "Links"],
     "CurrencyCode": "USD",
 }
-ACCOUNT = "cc:rewards:0123456789abcdef"
+ACCOUNT = "0123456789abcdef"
 
 
 def _check(product: dict[str, object], value: str = "10.00", currency: str | None = None) -> str:
@@ -103,40 +105,40 @@ async def test_products_are_asked_for_once_a_week_by_the_whole_fleet(redis: Redi
     api = Api([CVS])
     began = await server_time(redis)
     for _ in range(3):
-        products = await ProductCatalog(redis, account=ACCOUNT, fetch=api).get()
+        products = await ProductCatalog(ProductCache(redis, ACCOUNT), fetch=api).get()
         assert products == api.answers[0]
     assert api.asked == 1
-    left = await redis.pttl(f"{ACCOUNT}:products") / 1000
+    left = await redis.pttl(products_key(ACCOUNT)) / 1000
     took = await server_time(redis) - began
     assert 604_800 - took - 0.01 <= left <= 604_800
 
 
 async def test_two_accounts_do_not_share_products(redis: Redis) -> None:
-    await ProductCatalog(redis, account=ACCOUNT, fetch=Api([CVS])).get()
-    assert await ProductCatalog(redis, account="cc:rewards:other", fetch=Api([])).get() == []
+    await ProductCatalog(ProductCache(redis, ACCOUNT), fetch=Api([CVS])).get()
+    assert await ProductCatalog(ProductCache(redis, "other"), fetch=Api([])).get() == []
 
 
 async def test_fresh_products_replace_the_cached_ones(redis: Redis) -> None:
-    catalog = ProductCatalog(redis, account=ACCOUNT, fetch=Api([CVS], [{"Id": "WMT"}]))
+    catalog = ProductCatalog(ProductCache(redis, ACCOUNT), fetch=Api([CVS], [{"Id": "WMT"}]))
     assert [each.id for each in await catalog.get()] == ["CVS"]
     assert [each.id for each in await catalog.get(fresh=True)] == ["WMT"]
     assert [each.id for each in await catalog.get()] == ["WMT"]
 
 
 async def test_an_empty_answer_is_not_kept_for_a_week(redis: Redis) -> None:
-    catalog = ProductCatalog(redis, account=ACCOUNT, fetch=Api([], [CVS]))
+    catalog = ProductCatalog(ProductCache(redis, ACCOUNT), fetch=Api([], [CVS]))
     assert await catalog.get() == []
     assert len(await catalog.get()) == 1
 
 
 async def test_a_damaged_cache_is_read_anew(redis: Redis) -> None:
-    await redis.set(f"{ACCOUNT}:products", b"{")
-    assert len(await ProductCatalog(redis, account=ACCOUNT, fetch=Api([CVS])).get()) == 1
+    await redis.set(products_key(ACCOUNT), b"{")
+    assert len(await ProductCatalog(ProductCache(redis, ACCOUNT), fetch=Api([CVS])).get()) == 1
 
 
 async def test_a_reward_is_not_refused_by_what_was_cached(redis: Redis) -> None:
     api = Api([{"Id": "WMT"}], [CVS])
-    catalog = ProductCatalog(redis, account=ACCOUNT, fetch=api)
+    catalog = ProductCatalog(ProductCache(redis, ACCOUNT), fetch=api)
     await catalog.get()
     assert await catalog.check(Reward(product_id="CVS", value=Decimal(10))) is None
     assert await catalog.check(Reward(product_id="CVS", value=Decimal(10))) is None

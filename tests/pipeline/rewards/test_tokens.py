@@ -8,16 +8,16 @@ from importlib import resources
 
 import pytest
 from cryptography.fernet import Fernet
-from redis.asyncio import Redis
 
 from pipeline.domain.errors import CredentialsError, RewardsUnavailableError
 from pipeline.domain.vault import Vault
 from pipeline.rewards.models import Token
 from pipeline.rewards.tokens import FleetToken
+from tests.support.redis import Redis
 from tests.support.server_clock import server_time
 from tests.support.waiting import PATIENCE, wait_until
 
-ACCOUNT = "cc:rewards:0123456789abcdef"
+ACCOUNT = "0123456789abcdef"
 KEY, LOCK = f"{ACCOUNT}:token", f"{ACCOUNT}:token-lock"
 SECRET_WORD = "s3cret-bearer"
 
@@ -57,8 +57,7 @@ async def hire(valkey_url: str, redis: Redis, vault: Vault, api: Api) -> AsyncIt
         async def hired(**options: object) -> FleetToken:
             own = await stack.enter_async_context(Redis.from_url(valkey_url))
             given = {"vault": vault, "account": ACCOUNT, "fetch": api, "lock_seconds": 600.0}
-            given |= options
-            return FleetToken(own, given.pop("vault"), **given)  # type: ignore[arg-type]
+            return FleetToken(own, **(given | options))  # type: ignore[arg-type]
 
         yield hired
 

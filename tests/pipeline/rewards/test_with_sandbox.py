@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from redis.asyncio import Redis
 
 from pipeline.domain.campaign import Reward
 from pipeline.domain.errors import DuplicateOrderError, FundsError, RewardsUnavailableError
@@ -18,9 +17,12 @@ from pipeline.rewards.links import LinksProblem, extract_links
 from pipeline.rewards.models import OrderRequest, agrees
 from pipeline.rewards.products import ProductCatalog
 from pipeline.rewards.statuses import Progress, progress
+from pipeline.store.product_cache import ProductCache
 from sandbox.faults import Faults
 from sandbox.options import LinkShape, SandboxOptions
 from sandbox.server import running
+from tests.pipeline.rewards.conftest import a_client
+from tests.support.redis import Redis
 
 REQUEST = OrderRequest(po_number="c-1", product_id="CVS", value=Decimal("10.00"), quantity=3)
 SHAPES = get_args(LinkShape)
@@ -43,7 +45,7 @@ def connect(tmp_path: Path, redis: Redis, vault: Vault) -> Connect:
                 base_url=sandbox.base_url, email=sandbox.email, access_token=sandbox.access_token
             )
             async with http_client(sandbox.base_url, 240.0) as http:
-                yield RewardsClient(http, account, redis, vault)
+                yield a_client(http, account, redis, vault)
 
     return connected
 
@@ -103,7 +105,7 @@ async def test_an_order_that_nobody_can_pay_is_a_matter_of_funds(connect: Connec
 
 async def test_the_catalog_tells_what_can_be_ordered(connect: Connect, redis: Redis) -> None:
     async with connect() as client:
-        catalog = ProductCatalog(redis, account="cc:rewards:x", fetch=client.products)
+        catalog = ProductCatalog(ProductCache(redis, "x"), fetch=client.products)
         assert await catalog.check(Reward(product_id="CVS", value=Decimal(10))) is None
         assert "has no value" in str(
             await catalog.check(Reward(product_id="CVS", value=Decimal("10.01")))

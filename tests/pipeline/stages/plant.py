@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from pipeline.execution.unit_runner import Stage, Units
 from pipeline.rewards.account import Account
 from pipeline.rewards.client import RewardsClient, http_client
 from pipeline.rewards.products import ProductCatalog
+from pipeline.rewards.tokens import FleetToken
 from pipeline.sending.delivery_decisions import RetryPolicy
 from pipeline.sending.dispatcher import Outbox
 from pipeline.sending.result_writer import Recorder
@@ -22,6 +24,7 @@ from pipeline.stages.await_fulfilment import FulfilmentStage, OrderReading
 from pipeline.stages.campaign_cache import Catalog
 from pipeline.stages.distribute import DistributeStage
 from pipeline.stages.order import OrderStage
+from pipeline.store.product_cache import ProductCache
 from pipeline.store.suppressions import Suppressions
 from sandbox.faults import Faults
 from sandbox.options import SandboxOptions
@@ -142,8 +145,10 @@ async def working(
         account = Account(
             base_url=sandbox.base_url, email=sandbox.email, access_token=sandbox.access_token
         )
-        client = RewardsClient(http, account, ledger.redis, ledger.vault)
-        _add_stages(plant, client, account.key, overdue)
+        client = RewardsClient(
+            http, account, partial(FleetToken, ledger.redis, ledger.vault, account.digest)
+        )
+        _add_stages(plant, client, account.digest, overdue)
         yield Factory(plant, sandbox)
 
 
@@ -165,7 +170,7 @@ def _add_stages(plant: Plant, client: RewardsClient, account: str, overdue: floa
         campaigns=ledger.campaigns,
         limiter=ledger.limiter,
         rewards=client,
-        products=ProductCatalog(ledger.redis, account=account, fetch=client.products),
+        products=ProductCatalog(ProductCache(ledger.redis, account), fetch=client.products),
         catalog=Catalog(ledger.campaigns, {}),
         fulfilment=fulfilment,
         funds_probe=FUNDS_PROBE,
