@@ -25,6 +25,7 @@ from pipeline.store.scripts import Scripts, flat, texts
 from pipeline.store.sealed_batch import open_evidence, open_links, seal_evidence, seal_links
 from pipeline.store.snapshot import block_field
 
+_FIRST = 100  # held batches of each lane whose reasons are looked at
 _FLAGS = [
     "pau",
     "can",
@@ -271,6 +272,22 @@ class BatchStore:
         """Return the raw answer kept with a held batch; empty if there is none."""
         sealed = await self._redis.get(evidence_key(serial, batch))
         return open_evidence(self._vault, serial, batch, sealed)
+
+    async def held_numbers(self, serial: str) -> dict[str, list[int]]:
+        """Return the numbers of the first held batches, up to a hundred per lane, by reason."""
+        waiting = await self._redis.zrange(due_key(serial, Lane.HELD), 0, _FIRST - 1)
+        # An overdue order is read on, and no other is looked at again so late.
+        waiting += await self._redis.zrange(due_key(serial, Lane.READ), 0, _FIRST - 1, desc=True)
+        numbers = [int(number) for number in waiting]
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for number in numbers:
+                pipe.hget(batch_key(serial, number), "why")
+            reasons = await pipe.execute() if numbers else []
+        held: dict[str, list[int]] = {}
+        for number, reason in sorted(zip(numbers, reasons, strict=True)):
+            if reason is not None:
+                held.setdefault(reason.decode(), []).append(number)
+        return held
 
     async def _settle(self, verb: str, claim: Claim, *args: str | bytes | int) -> None:
         if not await self._run(verb, claim.unit.serial, claim.unit.batch, claim.token, *args):

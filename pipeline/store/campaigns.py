@@ -44,6 +44,7 @@ Edited = Literal["ok", "other", "running", "ended"]
 
 _PATIENCE_MS = 10_000  # a submit that says nothing for this long is taken for dead
 _ROWS_PER_BUCKET = 64  # a listpack up to 512 fields; more would only be slower
+_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,18 @@ class Busy:
     """Another process is staging the same campaign; it lapses after *seconds* of silence."""
 
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class PendingSubmit:
+    """A submit that has not been completed; after `lapses_ms` it is taken for dead."""
+
+    lapses_ms: int
+    now_ms: int
+
+    @property
+    def alive(self) -> bool:
+        return self.now_ms < self.lapses_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,6 +319,40 @@ class CampaignStore:
 
     def _sealed(self, serial: str, campaign: Campaign) -> bytes:
         return self._vault.seal(campaign.model_dump_json().encode(), definition_purpose(serial))
+
+    async def snapshots(self, serials: Sequence[str]) -> list[CampaignSnapshot]:
+        """Return where each of some campaigns stands, a hundred in a round trip."""
+        found: list[CampaignSnapshot] = []
+        for first in range(0, len(serials), _AT_ONCE):
+            found += await self._snapshots(serials[first : first + _AT_ONCE])
+        return found
+
+    async def pending(self, campaign_id: str) -> PendingSubmit | None:
+        """Return the submit of a campaign that is not committed; None if there is none."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hget(STAGING, campaign_id)
+            pipe.time()
+            entry, (seconds, micros) = await pipe.execute()
+        if entry is None:
+            return None
+        lapses_ms = int(entry.split()[-1])  # see lua/stage_begin.lua
+        return PendingSubmit(lapses_ms, seconds * 1000 + micros // 1000)
+
+    async def has_recipients(self, serial: str, batch: int) -> bool:
+        """Return whether the people of a batch are kept still: purged data is not."""
+        return bool(await self._redis.exists(recipients_key(serial, batch)))
+
+    async def _snapshots(self, serials: Sequence[str]) -> list[CampaignSnapshot]:
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.time()
+            for serial in serials:
+                pipe.hgetall(campaign_key(serial))
+            (seconds, micros), *found = await pipe.execute()
+        now_ms = seconds * 1000 + micros // 1000
+        return [
+            CampaignSnapshot(serial, texts(fields), now_ms)
+            for serial, fields in zip(serials, found, strict=True)
+        ]
 
     async def _remove_keys(self, serial: str) -> None:
         async for key in self._redis.scan_iter(match=campaign_keys(serial), count=1000):

@@ -10,6 +10,8 @@ STORE_ERRORS = (RedisError, OSError)
 Whatever a call to the store may raise besides what its docstring names: Redis cannot be reached,
 or refuses. Transient: the caller waits and asks again, and nothing was decided.
 """
+ServerError = RedisError
+"""What of these is about Redis for certain: an OSError may be about a file as well."""
 
 Refusal = Literal["memory", "disk"]
 

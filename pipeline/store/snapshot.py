@@ -1,6 +1,6 @@
 """The hash of a campaign, read: its flags and counters as they stood at one moment."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -52,6 +52,20 @@ def note_counter(note: str) -> str:
 def block_field(lane: Lane) -> str:
     """Return the field that says why a lane is blocked; what belongs to it begins so, too."""
     return f"blk:{LANE_LETTER[lane]}"
+
+
+def summary_fields(reasons: Iterable[str]) -> list[str]:
+    """Return the fields that state and figures are in, with the holds for *reasons*."""
+    return [
+        *("channels", "can", "fin", "pau", "start", "sub"),
+        *map(block_field, WORKED_LANES),
+        *map(delivery_counter, DeliveryStatus),
+        *(channel_counter(name, each) for name in ChannelName for each in DeliveryStatus),
+        *map(batch_counter, BatchState),
+        *map(people_counter, PEOPLE),
+        *map(links_counter, LINKS),
+        *map(held_counter, reasons),
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Addresses that nobody may write to any more, kept as digests, fleet-wide."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pipeline.domain.models import ChannelName
 from pipeline.domain.vault import Vault
@@ -37,6 +37,14 @@ class Suppressions:
         """Put an address on the list; return False if it was there. The first reason stays."""
         bucket, field = self.key_of(channel, address)
         return bool(await self._redis.hsetnx(bucket, field, reason))
+
+    async def add_all(self, channel: ChannelName, addresses: Iterable[str], reason: str) -> int:
+        """Add some addresses; return how many were new. One round trip, one sync of its log."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for address in addresses:
+                bucket, field = self.key_of(channel, address)
+                pipe.hsetnx(bucket, field, reason)
+            return sum(await pipe.execute())
 
     async def remove(self, channel: ChannelName, address: str) -> bool:
         bucket, field = self.key_of(channel, address)

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
-from redis import RedisError
 
 from pipeline.alerting import messages
 from pipeline.alerting.messages import Notice
@@ -22,8 +21,8 @@ from pipeline.alerting.rules import (
     standing,
 )
 from pipeline.domain.errors import DeliveryError
-from pipeline.store.alerts import AlertStore, Sight
-from pipeline.store.scripts import Scripts
+from pipeline.store.fleet.alerts import AlertStore, Sight
+from pipeline.store.outages import STORE_ERRORS
 from worker.alerting.notifiers import Teller, open_tellers
 from worker.wiring.ledger import App
 
@@ -66,7 +65,7 @@ class Alerts:
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     async def look(self) -> None:
-        """Look, unless somebody of the fleet just did; raises RedisError or OSError."""
+        """Look, unless somebody of the fleet just did; raises one of STORE_ERRORS."""
         if self._tellers and await self._store.turn(LOOK_SECONDS * _TURN):
             await self.tell()
 
@@ -83,7 +82,7 @@ class Alerts:
         try:
             async with asyncio.timeout(_LEAVE_SECONDS):
                 await self.tell(leaving=True)
-        except (RedisError, OSError, TimeoutError) as error:
+        except STORE_ERRORS as error:  # a time-out is one of them
             log.warning("alert.not_told", why=type(error).__name__)
 
     def _due(self, sight: Sight, *, leaving: bool) -> Iterator[_Due]:
@@ -153,7 +152,7 @@ class Alerts:
 async def open_alerts(app: App) -> AsyncIterator[Alerts]:
     """Make what tells the targets of the settings; raises InputError if one cannot be used."""
     async with open_tellers(app.settings) as tellers:
-        yield Alerts(AlertStore(app.redis, Scripts(app.redis)), tellers)
+        yield Alerts(app.alerts, tellers)
 
 
 def _present(sight: Sight) -> Iterator[Cause]:

@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 from arq.connections import ArqRedis
 from arq.worker import Worker, func
-from redis import RedisError
 
 from pipeline.domain.batch import Lane, Unit
 from pipeline.domain.clock import uptime
 from pipeline.domain.tasks import finish, stop
 from pipeline.operations.purge import Purging, Retention
-from pipeline.store import fleet_totals
 from pipeline.store.codec import encode_unit
+from pipeline.store.keys import SUBMIT_QUEUE, worker_queue_key
+from pipeline.store.outages import STORE_ERRORS
 from worker.alerting.alerts import LOOK_SECONDS, Alerts, open_alerts
 from worker.executor.handoff import Relay
 from worker.executor.jobs import run_units, submit_campaign
@@ -58,7 +58,7 @@ class Executor:
         self._slots = Slots(_SLOTS, more=_MORE_SLOTS)
         self._relay = Relay(self._slots)
         self.name = machinery.name
-        self._queue = f"claimcast:worker:{self.name}"
+        self._queue = worker_queue_key(self.name)
         self._stopping = False
         self._arq: set[Worker] = set()
 
@@ -115,7 +115,7 @@ class Executor:
                     outage.over()
                     if burst and not busy and not await self._anything_due():
                         return
-                except (RedisError, OSError) as error:
+                except STORE_ERRORS as error:
                     if news := outage.news(error):
                         log.warning("pump.interrupted", **news)
                     await asyncio.sleep(_OUTAGE_PAUSE)
@@ -180,13 +180,13 @@ class Executor:
         """Make units due again that arq may not have; if it has, one turn of the two counts."""
         for unit in units:
             self._slots.give_back(unit)
-        with contextlib.suppress(RedisError, OSError):
+        with contextlib.suppress(*STORE_ERRORS):
             for unit in units:
                 await self._app.batches.wake(unit.serial, unit.batch)
 
     async def _anything_due(self) -> bool:
         soonest = await self._app.batches.next_due()
-        queued = await self._app.redis.zcard("claimcast")
+        queued = await self._app.workers.queued_submits()
         return bool(queued) or (soonest is not None and soonest < _BURST_SECONDS)
 
     async def _supervise(self, make: Callable[[], Worker]) -> None:
@@ -197,7 +197,7 @@ class Executor:
             self._arq.add(worker)
             try:
                 await worker.async_run()
-            except (RedisError, OSError) as error:
+            except STORE_ERRORS as error:
                 log.warning("arq.restarted", error=type(error).__name__)
                 await asyncio.sleep(_OUTAGE_PAUSE)
             # Not where it is cancelled: whoever cancels has the time to close it.
@@ -228,7 +228,7 @@ class Executor:
     def _submit_worker(self) -> Worker:
         return Worker(
             functions=[func(submit_campaign, name="submit_campaign", timeout=_SUBMIT_SECONDS)],
-            queue_name="claimcast",
+            queue_name=SUBMIT_QUEUE,
             redis_pool=connect_queue(self._app.url),
             max_jobs=2,
             max_tries=_FOREVER,
@@ -251,22 +251,17 @@ class Executor:
             leases.halt(await self._app.campaigns.halted(leases.serials()))
 
     async def _beat(self) -> None:
-        await self._app.redis.zadd("cc:workers", {self.name: await _server_time(self._app)})
+        await self._app.workers.beat(self.name)
         await self._tell()
 
     async def _tell(self) -> None:
         leases = len(self._machinery.leases)
-        await fleet_totals.add(self._app.redis, self.name, self._app.measurements, leases=leases)
+        await self._app.workers.report(self.name, self._app.measurements, leases=leases)
 
     async def _sweep(self) -> None:
         """Clear away what dead submits and dead workers left behind."""
-        app = self._app
-        await app.campaigns.sweep()
-        long_ago = await _server_time(app) - _DEAD_SECONDS
-        for name in await app.redis.zrangebyscore("cc:workers", "-inf", long_ago):
-            await app.redis.delete(f"claimcast:worker:{name.decode()}")
-            await fleet_totals.forget(app.redis, name.decode())
-            await app.redis.zrem("cc:workers", name)
+        await self._app.campaigns.sweep()
+        await self._app.workers.sweep(_DEAD_SECONDS)
 
     async def _purge(self) -> None:
         """Remove people and links of campaigns whose time is over."""
@@ -291,11 +286,9 @@ class Executor:
             async with asyncio.timeout(_STOP_SECONDS):
                 for unit in self._slots.waiting():
                     await self._app.batches.wake(unit.serial, unit.batch)
-                await self._app.redis.delete(self._queue)
                 await self._tell()
-                await fleet_totals.forget(self._app.redis, self.name)
-                await self._app.redis.zrem("cc:workers", self.name)
-        except (RedisError, OSError, TimeoutError) as error:
+                await self._app.workers.leave(self.name)
+        except STORE_ERRORS as error:  # a time-out is one of them
             log.warning("worker.left_in_haste", error=type(error).__name__)
 
 
@@ -305,20 +298,15 @@ async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
             outage.over()
-        except (RedisError, OSError) as error:
+        except STORE_ERRORS as error:
             if news := outage.news(error):
                 log.warning("upkeep.interrupted", **news)
         await asyncio.sleep(seconds)
-
-
-async def _server_time(app: App) -> float:
-    seconds, micros = await app.redis.time()
-    return float(seconds) + float(micros) / 1e6
 
 
 async def _close(worker: Worker) -> None:
     """Let go of all connections; arq itself would leave them to whoever was cancelled with it."""
     await stop(*(task for task in (worker.main_task, *worker.tasks.values()) if task is not None))
     worker.tasks.clear()
-    with contextlib.suppress(RedisError, OSError):
+    with contextlib.suppress(*STORE_ERRORS):
         await worker.close()

@@ -6,11 +6,12 @@ from contextlib import asynccontextmanager
 from arq.connections import ArqRedis
 
 from pipeline.domain.tasks import finish
+from pipeline.store.keys import SUBMIT_QUEUE
 from worker.executor.serializer import dump_job, load_job
 from worker.wiring.redis import open_pool
 
 
-def connect_queue(url: str, *, queue: str = "claimcast") -> ArqRedis:
+def connect_queue(url: str, *, queue: str = SUBMIT_QUEUE) -> ArqRedis:
     """Return a patient client (`worker.wiring.redis.open_pool`) with the verbs of arq."""
     return ArqRedis(
         connection_pool=open_pool(url, patient=True),

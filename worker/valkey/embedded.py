@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
-from redis import RedisError
-
 from pipeline.domain.errors import UnavailableError
+from pipeline.store.outages import STORE_ERRORS
 from worker.valkey.file_lock import FileLock
 from worker.valkey.restart_backoff import Restarts
 from worker.valkey.server import ValkeyServer
@@ -109,7 +108,7 @@ class EmbeddedValkey:
 
     def explain(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         """Raise UnavailableError instead of *error* if a full disk is behind it; for `push`."""
-        if isinstance(error, RedisError | OSError) and self._server.is_full():
+        if isinstance(error, STORE_ERRORS) and self._server.is_full():
             raise self._problem(_STOPPED_SOON) from error
 
     def release(self) -> None:

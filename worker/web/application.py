@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import structlog
-from redis import RedisError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from pipeline.store.outages import STORE_ERRORS
 from worker.web.bounces import BounceDesk, BounceWebhook
 from worker.web.feedback import Feedback
 from worker.web.fulfilment import FulfilmentWebhook, Wakes, waking
@@ -42,8 +42,7 @@ async def web_application(app: App) -> AsyncIterator[Starlette]:
             routes=_routes(app, wakes),
             exception_handlers={
                 HTTPException: _refused,
-                RedisError: _unavailable,
-                OSError: _unavailable,
+                **dict.fromkeys(STORE_ERRORS, _unavailable),
                 ClientDisconnect: _gone,
                 Exception: _broken,
             },
@@ -54,7 +53,7 @@ async def web_application(app: App) -> AsyncIterator[Starlette]:
 
 
 def _routes(app: App, wakes: Wakes) -> list[Route]:
-    metrics, feedback, health = Metrics(app), Feedback(app), Health(app.redis)
+    metrics, feedback, health = Metrics(app), Feedback(app), Health(app.server)
     tokens, webhooks = app.tokens, metrics.webhooks
     signature = TwilioSignature(app.settings)
     fulfilment = FulfilmentWebhook(tokens, wakes, webhooks)

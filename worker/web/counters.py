@@ -12,7 +12,7 @@ from prometheus_client.core import (
 from pipeline.domain.batch import WORKED_LANES
 from pipeline.domain.metrics import BUCKETS, result_of
 from pipeline.domain.models import ChannelName, FactKind
-from worker.web.readings import LIMITS
+from pipeline.store.fleet.readings import LIMITS
 
 _LOSS = "; what a killed worker counted in its last 5 s is missing"
 

@@ -44,7 +44,7 @@ class Feedback:
 
     async def _address(self, target: Target) -> str:
         # Purged data leaves tokens behind that were valid.
-        if not await self._app.redis.exists(f"cc:{target.serial}:r:{target.batch}"):
+        if not await self._app.campaigns.has_recipients(target.serial, target.batch):
             return ""
         people = await self._app.campaigns.people(target.serial, target.batch)
         if target.index >= len(people):

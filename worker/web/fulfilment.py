@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import structlog
-from redis import RedisError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from pipeline.callbacks.signed_tokens import Purpose, Tokens
 from pipeline.store.batches import BatchStore
+from pipeline.store.outages import STORE_ERRORS
 from worker.web.metrics import Webhooks
 
 log = structlog.get_logger()
@@ -66,7 +66,7 @@ class Wakes:
             self._asked.discard(key)
             try:
                 await self._batches.wake(*key, complete=True)
-            except (RedisError, OSError) as error:
+            except STORE_ERRORS as error:
                 self._asked.add(key)
                 log.warning("batch.not_woken", batch=key[1], error=type(error).__name__)
 

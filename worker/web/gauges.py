@@ -6,33 +6,36 @@ from collections.abc import Iterable, Mapping, Sequence
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
+from pipeline.domain.batch import Lane
 from pipeline.domain.models import DeliveryStatus
+from pipeline.store.fleet.readings import CampaignReading, FleetReading, Readings
 from pipeline.store.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import campaign_state
 from worker.web.counters import counters
-from worker.web.readings import LANES, MOST_CAMPAIGNS, Fleet, Standing, read_campaigns, read_fleet
-from worker.wiring.ledger import App
 
+MOST_CAMPAIGNS = 500
+_LANES = {Lane.ORDER: "order", Lane.READ: "read", Lane.SEND: "send"}
 _TRIED = tuple(status for status in DeliveryStatus if status is not DeliveryStatus.PENDING)
 
 
-async def read_metrics(app: App) -> list[Metric]:
+async def read_metrics(readings: Readings) -> list[Metric]:
     """
     Return every gauge of the installation, and what its workers counted.
 
     Of more than 500 campaigns the newest are counted, and how many are not is a gauge too.
-    Raises RedisError or OSError.
+    Raises one of STORE_ERRORS.
     """
-    fleet = await read_fleet(app)
-    standings, queued = await read_campaigns(app, fleet)
+    fleet = await readings.fleet()
+    serials = [*fleet.active, *fleet.finished][:MOST_CAMPAIGNS]
+    campaigns, queued = await readings.campaigns(serials, fleet)
     return [
         *_fleet_gauges(fleet, queued),
-        *_campaign_gauges(fleet, standings),
+        *_campaign_gauges(fleet, campaigns),
         *counters(fleet.counted),
     ]
 
 
-def _fleet_gauges(fleet: Fleet, queued: int) -> list[Metric]:
+def _fleet_gauges(fleet: FleetReading, queued: int) -> list[Metric]:
     return [
         _gauge(
             "claimcast_workers", "Workers that gave a sign of life in 15 s", len(fleet.workers)
@@ -71,11 +74,11 @@ def _fleet_gauges(fleet: Fleet, queued: int) -> list[Metric]:
     ]
 
 
-def _campaign_gauges(fleet: Fleet, standings: Sequence[Standing]) -> list[Metric]:
-    snapshots = [standing.snapshot for standing in standings]
+def _campaign_gauges(fleet: FleetReading, campaigns: Sequence[CampaignReading]) -> list[Metric]:
+    snapshots = [campaign.snapshot for campaign in campaigns]
     lags = {
-        words: max((standing.lag(lane, fleet.now) for standing in standings), default=0.0)
-        for lane, words in LANES.items()
+        words: max((_lag(campaign, lane, fleet.now) for campaign in campaigns), default=0.0)
+        for lane, words in _LANES.items()
     }
     states = Counter(campaign_state(snapshot)[0].value for snapshot in snapshots)
     batches = _sums(snapshot.batches() for snapshot in snapshots)
@@ -96,6 +99,16 @@ def _campaign_gauges(fleet: Fleet, standings: Sequence[Standing]) -> list[Metric
         _gauges("claimcast_batches_held", "Held batches by reason", "reason", held),
         _gauges("claimcast_due_lag_seconds", "How late the first due batch is", "lane", lags),
     ]
+
+
+def _lag(campaign: CampaignReading, lane: Lane, now: float) -> float:
+    """Return for how long work that may be done has waited for somebody to do it."""
+    flags = campaign.snapshot
+    if lane not in campaign.due or flags.paused or lane in flags.blocked:
+        return 0.0
+    # A score of 0 means "at once", and nothing was due before there was a campaign.
+    began = flags.begun_ms / 1000
+    return max(0.0, now - max(campaign.due[lane], began))
 
 
 def _deliveries(snapshots: Sequence[CampaignSnapshot]) -> Metric:

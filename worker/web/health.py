@@ -2,18 +2,18 @@
 
 import asyncio
 
-from redis import RedisError
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from pipeline.store.client import Client
+from pipeline.store.fleet.server import Server
+from pipeline.store.outages import STORE_ERRORS
 
 _PATIENCE = 1.0
 
 
 class Health:
-    def __init__(self, redis: Client) -> None:
-        self._redis = redis
+    def __init__(self, server: Server) -> None:
+        self._server = server
 
     async def alive(self, request: Request) -> Response:  # noqa: ARG002 - Starlette's signature
         return PlainTextResponse("ok\n")
@@ -22,7 +22,7 @@ class Health:
         """Answer 200 if Redis answers within a second, else 503."""
         try:
             async with asyncio.timeout(_PATIENCE):
-                await self._redis.ping()
-        except (RedisError, OSError):
+                await self._server.ping()
+        except STORE_ERRORS:
             return PlainTextResponse("Redis does not answer within a second.\n", 503)
         return PlainTextResponse("ready\n")

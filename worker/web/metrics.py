@@ -10,11 +10,11 @@ from prometheus_client import CollectorRegistry, Metric, ProcessCollector, gener
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
-from redis import RedisError
 from starlette.requests import Request
 from starlette.responses import Response
 
 from pipeline.domain.clock import uptime
+from pipeline.store.outages import STORE_ERRORS
 from worker.web.gauges import read_metrics
 from worker.wiring.ledger import App
 
@@ -85,8 +85,8 @@ class Metrics:
     async def _gauges(self) -> list[Metric]:
         try:
             async with asyncio.timeout(_READ_SECONDS):
-                found = await read_metrics(self._app)
-        except (RedisError, OSError) as error:
+                found = await read_metrics(self._app.readings)
+        except STORE_ERRORS as error:
             log.warning("metrics.not_read", error=type(error).__name__)
             return [_up(0)]
         return [_up(1), *found]

@@ -21,6 +21,10 @@ from pipeline.store.campaigns import CampaignStore
 from pipeline.store.client import Client
 from pipeline.store.deliveries import DeliveryStore
 from pipeline.store.erasures import ErasureStore
+from pipeline.store.fleet.alerts import AlertStore
+from pipeline.store.fleet.readings import Readings
+from pipeline.store.fleet.server import Server
+from pipeline.store.fleet.workers import Workers
 from pipeline.store.keyring import Keyring, WrongKeysError, is_in_use
 from pipeline.store.lookups import Lookups
 from pipeline.store.purges import PurgeStore
@@ -65,6 +69,10 @@ class App:
     reorders: ReorderStore
     blobs: SealedBlobs
     audit: AuditTrail
+    alerts: AlertStore
+    workers: Workers
+    readings: Readings
+    server: Server
     measurements: Measurements
 
 
@@ -120,6 +128,10 @@ async def open_ledger(
             reorders=ReorderStore(scripts, vault),
             blobs=SealedBlobs(redis, scripts),
             audit=AuditTrail(redis, scripts, vault),
+            alerts=AlertStore(redis, scripts),
+            workers=Workers(redis),
+            readings=Readings(redis),
+            server=Server(redis),
             measurements=measurements,
         )
 

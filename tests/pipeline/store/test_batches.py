@@ -7,6 +7,7 @@ import pytest
 from pipeline.domain.batch import Lane, Unit
 from pipeline.domain.errors import StaleLeaseError
 from pipeline.domain.models import BatchState
+from pipeline.store import batches
 from tests.pipeline.ledger import (
     LEASE,
     Ledger,
@@ -355,3 +356,24 @@ async def test_the_next_due_batch_is_known_in_seconds(ledger: Ledger) -> None:
     took = await server_time(ledger.redis) - began
     assert soonest is not None
     assert 10_000 - took - 0.01 <= soonest <= 10_000
+
+
+async def test_held_batches_are_numbered_by_reason_those_that_are_read_on_too(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serial = await submit(ledger, a_campaign(), 5)
+    assert await ledger.batches.held_numbers(serial) == {}
+    for number, reason in ((4, "links_short"), (2, "order_failed"), (1, "links_short")):
+        await held(ledger, await placed(ledger, serial, number), reason)
+    await placed(ledger, serial, 5)
+    late = await placed(ledger, serial, 3)
+    await ledger.batches.hold(late, "order_overdue", missing=0, reread=2 * LEASE)
+    assert await ledger.batches.held_numbers(serial) == {
+        "links_short": [1, 4],
+        "order_failed": [2],
+        "order_overdue": [3],
+    }
+    monkeypatch.setattr(batches, "_FIRST", 1)
+    first = await ledger.batches.held_numbers(serial)
+    assert first.pop("order_overdue") == [3], "it is looked at later than any that is not held"
+    assert sum(map(len, first.values())) == 1

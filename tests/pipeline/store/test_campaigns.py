@@ -1,11 +1,14 @@
 """Staging, the commit that makes it real, and steering afterwards."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from pipeline.domain.errors import InputError
+from pipeline.store import campaigns
 from pipeline.store.campaigns import Busy, Committed, Staging, Totals
+from pipeline.store.keys import STAGING, recipients_key
 from tests.pipeline.ledger import Ledger, a_campaign, assert_sound, people, pump, stage, submit
 from tests.support.redis import Redis
 
@@ -184,3 +187,45 @@ async def test_what_has_ended_can_no_longer_be_steered(ledger: Ledger) -> None:
         assert not await ledger.campaigns.steer(serial, verb)
     assert await ledger.campaigns.halted([serial]) == {serial}
     assert await ledger.campaigns.halted([]) == set()
+
+
+async def test_many_campaigns_are_read_in_the_order_in_which_they_are_asked_for(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(campaigns, "_AT_ONCE", 2)
+    serials = [await submit(ledger, a_campaign(f"c{number}"), number + 1) for number in range(5)]
+    found = await ledger.campaigns.snapshots([*reversed(serials)])
+    assert [snapshot.campaign_id for snapshot in found] == ["c4", "c3", "c2", "c1", "c0"]
+    assert [snapshot.batch_count for snapshot in found] == [5, 4, 3, 2, 1]
+    one = await ledger.campaigns.snapshot(serials[-1])
+    assert found[0].fields == one.fields
+    assert 0 < found[0].now_ms <= found[-1].now_ms <= one.now_ms
+    assert await ledger.campaigns.snapshots([]) == []
+
+
+async def test_a_submit_is_pending_until_its_commit_and_alive_until_it_lapses(
+    ledger: Ledger, redis: Redis
+) -> None:
+    assert await ledger.campaigns.pending("c") is None
+    staging, totals = await stage(ledger, a_campaign(), [people(1)])
+    pending = await ledger.campaigns.pending("c")
+    assert pending is not None
+    lapses = pending.lapses_ms
+    entry = await redis.hget(STAGING, "c") or b""  # type: ignore[misc]
+    assert lapses == int(entry.split()[-1])
+    assert replace(pending, now_ms=lapses - 1).alive
+    assert not replace(pending, now_ms=lapses).alive
+    await lapse_staging(redis)
+    pending = await ledger.campaigns.pending("c")
+    assert pending is not None
+    assert not pending.alive
+    await ledger.campaigns.commit(staging, a_campaign(), totals)
+    assert await ledger.campaigns.pending("c") is None
+
+
+async def test_people_are_there_until_they_are_removed(ledger: Ledger, redis: Redis) -> None:
+    serial = await submit(ledger, a_campaign())
+    assert await ledger.campaigns.has_recipients(serial, 1)
+    assert not await ledger.campaigns.has_recipients(serial, 2)
+    await redis.delete(recipients_key(serial, 1))
+    assert not await ledger.campaigns.has_recipients(serial, 1)

@@ -30,6 +30,17 @@ async def test_the_first_reason_stays(suppressions: Suppressions) -> None:
     assert await suppressions.reasons([(EMAIL, "a@example.com")]) == ["operator"]
 
 
+async def test_many_are_added_in_one_go_and_the_new_ones_counted(
+    suppressions: Suppressions,
+) -> None:
+    await suppressions.add(EMAIL, "a@example.com", "operator")
+    both = ["A@example.com", "b@example.com"]
+    assert await suppressions.add_all(EMAIL, both, "import") == 1
+    assert await suppressions.add_all(EMAIL, both, "import") == 0
+    assert await suppressions.add_all(EMAIL, [], "import") == 0
+    assert await suppressions.reasons([(EMAIL, each) for each in both]) == ["operator", "import"]
+
+
 async def test_letter_case_makes_no_other_mailbox(suppressions: Suppressions) -> None:
     await suppressions.add(EMAIL, "Ada@Example.com", "operator")
     assert await suppressions.reasons([(EMAIL, " ada@example.COM ")]) == ["operator"]

@@ -20,6 +20,8 @@ from pipeline.domain.clock import uptime
 from pipeline.domain.metrics import Measurements
 from pipeline.domain.models import ChannelName, FactKind
 from pipeline.store import fleet_totals
+from pipeline.domain.models import ChannelName
+from pipeline.store import keys
 from pipeline.store.batches import BatchStore
 from pipeline.store.deliveries import Fact
 from sandbox.options import SandboxOptions
@@ -142,9 +144,9 @@ async def test_a_worker_tells_what_it_did_before_it_leaves() -> None:
         began = uptime()
         await asyncio.wait_for(Executor(app, machinery).run(burst=True), 120)
         took = uptime() - began
-        totals = await fleet_totals.totals(app.redis)
+        totals = (await app.readings.fleet()).counted
         assert (await installation.snapshot(serial)).people()["reached"] == PEOPLE
-        assert await fleet_totals.leases(app.redis) == {}
+        assert not await app.redis.exists(keys.WORKERS, keys.LEASES)
 
     assert totals["attempts|email|sent"] == PEOPLE
     assert totals["permits|email"] == PEOPLE
@@ -213,20 +215,3 @@ async def test_a_burst_ends_though_a_campaign_waits_for_a_person(
     async with opened() as (app, machinery, installation):
         await stopped(installation, await installation.submitted())
         await asyncio.wait_for(Executor(app, machinery).run(burst=True), 120)
-
-
-async def test_what_could_not_be_told_comes_with_the_next_call(redis: Redis) -> None:
-    measurements = Measurements()
-    measurements.attempt(ChannelName.EMAIL, FactKind.SENT)
-    async with Redis.from_url("unix:///nowhere.sock") as nobody:
-        with pytest.raises(RedisConnectionError):
-            await fleet_totals.add(nobody, "w", measurements, leases=1)
-    for _ in range(2):
-        measurements.attempt(ChannelName.EMAIL, FactKind.SENT)
-        measurements.permits("email", 0, 0.25)
-        await fleet_totals.add(redis, "w", measurements, leases=2)
-    assert await fleet_totals.totals(redis) == {
-        "attempts|email|sent": 3,
-        "permits_seconds|email": 0.5,
-    }
-    assert await fleet_totals.leases(redis) == {"w": 2}

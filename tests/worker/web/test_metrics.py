@@ -11,12 +11,13 @@ from pipeline.domain.batch import Lane
 from pipeline.domain.metrics import Measurements
 from pipeline.domain.models import ChannelName, FactKind
 from pipeline.store import fleet_totals
+from pipeline.domain.models import ChannelName
 from tests.pipeline.intake.builders import a_campaign, both_channels
 from tests.support.prolong import prolong
 from tests.support.root import ROOT
 from tests.support.waiting import wait_until
 from tests.worker.web.site import Site
-from worker.web import gauges, metrics, readings
+from worker.web import gauges, metrics
 
 LONG = 600  # seconds that do not pass meanwhile, however busy the machine is
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -127,7 +128,7 @@ async def test_what_the_workers_counted_is_added_up(site: Site) -> None:
     await redis.zadd("cc:workers", {"w1": now + LONG, "w2": now + LONG, "dead": now - 60})
     await redis.hset("cc:stats", "attempts|pigeon|<script>", "7")
     for worker, held in (("w1", first), ("w2", second), ("dead", Measurements())):
-        await fleet_totals.add(redis, worker, held, leases=3)
+        await site.app.workers.report(worker, held, leases=3)
 
     found = await scraped(site)
 
@@ -195,7 +196,7 @@ async def test_the_readme_names_every_metric_with_its_labels(site: Site) -> None
     await site.app.batches.hold(claim, "links_short", missing=1, reread=0)
     attempted = Measurements()
     attempted.attempt(ChannelName.EMAIL, FactKind.SENT)
-    await fleet_totals.add(site.app.redis, "w", attempted, leases=0)
+    await site.app.workers.report("w", attempted, leases=0)
     text = (await site.client.get("/metrics")).text
     shown = {
         (family.name + "_total" * (family.type == "counter"), labels_of(family))
@@ -244,7 +245,6 @@ async def test_webhooks_are_counted_by_kind_and_result(site: Site) -> None:
 async def test_of_many_campaigns_the_newest_are_counted(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readings, "MOST_CAMPAIGNS", 2)
     monkeypatch.setattr(gauges, "MOST_CAMPAIGNS", 2)
     for number, size in enumerate((1, 2, 4)):
         serial = await site.installation.submitted(size, a_campaign(id=f"c{number}"))

@@ -12,10 +12,8 @@ async def found_campaign(app: App, campaign_id: str) -> CampaignSnapshot:
     serial = await app.campaigns.find(campaign_id)
     if serial is not None:
         return await app.campaigns.snapshot(serial)
-    if staging := await app.redis.hget("cc:staging", campaign_id):
-        seconds, micros = await app.redis.time()
-        lapses_ms = int(staging.split()[-1])  # see store/lua/stage_begin.lua
-        raise InputError(_unborn(campaign_id, alive=seconds * 1000 + micros // 1000 < lapses_ms))
+    if pending := await app.campaigns.pending(campaign_id):
+        raise InputError(_unborn(campaign_id, alive=pending.alive))
     known = list(await app.campaigns.ids())
     msg = f'There is no campaign "{campaign_id}"{_hint(campaign_id, known)}'
     raise InputError(msg)

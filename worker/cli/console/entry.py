@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, NoReturn, ParamSpec
 
 import click
-from redis import RedisError
 
 from config.errors import ConfigError
 from pipeline.domain.errors import (
@@ -20,6 +19,7 @@ from pipeline.domain.errors import (
     RewardsError,
     UnavailableError,
 )
+from pipeline.store.outages import ServerError
 from worker.interrupt import INTERRUPTED
 
 try:
@@ -88,7 +88,7 @@ def explained(error: Exception) -> tuple[str, int]:
             return str(error), BAD_INPUT
         case BrokenPipeError():
             return "The output was closed before all was written.", NOT_ALL_REACHED
-        case RedisError():
+        case ServerError():
             name = type(error).__name__
             return f"The connection to Redis was lost ({name}); run it again.", UNREACHABLE
         case OSError():

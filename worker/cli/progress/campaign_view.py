@@ -9,7 +9,6 @@ from pipeline.domain.clock import iso
 from pipeline.domain.codes import find_reason, in_words
 from pipeline.domain.models import CampaignState, ChannelName
 from pipeline.store.rate_limiter import Breaker
-from pipeline.store.scripts import texts
 from pipeline.store.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import campaign_state, ended
 from worker.cli.console.campaigns import times
@@ -19,8 +18,6 @@ from worker.wiring.ledger import App
 _ALIVE_SECONDS = 15.0  # three heartbeats
 _DOING = {Lane.ORDER: "ordering", Lane.READ: "reading orders", Lane.SEND: "sending"}
 _SHOWN = 5
-_LOOK = 100
-_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,56 +48,22 @@ class View:
 
 async def read_all(app: App) -> list[CampaignSnapshot]:
     """Return every campaign as it stands, oldest first."""
-    serials = list((await app.campaigns.ids()).values())
-    found: list[CampaignSnapshot] = []
-    for first in range(0, len(serials), _AT_ONCE):
-        found += await _snapshots(app, serials[first : first + _AT_ONCE])
-    return found
-
-
-async def _snapshots(app: App, serials: Sequence[str]) -> list[CampaignSnapshot]:
-    """Return some campaigns in one round trip."""
-    async with app.redis.pipeline(transaction=True) as pipe:
-        pipe.time()
-        for serial in serials:
-            pipe.hgetall(f"cc:{serial}")
-        (seconds, micros), *found = await pipe.execute()
-    now_ms = seconds * 1000 + micros // 1000
-    return [
-        CampaignSnapshot(serial, texts(fields), now_ms)
-        for serial, fields in zip(serials, found, strict=True)
-    ]
+    return await app.campaigns.snapshots(list((await app.campaigns.ids()).values()))
 
 
 async def surroundings(app: App) -> Surroundings:
-    seconds, micros = await app.redis.time()
-    alive = await app.redis.zcount("cc:workers", seconds - _ALIVE_SECONDS, "+inf")
+    now_ms = await app.server.now_ms()
+    alive = await app.workers.alive(now_ms)
     breakers = {channel: await app.limiter.breaker(channel) for channel in ChannelName}
-    return Surroundings(int(alive), breakers, seconds * 1000 + micros // 1000)
+    return Surroundings(alive, breakers, now_ms)
 
 
 async def view(app: App, serial: str) -> View:
     """Read all that is shown of one campaign."""
     snapshot, around, held = await asyncio.gather(
-        app.campaigns.snapshot(serial), surroundings(app), _held_batches(app, serial)
+        app.campaigns.snapshot(serial), surroundings(app), app.batches.held_numbers(serial)
     )
     return View(snapshot, around, held)
-
-
-async def _held_batches(app: App, serial: str) -> dict[str, list[int]]:
-    # An overdue order is read on, and no other is looked at again so late.
-    waiting = await app.redis.zrange(f"cc:{serial}:due:h", 0, _LOOK - 1)
-    waiting += await app.redis.zrange(f"cc:{serial}:due:r", 0, _LOOK - 1, desc=True)
-    numbers = [int(number) for number in waiting]
-    async with app.redis.pipeline(transaction=False) as pipe:
-        for number in numbers:
-            pipe.hget(f"cc:{serial}:b:{number}", "why")
-        reasons = await pipe.execute() if numbers else []
-    held: dict[str, list[int]] = {}
-    for number, reason in sorted(zip(numbers, reasons, strict=True)):
-        if reason is not None:
-            held.setdefault(reason.decode(), []).append(number)
-    return held
 
 
 def campaign_lines(shown: View) -> list[str]:

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 
 import structlog
-from redis import RedisError
 
 from pipeline.domain.tasks import stop
+from pipeline.store.outages import STORE_ERRORS
 from pipeline.views.campaign_status import moves
 from worker.cli.console.entry import say
 from worker.cli.console.signals import stop_signals
@@ -33,7 +33,7 @@ async def follow(app: App, serial: str, shown: Display, stopping: asyncio.Event)
         pause = _POLL_SECONDS
         try:
             snapshot = await app.campaigns.snapshot(serial)
-        except (RedisError, OSError) as error:
+        except STORE_ERRORS as error:
             log.warning("redis.unreachable", error=type(error).__name__)
             pause = _OUTAGE_PAUSE
         else:

@@ -1,6 +1,5 @@
 """The command `suppress`: addresses that nobody may write to any more."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -16,7 +15,7 @@ from worker.cli.console.campaigns import times
 from worker.cli.console.entry import NOT_ALL_REACHED, OK, command, say
 from worker.cli.console.session import at_desk
 from worker.cli.console.tables import columns
-from worker.cli.intake.address_file import AddressFile, Line, normal_address
+from worker.cli.intake.address_file import AddressFile, normal_address
 from worker.wiring.ledger import App
 
 _OPERATOR = "operator"
@@ -128,18 +127,10 @@ async def _add_file(app: App, source: AddressFile, reason: str) -> tuple[int, in
     """Return how many addresses were added, and how many were there already."""
     added = total = 0
     for lines in source.chunks(_AT_ONCE):
-        added += await _add_all(app, source.channel, lines, reason)
+        addresses = (line.address for line in lines)
+        added += await app.suppressions.add_all(source.channel, addresses, reason)
         total += len(lines)
     return added, total - added
-
-
-async def _add_all(app: App, channel: ChannelName, lines: Iterable[Line], reason: str) -> int:
-    """Return how many were new; one round trip, and one sync of the server's log."""
-    async with app.redis.pipeline(transaction=False) as pipe:
-        for line in lines:
-            bucket, field = app.suppressions.key_of(channel, line.address)
-            pipe.hsetnx(bucket, field, reason)
-        return sum(await pipe.execute())
 
 
 def _faults(source: AddressFile) -> int:

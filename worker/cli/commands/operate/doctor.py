@@ -138,8 +138,7 @@ def _set(group: BaseModel, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 async def _redis(app: App) -> Line:
-    info = await app.redis.info("server")
-    version = info.get("valkey_version") or info.get("redis_version")
+    version = await app.server.version()
     around = await surroundings(app)
     kind = "embedded" if app.settings.redis.url is None else "outside"
     unsafe = ", accepted although unsafe" if app.settings.unsafe_redis else ""

@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import click
-from redis import RedisError
 
 from config.errors import ConfigError
 from config.settings import Settings
@@ -32,6 +31,7 @@ from pipeline.domain.models import (
 from pipeline.domain.ports import Composer
 from pipeline.intake.fields import Fault, recipient_of
 from pipeline.intake.template_checks import needed_columns
+from pipeline.store.outages import STORE_ERRORS
 from worker.cli.console.addresses import FROM_INPUT, AddressType
 from worker.cli.console.configured import settings
 from worker.cli.console.entry import OK, command, explained, say
@@ -156,7 +156,7 @@ async def _check_suppressed(found: Settings, channel: ChannelName, address: str)
     try:
         async with open_app(found) as app:
             [reason] = await app.suppressions.reasons([(channel, address)])
-    except (ClaimcastError, ConfigError, RedisError, OSError) as error:
+    except (ClaimcastError, ConfigError, *STORE_ERRORS) as error:
         say(f"Warning: the suppression list was not looked at: {explained(error)[0]}")
         return
     if reason is not None:

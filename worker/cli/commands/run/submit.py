@@ -24,8 +24,6 @@ from worker.cli.progress.follow import wait_for_others
 from worker.wiring.engine import open_app
 from worker.wiring.ledger import App
 
-_ALIVE_SECONDS = 15  # three heartbeats
-
 
 class MomentType(click.ParamType[int]):
     """A point in time in ISO 8601, as ms since the epoch; without a zone it is local time."""
@@ -119,6 +117,5 @@ async def _announce(app: App, order: Order, submitted: Submitted) -> None:
     )
     if not submitted.created and order.start_ms not in {0, start}:
         say(f"Its start stays as it was then: {iso(start) or 'at once'}.")
-    since = snapshot.now_ms / 1000 - _ALIVE_SECONDS
-    if not ended(snapshot) and not await app.redis.zcount("cc:workers", since, "+inf"):
+    if not ended(snapshot) and not await app.workers.alive(snapshot.now_ms):
         say("No worker is running: start one with `claimcast worker`.")

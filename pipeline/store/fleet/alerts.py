@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.domain.models import ChannelName
+from pipeline.store import keys
 from pipeline.store.client import Client
 from pipeline.store.rate_limiter import Breaker
 from pipeline.store.scripts import Scripts, texts
@@ -29,16 +30,16 @@ class AlertStore:
 
     async def turn(self, seconds: float) -> bool:
         """Return whether nobody has looked for *seconds*: one look of the whole fleet will do."""
-        return bool(await self._redis.set("cc:alerts:turn", 1, nx=True, px=round(seconds * 1000)))
+        return bool(await self._redis.set(keys.ALERTS_TURN, 1, nx=True, px=round(seconds * 1000)))
 
     async def sight(self) -> Sight:
         """Read flags and counters of active campaigns, and of those that alerts are about."""
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.time()
-            pipe.hgetall("cc:alerts")
-            pipe.zrange("cc:active", 0, -1)
+            pipe.hgetall(keys.ALERTS)
+            pipe.zrange(keys.ACTIVE, 0, -1)
             for channel in ChannelName:
-                pipe.hgetall(f"cc:breaker:{channel}")
+                pipe.hgetall(keys.breaker_key(channel))
             (seconds, micros), stored, active, *breakers = await pipe.execute()
         now_ms = seconds * 1000 + micros // 1000
         records = texts(stored)
@@ -66,7 +67,7 @@ class AlertStore:
             some = serials[start : start + _AT_ONCE]
             async with self._redis.pipeline(transaction=False) as pipe:
                 for serial in some:
-                    pipe.hgetall(f"cc:{serial}")
+                    pipe.hgetall(keys.campaign_key(serial))
                 for serial, fields in zip(some, await pipe.execute(), strict=True):
                     found[serial] = CampaignSnapshot(serial, texts(fields), now_ms)
         return found
