@@ -1,0 +1,87 @@
+"""Starting deliveries: as many as permits allow, each after its intent is written."""
+
+import asyncio
+from collections.abc import Mapping
+
+from pipeline.domain.clock import uptime
+from pipeline.domain.models import ChannelName
+from pipeline.sending.dispatcher import Outbox
+from pipeline.sending.intent_writes import Launches
+from pipeline.sending.quiet_hours import Hours
+from pipeline.stages.batch_work import Work
+from pipeline.stages.due_deliveries import Due
+from pipeline.store.deliveries import DeliveryStore, Wanted
+from pipeline.store.keys import campaign_limiter
+from pipeline.store.rate_limiter import Limiter
+from pipeline.store.suppressions import Suppressions
+
+_LONGEST_NAP = 0.5
+
+
+class Starter:
+    def __init__(
+        self, deliveries: DeliveryStore, limiter: Limiter, suppressions: Suppressions
+    ) -> None:
+        self._deliveries = deliveries
+        self._limiter = limiter
+        self._suppressions = suppressions
+
+    async def start(self, work: Work, outbox: Outbox, ready: Hours, until: float) -> float:
+        """
+        Start deliveries as permits allow; return how long the rest has to wait, in seconds.
+
+        Ends at *until* (`uptime`) at the latest, whatever is left.
+        """
+        channel, campaign = outbox.channel.name, work.known.campaign
+        own = {campaign_limiter(work.current.unit.serial, channel): campaign.limit(channel)}
+        # Who waits for a limit of his own gives way to others, who may have permits to use.
+        wanted, limited = ready.now, campaign.limit(channel) is not None
+        async with Launches(at_once=self._deliveries.waits_for_disk) as launches:
+            while wanted and uptime() < until:
+                room = await outbox.reserve(len(wanted), resends=campaign.resends(channel))
+                try:
+                    permits = await self._limiter.take(channel, room, **own)
+                except BaseException:
+                    outbox.give_back(room)
+                    raise
+                outbox.give_back(room - permits.granted)
+                if permits.granted:
+                    now, wanted = wanted[: permits.granted], wanted[permits.granted :]
+                    await launches.add(self._launch(work, outbox, now, ready.closes))
+                elif limited or permits.wait > _LONGEST_NAP:
+                    return permits.wait
+                else:
+                    await asyncio.sleep(permits.wait)
+        return 0.0
+
+    async def _launch(
+        self, work: Work, outbox: Outbox, now: Due, closes: Mapping[int, float]
+    ) -> None:
+        """Write the intents and hand what was granted to the senders."""
+        channel, current = outbox.channel.name, work.current
+        wanted = [
+            Wanted(
+                index,
+                channel,
+                record.attempt,
+                self._suppression(work, channel, index),
+                record.generation,
+            )
+            for index, record in now
+        ]
+        try:
+            attempts = await self._deliveries.intend(current.lease.claim, wanted)
+        except BaseException:
+            outbox.give_back(len(now))
+            raise
+        granted = sum(1 for attempt in attempts if attempt)
+        outbox.give_back(len(now) - granted)
+        current.started(granted)
+        for (index, record), attempt in zip(now, attempts, strict=True):
+            if attempt:
+                closes_at = closes.get(index)
+                outbox.put(work.outgoing(outbox, index, record, attempt, closes_at=closes_at))
+
+    def _suppression(self, work: Work, channel: ChannelName, index: int) -> tuple[str, bytes]:
+        address = work.packet.recipients[index].address(channel)
+        return self._suppressions.key_of(channel, address)
