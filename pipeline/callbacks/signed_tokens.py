@@ -10,6 +10,7 @@ from enum import StrEnum
 from pipeline.domain.models import ChannelName
 from pipeline.domain.vault import Vault
 from pipeline.store.codec import CHANNEL, CHANNEL_LETTER
+from pipeline.store.keys import signed_token_digest
 
 _FIELDS = struct.Struct(">IIBcBH")  # serial, batch, index, channel, generation, attempt
 _MAC_SIZE = 12
@@ -77,4 +78,4 @@ class Tokens:
         )
 
     def _mac(self, purpose: Purpose, fields: bytes) -> bytes:
-        return self._vault.digest(f"token-{purpose}", fields, _MAC_SIZE)
+        return self._vault.digest(signed_token_digest(purpose), fields, _MAC_SIZE)

@@ -87,7 +87,7 @@ class Keyring:
         if kind == b"lost":
             msg = (
                 "Redis holds data of claimcast, but not the key that its look-ups were made with "
-                "(cc:keys): put the data back from a backup, or start with an empty database."
+                f"({KEYS}): put the data back from a backup, or start with an empty database."
             )
             raise InputError(msg)
         digest_key = self._opened(sealed[0])

@@ -6,6 +6,7 @@ and which fields it has, the codecs beside this module say. `arq` keeps its jobs
 own (`arq:job:…`), which nobody here touches.
 """
 
+import re
 from typing import Final
 
 from pipeline.domain.batch import Lane
@@ -15,6 +16,17 @@ from pipeline.domain.models import ChannelName
 
 ALL_KEYS: Final = "cc:*"
 """A pattern for SCAN: everything but what arq keeps."""
+
+CLEAR_HASHES: Final = re.compile(
+    rb"cc:(?:\d+|\d+:(?:b|d|x|due):.*|(?:links|suppressed|gcra|breaker):.*"
+    rb"|ids|staging|limits|stats|keys:live)"
+)
+"""
+The hashes that hold nothing sealed.
+
+What does not stand here is looked at when keys are rotated, so that a kind of blob that nobody
+thought of costs time and is not left behind.
+"""
 
 KEYS: Final = "cc:keys"
 """Hash: the sealed digest key, and the rings of keys that processes ever had."""
@@ -103,6 +115,11 @@ SUBMIT_QUEUE: Final = "claimcast"
 def worker_queue_key(worker: str) -> str:
     """The queue that arq has for one worker."""
     return f"claimcast:worker:{worker}"
+
+
+def worker_health_key(worker: str) -> str:
+    """What arq says of the health of one worker."""
+    return f"claimcast:worker:{worker}:health"
 
 
 # All campaigns ---------------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """Every sealed value that rests in Redis, wherever it is: to count and to replace them."""
 
-import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -8,19 +7,12 @@ from typing import Any
 
 from pipeline.domain.vault import is_sealed, mark
 from pipeline.store.client import Client
-from pipeline.store.keys import ALL_KEYS
+from pipeline.store.keys import ALL_KEYS, CLEAR_HASHES
 from pipeline.store.scripts import Scripts
 
 _PAGE = 1000  # keys per SCAN
 _READ = 32  # values per round trip, about 200 kB
 _FIELDS = 200
-
-# Hashes without a sealed value. What does not stand here is looked at, so that a kind of blob that
-# nobody thought of costs time and is not left behind.
-_CLEAR = re.compile(
-    rb"cc:(?:\d+|\d+:(?:b|d|x|due):.*|(?:links|suppressed|gcra|breaker):.*"
-    rb"|ids|staging|limits|stats|keys:live)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +51,7 @@ class SealedBlobs:
             ]
         async for keys in self._keys("hash"):
             for key in keys:
-                if not _CLEAR.fullmatch(key):
+                if not CLEAR_HASHES.fullmatch(key):
                     yield [blob async for blob in self._fields(key)]
 
     async def replace(self, replacements: Sequence[Replacement]) -> int:

@@ -13,7 +13,7 @@ from pipeline.domain.clock import uptime
 from pipeline.domain.tasks import finish, stop
 from pipeline.operations.purge import Purging, Retention
 from pipeline.store.codec import encode_unit
-from pipeline.store.keys import SUBMIT_QUEUE, worker_queue_key
+from pipeline.store.keys import SUBMIT_QUEUE, worker_health_key, worker_queue_key
 from pipeline.store.outages import STORE_ERRORS
 from worker.alerting.alerts import LOOK_SECONDS, Alerts, open_alerts
 from worker.executor.handoff import Relay
@@ -234,7 +234,7 @@ class Executor:
             max_tries=_FOREVER,
             queue_read_limit=1000,
             poll_delay=0.25,
-            health_check_key=f"{self._queue}:health",
+            health_check_key=worker_health_key(self.name),
             handle_signals=False,
             log_results=False,
             ctx={"app": self._app},
