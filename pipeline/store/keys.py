@@ -11,6 +11,7 @@ from typing import Final
 
 from pipeline.domain.batch import Lane
 from pipeline.domain.models import ChannelName
+from pipeline.store.codec import LANE_LETTER
 
 # The installation ------------------------------------------------------------------------------
 
@@ -167,7 +168,7 @@ def lookup_key(serial: str, bucket: int) -> str:
 
 def due_key(serial: str, lane: Lane) -> str:
     """Sorted set: unfinished batches by when somebody must look at them, in ms."""
-    return f"cc:{serial}:due:{lane}"
+    return f"cc:{serial}:due:{LANE_LETTER[lane]}"
 
 
 def begun_key(serial: str) -> str:
