@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from redis import RedisError
-from redis.asyncio import Redis
 
 from pipeline.domain.tasks import stop
+from tests.support.redis import Redis
 from tests.support.waiting import wait_until
 from worker.valkey.server import find_binary
 

@@ -31,6 +31,7 @@ from tests.pipeline.ledger import (
     submit,
     taken,
 )
+from tests.support.redis import raw
 from tests.support.waiting import wait_until
 from worker.wiring import ledger as workers
 from worker.wiring.ledger import App
@@ -108,7 +109,7 @@ async def a_worker(socket: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 
 async def prepared(app: App, *, order: bool = False) -> Claim:
     """Submit a campaign to an empty server, and return the claim that orders, or sends."""
-    ledger = open_ledger(app.redis)
+    ledger = open_ledger(raw(app.redis))
     serial = await submit(ledger, a_campaign(), [people(PEOPLE)])
     return await (taken(ledger, serial) if order else fulfilled(ledger, serial))
 

@@ -136,7 +136,7 @@ class Installation(Stores):
                     attempt,
                     kind,
                     code,
-                    60 if kind in {"p", FactKind.UNCERTAIN} else 0,
+                    60 if kind in {FactKind.DEFERRED, FactKind.UNCERTAIN} else 0,
                 )
                 for index, attempt in enumerate(attempts)
             ]

@@ -17,6 +17,7 @@ from pipeline.store.batches import BatchStore, Claim
 from pipeline.store.campaigns import CampaignStore, Committed, Staging, Totals, plan_of
 from pipeline.store.codec import CHANNEL, CHANNEL_LETTER
 from pipeline.store.deliveries import DeliveryStore
+from pipeline.store.keys import due_key
 from pipeline.store.rate_limiter import Limiter
 from pipeline.store.records import DeliveryRecord, initial, parse_record
 from pipeline.store.scripts import Scripts, texts
@@ -208,7 +209,7 @@ async def held(ledger: Ledger, found: Claim, reason: str, missing: int = 0) -> N
 
 async def make_due(ledger: Ledger, serial: str) -> None:
     """Let the time come for every batch that nobody holds or whose lease has lapsed."""
-    keys = [f"cc:{serial}:due:{lane}" for lane in LANES]
+    keys = [due_key(serial, lane) for lane in LANES]
     async with ledger.redis.pipeline(transaction=False) as pipe:
         for key in keys:
             pipe.zrange(key, 0, -1)
@@ -248,7 +249,7 @@ async def recount(ledger: Ledger, serial: str) -> Counted:
             pipe.hgetall(f"cc:{serial}:b:{number}")
             pipe.hgetall(f"cc:{serial}:d:{number}")
             for lane in LANES:
-                pipe.zscore(f"cc:{serial}:due:{lane}", str(number))
+                pipe.zscore(due_key(serial, lane), str(number))
         replies = iter(await pipe.execute())
     found = Counted(Counter(), {}, {}, {}, set())
     for number in numbers:
@@ -318,7 +319,12 @@ def _person(deliveries: Sequence[DeliveryRecord]) -> str:
 
 OPEN = {DeliveryStatus.PENDING, DeliveryStatus.SENDING, DeliveryStatus.UNCERTAIN}
 _COUNTED = ("d:", "c:", "p:", "b:", "l:", "h:")
-_STANDS = {"planned": {"o"}, "ordered": {"r"}, "fulfilled": {"s"}, "held": {"h", "r"}}
+_STANDS = {
+    "planned": {Lane.ORDER},
+    "ordered": {Lane.READ},
+    "fulfilled": {Lane.SEND},
+    "held": {Lane.HELD, Lane.READ},
+}
 
 
 async def assert_sound(ledger: Ledger, serial: str) -> Counted:
@@ -352,4 +358,4 @@ def _assert_stands(number: int, state: str, lanes: list[Lane], *, cancelled: boo
     if cancelled and state == "held":
         assert lanes[0] is not Lane.HELD, f"nobody looks at the held batch {number} any more"
     else:
-        assert lanes[0].value in _STANDS[state], f"batch {number} ({state}) stands in {lanes}"
+        assert lanes[0] in _STANDS[state], f"batch {number} ({state}) stands in {lanes}"

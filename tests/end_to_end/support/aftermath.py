@@ -122,9 +122,9 @@ async def aftermath(lane: Lane) -> Aftermath:
     serial = await store.campaigns.find(lane.campaign)
     assert serial is not None, "the campaign was lost"
     snapshot = await store.snapshot(serial)
-    findings = await Verifier(lane.redis, store.campaigns, store.vault).run(serial)
+    findings = await Verifier(store.pages, store.campaigns, store.lookups, store.vault).run(serial)
     audit = AuditTrail(lane.redis, Scripts(lane.redis), store.vault)
-    report = Report(lane.pages, store.vault, Reveal(links=True))
+    report = Report(store.pages, store.vault, Reveal(links=True))
     return Aftermath(
         people=lane.people(),
         orders=_ordered(lane.campaign, account),

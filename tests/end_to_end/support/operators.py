@@ -145,8 +145,8 @@ async def state_of(lane: Lane) -> State:
 
 async def _campaign(lane: Lane, store: Installation, serial: str) -> State:
     snapshot = await store.snapshot(serial)
-    findings = await Verifier(lane.redis, store.campaigns, store.vault).run(serial)
-    report = Report(lane.pages, store.vault, Reveal(addresses=True))
+    findings = await Verifier(store.pages, store.campaigns, store.lookups, store.vault).run(serial)
+    report = Report(store.pages, store.vault, Reveal(addresses=True))
     rows = [row async for row in report.rows(serial, snapshot.batch_count)]
     definition = await store.campaigns.definition(serial)
     fields = {name: value for name, value in snapshot.fields.items() if value != "0"}

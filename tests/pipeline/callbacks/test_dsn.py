@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.callbacks.dsn import LARGEST, Action, Bounce, parse_bounce
+from pipeline.domain.models import FactKind
 from tests.pipeline.callbacks.notifications import block, notification
 
 TOKEN = "abcdefghijklmnopqrstuvwxyz234567abcdefgh"
@@ -66,19 +67,19 @@ def test_an_encoded_report_is_read(encoding: str) -> None:
 @pytest.mark.parametrize(
     ("action", "status", "fact"),
     [
-        ("failed", "5.1.1", ("b", "bounce_5.1.1")),
-        ("FAILED (permanently)", "5.7.26", ("b", "bounce_5.7.26")),
-        ("failed", "4.4.1", ("b", "bounce_4.4.1")),  # given up after days
-        ("failed", "nonsense", ("b", "bounce_5.0.0")),
-        ("failed", None, ("b", "bounce_5.0.0")),
-        ("delivered", "2.0.0", ("d", "")),
+        ("failed", "5.1.1", (FactKind.BOUNCED, "bounce_5.1.1")),
+        ("FAILED (permanently)", "5.7.26", (FactKind.BOUNCED, "bounce_5.7.26")),
+        ("failed", "4.4.1", (FactKind.BOUNCED, "bounce_4.4.1")),  # given up after days
+        ("failed", "nonsense", (FactKind.BOUNCED, "bounce_5.0.0")),
+        ("failed", None, (FactKind.BOUNCED, "bounce_5.0.0")),
+        ("delivered", "2.0.0", (FactKind.DELIVERED, "")),
         ("delayed", "4.4.1", None),
         ("relayed", "2.0.0", None),
         ("expanded", "2.0.0", None),
     ],
 )
 def test_only_what_is_final_is_a_fact(
-    action: str, status: str | None, fact: tuple[str, str] | None
+    action: str, status: str | None, fact: tuple[FactKind, str] | None
 ) -> None:
     assert parsed(notification(TO, [block(action, status)])).fact() == fact
 

@@ -13,6 +13,7 @@ from pipeline.domain.models import BatchState
 from pipeline.domain.vault import SealError
 from pipeline.execution.leases import Lease, Leases
 from pipeline.execution.unit_runner import Units
+from pipeline.store.keys import due_key
 from tests.pipeline.ledger import (
     Ledger,
     a_campaign,
@@ -75,7 +76,7 @@ async def test_what_fails_is_tried_again_ever_more_rarely(
     for wait in (1, 2, 4, 8):
         began = await now_ms(ledger)
         await units_of(ledger, failing(error)).run(unit)
-        due = await ledger.redis.zscore(f"cc:{unit.serial}:due:{Lane.ORDER}", str(unit.batch))
+        due = await ledger.redis.zscore(due_key(unit.serial, Lane.ORDER), str(unit.batch))
         assert due is not None
         assert began <= due - wait * 1000 <= await now_ms(ledger)
         await make_due(ledger, unit.serial)
@@ -163,5 +164,5 @@ async def test_what_cannot_be_opened_is_left_to_those_who_have_the_key(ledger: L
     assert units.unfit is None, "damage is no reason for the worker to stop"
     found = await ledger.batches.read(unit.serial, 1)
     assert found is not None
-    assert (found.state, found.reason) == (BatchState.HELD, "damaged")
+    assert (found.state, found.hold.reason) == (BatchState.HELD, "damaged")
     await assert_sound(ledger, unit.serial)

@@ -54,7 +54,7 @@ async def test_a_campaign_is_taken_in_as_it_was_read(ledger: Ledger) -> None:
     done = await a_submission(ledger).run()
     assert done.created
     snapshot = await ledger.campaigns.snapshot(done.serial)
-    assert [snapshot.number(name) for name in ("n", "nb", "bs")] == [7, 3, 3]
+    assert (snapshot.recipients, snapshot.batch_count, snapshot.batch_size) == (7, 3, 3)
     found = [
         recipient.id
         for batch in (1, 2, 3)

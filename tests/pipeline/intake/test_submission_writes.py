@@ -11,6 +11,7 @@ import redis as blocking
 from pipeline.domain.errors import InputError, UnavailableError
 from pipeline.intake.recipients import check_recipients
 from pipeline.intake.submission import Submission
+from pipeline.store.lookups import id_digest
 from tests.pipeline.intake.builders import a_campaign
 from tests.pipeline.intake.test_submission import left_behind
 from tests.pipeline.ledger import Ledger, assert_sound
@@ -69,7 +70,7 @@ def a_submission(ledger: Ledger, people: Reading) -> Submission:
 
 async def take_away(ledger: Ledger, redis: Redis, person: int) -> None:
     """Let the ledger hold the id of *person* already."""
-    digest = ledger.campaigns.id_digest("1", f"r{person}")
+    digest = id_digest(ledger.vault, "1", f"r{person}")
     await redis.hset("cc:1:x:0", digest, "9999")
 
 

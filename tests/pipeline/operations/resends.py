@@ -8,6 +8,7 @@ from pipeline.domain.vault import Vault
 from pipeline.operations.resend import Resending
 from pipeline.operations.resend_rules import Wish
 from pipeline.store.audit_trail import AuditTrail
+from pipeline.store.batch_pages import BatchPages
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import DeliveryStore
 from pipeline.store.scripts import Scripts
@@ -29,6 +30,8 @@ class Stores(Protocol):
     def campaigns(self) -> CampaignStore: ...
     @property
     def deliveries(self) -> DeliveryStore: ...
+    @property
+    def pages(self) -> BatchPages: ...
 
 
 def resending(stores: Stores) -> Resending:

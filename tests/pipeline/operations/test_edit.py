@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from pipeline.domain.campaign import Campaign
-from pipeline.domain.campaign_versions import starts, version_at
+from pipeline.domain.campaign_versions import version_at
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import DeliveryKey, FactKind, Message, Recipient, ReturnPaths
 from pipeline.intake.submission import DifferentContentError, Submission
 from pipeline.operations.edit import change_of, check_editable, make_change, on_the_wire
 from pipeline.store.deliveries import Fact, Wanted
+from pipeline.store.snapshot import CampaignSnapshot
 from pipeline.views.timeline import Timelines
 from tests.pipeline.channel import ScriptedChannel
 from tests.pipeline.intake.builders import a_campaign as an_intake_campaign
@@ -141,7 +142,7 @@ async def versions(ledger: Ledger, serial: str) -> dict[str, int]:
     found = await ledger.deliveries.read(serial, 1)
     return {
         f"person{index}@example.com": version_at(
-            starts(fields), int(fields["t0"]) + record.started_ms
+            CampaignSnapshot("1", fields).version_starts(), int(fields["t0"]) + record.started_ms
         )
         for index, (record,) in found.items()
     }

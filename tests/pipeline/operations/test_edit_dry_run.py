@@ -1,6 +1,7 @@
 """Before an edit its messages are made for everybody who may still be sent one."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from channels.email import EmailComposer
 from channels.email.address import Mailbox
@@ -39,26 +40,39 @@ async def left(ledger: Ledger, serial: str, wanted: Campaign) -> dict[str, list[
     }
 
 
-async def after(
-    ledger: Ledger, kinds: Sequence[str], *, mode: str
-) -> dict[str, list[ChannelName]]:
-    """Let the e-mails of one batch end like *kinds* ('' not started); return who remains."""
+End = FactKind | Literal["not started", "on its way"]
+
+
+async def after(ledger: Ledger, ends: Sequence[End], *, mode: str) -> dict[str, list[ChannelName]]:
+    """Let the e-mails of one batch come to *ends*; return who remains."""
     campaign = a_campaign(channels=["email", "sms"], mode=mode)
-    serial = await submit(ledger, campaign, [people(len(kinds), phone=True)])
+    serial = await submit(ledger, campaign, [people(len(ends), phone=True)])
     claim = await fulfilled(ledger, serial)
-    started = [index for index, kind in enumerate(kinds) if kind]
+    started = [index for index, end in enumerate(ends) if end != "not started"]
     await ledger.deliveries.intend(claim, [Wanted(index, EMAIL, 0) for index in started])
     facts = [
-        Fact(index, EMAIL, 1, kinds[index], "code")  # type: ignore[arg-type] # as in FactKind
-        for index in started
-        if kinds[index] != "i"
+        Fact(index, EMAIL, 1, end, "code")
+        for index, end in enumerate(ends)
+        if isinstance(end, FactKind)
     ]
     await ledger.deliveries.record({(serial, 1): facts})
     return await left(ledger, serial, campaign)
 
 
 async def test_in_mode_first_who_was_reached_is_sent_nothing_more(ledger: Ledger) -> None:
-    assert await after(ledger, ["", "i", "s", "d", "f", "u", "p"], mode="first") == {
+    assert await after(
+        ledger,
+        [
+            "not started",
+            "on its way",
+            FactKind.SENT,
+            FactKind.DELIVERED,
+            FactKind.FAILED,
+            FactKind.UNCERTAIN,
+            FactKind.DEFERRED,
+        ],
+        mode="first",
+    ) == {
         "r-0": [EMAIL, SMS],
         "r-1": [EMAIL, SMS],
         "r-4": [SMS],
@@ -68,7 +82,9 @@ async def test_in_mode_first_who_was_reached_is_sent_nothing_more(ledger: Ledger
 
 
 async def test_in_mode_all_every_channel_that_is_open_counts(ledger: Ledger) -> None:
-    assert await after(ledger, ["", "s", "f", "u"], mode="all") == {
+    assert await after(
+        ledger, ["not started", FactKind.SENT, FactKind.FAILED, FactKind.UNCERTAIN], mode="all"
+    ) == {
         "r-0": [EMAIL, SMS],
         "r-1": [SMS],
         "r-2": [SMS],

@@ -13,10 +13,11 @@ from redis import Redis as SyncRedis
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import DeliveryStatus as Status
 from pipeline.domain.models import FactKind
-from pipeline.operations.erase_recipient import Forgetting, Forgotten
+from pipeline.operations.erase_recipient import Forgetting
 from pipeline.operations.replace_order import Plan, Reorders
 from pipeline.store.batches import Claim
 from pipeline.store.deliveries import Fact, Wanted
+from pipeline.store.erasures import Erased
 from pipeline.store.recipient_codec import TOMBSTONE
 from pipeline.verification.lookup_indexes import Places
 from pipeline.views.report import Report
@@ -47,7 +48,7 @@ def forgetting(ledger: Ledger) -> Forgetting:
     return Forgetting(ledger.pages, ledger.campaigns, ledger.erasures, ledger.vault)
 
 
-async def forget(ledger: Ledger, serial: str, recipient: str = "r-0") -> Forgotten:
+async def forget(ledger: Ledger, serial: str, recipient: str = "r-0") -> Erased:
     return await forgetting(ledger).forget(await ledger.campaigns.snapshot(serial), recipient)
 
 
@@ -131,8 +132,8 @@ async def test_the_look_up_stays_and_the_timeline_says_when(ledger: Ledger) -> N
     story = await Timelines(ledger.pages, ledger.campaigns, ledger.vault).of(snapshot, "r-0")
     assert story["forgotten_at"]
     assert (story["addresses"], story["link_ref"]) == ({}, None)
-    places = Places(ledger.redis, ledger.campaigns, ledger.vault)
-    assert await places.strays(serial, snapshot.fields) == []
+    places = Places(ledger.lookups)
+    assert await places.strays(snapshot) == []
 
 
 async def test_the_report_keeps_the_row_without_id_and_link(ledger: Ledger) -> None:
@@ -183,8 +184,10 @@ async def test_a_repeated_intent_is_not_granted_again(ledger: Ledger) -> None:
     assert await intend(ledger, claim, 0) == [0]
 
 
-@pytest.mark.parametrize("kind", ["p", "r"])
-async def test_an_attempt_that_failed_for_now_is_not_repeated(ledger: Ledger, kind: Any) -> None:  # noqa: ANN401
+@pytest.mark.parametrize("kind", [FactKind.DEFERRED, FactKind.RELEASED])
+async def test_an_attempt_that_failed_for_now_is_not_repeated(
+    ledger: Ledger, kind: FactKind
+) -> None:
     serial, claim = await a_batch(ledger)
     await intend(ledger, claim, 0)
     await forget(ledger, serial)

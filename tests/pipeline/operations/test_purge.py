@@ -34,7 +34,7 @@ def trail(ledger: Installation) -> AuditTrail:
 
 
 def purging(ledger: Installation) -> Purging:
-    return Purging(ledger.campaigns, trail(ledger), Scripts(ledger.redis))
+    return Purging(ledger.campaigns, trail(ledger), ledger.purges)
 
 
 def retention(ledger: Installation) -> Retention:

@@ -116,7 +116,7 @@ async def test_links_that_came_stay_with_the_first_people_and_the_others_move(
     assert old is not None
     assert new is not None
     assert (old.state, old.size, old.quantity) == (BatchState.FULFILLED, shown, SIZE)
-    assert (new.state, new.size, new.origin) == (BatchState.PLANNED, SIZE - shown, 2)
+    assert (new.state, new.size, new.replacement.origin) == (BatchState.PLANNED, SIZE - shown, 2)
     assert await ledger.batches.evidence(serial, 2) == b""
     links = (await ledger.snapshot(serial)).links()
     assert (links["ordered"], links["received"], links["missing"]) == (10, 6 + shown, 4 - shown)
@@ -135,7 +135,7 @@ async def test_without_a_doubtless_short_answer_everybody_moves(
     await sound(ledger, serial)
     old = await ledger.batches.read(serial, 2)
     assert old is not None
-    assert (old.state, old.note, old.size, old.missing) == (
+    assert (old.state, old.note, old.size, old.order.missing) == (
         BatchState.CANCELLED,
         "reordered",
         0,
@@ -263,7 +263,7 @@ async def test_a_batch_is_ended_once(ledger: Installation) -> None:
     assert [await reorders(ledger).carry_out(plan) for _ in range(2)] == [4, 4]
     found = await reorders(ledger).look(await ledger.snapshot(serial), 2)
     assert isinstance(found, Batch)
-    assert found.into == 4
+    assert found.replacement.into == 4
     assert (await ledger.snapshot(serial)).batch_count == 4
 
 
@@ -291,7 +291,12 @@ async def test_a_batch_that_went_on_meanwhile_is_left_alone(ledger: Installation
     with pytest.raises(InputError, match="has changed meanwhile"):
         await reorders(ledger).carry_out(plan)
     await ledger.batches.hold(claim, "links_short", evidence=b"{}", missing=1, reread=0)
-    held_again = replace(plan, batch=replace(plan.batch, held_ms=plan.batch.hold.since_ms - 1))
+    held_again = replace(
+        plan,
+        batch=replace(
+            plan.batch, hold=replace(plan.batch.hold, since_ms=plan.batch.hold.since_ms - 1)
+        ),
+    )
     with pytest.raises(InputError, match="has changed meanwhile"):
         await reorders(ledger).carry_out(held_again)
 

@@ -115,7 +115,9 @@ async def test_a_worker_with_the_old_view_starts_nothing(ledger: Installation) -
     assert (await ledger.campaigns.recipients(serial, 1))[1].email == "p1@example.com"
 
 
-@pytest.mark.parametrize("kind", ["b", "f", "d", "x"])
+@pytest.mark.parametrize(
+    "kind", [FactKind.BOUNCED, FactKind.FAILED, FactKind.DELIVERED, FactKind.SUPPRESSED]
+)
 async def test_late_news_of_an_earlier_generation_are_kept_with_it(
     ledger: Installation, kind: FactKind
 ) -> None:
@@ -126,12 +128,21 @@ async def test_late_news_of_an_earlier_generation_are_kept_with_it(
         assert await happened(ledger, serial, kind, "late", attempt=0, generation=1) == change
     assert await ledger.redis.hgetall(f"cc:{serial}:d:1") == before
     [first, second] = await told(ledger, serial)
-    status = {"b": "bounced", "f": "failed", "d": "delivered", "x": "suppressed"}[kind]
-    assert (first[2], second[2]) == (status, "pending")
+    assert (first[2], second[2]) == (kind.value, "pending")
     await assert_true(ledger, serial)
 
 
-@pytest.mark.parametrize("kind", ["p", "r", "u", "l", "n", "w"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        FactKind.DEFERRED,
+        FactKind.RELEASED,
+        FactKind.UNCERTAIN,
+        FactKind.LOOKED_FOR,
+        FactKind.NOT_FOUND,
+        FactKind.WAITING,
+    ],
+)
 async def test_an_earlier_generation_never_waits_again(
     ledger: Installation, kind: FactKind
 ) -> None:

@@ -13,6 +13,7 @@ from pipeline.domain.vault import Vault, mark
 from pipeline.operations.rotate_keys import Rekey, chunks
 from pipeline.store.keyring import Keyring, unlock
 from pipeline.store.scripts import Scripts
+from pipeline.store.sealed_blobs import Blob, Replacement, SealedBlobs
 from pipeline.store.suppressions import Suppressions
 from tests.pipeline.installation import Installation, links_of
 from tests.support.redis import Redis
@@ -23,7 +24,7 @@ TARGET = Target(serial="1", batch=1)
 
 async def rekey_of(redis: Redis, *keys: str) -> Rekey:
     vault = await unlock(redis, Vault(keys or [NEW, OLD]))
-    return Rekey(redis, Scripts(redis), vault)
+    return Rekey(SealedBlobs(redis, Scripts(redis)), vault)
 
 
 async def filled(redis: Redis, *, people: int = 5) -> tuple[Installation, str]:
@@ -156,9 +157,9 @@ async def test_keys_of_others_and_values_in_clear_are_not_looked_at(redis: Redis
 
 @given(sizes=st.lists(st.integers(1, 40_000), max_size=30))
 def test_each_script_is_given_all_that_fits_and_not_much_more(sizes: list[int]) -> None:
-    given = [(b"k", b"", b"m", bytes(size)) for size in sizes]
+    given = [Replacement(Blob(b"k", b"", b"m"), bytes(size)) for size in sizes]
     found = list(chunks(iter(given)))
-    flat = [part for chunk in found for part in chunk]
-    assert flat == [part for each in given for part in each]
-    assert all(sum(map(len, chunk[3::4])) < 64 * 1024 + 40_000 for chunk in found)
+    assert [each for chunk in found for each in chunk] == given
+    loads = [sum(len(each.sealed) for each in chunk) for chunk in found]
+    assert all(load < 64 * 1024 + 40_000 for load in loads)
     assert len(found) <= sum(sizes) // (64 * 1024) + 1

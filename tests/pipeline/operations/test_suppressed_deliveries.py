@@ -25,7 +25,7 @@ DEAD = "smtp_550_5.1.1"
 
 
 async def refused(
-    ledger: Ledger, number: int = 2, *, kind: str = "f", both: bool = False
+    ledger: Ledger, number: int = 2, *, kind: FactKind = FactKind.FAILED, both: bool = False
 ) -> Claim:
     """Return the claim of a batch whose people no message reached; with *both* nor an SMS."""
     campaign = a_campaign(channels=("email", "sms") if both else ("email",))
@@ -33,7 +33,7 @@ async def refused(
     for channel in (EMAIL, SMS)[: 1 + both]:
         await ledger.deliveries.intend(found, [Wanted(i, channel, 0) for i in range(number)])
         facts = [Fact(i, channel, 1, FactKind.FAILED, DEAD) for i in range(number)]
-        if kind == "b":
+        if kind is FactKind.BOUNCED:
             facts += [Fact(i, channel, 1, FactKind.BOUNCED, "bounce_5.1.1") for i in range(number)]
         await ledger.deliveries.record({(found.unit.serial, 1): facts})
     await ledger.batches.distributed(found, delay=0)
@@ -69,9 +69,9 @@ async def statuses(ledger: Ledger, serial: str) -> list[list[DeliveryStatus]]:
     return [[record.status for record in found[index]] for index in sorted(found)]
 
 
-@pytest.mark.parametrize("kind", ["f", "b"])
+@pytest.mark.parametrize("kind", [FactKind.FAILED, FactKind.BOUNCED])
 async def test_suppressed_addresses_are_left_as_they_are_until_they_are_off_the_list(
-    ledger: Ledger, kind: str
+    ledger: Ledger, kind: FactKind
 ) -> None:
     serial = (await refused(ledger, kind=kind)).unit.serial
     before = await statuses(ledger, serial)

@@ -370,11 +370,11 @@ async def test_that_a_token_works_is_noted_when_redis_takes_it_again(
     worker = await hire()
     await worker.discard(await worker.get())
     token = await worker.get()
-    await redis.execute_command("ACL", "SETUSER", "default", "-del")  # type: ignore[no-untyped-call]
+    await redis.execute_command("ACL", "SETUSER", "default", "-del")
     try:
         await worker.accept(token)
     finally:
-        await redis.execute_command("ACL", "SETUSER", "default", "+del")  # type: ignore[no-untyped-call]
+        await redis.execute_command("ACL", "SETUSER", "default", "+del")
     await worker.accept(token)
     assert await worker.discard("x") == 0
 

@@ -78,7 +78,7 @@ def test_every_outcome_of_an_attempt_has_its_fact(
     )
     assert (verdict.kind == FactKind.SENT) == isinstance(outcome, Receipt)
     if isinstance(outcome, PermanentError):
-        assert (verdict.kind, verdict.code) == ("f", outcome.code)
+        assert (verdict.kind, verdict.code) == (FactKind.FAILED, outcome.code)
     if isinstance(outcome, TransientError):
         assert verdict.kind == (
             FactKind.FAILED if tries + 1 >= policy.tries else FactKind.DEFERRED

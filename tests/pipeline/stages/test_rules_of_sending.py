@@ -273,13 +273,13 @@ async def test_a_night_does_not_make_old_bad_news_count_against_a_retry(ledger: 
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (TransientError("twilio_30003"), "f"),
-        (BlockedError("twilio_30007"), "o"),
-        (PermanentError("twilio_30005"), "f"),
-        (PermanentError("twilio_99999", fallback=False), "o"),
+        (TransientError("twilio_30003"), FactKind.FAILED),
+        (BlockedError("twilio_30007"), FactKind.FAILED_OUTRIGHT),
+        (PermanentError("twilio_30005"), FactKind.FAILED),
+        (PermanentError("twilio_99999", fallback=False), FactKind.FAILED_OUTRIGHT),
     ],
 )
 def test_a_message_that_the_provider_has_as_failed_is_not_looked_for_again(
-    answer: DeliveryError, kind: str
+    answer: DeliveryError, kind: FactKind
 ) -> None:
     assert decide_look(answer, "twilio_reset", resends=True, every=60).kind == kind

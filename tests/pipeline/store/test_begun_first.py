@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.domain.batch import Lane, Unit
 from pipeline.store.batches import Claim
+from pipeline.store.keys import due_key
 from tests.pipeline.ledger import (
     Ledger,
     a_campaign,
@@ -38,7 +39,7 @@ async def dead(ledger: Ledger, serial: str, number: int, lane: Lane = Lane.ORDER
     """Let leases and dispatches of a batch lapse just now: due, and later than all others."""
     seconds, _ = await ledger.redis.time()
     await ledger.redis.hset(f"cc:{serial}:b:{number}", "lu", "1")
-    await ledger.redis.zadd(f"cc:{serial}:due:{lane}", {str(number): seconds * 1000})
+    await ledger.redis.zadd(due_key(serial, lane), {str(number): seconds * 1000})
 
 
 async def posted(ledger: Ledger, serial: str, number: int) -> list[Claim]:

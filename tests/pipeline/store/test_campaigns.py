@@ -211,7 +211,7 @@ async def test_a_submit_is_pending_until_its_commit_and_alive_until_it_lapses(
     pending = await ledger.campaigns.pending("c")
     assert pending is not None
     lapses = pending.lapses_ms
-    entry = await redis.hget(STAGING, "c") or b""  # type: ignore[misc]
+    entry = await redis.hget(STAGING, "c")
     assert lapses == int(entry.split()[-1])
     assert replace(pending, now_ms=lapses - 1).alive
     assert not replace(pending, now_ms=lapses).alive

@@ -1,6 +1,6 @@
 """Intents before the effect, facts after it, from anyone, in any order, any number of times."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 import pytest
 
@@ -85,7 +85,7 @@ async def test_a_halted_campaign_grants_no_intent(
 
 async def test_what_is_settled_or_known_otherwise_is_not_granted(ledger: Ledger) -> None:
     found = await started(ledger)
-    await tell(ledger, found, "s")
+    await tell(ledger, found, FactKind.SENT)
     assert await ledger.deliveries.intend(
         found, [Wanted(0, EMAIL, 1), Wanted(0, EMAIL, 0), Wanted(1, EMAIL, 5), Wanted(1, SMS, 0)]
     ) == [0, 0, 0, 0]
@@ -96,7 +96,7 @@ async def test_the_uncertain_are_started_again_only_under_their_policy(
     ledger: Ledger, policy: str, granted: list[int]
 ) -> None:
     found = await started(ledger, email_uncertain=policy)
-    await tell(ledger, found, "u", code="timeout")
+    await tell(ledger, found, FactKind.UNCERTAIN, code="timeout")
     assert await ledger.deliveries.intend(found, [Wanted(0, EMAIL, 1)]) == granted
 
 
@@ -112,11 +112,11 @@ async def test_what_a_dead_worker_left_in_flight_becomes_uncertain(ledger: Ledge
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ("s", Status.SENT),
-        ("f", Status.FAILED),
-        ("p", Status.PENDING),
-        ("r", Status.PENDING),
-        ("u", Status.UNCERTAIN),
+        (FactKind.SENT, Status.SENT),
+        (FactKind.FAILED, Status.FAILED),
+        (FactKind.DEFERRED, Status.PENDING),
+        (FactKind.RELEASED, Status.PENDING),
+        (FactKind.UNCERTAIN, Status.UNCERTAIN),
     ],
 )
 async def test_what_a_zombie_had_done_is_still_recorded(
@@ -131,12 +131,19 @@ async def test_what_a_zombie_had_done_is_still_recorded(
 
 async def test_of_an_earlier_attempt_only_good_news_counts(ledger: Ledger) -> None:
     found = await started(ledger)
-    await tell(ledger, found, "u")
+    await tell(ledger, found, FactKind.UNCERTAIN)
     assert await ledger.deliveries.intend(found, [Wanted(0, EMAIL, 1)]) == [2]
-    bad: tuple[FactKind, ...] = ("f", "b", "p", "r", "u", "x")
+    bad: tuple[FactKind, ...] = (
+        FactKind.FAILED,
+        FactKind.BOUNCED,
+        FactKind.DEFERRED,
+        FactKind.RELEASED,
+        FactKind.UNCERTAIN,
+        FactKind.SUPPRESSED,
+    )
     for kind in bad:
         assert await tell(ledger, found, kind, attempt=1) == 0
-    assert await tell(ledger, found, "s", attempt=1) == 1
+    assert await tell(ledger, found, FactKind.SENT, attempt=1) == 1
     assert await status(ledger, found) is Status.SENT
     # The second attempt is on its way all the same; what it meets takes nothing back.
     for kind in bad[2:5]:
@@ -147,7 +154,7 @@ async def test_of_an_earlier_attempt_only_good_news_counts(ledger: Ledger) -> No
 async def test_facts_about_attempts_that_never_were_change_nothing(ledger: Ledger) -> None:
     found = await started(ledger)
     for attempt in (2, 99):
-        for kind in get_args(FactKind):
+        for kind in FactKind:
             assert await tell(ledger, found, kind, attempt=attempt) == 0
     assert await ledger.deliveries.record({("99", 1): [Fact(0, EMAIL, 1, FactKind.SENT)]}) == 0
 
@@ -163,17 +170,19 @@ async def test_a_fact_about_nobody_disturbs_no_other(ledger: Ledger, index: int)
 
 async def test_a_code_cannot_break_the_record_that_it_is_kept_in(ledger: Ledger) -> None:
     found = await started(ledger)
-    await tell(ledger, found, "f", code="a;b se1.1.\n5.1-x")
+    await tell(ledger, found, FactKind.FAILED, code="a;b se1.1.\n5.1-x")
     assert (await first(ledger, found)).code == "a_b_se1.1._5.1-x"
 
 
 async def test_a_transient_failure_costs_a_try_and_a_release_does_not(ledger: Ledger) -> None:
     found = await started(ledger)
-    await tell(ledger, found, "r", code="breaker_open")
+    await tell(ledger, found, FactKind.RELEASED, code="breaker_open")
     assert (await first(ledger, found)).tries == 0
     assert await ledger.deliveries.intend(found, [Wanted(0, EMAIL, 1)]) == [2]
-    await tell(ledger, found, "p", attempt=2, code="smtp_450")
-    assert await tell(ledger, found, "p", attempt=2) == 0, "a duplicate costs nothing"
+    await tell(ledger, found, FactKind.DEFERRED, attempt=2, code="smtp_450")
+    assert await tell(ledger, found, FactKind.DEFERRED, attempt=2) == 0, (
+        "a duplicate costs nothing"
+    )
     record = await first(ledger, found)
     assert (record.tries, record.code) == (1, "smtp_450")
 
@@ -196,10 +205,10 @@ async def test_a_late_fact_ends_the_hold_of_an_uncertain_batch(ledger: Ledger) -
     found = await started(ledger, email_uncertain="hold")
     await ledger.deliveries.intend(found, [Wanted(1, EMAIL, 0)])
     await ledger.deliveries.record({(found.unit.serial, 1): [Fact(1, EMAIL, 1, FactKind.SENT)]})
-    await tell(ledger, found, "u")
+    await tell(ledger, found, FactKind.UNCERTAIN)
     assert await ledger.batches.distributed(found, delay=0) is BatchState.HELD
     assert await pump(ledger) == []
-    await tell(ledger, found, "s")
+    await tell(ledger, found, FactKind.SENT)
     again = await taken(ledger, found.unit.serial)
     assert await ledger.batches.distributed(again, delay=0) is BatchState.DONE
     assert "fin" in await ledger.counters(found.unit.serial)
@@ -210,10 +219,10 @@ async def test_a_bounce_reopens_a_finished_campaign_for_the_next_channel(ledger:
     serial = await submit(ledger, campaign, [people(1, phone=True)])
     found = await fulfilled(ledger, serial)
     await ledger.deliveries.intend(found, FIRST)
-    await tell(ledger, found, "s")
+    await tell(ledger, found, FactKind.SENT)
     assert await ledger.batches.distributed(found, delay=0) is BatchState.DONE
     assert "fin" in await ledger.counters(serial)
-    await tell(ledger, found, "b")
+    await tell(ledger, found, FactKind.BOUNCED)
     assert "fin" not in await ledger.counters(serial)
     again = await taken(ledger, serial)
     assert [d.channel for d in again.ledger[0]] == [EMAIL, SMS]
@@ -227,14 +236,14 @@ async def test_an_uncertain_message_tries_no_other_channel(ledger: Ledger) -> No
     campaign = a_campaign(channels=("email", "sms"))
     found = await fulfilled(ledger, await submit(ledger, campaign, [people(1, phone=True)]))
     await ledger.deliveries.intend(found, FIRST)
-    await tell(ledger, found, "u", code="timeout")
+    await tell(ledger, found, FactKind.UNCERTAIN, code="timeout")
     (records,) = (await ledger.deliveries.read(found.unit.serial, 1)).values()
     assert [record.channel for record in records] == [EMAIL]
 
 
 async def test_the_last_refused_channel_leaves_the_person_not_reached(ledger: Ledger) -> None:
     found = await started(ledger)
-    await tell(ledger, found, "f", code="smtp_550")
+    await tell(ledger, found, FactKind.FAILED, code="smtp_550")
     assert await ledger.counted(found.unit.serial, "p:not_reached", "p:open") == [1, 1]
 
 
@@ -254,7 +263,7 @@ async def test_a_retry_makes_the_failed_pending_again_and_nobody_else(ledger: Le
     found = await started(ledger)
     await ledger.deliveries.intend(found, [Wanted(1, EMAIL, 0)])
     await ledger.deliveries.record({(found.unit.serial, 1): [Fact(1, EMAIL, 1, FactKind.SENT)]})
-    await tell(ledger, found, "f")
+    await tell(ledger, found, FactKind.FAILED)
     assert await ledger.batches.distributed(found, delay=0) is BatchState.DONE
     await retried(ledger, found)
     again = await taken(ledger, found.unit.serial)
@@ -267,7 +276,7 @@ async def test_a_retry_leaves_those_alone_who_wait_for_their_next_channel(ledger
     found = await fulfilled(ledger, await submit(ledger, campaign, [people(1, phone=True)]))
     serial = found.unit.serial
     await ledger.deliveries.intend(found, FIRST)
-    await tell(ledger, found, "f")
+    await tell(ledger, found, FactKind.FAILED)
     assert await ledger.batches.retry(
         serial, 1, failed=True, uncertain=False, held=False, adopt=False
     ) == (0, 0)
@@ -275,28 +284,28 @@ async def test_a_retry_leaves_those_alone_who_wait_for_their_next_channel(ledger
     assert [record.status for record in records] == [Status.FAILED, Status.PENDING]
 
 
-@pytest.mark.parametrize("kind", ["f", "b", "x"])
+@pytest.mark.parametrize("kind", [FactKind.FAILED, FactKind.BOUNCED, FactKind.SUPPRESSED])
 async def test_a_repeated_old_fact_does_not_undo_a_retry(ledger: Ledger, kind: FactKind) -> None:
     found = await started(ledger)
-    await tell(ledger, found, "f", code="smtp_550")
+    await tell(ledger, found, FactKind.FAILED, code="smtp_550")
     await retried(ledger, found)
     assert await tell(ledger, found, kind) == 0
     assert await status(ledger, found) is Status.PENDING
-    assert await tell(ledger, found, "s") == 1, "good news still counts"
+    assert await tell(ledger, found, FactKind.SENT) == 1, "good news still counts"
 
 
 async def test_late_bad_news_still_settles_what_was_uncertain(ledger: Ledger) -> None:
     found = await started(ledger, email_uncertain="hold")
-    await tell(ledger, found, "u")
+    await tell(ledger, found, FactKind.UNCERTAIN)
     await retried(ledger, found)
-    assert await tell(ledger, found, "f") == 1
+    assert await tell(ledger, found, FactKind.FAILED) == 1
     assert await status(ledger, found) is Status.FAILED
 
 
 # After a cancel
 
 
-@pytest.mark.parametrize("kind", ["p", "r", "f"])
+@pytest.mark.parametrize("kind", [FactKind.DEFERRED, FactKind.RELEASED, FactKind.FAILED])
 async def test_late_facts_leave_nothing_pending_in_a_cancelled_batch(
     ledger: Ledger, kind: FactKind
 ) -> None:
@@ -314,18 +323,21 @@ async def test_late_facts_leave_nothing_pending_in_a_cancelled_batch(
 async def test_good_news_about_what_was_skipped_later_still_counts(ledger: Ledger) -> None:
     found = await started(ledger)
     serial = found.unit.serial
-    await tell(ledger, found, "u")
+    await tell(ledger, found, FactKind.UNCERTAIN)
     await ledger.deliveries.intend(found, [Wanted(0, EMAIL, 1)])
-    await tell(ledger, found, "p", attempt=2)
+    await tell(ledger, found, FactKind.DEFERRED, attempt=2)
     await ledger.campaigns.steer(serial, "cancel")
     await ledger.batches.wait(found, delay=0)
     await ledger.batches.cancel(await taken(ledger, serial))
     assert await status(ledger, found) is Status.SKIPPED
-    assert await tell(ledger, found, "s", attempt=1) == 1
+    assert await tell(ledger, found, FactKind.SENT, attempt=1) == 1
     assert await ledger.counted(serial, "p:reached") == [1]
 
 
-@pytest.mark.parametrize("kind", ["s", "d", "b", "f", "x"])
+@pytest.mark.parametrize(
+    "kind",
+    [FactKind.SENT, FactKind.DELIVERED, FactKind.BOUNCED, FactKind.FAILED, FactKind.SUPPRESSED],
+)
 async def test_a_fact_without_an_attempt_is_about_the_latest(
     ledger: Ledger, kind: FactKind
 ) -> None:
@@ -333,7 +345,17 @@ async def test_a_fact_without_an_attempt_is_about_the_latest(
     assert await tell(ledger, found, kind, attempt=0) == 1
 
 
-@pytest.mark.parametrize("kind", ["p", "r", "u", "l", "n", "w"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        FactKind.DEFERRED,
+        FactKind.RELEASED,
+        FactKind.UNCERTAIN,
+        FactKind.LOOKED_FOR,
+        FactKind.NOT_FOUND,
+        FactKind.WAITING,
+    ],
+)
 async def test_what_only_the_sender_knows_needs_its_attempt(
     ledger: Ledger, kind: FactKind
 ) -> None:

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from pipeline.domain.campaign import Campaign
-from pipeline.domain.campaign_versions import starts, version_at
+from pipeline.domain.campaign_versions import version_at
 from pipeline.domain.errors import AbandonedError
 from pipeline.domain.models import ChannelName
 from pipeline.store.deliveries import Wanted
+from pipeline.store.snapshot import CampaignSnapshot
 from tests.pipeline.ledger import (
     Ledger,
     a_campaign,
@@ -59,7 +60,7 @@ async def test_the_next_version_counts_and_the_one_before_is_kept_sealed(ledger:
     assert await ledger.campaigns.earlier(serial, 2) == titled("two")
     assert await ledger.campaigns.earlier(serial, 3) is None
     assert b"link" not in (await ledger.redis.get(f"cc:{serial}:def:1") or b"")
-    began = starts(await ledger.counters(serial))
+    began = CampaignSnapshot("1", await ledger.counters(serial)).version_starts()
     assert began[1] <= began[2] <= began[3], "edits may fall into one millisecond"
     await assert_sound(ledger, serial)
 
@@ -122,7 +123,9 @@ async def test_who_claimed_before_an_edit_starts_nothing_after_it(ledger: Ledger
 async def started_with(ledger: Ledger, serial: str, index: int) -> int:
     fields = await ledger.counters(serial)
     (record,) = (await ledger.deliveries.read(serial, 1))[index]
-    return version_at(starts(fields), int(fields["t0"]) + record.started_ms)
+    return version_at(
+        CampaignSnapshot("1", fields).version_starts(), int(fields["t0"]) + record.started_ms
+    )
 
 
 async def test_the_time_tells_the_version_also_within_one_millisecond(ledger: Ledger) -> None:

@@ -1,7 +1,5 @@
 """Which batch is worked on next: fairly, and nothing that may not or cannot be worked on."""
 
-from typing import Literal
-
 import pytest
 
 from pipeline.domain.batch import Lane
@@ -97,10 +95,10 @@ async def test_many_paused_campaigns_do_not_hide_a_running_one(ledger: Ledger) -
 
 # Blocked lanes
 
-Blocked = Literal["o", "r", "s"]
 
-
-async def blocked(ledger: Ledger, serial: str, lane: Blocked = "o", *, probe: float = 60) -> None:
+async def blocked(
+    ledger: Ledger, serial: str, lane: Lane = Lane.ORDER, *, probe: float = 60
+) -> None:
     await ledger.campaigns.block(serial, lane, "reason", "words", probe_after=probe)
 
 

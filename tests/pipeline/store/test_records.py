@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain.models import ChannelName, DeliveryStatus
+from pipeline.store.codec import CHANNEL, CHANNEL_LETTER
 from pipeline.store.records import (
-    CHANNEL,
-    LETTER,
     DeliveryRecord,
     initial,
     parse_record,
@@ -39,7 +38,7 @@ def test_the_scripts_know_every_channel_by_the_same_letter() -> None:
     source = files("pipeline.store").joinpath("lua/common.lua").read_text("utf-8")
     [table] = re.findall(r"^local CHANNEL = \{(.*)\}$", source, re.MULTILINE)
     assert dict(re.findall(r"(\w) = '(\w+)'", table)) == CHANNEL
-    assert set(LETTER) == set(ChannelName)
+    assert set(CHANNEL_LETTER) == set(ChannelName)
 
 
 @pytest.mark.parametrize("text", ["", ";", "pe1.0.0.0.0", "zz1.0.0.0.0.", "pe1.0.0.0.0.;"])

@@ -63,8 +63,8 @@ class ReorderMachine(LedgerMachine):
 
     def reorders(self) -> Reorders:
         vault = self.ledger.vault
-        store = ReorderStore(self.redis, Scripts(self.redis), vault)
-        return Reorders(self.redis, self.ledger.campaigns, store, vault, None)
+        store = ReorderStore(Scripts(self.redis), vault)
+        return Reorders(self.ledger.pages, self.ledger.lookups, store, vault, None)
 
     @rule(which=pick)
     def look(self, which: int) -> None:

@@ -53,7 +53,17 @@ async def test_every_stage_of_a_sound_campaign_has_no_violation(ledger: Installa
     assert not found.unfinished
 
 
-@pytest.mark.parametrize("kind", ["f", "x", "b", "u", "p", "r"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        FactKind.FAILED,
+        FactKind.SUPPRESSED,
+        FactKind.BOUNCED,
+        FactKind.UNCERTAIN,
+        FactKind.DEFERRED,
+        FactKind.RELEASED,
+    ],
+)
 async def test_whatever_became_of_the_deliveries_the_counters_agree(
     ledger: Installation, kind: FactKind
 ) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.store.lookups import id_digest
 from pipeline.store.recipient_codec import decode_batch, encode_batch
 from pipeline.verification.verifier import Findings, Verifier
 from tests.pipeline.installation import Installation
@@ -152,7 +153,7 @@ async def test_an_id_that_stands_twice_breaks_invariant_3(ledger: Installation) 
 async def test_a_lost_look_up_breaks_invariant_3(ledger: Installation) -> None:
     serial = await ledger.submitted()
     await ledger.finished(serial)
-    digest = ledger.campaigns.id_digest(serial, "r4")
+    digest = id_digest(ledger.vault, serial, "r4")
     await ledger.redis.hdel(f"cc:{serial}:x:0", digest)
     assert await rules(ledger, serial) == {
         (3, "recipient_place", 3),

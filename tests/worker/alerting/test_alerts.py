@@ -18,7 +18,6 @@ from config.settings import AlertSettings, Settings, SmtpSettings
 from pipeline.alerting.messages import Notice
 from pipeline.alerting.rules import Pace, Phase, Record
 from pipeline.domain.batch import Lane
-from pipeline.store.client import typed
 from pipeline.store.fleet.alerts import AlertStore
 from pipeline.store.scripts import Scripts, texts
 from sandbox.options import SandboxOptions
@@ -105,7 +104,7 @@ class Watch:
 
 
 def alerts_of(redis: Redis, tellers: list[Teller], pace: Pace = PACE) -> Alerts:
-    return Alerts(AlertStore(typed(redis), Scripts(redis)), tellers, pace)
+    return Alerts(AlertStore(redis, Scripts(redis)), tellers, pace)
 
 
 @asynccontextmanager
@@ -210,7 +209,7 @@ async def test_what_a_killed_worker_had_claimed_is_told_by_the_next(watch: Watch
     await watch.block()
     redis = watch.ledger.redis
     with pytest.raises(Killed):
-        await Alerts(Dying(typed(redis), Scripts(redis)), watch.tellers, PACE).tell()
+        await Alerts(Dying(redis, Scripts(redis)), watch.tellers, PACE).tell()
     await watch.alerts.tell()
     assert watch.types() == ["raised"], "its claim still holds"
     await watch.later(60)
@@ -327,7 +326,7 @@ async def test_a_worker_can_leave_while_redis_is_away(watch: Watch) -> None:
 
     await watch.block()
     redis = watch.ledger.redis
-    await Alerts(Away(typed(redis), Scripts(redis)), watch.tellers, PACE).leave()
+    await Alerts(Away(redis, Scripts(redis)), watch.tellers, PACE).leave()
 
 
 async def test_a_channel_is_told_when_it_fails_for_minutes(watch: Watch) -> None:

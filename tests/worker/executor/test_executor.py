@@ -17,17 +17,14 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from config.settings import load_settings
 from pipeline.domain.batch import Lane, Unit
 from pipeline.domain.clock import uptime
-from pipeline.domain.metrics import Measurements
 from pipeline.domain.models import ChannelName, FactKind
-from pipeline.store import fleet_totals
-from pipeline.domain.models import ChannelName
 from pipeline.store import keys
 from pipeline.store.batches import BatchStore
 from pipeline.store.deliveries import Fact
 from sandbox.options import SandboxOptions
 from sandbox.server import Sandbox, running
 from tests.pipeline.installation import PEOPLE, Installation
-from tests.support.redis import Redis
+from tests.support.redis import Redis, raw
 from worker.cli.console.entry import explained
 from worker.executor.executor import Executor
 from worker.wiring.engine import Machinery, open_app, open_machinery
@@ -67,7 +64,7 @@ async def opened() -> AsyncIterator[tuple[App, Machinery, Installation]]:
         app = await stack.enter_async_context(open_app(load_settings(None)))
         machinery = await stack.enter_async_context(open_machinery(app))
         installation = Installation(
-            app.redis, app.vault, app.campaigns, app.batches, app.deliveries
+            raw(app.redis), app.vault, app.campaigns, app.batches, app.deliveries
         )
         yield app, machinery, installation
 

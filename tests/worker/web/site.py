@@ -15,8 +15,10 @@ from pipeline.callbacks.signed_tokens import Purpose, Target
 from pipeline.domain.batch import Lane
 from pipeline.domain.models import ChannelName
 from pipeline.store.batches import Claim
+from pipeline.store.keys import due_key
 from pipeline.store.records import DeliveryRecord
 from tests.pipeline.installation import Installation
+from tests.support.redis import raw
 from worker.web.application import web_application
 from worker.web.server import serving
 from worker.wiring.engine import open_app
@@ -61,7 +63,7 @@ class Site:
 
     async def is_due(self, serial: str, batch: int = 1, lane: Lane = Lane.READ) -> bool:
         seconds, _ = await self.app.redis.time()
-        score = await self.app.redis.zscore(f"cc:{serial}:due:{lane}", str(batch))
+        score = await self.installation.redis.zscore(due_key(serial, lane), str(batch))
         assert score is not None
         return float(score) / 1000 <= int(seconds) + 1
 
@@ -95,7 +97,7 @@ async def open_site() -> AsyncIterator[Site]:
         client_of(address) as client,
     ):
         installation = Installation(
-            app.redis, app.vault, app.campaigns, app.batches, app.deliveries
+            raw(app.redis), app.vault, app.campaigns, app.batches, app.deliveries
         )
         yield Site(app, address, client, installation)
 

@@ -7,6 +7,7 @@ from structlog.testing import capture_logs
 
 from pipeline.callbacks.signed_tokens import Purpose
 from pipeline.domain.batch import Lane
+from pipeline.store.keys import due_key
 from tests.support.prolong import prolong
 from tests.support.waiting import wait_until
 from tests.worker.web.site import Line, Site, open_site, spoken
@@ -29,7 +30,7 @@ async def test_a_signal_during_the_order_request_is_not_lost(site: Site) -> None
     [claim, *_] = await site.installation.claims(Lane.ORDER)
 
     await site.signal(serial)
-    await wait_until(lambda: site.app.redis.hexists(f"cc:{serial}:b:1", "wake"))
+    await wait_until(lambda: site.installation.redis.hexists(f"cc:{serial}:b:1", "wake"))
     placed = await site.app.batches.order_intent(
         claim, po_number="PO", payload_hash="h", nonce="n"
     )
@@ -108,7 +109,7 @@ async def test_what_waits_when_the_site_stops_is_woken_before(
         await site.signal(serial)
         await wait_until(lambda: site.is_due(serial))
         score = {str(claim.unit.batch): 9e12}
-        await site.app.redis.zadd(f"cc:{serial}:due:{Lane.READ}", score)
+        await site.app.redis.zadd(due_key(serial, Lane.READ), score)
         await site.signal(serial)
         assert not await site.is_due(serial)
     async with open_site() as site:

@@ -10,8 +10,6 @@ from pipeline.callbacks.signed_tokens import Purpose
 from pipeline.domain.batch import Lane
 from pipeline.domain.metrics import Measurements
 from pipeline.domain.models import ChannelName, FactKind
-from pipeline.store import fleet_totals
-from pipeline.domain.models import ChannelName
 from tests.pipeline.intake.builders import a_campaign, both_channels
 from tests.support.prolong import prolong
 from tests.support.root import ROOT

@@ -7,6 +7,7 @@ import pytest
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped] # no py.typed
 
 from pipeline.callbacks.signed_tokens import Purpose
+from pipeline.domain.batch import Lane
 from pipeline.domain.models import ChannelName, DeliveryStatus
 from pipeline.store.records import DeliveryRecord
 from tests.pipeline.intake.builders import a_campaign, both_channels
@@ -79,7 +80,7 @@ async def test_a_suspended_account_stops_the_campaign_and_tries_no_other_channel
     assert await site.records(serial) == (await only_sms(site, serial),)
     assert await status_of(site, serial) == (DeliveryStatus.FAILED, "twilio_30002")
     snapshot = await site.app.campaigns.snapshot(serial)
-    assert snapshot.text("blk:s") == "twilio_30002"
+    assert snapshot.blocked[Lane.SEND].reason == "twilio_30002"
     assert (await site.app.limiter.breaker("sms")).reason == "twilio_30002"
     assert await site.reason(SMS, FIRST_PHONE) is None
 
@@ -94,7 +95,7 @@ async def test_a_filtered_text_lets_the_channel_rest_and_tries_no_other(site: Si
     assert await status_of(site, serial) == (DeliveryStatus.FAILED, "twilio_30007")
     breaker = await site.app.limiter.breaker("sms")
     assert (breaker.failures, breaker.reason) == (2, "twilio_30007")
-    assert (await site.app.campaigns.snapshot(serial)).text("blk:s") is None
+    assert Lane.SEND not in (await site.app.campaigns.snapshot(serial)).blocked
 
 
 async def test_a_failure_of_the_person_tries_the_next_channel(site: Site) -> None:

@@ -71,4 +71,4 @@ async def test_a_batch_whose_people_or_links_are_gone_is_held(ledger: Ledger, ki
                 await units.run(unit)
     found = await ledger.batches.read(serial, 1)
     assert found is not None
-    assert (found.state, found.reason) == (BatchState.HELD, "damaged")
+    assert (found.state, found.hold.reason) == (BatchState.HELD, "damaged")

@@ -49,7 +49,7 @@ async def killed(ledger: Ledger, serial: str, times: int, batch: int = 1) -> lis
 async def state(ledger: Ledger, serial: str) -> tuple[BatchState, str | None]:
     found = await ledger.batches.read(serial, 1)
     assert found is not None
-    return found.state, found.reason
+    return found.state, found.hold.reason
 
 
 async def test_after_two_deaths_a_batch_waits_for_a_worker_that_does_nothing_else(
@@ -94,7 +94,7 @@ async def test_three_deaths_of_lone_workers_hold_the_batch_with_evidence(ledger:
     assert await state(ledger, serial) == (BatchState.HELD, "worker_deaths")
     found = await ledger.batches.read(serial, 1)
     assert found is not None
-    assert [lane for lane, _ in found.deaths] == [Lane.ORDER] * 5
+    assert [lane for lane, _ in found.lease.deaths] == [Lane.ORDER] * 5
     await assert_sound(ledger, serial)
     assert await retried(ledger, serial, held=True) == (0, 1)
     assert await state(ledger, serial) == (BatchState.PLANNED, None)

@@ -3,24 +3,23 @@
 from dataclasses import replace
 
 import pytest
-from redis.asyncio import Redis
 
 from pipeline.domain.batch import Lane
 from pipeline.domain.metrics import Measurements
-from pipeline.domain.models import ChannelName
+from pipeline.domain.models import ChannelName, FactKind
 from pipeline.store import keys
-from pipeline.store.client import typed
 from pipeline.store.fleet.readings import LIMITS, Readings
 from pipeline.store.fleet.workers import Workers
 from pipeline.store.suppressions import Suppressions
 from tests.pipeline.ledger import Ledger, a_campaign, held, submit, taken
+from tests.support.redis import Redis
 
 LONG = 600.0  # seconds that do not pass meanwhile, however busy the machine is
 
 
 @pytest.fixture
 def readings(redis: Redis) -> Readings:
-    return Readings(typed(redis))
+    return Readings(redis)
 
 
 async def test_an_empty_installation_has_figures_too(readings: Readings) -> None:
@@ -43,8 +42,8 @@ async def test_an_empty_installation_has_figures_too(readings: Readings) -> None
 async def test_the_fleet_is_read_as_it_stands(
     readings: Readings, ledger: Ledger, redis: Redis
 ) -> None:
-    workers, measurements = Workers(typed(redis)), Measurements()
-    measurements.attempt(ChannelName.EMAIL, "s")
+    workers, measurements = Workers(redis), Measurements()
+    measurements.attempt(ChannelName.EMAIL, FactKind.SENT)
     for name in ("alive", "dead"):
         await workers.report(name, measurements, leases=3)
     now, _ = await redis.time()

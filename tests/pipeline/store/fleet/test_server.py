@@ -3,15 +3,14 @@
 import re
 
 import pytest
-from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from pipeline.store.client import typed
 from pipeline.store.fleet.server import Server
+from tests.support.redis import Redis
 
 
 async def test_it_says_its_version_and_its_time(redis: Redis) -> None:
-    server = Server(typed(redis))
+    server = Server(redis)
     await server.ping()
     assert re.fullmatch(r"\d+\.\d+\.\d+", await server.version())
     before, now_ms, after = await redis.time(), await server.now_ms(), await redis.time()
@@ -21,7 +20,7 @@ async def test_it_says_its_version_and_its_time(redis: Redis) -> None:
 async def test_a_server_that_is_away_answers_no_ping() -> None:
     async with Redis.from_url("unix:///nowhere.sock") as nobody:
         with pytest.raises(RedisConnectionError):
-            await Server(typed(nobody)).ping()
+            await Server(nobody).ping()
 
 
 def milliseconds(time: tuple[int, int]) -> int:

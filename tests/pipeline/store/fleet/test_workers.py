@@ -1,22 +1,21 @@
 """Workers are counted while they live, and nothing stays of those that do not."""
 
 import pytest
-from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from pipeline.domain.metrics import Measurements
-from pipeline.domain.models import ChannelName
+from pipeline.domain.models import ChannelName, FactKind
 from pipeline.store import keys
-from pipeline.store.client import typed
 from pipeline.store.fleet.server import Server
 from pipeline.store.fleet.workers import ALIVE_SECONDS, Workers
+from tests.support.redis import Redis
 
 PASSED = round(ALIVE_SECONDS * 1000)
 
 
 @pytest.fixture
 def workers(redis: Redis) -> Workers:
-    return Workers(typed(redis))
+    return Workers(redis)
 
 
 async def beat_at(redis: Redis, worker: str) -> int:
@@ -27,10 +26,10 @@ async def beat_at(redis: Redis, worker: str) -> int:
 
 
 async def test_a_worker_is_alive_for_three_heartbeats(workers: Workers, redis: Redis) -> None:
-    before = await Server(typed(redis)).now_ms()
+    before = await Server(redis).now_ms()
     await workers.beat("w")
     beat = await beat_at(redis, "w")
-    assert before <= beat <= await Server(typed(redis)).now_ms()
+    assert before <= beat <= await Server(redis).now_ms()
     assert await workers.alive(beat) == 1
     assert await workers.alive(beat + PASSED) == 1
     assert await workers.alive(beat + PASSED + 1) == 0
@@ -40,7 +39,7 @@ async def test_who_leaves_is_not_counted_and_what_it_counted_stays(
     workers: Workers, redis: Redis
 ) -> None:
     measurements = Measurements()
-    measurements.attempt(ChannelName.EMAIL, "s")
+    measurements.attempt(ChannelName.EMAIL, FactKind.SENT)
     for name in ("w", "other"):
         await workers.beat(name)
         await workers.report(name, measurements, leases=3)
@@ -48,9 +47,9 @@ async def test_who_leaves_is_not_counted_and_what_it_counted_stays(
     await workers.leave("w")
     await workers.leave("w")
     assert await redis.zrange(keys.WORKERS, 0, -1) == [b"other"]
-    assert await redis.hgetall(keys.LEASES) == {b"other": b"3"}  # type: ignore[misc]
+    assert await redis.hgetall(keys.LEASES) == {b"other": b"3"}
     assert await redis.exists(keys.worker_queue_key("w"), keys.worker_queue_key("other")) == 1
-    assert await redis.hgetall(keys.STATS) == {b"attempts|email|sent": b"1"}  # type: ignore[misc]
+    assert await redis.hgetall(keys.STATS) == {b"attempts|email|sent": b"1"}
 
 
 async def test_the_sweep_removes_whoever_was_silent_for_long(
@@ -77,16 +76,16 @@ async def test_what_could_not_be_told_comes_with_the_next_call(
     workers: Workers, redis: Redis
 ) -> None:
     measurements = Measurements()
-    measurements.attempt(ChannelName.EMAIL, "s")
+    measurements.attempt(ChannelName.EMAIL, FactKind.SENT)
     async with Redis.from_url("unix:///nowhere.sock") as nobody:
         with pytest.raises(RedisConnectionError):
-            await Workers(typed(nobody)).report("w", measurements, leases=1)
+            await Workers(nobody).report("w", measurements, leases=1)
     for _ in range(2):
-        measurements.attempt(ChannelName.EMAIL, "s")
+        measurements.attempt(ChannelName.EMAIL, FactKind.SENT)
         measurements.permits("email", 0, 0.25)
         await workers.report("w", measurements, leases=2)
-    assert await redis.hgetall(keys.STATS) == {  # type: ignore[misc]
+    assert await redis.hgetall(keys.STATS) == {
         b"attempts|email|sent": b"3",
         b"permits_seconds|email": b"0.5",
     }
-    assert await redis.hgetall(keys.LEASES) == {b"w": b"2"}  # type: ignore[misc]
+    assert await redis.hgetall(keys.LEASES) == {b"w": b"2"}

@@ -14,6 +14,7 @@ from pipeline.domain.batch import Lane, Unit
 from pipeline.domain.models import ChannelName, FactKind
 from pipeline.store.batches import Claim
 from pipeline.store.deliveries import Fact, Wanted
+from pipeline.store.keys import due_key
 from tests.pipeline.ledger import (
     LANES,
     Ledger,
@@ -241,7 +242,7 @@ class DueMachine(RuleBasedStateMachine):
         found = set()
         for serial, campaign in self.model.campaigns.items():
             for lane in () if campaign.paused else LANES[:3]:
-                key, now = f"cc:{serial}:due:{lane}", seconds * 1000 + micros // 1000
+                key, now = due_key(serial, lane), seconds * 1000 + micros // 1000
                 due = await self.redis.zrangebyscore(key, "-inf", now)
                 found |= {(serial, int(number), lane) for number in due}
         return found

@@ -30,10 +30,7 @@ from tests.pipeline.ledger import (
 from tests.support.redis import Redis
 
 Value = TypeVar("Value")
-KINDS: tuple[FactKind, ...] = (
-    *("s", "d", "b", "f", "o", "x"),
-    *("u", "p", "r", "l", "n", "w"),
-)
+KINDS = tuple(FactKind)
 FINAL = {
     DeliveryStatus.SENT,
     DeliveryStatus.DELIVERED,
@@ -237,7 +234,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 if claim is None:  # one death too many: it is held
                     held = self.do(self.ledger.batches.read(unit.serial, unit.batch))
                     assert held is not None
-                    assert held.reason == "worker_deaths"
+                    assert held.hold.reason == "worker_deaths"
                 else:
                     self.do(self.finish(claim))
         else:

@@ -31,7 +31,7 @@ from tests.support.redis import Redis
 
 Value = TypeVar("Value")
 SIZE = 2
-KINDS: tuple[FactKind, ...] = ("s", "d", "b", "f", "o", "x", "u", "p", "r", "l", "n", "w")
+KINDS = tuple(FactKind)
 LIVE = {DeliveryStatus.PENDING, DeliveryStatus.SENDING}
 
 pick = st.integers(0, 1_000_000)

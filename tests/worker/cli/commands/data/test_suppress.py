@@ -158,7 +158,7 @@ def test_no_address_rests_in_redis(desk: Desk) -> None:
     async def found(installation: Installation) -> str:
         redis, everything = installation.redis, []
         async for key in redis.scan_iter(match="cc:suppressed:*"):
-            everything += [key, await redis.hgetall(key)]  # type: ignore[misc]
+            everything += [key, await redis.hgetall(key)]
         return repr(everything)
 
     assert "operator" in desk.prepare(found)

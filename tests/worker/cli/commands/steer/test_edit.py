@@ -56,8 +56,8 @@ async def definition(ledger: Installation) -> Campaign:
     return await ledger.campaigns.definition(str(await ledger.campaigns.find(ID)))
 
 
-def version(desk: Desk) -> str | None:
-    return desk.prepare(snapshot).text("ver")
+def version(desk: Desk) -> int:
+    return desk.prepare(snapshot).version
 
 
 def test_the_new_messages_count_and_it_is_written_down_who_did_it(
@@ -95,7 +95,7 @@ def test_the_text_may_come_from_a_file(desk: Desk, tmp_path: Path) -> None:
 def test_the_same_file_changes_nothing(desk: Desk, tmp_path: Path) -> None:
     desk.prepare(pause)
     assert "like that already" in desk.run("edit", ID, written(tmp_path)).stderr
-    assert version(desk) == "1"
+    assert version(desk) == 1
     assert '"edit"' not in desk.run("audit", ID).stdout
 
 
@@ -104,7 +104,7 @@ def test_a_campaign_that_runs_is_to_be_paused_first(desk: Desk, tmp_path: Path) 
     told = desk.run("edit", ID, written(tmp_path, subject="New"), code=2).stderr
     assert f"`claimcast pause {ID}`" in told
     assert "changes" not in told  # nobody is asked about what cannot be done
-    assert version(desk) == "1"
+    assert version(desk) == 1
 
 
 def test_what_was_settled_is_refused_by_name(desk: Desk, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_what_was_settled_is_refused_by_name(desk: Desk, tmp_path: Path) -> None
     path = written(tmp_path, subject="New", value="11.00", more='on_uncertain = "hold"')
     told = desk.run("edit", ID, path, code=2).stderr
     assert "reward.value, email.on_uncertain differ" in told
-    assert version(desk) == "1"
+    assert version(desk) == 1
 
 
 def test_another_campaigns_file_is_refused(desk: Desk, tmp_path: Path) -> None:
@@ -128,14 +128,14 @@ def test_a_message_that_cannot_be_made_is_told_by_recipient(desk: Desk, tmp_path
     told = desk.run("edit", ID, path, code=2).stderr
     assert "r0: email.subject uses {{ city }}, which is not in the list" in told
     assert "for 5 of 5 people" in told
-    assert version(desk) == "1"
+    assert version(desk) == 1
 
 
 def test_a_file_that_cannot_be_used_is_told_by_line(desk: Desk, tmp_path: Path) -> None:
     desk.prepare(pause)
     told = desk.run("edit", ID, written(tmp_path, text='text = "no link"'), code=2).stderr
     assert "campaign.toml, line 10: email.text: does not hold {{ link }}" in told
-    assert version(desk) == "1"
+    assert version(desk) == 1
 
 
 def test_a_reply_to_that_is_no_address_is_refused(desk: Desk, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_all_channels_are_tried(desk: Desk, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "expected"), [("y\n", 0, "2"), ("n\n", 1, "1"), ("", 1, "1")]
+    ("answer", "code", "expected"), [("y\n", 0, 2), ("n\n", 1, 1), ("", 1, 1)]
 )
 def test_it_asks_once_on_a_terminal(
     desk: Desk,
@@ -168,7 +168,7 @@ def test_it_asks_once_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch,
     answer: str,
     code: int,
-    expected: str,
+    expected: int,
 ) -> None:
     desk.prepare(pause)
     # Click's runner puts its own standard input in place, which is never a terminal.
@@ -183,7 +183,7 @@ def test_yes_does_not_ask(desk: Desk, tmp_path: Path, monkeypatch: pytest.Monkey
     desk.prepare(pause)
     monkeypatch.setattr("worker.cli.console.confirm.on_terminal", lambda: True)
     assert "?" not in desk.run("edit", ID, written(tmp_path, subject="New"), "--yes").stderr
-    assert version(desk) == "2"
+    assert version(desk) == 2
 
 
 def test_a_finished_campaign_is_not_edited(desk: Desk, tmp_path: Path) -> None:

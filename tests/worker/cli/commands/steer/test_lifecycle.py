@@ -41,12 +41,12 @@ def test_a_paused_campaign_starts_nothing_until_it_is_resumed(desk: Desk) -> Non
 def test_resuming_lifts_a_block(desk: Desk) -> None:
     async def block(ledger: Installation) -> None:
         await ledger.campaigns.block(
-            await submit(ledger), "o", "order_refused", "no such thing", probe_after=0
+            await submit(ledger), Lane.ORDER, "order_refused", "no such thing", probe_after=0
         )
 
     desk.prepare(block)
     assert "Blocked" not in desk.run("resume", ID).stderr
-    assert desk.prepare(snapshot).text("blk:o") is None
+    assert Lane.ORDER not in desk.prepare(snapshot).blocked
 
 
 def test_cancelling_says_what_happens_and_is_final(desk: Desk) -> None:
