@@ -101,7 +101,7 @@ def test_every_table_entry_is_a_code_that_fits_into_the_ledger() -> None:
 
 
 def test_no_remedy_names_a_command_that_does_not_exist() -> None:
-    known = set(main.commands)
+    known = set(main.lazy_subcommands)
     texts = [f"{reason.by_itself} {reason.action}" for reason in REASONS.values()]
     assert {name for text in texts for name in _COMMAND.findall(text)} <= known
 

@@ -1,6 +1,6 @@
 """Commands that are imported when they are called: each waits only for what it needs itself."""
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -11,7 +11,7 @@ from worker.interrupt import INTERRUPTED, UNBEGUN, begin
 
 
 @dataclass(frozen=True, slots=True)
-class Later:
+class LazyCommand:
     """A command not imported yet: *place* is `module:attribute` in worker.cli.commands."""
 
     place: str
@@ -24,54 +24,42 @@ class Later:
         return command
 
 
-class Commands(MutableMapping[str, click.Command]):
-    """Commands by name. The names alone import nothing, a look at a command imports that one."""
+class CommandGroup(click.Group):
+    """
+    All commands, loaded as click's "Lazily Loading Subcommands" does; its help loads none.
 
-    def __init__(self, later: Mapping[str, Later]) -> None:
-        self._later = dict(later)
-        self._loaded: dict[str, click.Command] = {}
+    Ctrl-C before a command has begun is a line and not a traceback.
+    """
 
-    def __getitem__(self, name: str) -> click.Command:
-        if name not in self._loaded:
-            self._loaded[name] = self._later[name].load()
-        return self._loaded[name]
+    def __init__(self, *, lazy_subcommands: Mapping[str, LazyCommand], **kwargs: Any) -> None:  # noqa: ANN401 - click
+        super().__init__(**kwargs)
+        self.lazy_subcommands = lazy_subcommands
 
-    def __setitem__(self, name: str, command: click.Command) -> None:
-        msg = f"{name} belongs in the table of worker.cli"
-        raise TypeError(msg)
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return sorted(self.lazy_subcommands)
 
-    def __delitem__(self, name: str) -> None:
-        msg = f"{name} stays in the table of worker.cli"
-        raise TypeError(msg)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._later)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._later
-
-    def __len__(self) -> int:
-        return len(self._later)
-
-
-class Entry(click.Group):
-    """All commands; Ctrl-C before one has begun is a line and not a traceback."""
-
-    def __init__(self, *, later: Mapping[str, Later], **kwargs: Any) -> None:  # noqa: ANN401 - click
-        super().__init__(commands=Commands(later), **kwargs)
-        self._later = later
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        found = self.lazy_subcommands.get(cmd_name)
+        return found.load() if found else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands from what is known of them without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl(
-                [(name, self._later[name].short_help) for name in self.list_commands(ctx)]
+                [
+                    (name, self.lazy_subcommands[name].short_help)
+                    for name in self.list_commands(ctx)
+                ]
             )
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        found = super().resolve_command(ctx, args)
+        try:
+            found = super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:  # click looks for the nearest among loaded ones only
+            raise click.NoSuchCommand(
+                error.command_name, possibilities=self.lazy_subcommands, ctx=ctx
+            ) from None
         begin()
         return found
 
