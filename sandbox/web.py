@@ -85,7 +85,11 @@ async def serving(app: ASGIApp, host: str, port: int) -> AsyncIterator[int]:
 
 
 async def _close(server: uvicorn.Server) -> None:
-    """Let the requests being served end, for a few seconds; uvicorn's own way sleeps always."""
+    """
+    Let the requests being served end, for a few seconds.
+
+    uvicorn's own way sleeps for 0.2 s even where there is none, and each test has its own sandbox.
+    """
     for listening in server.servers:
         listening.close()
     connections = list(server.server_state.connections)

@@ -2,8 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -12,7 +12,7 @@ from pipeline.domain.errors import InputError
 from worker.web.connection import Connection
 from worker.web.pages import STYLE_HASH
 
-_PATIENCE = 5.0  # seconds that requests get to end
+_PATIENCE = 5  # seconds that requests get to end
 _IDLE_SECONDS = 15
 
 _POLICY = f"""
@@ -39,18 +39,21 @@ async def serving(site: ASGIApp, host: str, port: int) -> AsyncIterator[str]:
     signal handlers. Raises InputError if it can't listen there.
     """
     listener = await _listener(host, port)
-    server = uvicorn.Server(_config(site))
-    server.config.load()
-    server.lifespan = server.config.lifespan_class(server.config)
-    await server.startup(sockets=[listener])
-    await server.on_tick(0)  # which makes the headers of every answer
-    ticking = asyncio.create_task(server.main_loop())
+    listener.listen()  # who comes from now on is served
+    server = _Server(_config(site))
+    served = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield _address(listener)
     finally:
-        ticking.cancel()
-        await asyncio.wait([ticking])
-        await _close(server)
+        server.should_exit = True
+        await served
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the command."""
+        yield
 
 
 def _config(site: ASGIApp) -> uvicorn.Config:
@@ -65,24 +68,8 @@ def _config(site: ASGIApp) -> uvicorn.Config:
         proxy_headers=False,
         headers=_HEADERS,
         timeout_keep_alive=_IDLE_SECONDS,
+        timeout_graceful_shutdown=_PATIENCE,
     )
-
-
-async def _close(server: uvicorn.Server) -> None:
-    """Let the requests being served end; uvicorn's own way looks for that every 0.1 s."""
-    for listening in server.servers:
-        listening.close()
-    connections = list(server.server_state.connections)
-    for connection in connections:
-        connection.shutdown()
-    if server.server_state.tasks:
-        await asyncio.wait(server.server_state.tasks, timeout=_PATIENCE)
-    for connection in connections:
-        connection.transport.abort()
-    for listening in server.servers:
-        await listening.wait_closed()
-    # The loop closes the sockets in its next round.
-    await asyncio.sleep(0)
 
 
 async def _listener(host: str, port: int) -> socket.socket:
