@@ -19,6 +19,10 @@ class Connection(HttpToolsProtocol):
     """
     uvicorn's protocol on httptools, which by itself waits and buffers without limit.
 
+    uvicorn 0.54 has no setting for it. Its keep-alive timeout runs after an answer only, nothing
+    ends a request that never arrives whole (Kludex/uvicorn#157); only h11 has a limit to headers;
+    `limit_concurrency` looks at whole headers, so connections that send none are not counted out.
+
     What an application does not read of a body is taken in and dropped, up to the same limits.
     """
 
