@@ -14,6 +14,8 @@ ids = st.from_regex(r"\A[a-z0-9][a-z0-9-]{0,39}\Z")
 def test_delivery_keys_are_what_they_have_always_been() -> None:
     assert delivery_key("survey-2026-11", "r-1", EMAIL) == "6b08c472-2346-5917-8ccd-b34631a1f49b"
     assert delivery_key("survey-2026-11", "r-1", SMS, 2) == "257b7991-5670-56db-96d0-ac62ad3f403a"
+    found = delivery_key("survey-2026-11", "Zoë 日本", ChannelName.WEBHOOK, 10)
+    assert found == "85221cd0-555a-5915-83be-26eed43d8cf8"
 
 
 @given(st.text(), st.text(), st.sampled_from(ChannelName), st.integers(1, 100))
