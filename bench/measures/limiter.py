@@ -8,6 +8,7 @@ from pathlib import Path
 from bench.measures.session import Session
 from bench.report.figures import worst_window
 from bench.world.installation import installation
+from pipeline.domain.metrics import Measurements
 from pipeline.domain.rate import Rate
 from pipeline.store.rate_limiter import Limiter
 from pipeline.store.scripts import Scripts
@@ -43,7 +44,9 @@ async def _permits(session: Session) -> None:
     add = session.results.add
     async with session.world() as here, installation(here, "permits") as place:
         scripts = Scripts(place.app.redis)
-        limiter = Limiter(place.app.redis, scripts, {"bench": Rate.parse(_NO_LIMIT)})
+        limiter = Limiter(
+            place.app.redis, scripts, {"bench": Rate.parse(_NO_LIMIT)}, Measurements()
+        )
         for wanted in (1, 100):
             values = [
                 await permits_per_second(limiter, wanted) for _ in range(session.sizes.rounds)

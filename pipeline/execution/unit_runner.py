@@ -36,7 +36,7 @@ class Units:
         leases: Leases,
         batches: BatchStore,
         stages: Mapping[Lane, Stage],
-        measurements: Measurements | None = None,
+        measurements: Measurements,
         missing_keys: Callable[[], Awaitable[Sequence[str]]] | None = None,
     ) -> None:
         self.unfit: InputError | None = None
@@ -45,7 +45,7 @@ class Units:
         self._leases = leases
         self._batches = batches
         self._stages = stages
-        self._measurements = measurements or Measurements()
+        self._measurements = measurements
 
     async def run(self, unit: Unit) -> None:
         """

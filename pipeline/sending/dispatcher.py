@@ -104,8 +104,8 @@ class Outbox:
         policy: RetryPolicy,
         suppressions: Suppressions,
         *,
+        measurements: Measurements,
         look_every: float = 60.0,
-        measurements: Measurements | None = None,
     ) -> None:
         self.channel = channel
         self._recorder = recorder
@@ -113,7 +113,7 @@ class Outbox:
         self._campaigns = campaigns
         self._policy = policy
         self._suppressions = suppressions
-        self._measurements = measurements or Measurements()
+        self._measurements = measurements
         self._look_every = look_every if isinstance(channel, Searchable) else None
         self._queue: asyncio.Queue[Outgoing] = asyncio.Queue()
         self._ahead = 0

@@ -54,7 +54,7 @@ class FulfilmentStage:
         rewards: RewardsClient,
         catalog: Catalog,
         reading: OrderReading,
-        measurements: Measurements | None = None,
+        measurements: Measurements,
     ) -> None:
         self._batches = batches
         self._campaigns = campaigns
@@ -62,7 +62,7 @@ class FulfilmentStage:
         self._rewards = rewards
         self._catalog = catalog
         self._reading = reading
-        self._measurements = measurements or Measurements()
+        self._measurements = measurements
 
     async def run(self, lease: Lease) -> None:
         """Read the order of one batch once, and settle what it says; safe to repeat."""

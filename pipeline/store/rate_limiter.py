@@ -42,12 +42,12 @@ class Limiter:
         redis: Client,
         scripts: Scripts,
         defaults: Mapping[str, Rate],
-        measurements: Measurements | None = None,
+        measurements: Measurements,
     ) -> None:
         self._redis = redis
         self._run = scripts.run
         self._defaults = defaults
-        self._measurements = measurements or Measurements()
+        self._measurements = measurements
 
     async def take(self, name: str, wanted: int = 1, **extra: Rate | None) -> Permits:
         """Take up to *wanted* permits of *name* and of every limiter in *extra*, all or none."""

@@ -9,6 +9,7 @@ from cryptography.fernet import Fernet
 
 from pipeline.domain.batch import Lane, Unit
 from pipeline.domain.campaign import Campaign
+from pipeline.domain.metrics import Measurements
 from pipeline.domain.models import ChannelName, DeliveryStatus, Recipient
 from pipeline.domain.rate import Rate
 from pipeline.domain.vault import Vault
@@ -64,7 +65,7 @@ def open_ledger(redis: Redis, **rates: str) -> Ledger:
         CampaignStore(redis, scripts, vault),
         BatchStore(redis, scripts, vault),
         DeliveryStore(redis, scripts),
-        Limiter(redis, scripts, limits),
+        Limiter(redis, scripts, limits, Measurements()),
         AuditTrail(redis, scripts, vault),
     )
 

@@ -3,6 +3,7 @@
 import time
 
 from bench.measures.limiter import permits_per_second
+from pipeline.domain.metrics import Measurements
 from pipeline.domain.rate import Rate
 from pipeline.store.rate_limiter import Limiter, Permits
 from pipeline.store.scripts import Scripts
@@ -24,7 +25,8 @@ class Counting(Limiter):
 
 
 async def test_every_permit_is_counted(redis: Redis) -> None:
-    limiter = Counting(redis, Scripts(redis), {"bench": Rate.parse(f"{RATE}/s")})
+    limits = {"bench": Rate.parse(f"{RATE}/s")}
+    limiter = Counting(redis, Scripts(redis), limits, Measurements())
     began = time.monotonic()
     rate = await permits_per_second(limiter, 1, seconds=SECONDS)
     took = time.monotonic() - began

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from pipeline.domain.batch import Lane, Unit
 from pipeline.domain.errors import AbandonedError, ClaimcastError
+from pipeline.domain.metrics import Measurements
 from pipeline.domain.models import BatchState
 from pipeline.domain.vault import SealError
 from pipeline.execution.leases import Lease, Leases
@@ -42,6 +43,7 @@ def units_of(ledger: Ledger, work: Work) -> Units:
         leases=Leases(ledger.batches, 600),
         batches=ledger.batches,
         stages={Lane.ORDER: Stage(work)},
+        measurements=Measurements(),
     )
 
 
@@ -120,7 +122,12 @@ async def test_an_outage_at_the_claim_is_left_to_the_dispatch(ledger: Ledger) ->
         async def claim(self, *_: object, **__: object) -> None:
             raise RedisConnectionError
 
-    units = Units(leases=Leases(Gone(), 600), batches=ledger.batches, stages={})  # type: ignore[arg-type]
+    units = Units(
+        leases=Leases(Gone(), 600),  # type: ignore[arg-type]
+        batches=ledger.batches,
+        stages={},
+        measurements=Measurements(),
+    )
     await units.run(unit)
     await make_due(ledger, unit.serial)
     assert len(await pump(ledger)) == 1
@@ -150,6 +157,7 @@ async def test_what_cannot_be_opened_is_left_to_those_who_have_the_key(ledger: L
         leases=Leases(ledger.batches, 600),
         batches=ledger.batches,
         stages={Lane.ORDER: Stage(work)},
+        measurements=Measurements(),
         missing_keys=missing_keys,
     )
     missing.append("1a2b3c4d")

@@ -14,6 +14,7 @@ from pipeline.domain.errors import (
     TransientError,
     UncertainError,
 )
+from pipeline.domain.metrics import Measurements
 from pipeline.domain.models import BatchState, Message
 from pipeline.domain.models import DeliveryStatus as Status
 from pipeline.domain.tasks import stop
@@ -217,7 +218,8 @@ async def test_the_breaker_stops_the_channel_and_costs_nobody_a_try(ledger: Ledg
             return await super().trip(channel, reason, first=3000, longest=3000)
 
     async with sending(ledger, ScriptedChannel(connections=2, answer=down)) as plant:
-        plant.outbox._limiter = ForLong(ledger.redis, Scripts(ledger.redis), {})  # noqa: SLF001
+        scripts = Scripts(ledger.redis)
+        plant.outbox._limiter = ForLong(ledger.redis, scripts, {}, Measurements())  # noqa: SLF001
         await plant.turn(serial)
         assert tried <= 8, "the rest was let go when the breaker opened"
         await make_due(ledger, serial)
@@ -270,7 +272,7 @@ async def test_a_result_is_recorded_even_if_the_breaker_cannot_be_told(ledger: L
 
     async with sending(ledger, ScriptedChannel()) as plant:
         scripts = Scripts(ledger.redis)
-        plant.outbox._limiter = Deaf(ledger.redis, scripts, {})  # noqa: SLF001
+        plant.outbox._limiter = Deaf(ledger.redis, scripts, {}, Measurements())  # noqa: SLF001
         await plant.turn(serial)
     assert await ledger.counted(serial, "d:sent") == [2]
 
@@ -289,7 +291,8 @@ async def test_a_result_is_recorded_though_the_senders_are_cut_off_while_telling
     recorder = Recorder(ledger.deliveries)
     writing = asyncio.create_task(recorder.run())
     async with sending(ledger, ScriptedChannel()) as plant:
-        plant.outbox._limiter = Busy(ledger.redis, Scripts(ledger.redis), {})  # noqa: SLF001
+        scripts = Scripts(ledger.redis)
+        plant.outbox._limiter = Busy(ledger.redis, scripts, {}, Measurements())  # noqa: SLF001
         plant.outbox._recorder = recorder  # noqa: SLF001
         working = asyncio.create_task(plant.turn(serial))
         await asyncio.wait_for(asked.wait(), 60)
@@ -314,7 +317,15 @@ async def test_room_that_was_reserved_and_given_back_is_there_again(ledger: Ledg
     recorder, channel = Recorder(ledger.deliveries), ScriptedChannel(connections=2)
     policy = RetryPolicy(first=1, cap=2, give_up=3)
     suppressions = Suppressions(ledger.redis, ledger.vault)
-    outbox = Outbox(channel, recorder, ledger.limiter, ledger.campaigns, policy, suppressions)
+    outbox = Outbox(
+        channel,
+        recorder,
+        ledger.limiter,
+        ledger.campaigns,
+        policy,
+        suppressions,
+        measurements=Measurements(),
+    )
     assert await outbox.reserve(100, resends=False) == 4
     waiting = asyncio.create_task(outbox.reserve(100, resends=False))
     await asyncio.sleep(0)

@@ -11,6 +11,7 @@ from typing import Protocol
 from pipeline.callbacks.return_paths import Returns
 from pipeline.callbacks.signed_tokens import Tokens
 from pipeline.domain.batch import Batch, Lane
+from pipeline.domain.metrics import Measurements
 from pipeline.execution.leases import Leases
 from pipeline.execution.unit_runner import Stage, Units
 from pipeline.rewards.account import Account
@@ -50,7 +51,12 @@ class Plant:
 
     @property
     def units(self) -> Units:
-        return Units(leases=self.leases, batches=self.ledger.batches, stages=self.stages)
+        return Units(
+            leases=self.leases,
+            batches=self.ledger.batches,
+            stages=self.stages,
+            measurements=Measurements(),
+        )
 
     async def turn(self, serial: str) -> int:
         """Let the time come for all batches and work on each once; return how many there were."""
@@ -74,6 +80,7 @@ async def sending(
         ledger.campaigns,
         POLICY,
         suppressions,
+        measurements=Measurements(),
         look_every=look_every,
     )
     plant = Plant(ledger, channel, Leases(ledger.batches, LEASE), recorder, outbox)
@@ -163,6 +170,7 @@ def _add_stages(plant: Plant, client: RewardsClient, account: str, overdue: floa
         reading=OrderReading(
             completed=["Completed"], failed=["Failed"], links_path=None, overdue=overdue
         ),
+        measurements=Measurements(),
     )
     plant.stages[Lane.READ] = fulfilment
     plant.stages[Lane.ORDER] = OrderStage(

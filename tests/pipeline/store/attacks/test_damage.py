@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline.domain.batch import Lane
+from pipeline.domain.metrics import Measurements
 from pipeline.domain.models import BatchState
 from pipeline.domain.vault import SealError
 from pipeline.execution.leases import Lease, Leases
@@ -47,6 +48,7 @@ async def test_a_cancelled_batch_whose_order_cannot_be_judged_comes_to_its_end(
         leases=Leases(ledger.batches, 600),
         batches=ledger.batches,
         stages={Lane.READ: Unreadable()},
+        measurements=Measurements(),
         missing_keys=no_keys,
     )
     for _ in range(5):
@@ -63,7 +65,11 @@ async def test_a_batch_whose_people_or_links_are_gone_is_held(ledger: Ledger, ki
     await ledger.redis.delete(f"cc:{serial}:{kind}:1")
     async with sending(ledger, ScriptedChannel()) as plant:
         units = Units(
-            leases=plant.leases, batches=ledger.batches, stages=plant.stages, missing_keys=no_keys
+            leases=plant.leases,
+            batches=ledger.batches,
+            stages=plant.stages,
+            measurements=Measurements(),
+            missing_keys=no_keys,
         )
         for _ in range(3):
             await lapse(ledger, serial)
