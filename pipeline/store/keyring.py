@@ -3,7 +3,8 @@ The keys of an installation: the digest key, made once, and who seals with which
 
 The digest key is random and rests wrapped by the operator's secret keys. Beside it stand the
 rings, the keys that processes had which ever ran here: so a key that something may still be sealed
-with is missed at the start, not when a blob does not open. And a list of the processes that live.
+with is missed at the start, not when a blob does not open. And the processes that live, and the
+format of all that is stored.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.domain.errors import InputError
+from pipeline.domain.stored_format import OURS, UNMARKED, StoredFormat
 from pipeline.domain.vault import SealError, Vault
 from pipeline.store.client import Client
 from pipeline.store.keys import DIGEST_KEY_PURPOSE, KEYS, LIVE_PROCESSES
@@ -57,9 +59,10 @@ async def unlock(redis: Client, vault: Vault) -> Vault:
     """
     Return the vault with the digest key of this installation, making the key on first use.
 
-    Raises InputError with one sentence, before anything is written, if the secret keys are not
-    those that the data in Redis was sealed with, or if the digest key is gone. May be called by
-    many at once. Who goes on for long uses a Keyring, and stays.
+    Raises InputError with one sentence, before anything is written, if the data in Redis is of a
+    format that this program does not know, if the secret keys are not those that it was sealed
+    with, or if the digest key is gone. May be called by many at once. Who goes on for long uses a
+    Keyring, and stays.
     """
     keyring = Keyring(redis, vault)
     unlocked = await keyring.unlock()
@@ -68,8 +71,9 @@ async def unlock(redis: Client, vault: Vault) -> Vault:
 
 
 class Keyring:
-    def __init__(self, redis: Client, vault: Vault) -> None:
+    def __init__(self, redis: Client, vault: Vault, known: StoredFormat = OURS) -> None:
         self._redis = redis
+        self._known = known
         self._run = Scripts(redis).run
         self._vault = vault
         self._ours = vault.fingerprints
@@ -83,7 +87,10 @@ class Keyring:
         is *lenient* lets a key be missing, and has to look whether anything rests under it.
         """
         fresh = self._vault.seal(secrets.token_bytes(32), DIGEST_KEY_PURPOSE)
-        kind, *sealed = await self._run("keyring", fresh, ",".join(self._ours))
+        kind, found, *sealed = await self._run(
+            "keyring", fresh, ",".join(self._ours), self._known.written
+        )
+        self._known.check(int(found))
         if kind == b"lost":
             msg = (
                 "Redis holds data of claimcast, but not the key that its look-ups were made with "
@@ -103,15 +110,31 @@ class Keyring:
             raise WrongKeysError(_dropped(missing))
 
     async def enroll(self) -> None:
-        """Tell the others that a process with these keys lives."""
-        await self._run("enroll", ",".join(self._ours), self._name, round(SILENT_SECONDS * 1000))
+        """
+        Tell the others that a process with these keys lives, and mark the data with its format.
 
-    async def stay(self, seconds: float = BEAT_SECONDS) -> None:
-        """Enroll again and again, for ever."""
+        Raises FormatError, and changes nothing, if the data has a newer one by now.
+        """
+        silent_ms = round(SILENT_SECONDS * 1000)
+        ring, written = ",".join(self._ours), self._known.written
+        found = await self._run("enroll", ring, self._name, silent_ms, written)
+        self._known.check(int(found))
+
+    async def check_format(self) -> None:
+        """Raise FormatError if the data has by now a format that this program does not read."""
+        found = await self._redis.hget(KEYS, "format")
+        self._known.check(int(found or UNMARKED))
+
+    async def stay(self, seconds: float = BEAT_SECONDS, *, seals: bool = True) -> None:
+        """
+        Enroll again and again, or only look at the format for who never *seals*, for ever.
+
+        Raises FormatError once somebody has brought the data to a format that is too new for us.
+        """
         while True:
             await asyncio.sleep(seconds)
             with contextlib.suppress(*STORE_ERRORS):  # an outage is told by others
-                await self.enroll()
+                await (self.enroll() if seals else self.check_format())
 
     async def leave(self) -> None:
         """Sign off, so that nobody waits for us to be silent; may be called twice."""

@@ -37,6 +37,10 @@ _COMMANDS = {
         "steer.limits:limits",
         "Show or change the rate limits, at once for every worker.",
     ),
+    "migrate": LazyCommand(
+        "operate.migrate:migrate",
+        "Bring stored data of an older version up to date.",
+    ),
     "pause": LazyCommand(
         "steer.lifecycle:pause",
         "Stop a campaign from starting anything.",

@@ -1,6 +1,7 @@
 """The ledger opened with the right keys: what every command needs, and no more than that."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pipeline.callbacks.signed_tokens import Tokens
 from pipeline.domain.errors import ClaimcastError, InputError
 from pipeline.domain.metrics import Measurements
 from pipeline.domain.rate import Rate
+from pipeline.domain.stored_format import FormatError
 from pipeline.domain.tasks import stop
 from pipeline.domain.vault import Vault
 from pipeline.store.audit_trail import AuditTrail
@@ -105,7 +107,7 @@ async def open_ledger(
         keyring, vault = await _unlocked(settings, redis, keys)
         if keys == "seal":
             stack.push_async_callback(keyring.leave)
-            await stack.enter_async_context(_background(keyring.stay()))
+        await stack.enter_async_context(_staying(keyring, seals=keys == "seal"))
         # Who accepts nothing less than `always` was refused anything else above.
         syncs = await syncs_of(redis) if settings.unsafe_redis else None
         scripts, measurements = Scripts(redis, syncs), Measurements()
@@ -145,6 +147,31 @@ async def _unlocked(settings: Settings, redis: Client, use: Use) -> tuple[Keyrin
     except WrongKeysError as error:
         hint = key_file_hint(settings)
         raise InputError(f"{error} {hint}".rstrip()) from error
+
+
+@asynccontextmanager
+async def _staying(keyring: Keyring, *, seals: bool) -> AsyncIterator[None]:
+    """
+    Stay for the time of the block; raise FormatError at its end if the data got too new for us.
+
+    That ends the block as SIGTERM does, which each command knows: what is on the wire is settled.
+    """
+    refused: list[FormatError] = []
+
+    async def stay() -> None:
+        try:
+            await keyring.stay(seals=seals)
+        except FormatError as error:
+            refused.append(error)
+            if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:  # else it is ending already
+                signal.raise_signal(signal.SIGTERM)
+
+    try:
+        async with _background(stay()):
+            yield
+    finally:
+        if refused:
+            raise refused[0]
 
 
 def _rates(settings: Settings) -> dict[str, Rate]:

@@ -1,10 +1,19 @@
 -- Note that a process lives that seals with the first of its keys and opens with all of them.
 --
 -- ARGV      fingerprints of its keys in their order, joined by ',' (a ring); a nonce that names the
---           process; ms after which one that was not heard of is struck off
+--           process; ms after which one that was not heard of is struck off; the format that it
+--           writes (stored_format.py)
 --
--- Returns 1. To be repeated for as long as the process lives. The ring stays when it has ended.
+-- Returns the format of what is stored. If that is newer than the process's own, nothing was noted;
+-- else the process may write its own from here on, and the data is marked so. To be repeated for as
+-- long as the process lives. The ring stays when it has ended.
 
+local format = redis.call('HGET', 'cc:keys', 'format')
+if format and tonumber(format) > tonumber(ARGV[4]) then
+  return tonumber(format)
+elseif format ~= ARGV[4] then
+  redis.call('HSET', 'cc:keys', 'format', ARGV[4])
+end
 redis.call('HSETNX', 'cc:keys', 'ring:' .. ARGV[1], digits(now_ms()))
 local processes = redis.call('HGETALL', 'cc:keys:live')
 for i = 1, #processes, 2 do
@@ -13,4 +22,4 @@ for i = 1, #processes, 2 do
   end
 end
 redis.call('HSET', 'cc:keys:live', ARGV[2], ARGV[1] .. ' ' .. digits(now_ms()))
-return 1
+return tonumber(ARGV[4])

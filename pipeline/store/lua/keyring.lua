@@ -1,23 +1,30 @@
 -- Return the sealed digest key, or keep the given one if this server holds nothing of ours.
 --
--- ARGV      sealed digest key made just now, fingerprints of the keys of its maker (see enroll.lua)
+-- ARGV      sealed digest key made just now, fingerprints of the keys of its maker (see enroll.lua),
+--           the format that its maker writes (stored_format.py)
 --
--- Returns {'found', digest key}, {'made', digest key}, or {'lost'} if the digest key is gone although
--- something rests here that was digested with it. Safe to repeat.
+-- Returns {'found', format, digest key}, {'made', format, digest key}, or {'lost', format} if the digest
+-- key is gone although something rests here that was digested with it. Safe to repeat.
 
 local digest = redis.call('HGET', 'cc:keys', 'digest')
+-- What was written before there was a mark is of format 1.
+local format = redis.call('HGET', 'cc:keys', 'format') or '1'
 if digest then
-  return { 'found', digest }
+  return { 'found', format, digest }
+end
+-- Who knows a newer format may keep the digest key elsewhere.
+if tonumber(format) > tonumber(ARGV[3]) then
+  return { 'lost', format }
 end
 if redis.call('EXISTS', 'cc:ids', 'cc:serial', 'cc:audit', 'cc:audit:count') > 0 then
-  return { 'lost' }
+  return { 'lost', format }
 end
 -- As many as suppressions.py has; looked at once in the life of an installation.
 for bucket = 0, 1023 do
   if redis.call('EXISTS', 'cc:suppressed:' .. bucket) == 1 then
-    return { 'lost' }
+    return { 'lost', format }
   end
 end
 redis.call('DEL', 'cc:keys')
-redis.call('HSET', 'cc:keys', 'digest', ARGV[1], 'ring:' .. ARGV[2], digits(now_ms()))
-return { 'made', ARGV[1] }
+redis.call('HSET', 'cc:keys', 'digest', ARGV[1], 'ring:' .. ARGV[2], digits(now_ms()), 'format', ARGV[3])
+return { 'made', ARGV[3], ARGV[1] }

@@ -19,6 +19,7 @@ from pipeline.domain.errors import (
     RewardsError,
     UnavailableError,
 )
+from pipeline.domain.stored_format import FormatError
 from pipeline.store.outages import ServerError
 from worker.interrupt import INTERRUPTED
 
@@ -110,6 +111,8 @@ async def _terminable(work: Coroutine[Any, Any, int]) -> int:
         while not task.done():
             task.cancel()
             await asyncio.wait({task}, timeout=_CLEANING_SECONDS)
+        if not task.cancelled() and isinstance(error := task.exception(), FormatError):
+            raise error from None  # the signal was our own: see worker/wiring/ledger.py
         raise
 
 
