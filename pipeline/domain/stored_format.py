@@ -7,7 +7,8 @@ Raise `OURS.written`, and say above what is new, with every change of stored dat
 the format before would misread, spoil or drop; what it merely passes over needs no new number.
 `OURS.oldest` is the oldest format that is read as it lies there; what is older is for `claimcast
 migrate`. The mark is the field `format` of `cc:keys`. It must stay there for ever, a whole number:
-a program has to find it before it can read anything else.
+a program has to find it before it can read anything else. Programs from before the mark do not
+look for it.
 """
 
 from dataclasses import dataclass

@@ -139,4 +139,22 @@ GUARDING = (
         test="tests/pipeline/store/test_keyring.py::"
         "test_a_key_that_was_dropped_too_early_is_missed_at_the_start",
     ),
+    Defect(
+        name="newer-data-not-refused",
+        path="pipeline/domain/stored_format.py",
+        old="        if found > self.written:\n",
+        new="        if False:\n",
+        costs="after an update a forgotten older program misreads who was sent which link",
+        test="tests/pipeline/store/test_stored_format.py::"
+        "test_newer_data_is_refused_in_one_sentence_and_nothing_is_changed",
+    ),
+    Defect(
+        name="newer-data-marked-older",
+        path="pipeline/store/lua/enroll.lua",
+        old="if format and tonumber(format) > tonumber(ARGV[4]) then\n",
+        new="if false then\n",
+        costs="an older program that runs on takes the mark off newer data, and others misread it",
+        test="tests/pipeline/store/test_stored_format.py::"
+        "test_who_enrolls_after_the_format_was_raised_is_refused_and_not_noted",
+    ),
 )

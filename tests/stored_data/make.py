@@ -13,7 +13,8 @@ expected.json what the program said of all this. Nobody was tried and waits for 
 what is ordered is completed long since when somebody reads on, so the folder does not age; only a
 clock that stands before its day finds everything due later. Its key and its tokens open nothing
 else: they are those of an embedded server and of a sandbox that were thrown away. Its people are
-invented.
+invented. What is kept from 2026-11-30 is of format 1 and has no mark, as that was before there was
+one (pipeline/domain/stored_format.py).
 """
 
 import json

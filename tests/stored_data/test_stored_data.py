@@ -9,7 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
+from redis import Redis
 
+from pipeline.domain.stored_format import OURS
 from tests.end_to_end.support.world import World, world
 from tests.stored_data.make import (
     BATCHES,
@@ -30,6 +32,7 @@ from tests.stored_data.make import (
     settings,
     take_bounce,
 )
+from worker.valkey.embedded import EmbeddedValkey
 
 _GONE = object()
 """In the place of a member that is not there any more; None is a value."""
@@ -77,6 +80,14 @@ def test_it_goes_on_without_a_second_order_or_a_repeated_message(kept: World) ->
         kept.run("verify", name)
 
 
+def test_it_has_no_mark_of_its_format_until_something_is_changed(kept: World) -> None:
+    kept.run("status")
+    assert _mark(kept) is None
+    kept.run("limits", "set", "email", "unlimited")
+    assert _mark(kept) == str(OURS.written).encode()
+    kept.run("migrate")
+
+
 def test_a_mail_of_the_earlier_program_bounces_to_the_later_one(kept: World) -> None:
     sent = next(mail for mail in mails(kept) if f"@{HALF}." in mail["to"])
 
@@ -85,6 +96,14 @@ def test_a_mail_of_the_earlier_program_bounces_to_the_later_one(kept: World) -> 
     person = sent["to"].partition("@")[0].replace("person-", "r")
     found = json.loads(kept.run("recipient", HALF, person, "--json"))
     assert [each["status"] for each in found["deliveries"]] == ["bounced"]
+
+
+def _mark(kept: World) -> object:
+    with (
+        EmbeddedValkey(kept.directory / "state") as server,
+        Redis.from_url(server.start_or_join()) as redis,
+    ):
+        return redis.hget("cc:keys", "format")
 
 
 def _messages(kept: World) -> Counter[tuple[str, str]]:

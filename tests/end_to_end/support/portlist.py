@@ -40,6 +40,7 @@ NOT_CALLED = {
     "EverySecond.until_on_disk": "only with a server that does not sync every write",
     "Forgetting.forget": BY_COMMANDS,
     "Forgetting.look": BY_COMMANDS,
+    "Keyring.check_format": _READING,
     "Keyring.living": BY_COMMANDS,
     "Keyring.others": BY_COMMANDS,
     "Keyring.retire": BY_COMMANDS,

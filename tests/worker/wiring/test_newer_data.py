@@ -13,7 +13,7 @@ from tests.end_to_end.support.world import COMMAND, PATIENT, World, judge, world
 from tests.support.waiting import wait_until_sync
 from worker.valkey.embedded import EmbeddedValkey
 
-PEOPLE = 120
+PEOPLE = 400
 SENTENCE = (
     "Error: The data in Redis is of format 2, and this claimcast knows it only up to format 1"
 )
@@ -23,12 +23,12 @@ SENTENCE = (
 def here(tmp_path: Path) -> Iterator[World]:
     """An installation that sends slowly, however busy this machine is."""
     with world(tmp_path) as found:
-        found.env |= {"CLAIMCAST_LIMITS__EMAIL": "3/s", "CLAIMCAST_BATCH_SIZE": "20"}
+        found.env |= {"CLAIMCAST_LIMITS__EMAIL": "8/s", "CLAIMCAST_BATCH_SIZE": "20"}
         yield found
 
 
 @contextmanager
-def stored(here: World) -> "Iterator[Redis]":
+def stored(here: World) -> Iterator[Redis]:
     with (
         EmbeddedValkey(here.directory / "state") as server,
         Redis.from_url(server.start_or_join()) as redis,
@@ -90,7 +90,7 @@ def test_a_worker_settles_what_is_on_the_wire_and_leaves_nothing_half_done(
         (("serve", "--port", "0"), "Serving on"),
         (("submit", "e2e.toml", "e2e.csv", "--wait"), "e2e submitted"),
     ],
-    ids=lambda value: value[0],
+    ids=["serve", "submit"],
 )
 def test_what_waits_stops_too(here: World, words: tuple[str, ...], begun: str) -> None:
     here.campaign(PEOPLE)
