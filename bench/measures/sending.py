@@ -4,12 +4,12 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bench.measures.session import Session
 from bench.report.figures import Points, rates, ratios
 from bench.world.installation import CONNECTIONS, Drained, Installation, World, installation
 from bench.world.processes import PYTHON, Process, run
-from tests.support.redis import raw
 
 _STEP_SECONDS = 0.25
 _PER_SECOND = "people/s"
@@ -121,7 +121,8 @@ async def _claimcast(
 async def _arq(here: World, samples: Samples, people: int, round_: int) -> None:
     async with installation(here, f"arq-{round_}") as place:
         # In its favour: it promises nothing that would need more.
-        await raw(place.app.redis).config_set("appendfsync", "everysec")
+        server: Any = place.app.redis  # the store itself never changes its settings
+        await server.config_set("appendfsync", "everysec")
         words = [place.app.url, str(here.sink.port), str(people), str(CONNECTIONS)]
         ended = await run(
             "arq", [PYTHON, "-m", "bench.measures.plain_arq", *words], place.directory, {}

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import pytest
 from cryptography.fernet import Fernet
-from redis.asyncio import Redis
 
 from pipeline.domain.errors import InputError
 from pipeline.domain.stored_format import OURS, FormatError, StoredFormat
@@ -14,7 +13,9 @@ from pipeline.domain.vault import Vault
 from pipeline.operations.rotate_keys import Rekey
 from pipeline.store.keyring import Keyring, unlock
 from pipeline.store.scripts import Scripts
+from pipeline.store.sealed_blobs import SealedBlobs
 from tests.pipeline.installation import Installation
+from tests.support.redis import Redis
 from tests.support.waiting import wait_until
 
 KEY = Fernet.generate_key().decode()
@@ -190,7 +191,7 @@ async def test_the_mark_outlives_a_rotation_of_the_keys(redis: Redis) -> None:
     new = Fernet.generate_key().decode()
     ours = Keyring(redis, Vault([new, KEY]))
     vault = await ours.unlock(lenient=True)
-    assert await Rekey(redis, Scripts(redis), vault).reseal() > 0
+    assert await Rekey(SealedBlobs(redis, Scripts(redis)), vault).reseal() > 0
     assert await ours.retire(silent_seconds=0) == 1
     assert await mark(redis) == b"1"
     await Keyring(redis, Vault([new])).unlock()
