@@ -32,12 +32,12 @@ def keyring(redis: Redis, known: StoredFormat = OURS) -> Keyring:
 
 
 async def mark(redis: Redis) -> bytes | None:
-    found: bytes | None = await redis.hget("cc:keys", "format")  # type: ignore[misc]
+    found: bytes | None = await redis.hget("cc:keys", "format")
     return found
 
 
 async def set_mark(redis: Redis, written: str) -> None:
-    await redis.hset("cc:keys", "format", written)  # type: ignore[misc]
+    await redis.hset("cc:keys", "format", written)
 
 
 async def dump(redis: Redis) -> Dump:
@@ -48,7 +48,7 @@ async def dump(redis: Redis) -> Dump:
 async def unmarked(redis: Redis) -> Redis:
     """What a program left behind that knew nothing of formats."""
     await (await Installation.opened(redis, KEY)).submitted()
-    assert await redis.hdel("cc:keys", "format") == 1  # type: ignore[misc]
+    assert await redis.hdel("cc:keys", "format") == 1
     return redis
 
 
@@ -80,7 +80,7 @@ async def test_newer_data_is_refused_in_one_sentence_and_nothing_is_changed(
     await (await Installation.opened(redis, KEY)).submitted()
     await set_mark(redis, "12")
     if lost:  # a later program may keep its digest key elsewhere
-        await redis.hdel("cc:keys", "digest")  # type: ignore[misc]
+        await redis.hdel("cc:keys", "digest")
     before = await dump(redis)
     with pytest.raises(FormatError, match=r"format 12, .* format 1: update claimcast") as refused:
         await keyring(redis).unlock(seals=seals, lenient=lenient)
@@ -95,7 +95,7 @@ async def test_a_mark_without_a_digest_key_is_not_replaced_by_an_older_program(
     await set_mark(redis, "2")
     with pytest.raises(FormatError):
         await unlock(redis, Vault([KEY]))
-    assert await redis.hgetall("cc:keys") == {b"format": b"2"}  # type: ignore[misc]
+    assert await redis.hgetall("cc:keys") == {b"format": b"2"}
 
 
 async def test_who_enrolls_after_the_format_was_raised_is_refused_and_not_noted(
