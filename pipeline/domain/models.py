@@ -46,7 +46,7 @@ class BatchState(StrEnum):
 
 
 class DeliveryStatus(StrEnum):
-    """Where a delivery is; the order of the facts is in `lua/common.lua`."""
+    """Where a delivery is; the order of the facts is in `record.lua`."""
 
     PENDING = "pending"
     SENDING = "sending"

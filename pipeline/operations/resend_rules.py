@@ -22,7 +22,7 @@ _PENDING, _SENDING = DeliveryStatus.PENDING, DeliveryStatus.SENDING
 _MAY_HAVE_ARRIVED = frozenset(
     {DeliveryStatus.SENT, DeliveryStatus.DELIVERED, DeliveryStatus.UNCERTAIN}
 )
-_UNKNOWN_END = "superseded"  # see store/lua/resend.lua
+_UNKNOWN_END = "superseded"  # see resend.lua
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

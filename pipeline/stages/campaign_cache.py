@@ -37,7 +37,7 @@ class Catalog:
 
     async def of(self, claim: Claim) -> Known:
         # Should an edit come between, the newer one stands here under the older version; whatever
-        # is made of that is refused with its intent (store/lua/intend.lua).
+        # is made of that is refused with its intent (intend.lua).
         # With the epoch, as a server that lost a commit gives its serial to another campaign.
         key = (claim.unit.serial, claim.epoch_ms, claim.version)
         if key not in self._known:

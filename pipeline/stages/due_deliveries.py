@@ -33,7 +33,7 @@ def _records(claim: Claim, campaign: Campaign) -> Iterator[tuple[int, DeliveryRe
 
 def _startable(record: DeliveryRecord, campaign: Campaign) -> bool:
     if record.status is DeliveryStatus.UNCERTAIN:
-        searchable = record.channel is ChannelName.SMS  # as LOOKS_UP in store/lua/common.lua
+        searchable = record.channel is ChannelName.SMS  # as LOOKS_UP in resends.lua
         goes_on = searchable or campaign.resends(record.channel)
         return goes_on and record.code != "unconfirmed"
     return record.status is DeliveryStatus.PENDING

@@ -40,7 +40,7 @@ from pipeline.store.snapshot import (
 )
 
 Edited = Literal["ok", "other", "running", "ended"]
-"""What became of an edit; `store/lua/edit.lua` says when."""
+"""What became of an edit; `edit.lua` says when."""
 
 _PATIENCE_MS = 10_000  # a submit that says nothing for this long is taken for dead
 _ROWS_PER_BUCKET = 64  # a listpack up to 512 fields; more would only be slower
@@ -335,7 +335,7 @@ class CampaignStore:
             entry, (seconds, micros) = await pipe.execute()
         if entry is None:
             return None
-        lapses_ms = int(entry.split()[-1])  # see lua/stage_begin.lua
+        lapses_ms = int(entry.split()[-1])  # see stage_begin.lua
         return PendingSubmit(lapses_ms, seconds * 1000 + micros // 1000)
 
     async def has_recipients(self, serial: str, batch: int) -> bool:

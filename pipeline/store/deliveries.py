@@ -19,7 +19,7 @@ _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 BatchKey = tuple[str, int]
 
 Resent = Literal["ok", "changed", "cancelled", "gone"]
-"""What became of a resend; `lua/resend.lua` says when."""
+"""What became of a resend; `resend.lua` says when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class DeliveryStore:
 
 
 def _asked(delivery: Wanted) -> list[str | int]:
-    """Return a wanted delivery as `lua/intend.lua` reads it."""
+    """Return a wanted delivery as `intend.lua` reads it."""
     place = delivery.suppression[:1] if delivery.suppression else ()
     return [
         delivery.index,
@@ -143,7 +143,7 @@ def _asked(delivery: Wanted) -> list[str | int]:
 
 
 def _listed(fact: Fact) -> list[str | int]:
-    """Return a fact as `lua/record.lua` reads it."""
+    """Return a fact as `record.lua` reads it."""
     place = (fact.suppress[0], fact.suppress[1].hex()) if fact.suppress else ()
     return [
         fact.index,

@@ -17,7 +17,7 @@ from pipeline.domain.errors import InputError
 from pipeline.domain.stored_format import OURS, UNMARKED, StoredFormat
 from pipeline.domain.vault import SealError, Vault
 from pipeline.store.client import Client
-from pipeline.store.keys import DIGEST_KEY_PURPOSE, KEYS, LIVE_PROCESSES
+from pipeline.store.keys import DIGEST_KEY_PURPOSE, KEYRING, LIVE_PROCESSES
 from pipeline.store.outages import STORE_ERRORS
 from pipeline.store.scripts import Scripts
 
@@ -52,7 +52,7 @@ class WrongKeysError(InputError):
 
 async def is_in_use(redis: Client) -> bool:
     """Tell whether something was sealed on this server before."""
-    return bool(await redis.exists(KEYS))
+    return bool(await redis.exists(KEYRING))
 
 
 async def unlock(redis: Client, vault: Vault) -> Vault:
@@ -94,7 +94,7 @@ class Keyring:
         if kind == b"lost":
             msg = (
                 "Redis holds data of claimcast, but not the key that its look-ups were made with "
-                f"({KEYS}): put the data back from a backup, or start with an empty database."
+                f"({KEYRING}): put the data back from a backup, or start with an empty database."
             )
             raise InputError(msg)
         digest_key = self._opened(sealed[0])
@@ -144,7 +144,7 @@ class Keyring:
 
     async def sealed_with(self) -> set[str]:
         """Return the fingerprints of all keys that something may be sealed with."""
-        names = [name.decode() for name in await self._redis.hkeys(KEYS)]
+        names = [name.decode() for name in await self._redis.hkeys(KEYRING)]
         rings = (name.removeprefix(_RING) for name in names if name.startswith(_RING))
         return {ring.partition(",")[0] for ring in rings}
 

@@ -29,7 +29,7 @@ What does not stand here is looked at when keys are rotated, so that a kind of b
 thought of costs time and is not left behind.
 """
 
-KEYS: Final = "cc:keys"
+KEYRING: Final = "cc:keys"
 """Hash: the sealed digest key, and the rings of keys that processes ever had."""
 LIVE_PROCESSES: Final = "cc:keys:live"
 """Hash: which processes live, each with its ring and when it was last heard of."""

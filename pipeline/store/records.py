@@ -1,4 +1,4 @@
-"""The compact record of a recipient's deliveries; the format is defined in `lua/common.lua`."""
+"""The record of a recipient's deliveries; its format is explained in `parse.lua`."""
 
 import re
 from collections.abc import Sequence

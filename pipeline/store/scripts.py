@@ -1,22 +1,16 @@
-"""The Lua verbs: one file each, with what they share put in front, registered once."""
+"""The Lua verbs, registered once and run by their names."""
 
 from functools import partial
-from importlib import resources
 from typing import Any
 
 from pipeline.store.client import Client, Script
 from pipeline.store.durability import EverySecond
-
-_LUA = resources.files("pipeline.store") / "lua"
+from pipeline.store.lua.sources import verbs
 
 Arg = str | bytes | int | float
 
 # What an effect follows that nobody can take back, or somebody's being told that it was done.
 _DURABLE = {"intend", "order_intent", "commit", "pause", "cancel", "edit", "resend"}
-
-
-def _source(name: str) -> str:
-    return (_LUA / f"{name}.lua").read_text("utf-8")
 
 
 class Scripts:
@@ -29,12 +23,8 @@ class Scripts:
     def __init__(self, redis: Client, syncs: EverySecond | None = None) -> None:
         self._syncs = syncs
         self.waits_for_disk = syncs is not None
-        common = _source("common")
-        names = [file.name.removesuffix(".lua") for file in _LUA.iterdir()]
         self._scripts: dict[str, Script] = {
-            name: redis.register_script(common + _source(name))
-            for name in names
-            if name != "common"
+            name: redis.register_script(text) for name, text in verbs().items()
         }
 
     async def run(self, verb: str, *args: Arg) -> Any:  # noqa: ANN401 - each verb's header says

@@ -8,7 +8,7 @@ _TOKENS = "tests/pipeline/callbacks/test_signed_tokens.py::"
 GUARDING = (
     Defect(
         name="one-permit-too-many",
-        path="pipeline/store/lua/permit.lua",
+        path="pipeline/store/lua/verbs/limits/permit.lua",
         old="/ interval + 0.000001)",
         new="/ interval + 1.000001)",
         costs="the provider sees more than was agreed, and refuses",
@@ -16,7 +16,7 @@ GUARDING = (
     ),
     Defect(
         name="hush-ignored",
-        path="pipeline/store/lua/permit.lua",
+        path="pipeline/store/lua/verbs/limits/permit.lua",
         old="  if hush > now then\n",
         new="  if false then\n",
         costs="a provider that asked for silence is asked on, and locks the account",

@@ -10,7 +10,7 @@ _LEASES = "tests/pipeline/execution/test_leases.py::"
 LEASING = (
     Defect(
         name="fencing-check-removed",
-        path=_LUA + "common.lua",
+        path=_LUA + "lib/batch/holds.lua",
         old="return token ~= '' and redis.call('HGET', batch, 'tok') == token",
         new="return true",
         costs="a frozen worker goes on sending beside the one that took over",
@@ -19,7 +19,7 @@ LEASING = (
     ),
     Defect(
         name="fencing-by-counter-alone",
-        path=_LUA + "common.lua",
+        path=_LUA + "lib/batch/holds.lua",
         old="return token ~= '' and redis.call('HGET', batch, 'tok') == token",
         new="local held = redis.call('HGET', batch, 'tok')\n"
         "  return held and string.match(held, '^%d+') == string.match(token, '^%d+')",
@@ -28,7 +28,7 @@ LEASING = (
     ),
     Defect(
         name="live-lease-taken",
-        path=_LUA + "claim.lua",
+        path=_LUA + "verbs/dispatch/claim.lua",
         old="if held[4] ~= turn or (token and until_ms > now) then",
         new="if held[4] ~= turn then",
         costs="two workers order or send the same batch",
@@ -36,7 +36,7 @@ LEASING = (
     ),
     Defect(
         name="turn-not-used-up",
-        path=_LUA + "claim.lua",
+        path=_LUA + "verbs/dispatch/claim.lua",
         old="  redis.call('HINCRBY', batch, 'turn', 1)\n",
         new="",
         costs="a job that arq runs twice works twice",
@@ -52,7 +52,7 @@ LEASING = (
     ),
     Defect(
         name="lost-lease-renewed",
-        path=_LUA + "renew.lua",
+        path=_LUA + "verbs/dispatch/renew.lua",
         old="if holds(batch, ARGV[i + 3]) then",
         new="if redis.call('HEXISTS', batch, 'tok') == 1 then",
         costs="a worker that was taken over goes on to order",
@@ -76,7 +76,7 @@ LEASING = (
     ),
     Defect(
         name="wake-flag-ignored",
-        path=_LUA + "common.lua",
+        path=_LUA + "lib/batch/release.lua",
         old="if redis.call('HDEL', batch, 'wake') == 1 and lane ~= 'h' then",
         new="if false then",
         costs="a webhook that comes while the order is read is lost",
@@ -84,7 +84,7 @@ LEASING = (
     ),
     Defect(
         name="dispatch-moves-nothing",
-        path=_LUA + "pump.lua",
+        path=_LUA + "verbs/dispatch/pump.lua",
         old="redis.call('ZADD', due, digits(now + dispatch), batch)",
         new="redis.call('ZADD', due, digits(now), batch)",
         costs="every worker is given the same batch at once",
@@ -92,7 +92,7 @@ LEASING = (
     ),
     Defect(
         name="dispatch-forgets",
-        path=_LUA + "pump.lua",
+        path=_LUA + "verbs/dispatch/pump.lua",
         old="redis.call('ZADD', due, digits(now + dispatch), batch)",
         new="redis.call('ZREM', due, batch)",
         costs="a worker that dies with a job takes its batch along for ever",
@@ -100,7 +100,7 @@ LEASING = (
     ),
     Defect(
         name="deaths-not-counted",
-        path=_LUA + "claim.lua",
+        path=_LUA + "verbs/dispatch/claim.lua",
         old="deaths = redis.call('HINCRBY', batch, 'deaths', 1)",
         new="deaths = 1",
         costs="one batch kills the fleet, worker by worker",
@@ -109,7 +109,7 @@ LEASING = (
     ),
     Defect(
         name="staging-visible-before-commit",
-        path=_LUA + "stage_batch.lua",
+        path=_LUA + "verbs/intake/stage_batch.lua",
         old="redis.call('ZADD', due_key(serial, 'o'), 0, batch)",
         new="redis.call('ZADD', due_key(serial, 'o'), 0, batch)\n"
         "redis.call('ZADD', 'cc:active', 0, serial)",

@@ -38,7 +38,7 @@ ORDERING = (
     ),
     Defect(
         name="order-intent-skipped",
-        path="pipeline/store/lua/order_intent.lua",
+        path="pipeline/store/lua/verbs/order/order_intent.lua",
         old="redis.call('HSET', batch, 'po', ARGV[4], 'ph', ARGV[5], 'posts', posts + 1, "
         "'post', ARGV[6])\n",
         new="",
@@ -55,7 +55,7 @@ ORDERING = (
     ),
     Defect(
         name="po-number-overwritten",
-        path="pipeline/store/lua/order_intent.lua",
+        path="pipeline/store/lua/verbs/order/order_intent.lua",
         old="if stored[1] and (stored[1] ~= ARGV[4] or stored[2] ~= ARGV[5]) then",
         new="if false then",
         costs="the trace of an order that was paid for is lost",
@@ -136,7 +136,7 @@ ORDERING = (
     ),
     Defect(
         name="one-person-in-two-batches",
-        path="pipeline/store/lua/stage_batch.lua",
+        path="pipeline/store/lua/verbs/intake/stage_batch.lua",
         old="return 'duplicate ' .. i",
         new="return 'ok'",
         costs="whoever stands twice in the list is paid twice",
@@ -187,7 +187,7 @@ ORDERING = (
     ),
     Defect(
         name="links-not-remembered",
-        path="pipeline/store/lua/links_received.lua",
+        path="pipeline/store/lua/verbs/order/links_received.lua",
         old="remember_links(ARGV[6], owner)\n",
         new="",
         costs="a link that the API hands out twice goes to two people",
@@ -195,7 +195,7 @@ ORDERING = (
     ),
     Defect(
         name="links-of-a-dead-order-not-looked-up",
-        path="pipeline/store/lua/reorder.lua",
+        path="pipeline/store/lua/verbs/order/reorder.lua",
         old="if seen_before(ARGV[11], owner) then",
         new="if false then",
         costs="a link that somebody got meanwhile is given to a second person",

@@ -72,7 +72,7 @@ SENDING = (
     ),
     Defect(
         name="sending-taken-for-pending",
-        path=_LUA + "claim.lua",
+        path=_LUA + "verbs/dispatch/claim.lua",
         old="d.status, d.after, d.code = 'u', math.max(0, now - c.t0 - d.at), 'worker_lost'",
         new="d.status, d.after, d.code = 'p', math.max(0, now - c.t0 - d.at), 'worker_lost'",
         costs="what a dead worker had sent is repeated even where the campaign says hold",
@@ -80,7 +80,7 @@ SENDING = (
     ),
     Defect(
         name="hold-ignored",
-        path=_LUA + "common.lua",
+        path=_LUA + "lib/deliveries/resends.lua",
         old="    and string.find(c.resend, d.channel, 1, true) ~= nil\n",
         new="",
         costs="an uncertain message is repeated where the campaign forbids it",
@@ -88,7 +88,7 @@ SENDING = (
     ),
     Defect(
         name="uncertain-tries-the-next-channel",
-        path=_LUA + "common.lua",
+        path=_LUA + "lib/deliveries/fall_back.lua",
         old="local FINAL = { f = true, b = true, x = true }",
         new="local FINAL = { f = true, b = true, x = true, u = true }",
         costs="one person gets the link by mail and by SMS, which costs money",
@@ -148,7 +148,7 @@ SENDING = (
     ),
     Defect(
         name="fact-of-a-zombie-ignored",
-        path=_LUA + "record.lua",
+        path=_LUA + "verbs/deliveries/record.lua",
         old="  local good = kind == 's' or kind == 'd'\n",
         new="  local good = kind == 's' or kind == 'd'\n"
         "  if d.status == 'u' and d.code == 'worker_lost' then\n"
@@ -159,7 +159,7 @@ SENDING = (
     ),
     Defect(
         name="old-callback-moves-back",
-        path=_LUA + "record.lua",
+        path=_LUA + "verbs/deliveries/record.lua",
         old="    return good and RANK[d.status] < RANK[kind]\n",
         new="    return RANK[d.status] < RANK[kind]\n",
         costs="bad news about an earlier attempt undoes the one that arrived",
@@ -167,7 +167,7 @@ SENDING = (
     ),
     Defect(
         name="rank-ignored",
-        path=_LUA + "record.lua",
+        path=_LUA + "verbs/deliveries/record.lua",
         old="  return RANK[d.status] < RANK[kind] and not (d.status == 'p' and kind == 'u')\n",
         new="  return true\n",
         costs="a receipt that comes late takes back what is known already",
@@ -175,7 +175,7 @@ SENDING = (
     ),
     Defect(
         name="suppression-not-looked-at",
-        path=_LUA + "intend.lua",
+        path=_LUA + "verbs/deliveries/intend.lua",
         old="local why = list and redis.call('HGET', list, field)",
         new="local why = false",
         costs="people who unsubscribed are written to",
@@ -184,7 +184,7 @@ SENDING = (
     ),
     Defect(
         name="cancel-ignored-by-intents",
-        path=_LUA + "intend.lua",
+        path=_LUA + "verbs/deliveries/intend.lua",
         old="if c.paused or c.cancelled or c.purged then",
         new="if c.paused or c.purged then",
         costs="links that a cancel made spare are sent after it",
@@ -192,7 +192,7 @@ SENDING = (
     ),
     Defect(
         name="pause-ignored-by-intents",
-        path=_LUA + "intend.lua",
+        path=_LUA + "verbs/deliveries/intend.lua",
         old="if c.paused or c.cancelled or c.purged then",
         new="if c.cancelled or c.purged then",
         costs="a wrong text goes on while people believe that it is stopped",
@@ -200,7 +200,7 @@ SENDING = (
     ),
     Defect(
         name="edit-ignored-by-intents",
-        path=_LUA + "intend.lua",
+        path=_LUA + "verbs/deliveries/intend.lua",
         old="if version ~= ARGV[4] then",
         new="if false then",
         costs="the old text goes out after it was mended",
@@ -208,7 +208,7 @@ SENDING = (
     ),
     Defect(
         name="forgotten-person-sent",
-        path=_LUA + "intend.lua",
+        path=_LUA + "verbs/deliveries/intend.lua",
         old="if not listed[index] and not gone[index] then",
         new="if not listed[index] then",
         costs="a worker writes to a person whose data was removed",
@@ -216,7 +216,7 @@ SENDING = (
     ),
     Defect(
         name="old-generation-sent",
-        path=_LUA + "intend.lua",
+        path=_LUA + "verbs/deliveries/intend.lua",
         old="if d.channel == letter and d.generation == generation then",
         new="if d.channel == letter then",
         costs="the link goes to the address that was just corrected",
@@ -224,7 +224,7 @@ SENDING = (
     ),
     Defect(
         name="retry-of-everybody",
-        path=_LUA + "retry_batch.lua",
+        path=_LUA + "verbs/deliveries/retry_batch.lua",
         old="elseif person(deliveries) == 'p:not_reached' or uncertain then",
         new="elseif true then",
         costs="whoever waits for the next channel is written to over both",
@@ -232,7 +232,7 @@ SENDING = (
     ),
     Defect(
         name="done-while-somebody-waits",
-        path=_LUA + "distributed.lua",
+        path=_LUA + "verbs/deliveries/distributed.lua",
         old="if wait then\n",
         new="if wait == 0 then\n",
         costs="people who wait for a second try never get their link",
@@ -240,7 +240,7 @@ SENDING = (
     ),
     Defect(
         name="finished-while-orders-are-open",
-        path=_LUA + "common.lua",
+        path=_LUA + "lib/campaign/finish_if_done.lua",
         old="    and (cancelled or nothing_open(campaign)) then\n",
         new="    or cancelled then\n",
         costs="links that come after a cancel are paid for and never seen again",

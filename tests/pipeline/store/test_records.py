@@ -35,7 +35,7 @@ def test_a_record_is_read_as_it_is_written() -> None:
 
 
 def test_the_scripts_know_every_channel_by_the_same_letter() -> None:
-    source = files("pipeline.store").joinpath("lua/common.lua").read_text("utf-8")
+    source = files("pipeline.store.lua").joinpath("lib/deliveries/channels.lua").read_text("utf-8")
     [table] = re.findall(r"^local CHANNEL = \{(.*)\}$", source, re.MULTILINE)
     assert dict(re.findall(r"(\w) = '(\w+)'", table)) == CHANNEL
     assert set(CHANNEL_LETTER) == set(ChannelName)

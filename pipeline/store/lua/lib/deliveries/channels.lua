@@ -1,0 +1,2 @@
+-- The letters of the channels.
+local CHANNEL = { e = 'email', s = 'sms', w = 'webhook' }

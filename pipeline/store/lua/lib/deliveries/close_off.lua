@@ -1,0 +1,10 @@
+-- Let nothing more be sent to somebody who was forgotten, whatever becomes of earlier attempts.
+local function close_off(deliveries)
+  for _, d in ipairs(deliveries) do
+    if d.status == 'p' or (d.status == 'k' and d.code == 'retry') then
+      d.status, d.code = 'k', 'forgotten'
+    elseif d.status == 'u' then
+      d.code = 'forgotten'
+    end
+  end
+end

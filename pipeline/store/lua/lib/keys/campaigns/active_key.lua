@@ -1,0 +1,2 @@
+-- Sorted set: serials with unfinished work, by when they were last served.
+local ACTIVE = 'cc:active'

@@ -1,0 +1,2 @@
+-- Set: serials whose keys are to be deleted.
+local DISCARDED = 'cc:discarded'

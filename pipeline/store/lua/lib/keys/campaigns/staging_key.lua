@@ -1,0 +1,2 @@
+-- Hash: campaigns that are being submitted, each with its serial, nonce and when it lapses.
+local STAGING = 'cc:staging'

@@ -1,0 +1,2 @@
+-- Hash: the sealed digest key, and the rings of keys that processes ever had.
+local KEYRING = 'cc:keys'

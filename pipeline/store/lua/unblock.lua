@@ -1,7 +1,0 @@
--- What blocked a lane is over: a probe went through.
---
--- ARGV      serial, lane
---
--- Returns 1 if it was blocked.
-
-return unblock(campaign_key(ARGV[1]), ARGV[2]) and 1 or 0

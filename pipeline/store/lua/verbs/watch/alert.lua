@@ -1,0 +1,22 @@
+-- Move one alert on, if it still is where the caller read it: so only one worker tells it.
+--
+-- ARGV      alert, its record as it was read ('' if there was none), the new record without its
+--           time ('' to forget the alert)
+--
+-- A record is '<ms when it was written> <phase> <ms since when> <tries>' (pipeline/alerting/rules.py).
+-- Returns the record as it is stored now, '' if it was forgotten, or nil if somebody else was
+-- faster. Repeated after a lost reply, it changes nothing and returns nil.
+
+-- @include alerts_key, digits, now_ms
+
+local known = redis.call('HGET', ALERTS, ARGV[1]) or ''
+if known ~= ARGV[2] then
+  return nil
+end
+if ARGV[3] == '' then
+  redis.call('HDEL', ALERTS, ARGV[1])
+  return ''
+end
+local record = digits(now_ms()) .. ' ' .. ARGV[3]
+redis.call('HSET', ALERTS, ARGV[1], record)
+return record
