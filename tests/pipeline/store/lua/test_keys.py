@@ -7,16 +7,17 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 import pytest
-from redis.asyncio import Redis
 
 from pipeline.domain.batch import Lane
 from pipeline.domain.models import ChannelName
 from pipeline.store import keys
-from pipeline.store.batches import link_digest
+from pipeline.store.codec import LANE_LETTER
+from pipeline.store.lookups import id_digest, link_digest
 from pipeline.store.lua.sources import assembled, texts
 from pipeline.store.suppressions import Suppressions
-from tests.pipeline.ledger import Ledger, open_ledger
+from tests.pipeline.ledger import open_ledger
 from tests.pipeline.store.lua.reading import defined_in, definitions, without_comments
+from tests.support.redis import Redis
 
 _FOLDER = files("pipeline.store.lua")
 LIBRARY = texts(_FOLDER / "lib")
@@ -43,7 +44,12 @@ _VALUES: Mapping[str, Sequence[str | int]] = {
 
 async def run(redis: Redis, name: str, expression: str, *args: str | int) -> object:
     text = assembled("test", f"-- @include {_FILE_OF[name]}\nreturn {expression}", LIBRARY)
-    return await redis.eval(text, 0, *map(str, args))  # type: ignore[misc]
+    return await redis.eval(text, 0, *args)
+
+
+def _stored(arg: str | int) -> str | int:
+    """Return an argument of a key as Lua is given it."""
+    return LANE_LETTER[arg] if isinstance(arg, Lane) else arg
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -53,7 +59,7 @@ async def test_a_key_is_built_as_in_python(redis: Redis, name: str) -> None:
     assert _BUILT[name].startswith(f"({', '.join(parameters)})")
     call = f"{name}({', '.join(f'ARGV[{n}]' for n in range(1, len(parameters) + 1))})"
     for args in itertools.product(*(_VALUES[parameter] for parameter in parameters)):
-        assert await run(redis, name, call, *args) == function(*args).encode()
+        assert await run(redis, name, call, *map(_stored, args)) == function(*args).encode()
 
 
 @pytest.mark.parametrize("name", CONSTANTS)
@@ -69,16 +75,12 @@ def test_no_two_keys_are_the_same() -> None:
     assert len(set(values)) == len(values)
 
 
-@pytest.fixture
-def ledger(redis: Redis) -> Ledger:
-    return open_ledger(redis)
-
-
-async def test_digests_are_as_long_as_in_python(redis: Redis, ledger: Ledger) -> None:
-    _, field = Suppressions(redis, ledger.vault).key_of(ChannelName.EMAIL, "a@example.com")
+async def test_digests_are_as_long_as_in_python(redis: Redis) -> None:
+    vault = open_ledger(redis).vault
+    _, field = Suppressions(redis, vault).key_of(ChannelName.EMAIL, "a@example.com")
     sizes = {
-        "LINK_DIGEST_BYTES": len(link_digest(ledger.vault, "https://example.com/1")),
-        "ID_DIGEST_BYTES": len(ledger.campaigns.id_digest("1", "r1")),
+        "LINK_DIGEST_BYTES": len(link_digest(vault, "https://example.com/1")),
+        "ID_DIGEST_BYTES": len(id_digest(vault, "1", "r1")),
         "SUPPRESSION_FIELD_BYTES": len(field),
     }
     assert sizes == {name: await run(redis, name, name) for name in sizes}
