@@ -122,7 +122,7 @@ class Keyring:
 
     async def check_format(self) -> None:
         """Raise FormatError if the data has by now a format that this program does not read."""
-        found = await self._redis.hget(KEYS, "format")
+        found = await self._redis.hget(KEYRING, "format")
         self._known.check(int(found or UNMARKED))
 
     async def stay(self, seconds: float = BEAT_SECONDS, *, seals: bool = True) -> None:
