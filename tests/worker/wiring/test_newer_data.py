@@ -31,7 +31,7 @@ def here(tmp_path: Path) -> Iterator[World]:
 def stored(here: World) -> Iterator[Redis]:
     with (
         EmbeddedValkey(here.directory / "state") as server,
-        Redis.from_url(server.start_or_join()) as redis,
+        Redis.from_url(server.start_or_join(), socket_timeout=120) as redis,
     ):
         yield redis
 
@@ -107,6 +107,20 @@ def test_who_only_watches_stops_too(here: World) -> None:
     assert f"{PEOPLE} open" in process.stdout.readline()
     set_mark(here, 2)
     refused(here, process, "watching.log")
+
+
+def test_who_only_watches_looks_at_the_format_and_notes_nothing(here: World) -> None:
+    here.run("submit", *here.campaign(PEOPLE))
+    with stored(here) as redis:
+        redis.hdel("cc:keys", "format")
+        process = here.start("status", "e2e", "--watch", log="watching.log")
+        assert process.stdout is not None
+        process.stdout.readline()  # it has opened the ledger
+        with redis.monitor() as seen:  # type: ignore[no-untyped-call]
+            next(each for each in seen.listen() if each["command"] == "HGET cc:keys format")
+        assert redis.hget("cc:keys", "format") is None
+        assert redis.hlen("cc:keys:live") == 0
+        assert process.poll() is None
 
 
 def test_what_was_told_to_stop_says_so_and_nothing_of_formats(here: World) -> None:
