@@ -16,6 +16,7 @@ from pipeline.domain.errors import (
     TransientError,
     UncertainError,
 )
+from pipeline.domain.models import FactKind
 
 
 def refused(code: object, status: int = 400, retry_after: str | None = None) -> DeliveryError:
@@ -134,18 +135,18 @@ def test_callback_that_says_nothing_is_no_fact(status: str) -> None:
 @pytest.mark.parametrize(
     ("status", "error_code", "fact"),
     [
-        ("sent", None, ("s", "", False)),
-        ("delivered", None, ("d", "", False)),
-        ("read", None, ("d", "", False)),
-        ("undelivered", 30005, ("f", "twilio_30005", False)),
-        ("failed", 21610, ("f", "twilio_21610", True)),
-        ("failed", 12345, ("f", "twilio_12345", False)),
-        ("undelivered", None, ("f", "twilio_undelivered", False)),
-        ("canceled", None, ("f", "twilio_canceled", False)),
+        ("sent", None, (FactKind.SENT, "", False)),
+        ("delivered", None, (FactKind.DELIVERED, "", False)),
+        ("read", None, (FactKind.DELIVERED, "", False)),
+        ("undelivered", 30005, (FactKind.FAILED, "twilio_30005", False)),
+        ("failed", 21610, (FactKind.FAILED, "twilio_21610", True)),
+        ("failed", 12345, (FactKind.FAILED, "twilio_12345", False)),
+        ("undelivered", None, (FactKind.FAILED, "twilio_undelivered", False)),
+        ("canceled", None, (FactKind.FAILED, "twilio_canceled", False)),
     ],
 )
 def test_callback_becomes_a_fact(
-    status: str, error_code: int | None, fact: tuple[str, str, bool]
+    status: str, error_code: int | None, fact: tuple[FactKind, str, bool]
 ) -> None:
     assert of_callback(status, error_code) == fact
 

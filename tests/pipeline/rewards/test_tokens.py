@@ -17,8 +17,8 @@ from tests.support.redis import Redis
 from tests.support.server_clock import server_time
 from tests.support.waiting import PATIENCE, wait_until
 
-ACCOUNT = "0123456789abcdef"
-KEY, LOCK = f"{ACCOUNT}:token", f"{ACCOUNT}:token-lock"
+ACCOUNT = "account"
+KEY, LOCK = f"cc:rewards:{ACCOUNT}:token", f"cc:rewards:{ACCOUNT}:token-lock"
 SECRET_WORD = "s3cret-bearer"
 
 
@@ -129,7 +129,7 @@ async def test_the_token_rests_encrypted_and_no_longer_than_it_lives(
 
 
 async def test_two_accounts_have_two_tokens(hire: Hire, api: Api) -> None:
-    first, second = await hire(), await hire(account="cc:rewards:other")
+    first, second = await hire(), await hire(account="other")
     assert await first.get() != await second.get()
 
 
@@ -361,7 +361,7 @@ async def test_a_token_that_works_for_anybody_ends_the_row(hire: Hire, redis: Re
     await other.accept(works)
     began = await server_time(redis)
     assert await one.discard("x") == 1, "that it had worked was known before it ended"
-    assert await left_of(redis, f"{ACCOUNT}:token-refusals", 3600, since=began)
+    assert await left_of(redis, f"cc:rewards:{ACCOUNT}:token-refusals", 3600, since=began)
 
 
 async def test_that_a_token_works_is_noted_when_redis_takes_it_again(
