@@ -50,7 +50,7 @@ GUARDING = (
     Defect(
         name="token-good-for-every-purpose",
         path="pipeline/callbacks/signed_tokens.py",
-        old='self._vault.digest(f"token-{purpose}", fields, _MAC_SIZE)',
+        old="self._vault.digest(signed_token_digest(purpose), fields, _MAC_SIZE)",
         new='self._vault.digest("token", fields, _MAC_SIZE)',
         costs="the link to unsubscribe is a key to report that a message bounced",
         test=_TOKENS + "test_a_token_is_worth_nothing_for_another_purpose",

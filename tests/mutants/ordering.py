@@ -178,9 +178,9 @@ ORDERING = (
     ),
     Defect(
         name="link-of-the-neighbour",
-        path="pipeline/stages/distribute.py",
-        old="link=work.packet.links[index],",
-        new="link=work.packet.links[index - 1],",
+        path="pipeline/stages/batch_work.py",
+        old="link=self.packet.links[index],",
+        new="link=self.packet.links[index - 1],",
         costs="everybody gets the link that was issued for somebody else",
         test="tests/pipeline/stages/test_distribute.py::"
         "test_everybody_is_sent_the_link_that_was_issued_for_his_place",

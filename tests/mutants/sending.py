@@ -11,12 +11,12 @@ _WRITER = "tests/pipeline/sending/test_result_writer.py::"
 SENDING = (
     Defect(
         name="intent-after-the-message",
-        path="pipeline/stages/distribute.py",
+        path="pipeline/stages/start.py",
         old="            attempts = await self._deliveries.intend(current.lease.claim, wanted)\n",
         new="""\
             for index, record in now:
                 current.started(1)
-                outbox.put(self._outgoing(work, channel, index, record, record.attempt + 1))
+                outbox.put(work.outgoing(outbox, index, record, record.attempt + 1))
             await current.done()
             await self._deliveries.intend(current.lease.claim, wanted)
             return
@@ -26,7 +26,7 @@ SENDING = (
     ),
     Defect(
         name="intent-skipped",
-        path="pipeline/stages/distribute.py",
+        path="pipeline/stages/start.py",
         old="attempts = await self._deliveries.intend(current.lease.claim, wanted)",
         new="attempts = [each.attempt + 1 for each in wanted]",
         costs="whatever a killed worker had sent is sent again, and nothing is recorded",
@@ -34,7 +34,7 @@ SENDING = (
     ),
     Defect(
         name="refused-intent-sent",
-        path="pipeline/stages/distribute.py",
+        path="pipeline/stages/start.py",
         old="        for (index, record), attempt in zip(now, attempts, strict=True):\n"
         "            if attempt:\n",
         new="        current.started(len(now) - granted)\n"
@@ -96,9 +96,9 @@ SENDING = (
     ),
     Defect(
         name="another-key-per-attempt",
-        path="pipeline/stages/distribute.py",
-        old="delivery_key(work.known.campaign.id, recipient.id, channel, record.generation)",
-        new="delivery_key(work.known.campaign.id, recipient.id, channel, attempt)",
+        path="pipeline/stages/batch_work.py",
+        old="delivery_key(self.known.campaign.id, recipient.id, channel.name, record.generation)",
+        new="delivery_key(self.known.campaign.id, recipient.id, channel.name, attempt)",
         costs="a repeated mail has another Message-ID and is shown twice",
         test=_DISPATCHER + "test_an_uncertain_message_is_repeated_with_the_same_key_and_link",
     ),
