@@ -14,7 +14,7 @@ from pathlib import Path
 import uvloop
 
 from bench.measures.small import small_ratios
-from bench.report.recorded import Verdict, judge, recorded
+from bench.report.recorded import BenchVerdict, judge, recorded
 from bench.world.installation import world
 from bench.world.processes import BenchError
 
@@ -35,7 +35,7 @@ def main() -> int:
     return 0 if verdict.holds else 1
 
 
-async def _check(directory: Path) -> Verdict:
+async def _check(directory: Path) -> BenchVerdict:
     before = recorded()
     async with world(directory / "world", "auto") as here:
         for attempt in itertools.count(1):

@@ -132,7 +132,7 @@ class WebhookChannel:
             request = self._client.build_request(
                 "POST", self._url, content=message.content, headers=headers
             )
-            response = await self._exchange(request, _Departure(clearance))
+            response = await self._exchange(request, _WebhookTrace(clearance))
         error = classify(response.status_code, response.headers)
         if error is not None:
             raise error
@@ -143,7 +143,7 @@ class WebhookChannel:
         async with self._slots:
             request = self._client.build_request("HEAD", self._url)
             try:
-                await self._exchange(request, _Departure(lambda: None))
+                await self._exchange(request, _WebhookTrace(lambda: None))
             except UncertainError as error:
                 raise BlockedError(error.code) from None
         # Only where it is: some keep a token in the path.
@@ -163,7 +163,9 @@ class WebhookChannel:
             "Idempotency-Key": message.key,
         }
 
-    async def _exchange(self, request: httpx.Request, departure: "_Departure") -> httpx.Response:
+    async def _exchange(
+        self, request: httpx.Request, departure: "_WebhookTrace"
+    ) -> httpx.Response:
         """Send one request; return the answer's head, once the rest is out of the way."""
         if self._client.is_closed:
             code = "webhook_closed"
@@ -214,7 +216,7 @@ def _code(error: Exception) -> str:
 
 
 @dataclass(slots=True)
-class _Departure:
+class _WebhookTrace:
     """Asks for clearance when httpcore is about to write the request (its `trace` extension)."""
 
     clearance: Clearance

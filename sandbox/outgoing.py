@@ -41,7 +41,7 @@ class Post:
     body: bytes
 
 
-class Outgoing:
+class PostQueue:
     """
     One sqlite file of posts; only http to this machine's loopback ever goes out.
 

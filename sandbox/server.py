@@ -21,8 +21,8 @@ from sandbox.mail.sink import MailSink
 from sandbox.mail.smtp import receiving
 from sandbox.mail.store import MailStore
 from sandbox.options import SandboxOptions
-from sandbox.outgoing import Outgoing
-from sandbox.rewards.account import Account
+from sandbox.outgoing import PostQueue
+from sandbox.rewards.account import SandboxAccount
 from sandbox.rewards.api import RewardsApi
 from sandbox.rewards.refusals import as_json
 from sandbox.rewards.signaller import Signaller
@@ -67,7 +67,7 @@ class Addresses:
 class Sandbox(Addresses):
     """A running sandbox, and its parts for tests in the same process."""
 
-    account: Account
+    account: SandboxAccount
     mails: MailStore
     messages: SmsStore
     chaos: Chaos[Faults]
@@ -111,10 +111,10 @@ async def running(options: SandboxOptions) -> AsyncIterator[Sandbox]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Parts:
-    account: Account
+    account: SandboxAccount
     mails: MailStore
     messages: SmsStore
-    outgoing: Outgoing
+    outgoing: PostQueue
     bounces: Bounces
     chaos: Chaos[Faults]
     mail_chaos: Chaos[MailFaults]
@@ -126,10 +126,10 @@ def _parts(options: SandboxOptions, maildir: Path | None) -> Iterator[_Parts]:
     """Open what is on disk, and throw the dice."""
     where, mail = options.directory, options.mail
     with (
-        Account(where / "account.sqlite3", funds=options.funds) as account,
+        SandboxAccount(where / "account.sqlite3", funds=options.funds) as account,
         MailStore(where / "mails.sqlite3", maildir) as mails,
         SmsStore(where / "sms.sqlite3") as messages,
-        Outgoing(where / "outgoing.sqlite3") as outgoing,
+        PostQueue(where / "outgoing.sqlite3") as outgoing,
         Bounces(
             where / "bounces.sqlite3", outgoing, url=mail.bounce_url, delay=mail.bounce_delay
         ) as bounces,

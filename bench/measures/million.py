@@ -9,7 +9,7 @@ from bench.measures.session import Session
 from bench.report.figures import rates
 from bench.world.installation import Installation, installation
 from bench.world.people import write_files
-from bench.world.processes import Process
+from bench.world.processes import BenchProcess
 from pipeline.domain.tasks import stop
 from pipeline.views.campaign_status import as_json, ended
 
@@ -51,7 +51,7 @@ async def measure(session: Session) -> None:
 
 
 async def _send(
-    session: Session, place: Installation, serial: str, worker: Process, add: Add
+    session: Session, place: Installation, serial: str, worker: BenchProcess, add: Add
 ) -> None:
     """Work it with one worker, looking, submitting another and pausing on the way."""
     people = session.sizes.million

@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.measures.sending import Cost, worked_by
 from bench.measures.session import Session
 from bench.world.installation import Installation, installation
-from bench.world.processes import BenchError, Process
+from bench.world.processes import BenchError, BenchProcess
 
 _SECTION = "Where the time goes"
 _PER_SECOND = "200"
@@ -64,7 +64,7 @@ async def measure(session: Session) -> None:
 
 
 @asynccontextmanager
-async def _sampled(program: str, worker: Process, file: Path) -> AsyncIterator[None]:
+async def _sampled(program: str, worker: BenchProcess, file: Path) -> AsyncIterator[None]:
     """Sample *worker* until the block ends; the worker is not stopped for it."""
     command = [program, "record", "--pid", str(worker.pid), "--nonblocking"]
     command += ["--rate", _PER_SECOND, "--format", "raw", "--output", str(file)]

@@ -9,7 +9,7 @@ from typing import Any
 from bench.measures.session import Session
 from bench.report.figures import Points, rates, ratios
 from bench.world.installation import CONNECTIONS, Drained, Installation, World, installation
-from bench.world.processes import PYTHON, Process, run
+from bench.world.processes import PYTHON, BenchProcess, run
 
 _STEP_SECONDS = 0.25
 _PER_SECOND = "people/s"
@@ -86,7 +86,7 @@ async def worked(place: Installation, serial: str, workers: int) -> Cost:
         return await worked_by(place, serial, processes)
 
 
-async def worked_by(place: Installation, serial: str, processes: Sequence[Process]) -> Cost:
+async def worked_by(place: Installation, serial: str, processes: Sequence[BenchProcess]) -> Cost:
     """Work a paused campaign with workers that run."""
     before = [process.cpu for process in processes]
     valkey = await place.valkey_cpu()

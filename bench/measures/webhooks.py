@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.measures.session import Session
 from bench.world.installation import Installation, installation
-from bench.world.processes import COMMAND, Process, until
+from bench.world.processes import COMMAND, BenchProcess, until
 from bench.world.sinks import free_port
 from pipeline.callbacks.signed_tokens import Purpose, Target
 
@@ -34,7 +34,7 @@ async def _serve(
 ) -> None:
     port = free_port()
     command = [*COMMAND, "serve", "--port", str(port)]
-    process = Process("serve", command, place.directory, place.environment)
+    process = BenchProcess("serve", command, place.directory, place.environment)
     try:
         await until(lambda: _answers(port, process), "serve")
         paths = [_path(place, serial, batch) for batch in range(1, _BATCHES + 1)]
@@ -49,7 +49,7 @@ def _path(place: Installation, serial: str, batch: int) -> str:
     return f"/webhooks/fulfillment/{place.app.tokens.make(Purpose.FULFILMENT, target)}"
 
 
-async def _answers(port: int, process: Process) -> bool:
+async def _answers(port: int, process: BenchProcess) -> bool:
     process.check()
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -13,7 +13,7 @@ _SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class BenchVerdict:
     """Whether it is still fast, and the sentence that says so."""
 
     holds: bool
@@ -33,14 +33,14 @@ def record(ratio: float, date: str, file: Path = FILE) -> None:
     file.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
 
 
-def judge(measured: tuple[float, ...], before: float | None) -> Verdict:
+def judge(measured: tuple[float, ...], before: float | None) -> BenchVerdict:
     """Compare the median of *measured* with half of what was recorded; without that all holds."""
     ratio = median(measured)
     if before is None:
-        return Verdict(
+        return BenchVerdict(
             holds=True,
             text=f"{ratio:.2f} of the ceiling; no full run has been published to compare it with.",
         )
     least = _SHARE * before
     words = f"{ratio:.2f} of the ceiling; {before:.2f} is recorded, at least {least:.2f} is wanted"
-    return Verdict(holds=ratio >= least, text=f"{words}.")
+    return BenchVerdict(holds=ratio >= least, text=f"{words}.")

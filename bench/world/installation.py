@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.world.people import Files, write_files
-from bench.world.processes import COMMAND, PYTHON, BenchError, Ended, Process, run, until
+from bench.world.processes import COMMAND, PYTHON, BenchError, BenchProcess, Ended, run, until
 from bench.world.sinks import Sink, SinkKind, sink
 from config.settings import Settings
 from pipeline.domain.models import CampaignState
@@ -82,10 +82,10 @@ class Installation:
         await self.app.campaigns.steer(serial, "resume")
 
     @contextlib.asynccontextmanager
-    async def workers(self, number: int) -> AsyncIterator[list[Process]]:
+    async def workers(self, number: int) -> AsyncIterator[list[BenchProcess]]:
         """Run workers for the time of the block, which begins when all have signed on."""
         found = [
-            Process(f"worker-{n}", [PYTHON, "-m", "worker"], self.directory, self.environment)
+            BenchProcess(f"worker-{n}", [PYTHON, "-m", "worker"], self.directory, self.environment)
             for n in range(number)
         ]
 
@@ -158,7 +158,7 @@ async def world(directory: Path, kind: SinkKind) -> AsyncIterator[World]:
     ready = directory / "ready.json"
     command = [PYTHON, "-m", "sandbox", "--dir", str(directory / "sandbox"), "--keep", "index"]
     command += ["--ready-file", str(ready), "--async-above", "1000"]
-    sandbox = Process("sandbox", command, directory, {})
+    sandbox = BenchProcess("sandbox", command, directory, {})
 
     async def is_ready() -> bool:
         sandbox.check()

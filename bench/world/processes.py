@@ -33,7 +33,7 @@ class Ended:
     output: str
 
 
-class Process:
+class BenchProcess:
     """A program that runs until `stop`; its output is in *directory*, in files called *name*."""
 
     def __init__(
@@ -118,7 +118,7 @@ async def run(
     name: str, command: Sequence[str], directory: Path, environment: Mapping[str, str]
 ) -> Ended:
     """Run a program to its end; raises BenchError if it fails."""
-    process = Process(name, command, directory, environment)
+    process = BenchProcess(name, command, directory, environment)
     try:
         return await process.wait()
     finally:

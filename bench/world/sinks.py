@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bench.world.processes import PYTHON, BenchError, Process, until
+from bench.world.processes import PYTHON, BenchError, BenchProcess, until
 
 SinkKind = Literal["auto", "smtp-sink", "own", "distant"]
 
@@ -49,7 +49,7 @@ async def sink(directory: Path, kind: SinkKind) -> AsyncIterator[Sink]:
         # It refuses to run as root.
         user = ["-u", "nobody"] if os.getuid() == 0 else []
         name, command = "smtp-sink", [program, *user, f"127.0.0.1:{port}", "1024"]
-    process = Process("sink", command, directory, {})
+    process = BenchProcess("sink", command, directory, {})
     try:
         await until(lambda: _answers(port, process), "the mail sink")
         yield Sink(name, port, moments)
@@ -57,7 +57,7 @@ async def sink(directory: Path, kind: SinkKind) -> AsyncIterator[Sink]:
         await asyncio.to_thread(process.stop)
 
 
-async def _answers(port: int, process: Process) -> bool:
+async def _answers(port: int, process: BenchProcess) -> bool:
     process.check()
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)

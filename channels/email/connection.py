@@ -28,7 +28,7 @@ from pipeline.domain.models import Message
 _TICK = 1.0  # seconds: how exact the deadlines are
 
 
-class Connection:
+class SmtpConnection:
     """
     An open, logged-in session: one message after the other, the next perhaps right behind it.
 
@@ -96,7 +96,7 @@ class Connection:
         raise await self._refused(transaction, phase, code, text)
 
     def follower(self) -> Transaction | None:
-        """Take along the message that waits longest, if it may be taken; see `Session`."""
+        """Take along the message that waits longest, if it may be taken; see `SmtpSession`."""
         found = None if self._worn or self._next_up is None else self._next_up(self)
         if found is not None:
             self._begun()
@@ -197,5 +197,5 @@ class Connection:
             self.discard()
 
 
-NextUp = Callable[[Connection], Transaction | None]
+NextUp = Callable[[SmtpConnection], Transaction | None]
 """Gives a connection the message that waits longest, if it may follow another one."""

@@ -21,7 +21,7 @@ _TYPE = b"Content-Type: text/%b; charset=utf-8\r\nContent-Transfer-Encoding: "
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _MimePart:
     template: Template
     head: bytes
 
@@ -101,13 +101,13 @@ def _list_head(unsubscribe: str | None) -> bytes:
     )
 
 
-def _parts(content: EmailContent) -> tuple[_Part, ...]:
+def _parts(content: EmailContent) -> tuple[_MimePart, ...]:
     # The plainest comes first: RFC 2046, section 5.1.4.
     text = Template.compile(content.text, html=False, where="email.text")
-    parts = [_Part(text, _TYPE % b"plain")]
+    parts = [_MimePart(text, _TYPE % b"plain")]
     if content.html is not None:
         html = Template.compile(content.html, html=True, where="email.html")
-        parts.append(_Part(html, _TYPE % b"html"))
+        parts.append(_MimePart(html, _TYPE % b"html"))
     return tuple(parts)
 
 

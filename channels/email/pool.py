@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 
-from channels.email.connection import Connection
+from channels.email.connection import SmtpConnection
 from channels.email.opening import open_client
 from channels.email.server import SmtpServer
 from channels.email.transaction import Transaction
@@ -19,17 +19,19 @@ class Pool:
 
     def __init__(self, server: SmtpServer, sender: str) -> None:
         self._free = server.connections
-        self._waiting: deque[tuple[Transaction, bool, asyncio.Future[Connection | None]]] = deque()
+        self._waiting: deque[tuple[Transaction, bool, asyncio.Future[SmtpConnection | None]]] = (
+            deque()
+        )
         self._server = server
         self._sender = sender
         self._context = server.tls_context()
-        self._idle: list[Connection] = []
+        self._idle: list[SmtpConnection] = []
         self._trial = asyncio.Lock()
         self._proven = asyncio.Event()
         self._failure: BlockedError | None = None
         self._closed = False
 
-    async def begin(self, transaction: Transaction, *, fresh: bool) -> Connection:
+    async def begin(self, transaction: Transaction, *, fresh: bool) -> SmtpConnection:
         """
         Return the connection on which *transaction* has begun; to be ended with `leave`.
 
@@ -51,7 +53,7 @@ class Pool:
             raise
         return connection
 
-    def leave(self, transaction: Transaction, connection: Connection) -> None:
+    def leave(self, transaction: Transaction, connection: SmtpConnection) -> None:
         """End a transaction, also a cancelled one; the last one gives the connection back."""
         transaction.answer.cancel()
         if transaction.answer.cancelled() and transaction.heard:
@@ -60,7 +62,7 @@ class Pool:
         if not connection.users:
             self._put_back(connection)
 
-    async def open(self) -> Connection:
+    async def open(self) -> SmtpConnection:
         """
         Return a new connection; raises BlockedError.
 
@@ -83,13 +85,13 @@ class Pool:
         idle, self._idle = self._idle, []
         await asyncio.gather(*(connection.quit() for connection in idle))
 
-    async def _open(self) -> Connection:
+    async def _open(self) -> SmtpConnection:
         if self._closed:
             code = "smtp_closed"
             raise BlockedError(code, "the channel is closed")
         try:
             client = await open_client(self._server, self._context)
-            connection = Connection(client, self._server, self._sender, self._next_up)
+            connection = SmtpConnection(client, self._server, self._sender, self._next_up)
         except BlockedError as error:
             self._proven.clear()
             self._failure = error
@@ -97,12 +99,12 @@ class Pool:
         self._proven.set()
         return connection
 
-    async def _turn(self, transaction: Transaction, *, may_ride: bool) -> Connection | None:
+    async def _turn(self, transaction: Transaction, *, may_ride: bool) -> SmtpConnection | None:
         """Wait for the right to a connection, or for one that has taken *transaction* along."""
         if self._free:
             self._free -= 1
             return None
-        place: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        place: asyncio.Future[SmtpConnection | None] = asyncio.get_running_loop().create_future()
         # Only what any server can take rides: there is nobody to tell what is wrong with it.
         self._waiting.append((transaction, may_ride and transaction.message.to.isascii(), place))
         try:
@@ -112,13 +114,13 @@ class Pool:
                 self._renounce(transaction, place.result())
             raise
 
-    def _renounce(self, transaction: Transaction, connection: Connection | None) -> None:
+    def _renounce(self, transaction: Transaction, connection: SmtpConnection | None) -> None:
         if connection is None:
             self._release()
         else:
             self.leave(transaction, connection)
 
-    def _next_up(self, connection: Connection) -> Transaction | None:
+    def _next_up(self, connection: SmtpConnection) -> Transaction | None:
         while self._waiting and not self._closed:
             transaction, may_ride, place = self._waiting[0]
             if place.done():  # cancelled
@@ -131,16 +133,16 @@ class Pool:
                 return None
         return None
 
-    async def _any(self) -> Connection:
+    async def _any(self) -> SmtpConnection:
         return self._reusable() or await self.open()
 
-    async def _anew(self) -> Connection:
+    async def _anew(self) -> SmtpConnection:
         # Those in use and those that rest are together no more than are allowed.
         while len(self._idle) > self._free:
             self._idle.pop(0).discard()
         return await self.open()
 
-    def _reusable(self) -> Connection | None:
+    def _reusable(self) -> SmtpConnection | None:
         """Return an open connection that rested, or None."""
         while self._idle:
             connection = self._idle.pop()
@@ -149,7 +151,7 @@ class Pool:
             connection.discard()
         return None
 
-    def _put_back(self, connection: Connection) -> None:
+    def _put_back(self, connection: SmtpConnection) -> None:
         """Keep *connection* for the next message, or close it if it is worn or unclear."""
         if connection.usable and not self._closed:
             connection.rest()

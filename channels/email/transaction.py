@@ -28,7 +28,7 @@ class LineLostError(Exception):
         self.phase = phase
 
 
-class Session(Protocol):
+class SmtpSession(Protocol):
     """The open session that a transaction is one of."""
 
     wire: Wire
@@ -64,13 +64,13 @@ class Transaction:
         self.heard = False
         self._waits = False
 
-    def start(self, session: Session, commands: Commands) -> None:
+    def start(self, session: SmtpSession, commands: Commands) -> None:
         """Begin on a session that is free."""
         self.ride(session, commands)
         self.hear()
         session.wire.write(self.envelope if session.pipelining else commands[0])
 
-    def ride(self, session: Session, commands: Commands) -> None:
+    def ride(self, session: SmtpSession, commands: Commands) -> None:
         """Be the next of a session: `envelope` leaves behind the content of the one before."""
         self._session = session
         self._wire = session.wire

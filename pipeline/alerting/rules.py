@@ -71,7 +71,7 @@ _DELIVERING = {
 }
 
 
-class Standing(StrEnum):
+class SubjectState(StrEnum):
     """What the subject of an alert is like: a paused campaign is left alone."""
 
     OPEN = "open"
@@ -152,18 +152,18 @@ class Pace:
         return 0.0 if leaving else self.patience
 
 
-def standing(snapshot: CampaignSnapshot) -> Standing:
+def standing(snapshot: CampaignSnapshot) -> SubjectState:
     """Return what a campaign is like; a purged or cancelled one is gone."""
     if not snapshot.exists or snapshot.cancelled:
-        return Standing.GONE
+        return SubjectState.GONE
     if snapshot.ended:
-        return Standing.FINISHED
-    return Standing.PAUSED if snapshot.paused else Standing.OPEN
+        return SubjectState.FINISHED
+    return SubjectState.PAUSED if snapshot.paused else SubjectState.OPEN
 
 
 def causes(snapshot: CampaignSnapshot) -> Iterator[Cause]:
     """Yield what holds a campaign up: its blocked lanes, and the reasons of its held batches."""
-    if standing(snapshot) in {Standing.GONE, Standing.FINISHED}:
+    if standing(snapshot) in {SubjectState.GONE, SubjectState.FINISHED}:
         return
     for lane, block in snapshot.blocked.items():
         yield Cause(snapshot.serial, Kind(lane), block.reason)
@@ -175,7 +175,7 @@ def next_phase(
     record: Record | None,
     *,
     present: bool,
-    subject: Standing,
+    subject: SubjectState,
     patience: float,
     pace: Pace,
     now_ms: int,
@@ -185,18 +185,18 @@ def next_phase(
 
     `present` says whether its cause is there. To enter TELLING or ENDING is to tell somebody.
     """
-    if subject is Standing.PAUSED:
+    if subject is SubjectState.PAUSED:
         return None
     if record is None:
-        if not present or subject is Standing.GONE:
+        if not present or subject is SubjectState.GONE:
             return None
         return Phase.SEEN if patience else Phase.TELLING
-    if subject is Standing.GONE:
+    if subject is SubjectState.GONE:
         return Phase.FORGOTTEN
     waited = (now_ms - record.at_ms) / 1000
     if record.phase in _DELIVERING:
         return _deliver(record, waited, pace)
-    finished = subject is Standing.FINISHED
+    finished = subject is SubjectState.FINISHED
     return _judge(record.phase, waited, patience, pace, present=present, finished=finished)
 
 

@@ -18,7 +18,7 @@ _WRITE_BYTES = 64 * 1024  # per script, and so per sync of the server's log
 
 
 @dataclass(slots=True)
-class Standing:
+class KeyUsage:
     """How many blobs open with which key, by its position; None stands for none of them."""
 
     by_key: Counter[int | None] = field(default_factory=Counter)
@@ -44,9 +44,9 @@ class Rekey:
         self._blobs = blobs
         self._vault = vault
 
-    async def look(self) -> Standing:
+    async def look(self) -> KeyUsage:
         """Count the blobs by the key that opens them; changes nothing."""
-        standing = Standing()
+        standing = KeyUsage()
         async for blobs in self._blobs.pages():
             standing.by_key.update(self._vault.position(blob.sealed) for blob in blobs)
         return standing

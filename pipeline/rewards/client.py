@@ -176,7 +176,7 @@ class RewardsClient:
         clearance: Clearance | None = None,
     ) -> Answer:
         """Send one request and return the whole answer, whatever its status."""
-        departure = _Departure(clearance or _always)
+        departure = _OrderTrace(clearance or _always)
         departure.ask()
         request.extensions = {**request.extensions, "trace": departure}
         try:
@@ -200,7 +200,7 @@ class RewardsClient:
 
 
 @dataclass(slots=True)
-class _Departure:
+class _OrderTrace:
     """Asks for clearance when httpcore is about to write the request (its `trace` extension)."""
 
     clearance: Clearance

@@ -31,7 +31,7 @@ from pipeline.rewards.fields import (
 )
 
 
-class _Wire(BaseModel):
+class _AnswerPart(BaseModel):
     """A part of an answer: any letter case of its keys, unknown keys ignored."""
 
     # An error's text would otherwise show the input, which may hold links and tokens.
@@ -51,7 +51,7 @@ class _Wire(BaseModel):
         return {aliases.get(str(key).lower(), key): value for key, value in ordered}
 
 
-class Token(_Wire):
+class Token(_AnswerPart):
     """A bearer token and its life in seconds; the value is secret."""
 
     # It goes into a header; anything else would break the request, with the value in the text.
@@ -59,7 +59,7 @@ class Token(_Wire):
     expires_in: Lifetime = Field(default=DEFAULT_LIFE, alias="ExpiresIn")
 
 
-class Product(_Wire):
+class Product(_AnswerPart):
     """One product; what is None was not shown in a form that can be read."""
 
     id: Annotated[str, BeforeValidator(as_text), Field(alias="Id", min_length=1)]
@@ -94,7 +94,7 @@ def _has_id(entry: object) -> bool:
     )
 
 
-class Item(_Wire):
+class Item(_AnswerPart):
     """
     One line item; None is what was not shown.
 
@@ -107,7 +107,7 @@ class Item(_Wire):
     quantity: Count = Field(default=None, alias="Quantity")
 
 
-class _Head(_Wire):
+class _Head(_AnswerPart):
     id: OrderId = Field(alias="Id")
     status: Text = Field(default=None, alias="Status")
     po_number: Text = Field(default=None, alias="PONumber")

@@ -17,7 +17,14 @@ from pipeline.rewards.links import LinksProblem, extract_links
 from pipeline.rewards.models import Order, agrees
 from pipeline.rewards.statuses import Progress, progress
 from pipeline.stages.campaign_cache import Catalog
-from pipeline.stages.order_decisions import Block, Hold, ReadStep, Received, Wait, decide_read
+from pipeline.stages.order_decisions import (
+    BlockOrdering,
+    Hold,
+    ReadStep,
+    Received,
+    Wait,
+    decide_read,
+)
 from pipeline.stages.order_request import order_request
 from pipeline.stages.permits import permit
 from pipeline.store.batches import BatchStore, Claim
@@ -128,7 +135,7 @@ class FulfilmentStage:
                 await self._batches.wait(claim, delay=step.delay, counter=step.counter)
             case Hold():
                 await self._hold(claim, step, order)
-            case Block():
+            case BlockOrdering():
                 log.warning("campaign.blocked", **_names(claim), reason=step.reason)
                 await self._campaigns.block(
                     claim.unit.serial,

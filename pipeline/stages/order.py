@@ -21,7 +21,7 @@ from pipeline.stages.await_fulfilment import FulfilmentStage
 from pipeline.stages.campaign_cache import Catalog, Known
 from pipeline.stages.order_decisions import (
     Adopt,
-    Block,
+    BlockOrdering,
     Hold,
     OrderStep,
     Placed,
@@ -85,7 +85,7 @@ class OrderStage:
         except RewardsError as error:
             return await self._decide(claim, error)
         known.product_checked = problem is None
-        return None if problem is None else Block("product_refused", problem)
+        return None if problem is None else BlockOrdering("product_refused", problem)
 
     async def _order(self, lease: Lease, known: Known) -> OrderStep | None:
         """Return the step to settle, or None if the order was placed and read on."""
@@ -149,7 +149,9 @@ class OrderStage:
         except RewardsError:
             problem = None
         return (
-            Block("product_refused", problem) if problem else Block("order_refused", error.detail)
+            BlockOrdering("product_refused", problem)
+            if problem
+            else BlockOrdering("order_refused", error.detail)
         )
 
     async def _adopt(self, lease: Lease, request: OrderRequest, order_id: str) -> OrderStep | None:
@@ -194,7 +196,7 @@ class OrderStage:
             case Hold():
                 log.warning("batch.held", **_names(claim), reason=step.reason)
                 await self._batches.hold(claim, step.reason, missing=0, reread=0)
-            case Block():
+            case BlockOrdering():
                 log.warning("campaign.blocked", **_names(claim), reason=step.reason)
                 await self._campaigns.block(
                     claim.unit.serial,

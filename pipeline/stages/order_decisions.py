@@ -58,7 +58,7 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class BlockOrdering:
     """Ordering of the whole campaign stops; one batch probes after *probe_after* (0: never)."""
 
     reason: str
@@ -73,8 +73,8 @@ class Adopt:
     order_id: str
 
 
-OrderStep = Placed | Wait | Hold | Block | Adopt
-ReadStep = Received | Wait | Hold | Block
+OrderStep = Placed | Wait | Hold | BlockOrdering | Adopt
+ReadStep = Received | Wait | Hold | BlockOrdering
 
 
 def api_delay(failures: int, retry_after: float | None, jitter: float) -> float:
@@ -125,11 +125,13 @@ def decide_order(
         case DuplicateOrderError():
             return Hold("foreign_order")
         case FundsError():
-            return Block("insufficient_funds", "", probe_delay(funds_probe, probes, jitter))
+            return BlockOrdering(
+                "insufficient_funds", "", probe_delay(funds_probe, probes, jitter)
+            )
         case RefusedError(detail=words):
-            return Block("order_refused", words)
+            return BlockOrdering("order_refused", words)
         case CredentialsError(code=code, tokens_refused=refused) if _is_wrong(refused, batch):
-            return Block("credentials", code)
+            return BlockOrdering("credentials", code)
         case RewardsUnavailableError(retry_after=retry_after, code=code):
             delay = api_delay(batch.order.fails, retry_after, jitter)
             return Wait(delay, "fails", hush=delay if _asked_for_silence(code) else 0.0)
@@ -174,7 +176,7 @@ def decide_read(
         case OrderNotFoundError():
             return _doubted(batch, now_ms) or Hold("order_not_found")
         case CredentialsError(code=code, tokens_refused=refused) if _is_wrong(refused, batch):
-            return Block("credentials", code)
+            return BlockOrdering("credentials", code)
         case RewardsUnavailableError(retry_after=retry_after, code=code):
             delay = api_delay(batch.order.fails, retry_after, jitter)
             return Wait(delay, "fails", hush=delay if _asked_for_silence(code) else 0.0)

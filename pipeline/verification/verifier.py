@@ -52,7 +52,7 @@ class RemoteCheck(Protocol):
 
 
 @dataclass(slots=True)
-class Findings:
+class VerificationFindings:
     """
     What a recount found; the first thousand violations are kept, all are counted.
 
@@ -98,9 +98,9 @@ class Verifier:
         self._contents = Contents(campaigns, vault)
         self._places = Places(lookups)
 
-    async def run(self, serial: str, remote: RemoteCheck | None = None) -> Findings:
+    async def run(self, serial: str, remote: RemoteCheck | None = None) -> VerificationFindings:
         """Check every invariant that can be seen at rest, and with *remote* every order."""
-        findings = Findings()
+        findings = VerificationFindings()
         campaign, violation = await self._contents.definition(serial)
         if violation is not None:
             findings.add(violation)
@@ -161,7 +161,7 @@ class Verifier:
 
     async def _count(self, serial: str, count: int) -> Counter[str]:
         """Count the ledger alone, which is much faster than to decrypt it all again."""
-        recount = _Recount(Findings(), None)
+        recount = _Recount(VerificationFindings(), None)
         async for page in self._pages.pages(serial, count, sealed=False):
             recount.page(page)
         return recount.counted
@@ -170,7 +170,7 @@ class Verifier:
 class _Recount:
     """What the pages seen so far add up to."""
 
-    def __init__(self, findings: Findings, campaign: Campaign | None) -> None:
+    def __init__(self, findings: VerificationFindings, campaign: Campaign | None) -> None:
         self.findings = findings
         self.counted: Counter[str] = Counter()
         self._campaign = campaign
@@ -246,7 +246,7 @@ class _Recount:
                 yield Violation(1, "order_id", entry.number, found)
 
 
-def _judge_contents(findings: Findings, entry: Entry, content: BatchContents) -> None:
+def _judge_contents(findings: VerificationFindings, entry: Entry, content: BatchContents) -> None:
     for violation in content.violations:
         findings.add(violation)
     if content.links is not None:
@@ -258,7 +258,7 @@ def _judge_contents(findings: Findings, entry: Entry, content: BatchContents) ->
 
 
 async def _ask_remote(
-    findings: Findings,
+    findings: VerificationFindings,
     remote: RemoteCheck | None,
     request: OrderRequest | None,
     entry: Entry,

@@ -13,8 +13,8 @@ from starlette.routing import Mount, Route
 from sandbox.faults import Chaos, Faults, MailFaults, SmsFaults
 from sandbox.mail.bounces import Bounces
 from sandbox.mail.store import MailStore
-from sandbox.rewards.account import Account
-from sandbox.rewards.orders import Order
+from sandbox.rewards.account import SandboxAccount
+from sandbox.rewards.orders import SandboxOrder
 from sandbox.web import json_object, window
 
 
@@ -27,7 +27,7 @@ class Control:
 
     def __init__(
         self,
-        account: Account,
+        account: SandboxAccount,
         mails: MailStore,
         bounces: Bounces,
         *,
@@ -103,7 +103,7 @@ class Control:
         return JSONResponse(self._bounces.since(*window(request)))
 
 
-def statement(account: Account, now: float) -> dict[str, Any]:
+def statement(account: SandboxAccount, now: float) -> dict[str, Any]:
     """
     Return the whole account: orders, how often each PO was posted, totals, funds.
 
@@ -127,7 +127,7 @@ def statement(account: Account, now: float) -> dict[str, Any]:
     }
 
 
-def _entry(order: Order, now: float) -> dict[str, Any]:
+def _entry(order: SandboxOrder, now: float) -> dict[str, Any]:
     return {
         "id": order.id,
         "po": order.request.po,

@@ -6,7 +6,7 @@ from email.utils import formatdate, make_msgid
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from sandbox.outgoing import Outgoing
+from sandbox.outgoing import PostQueue
 
 _SCHEMA = """
 PRAGMA journal_mode = WAL;
@@ -38,7 +38,7 @@ class Bounces:
     They come *delay* seconds after the mail was accepted.
     """
 
-    def __init__(self, path: Path, outgoing: Outgoing, *, url: str | None, delay: float) -> None:
+    def __init__(self, path: Path, outgoing: PostQueue, *, url: str | None, delay: float) -> None:
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.executescript(_SCHEMA)
         self._outgoing = outgoing

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Self
 
-from sandbox.rewards.orders import Order
+from sandbox.rewards.orders import SandboxOrder
 
 # NORMAL: a commit survives the end of the process, which is what the sandbox promises.
 _SCHEMA = """
@@ -39,7 +39,7 @@ class DuplicateError(Exception):
         self.order_id = order_id
 
 
-class FundsError(Exception):
+class InsufficientFundsError(Exception):
     """The account holds less than the order costs."""
 
 
@@ -47,12 +47,12 @@ class FundsError(Exception):
 class Reading:
     """An order, and how often it was read before: at all, and since it is completed."""
 
-    order: Order
+    order: SandboxOrder
     reads: int
     full_reads: int
 
 
-class Account:
+class SandboxAccount:
     """
     One sqlite file; every change is committed before the call returns.
 
@@ -120,11 +120,11 @@ class Account:
 
     # Orders
 
-    def place(self, order: Order) -> None:
+    def place(self, order: SandboxOrder) -> None:
         """
         Take *order* in and debit it, all or nothing; a failed order costs nothing.
 
-        Raises DuplicateError and FundsError.
+        Raises DuplicateError and InsufficientFundsError.
         """
         with self._transaction():
             used = self.order_id(order.request.po)
@@ -132,7 +132,7 @@ class Account:
                 raise DuplicateError(used)
             available = self.funds()
             if available is not None and available < order.request.total:
-                raise FundsError
+                raise InsufficientFundsError
             if order.outcome == "Completed":
                 self.add_funds(-order.request.total)
             self._db.execute(
@@ -144,16 +144,16 @@ class Account:
         row = self._db.execute("SELECT id FROM orders WHERE po = ?", (po,)).fetchone()
         return None if row is None else str(row[0])
 
-    def order(self, order_id: str) -> Order | None:
+    def order(self, order_id: str) -> SandboxOrder | None:
         row = self._db.execute("SELECT document FROM orders WHERE id = ?", (order_id,)).fetchone()
-        return None if row is None else Order.from_json(row[0])
+        return None if row is None else SandboxOrder.from_json(row[0])
 
-    def orders(self, *, offset: int = 0, limit: int = -1) -> list[Order]:
+    def orders(self, *, offset: int = 0, limit: int = -1) -> list[SandboxOrder]:
         """Return a page of the orders, oldest first; all of them without a limit."""
         rows = self._db.execute(
             "SELECT document FROM orders ORDER BY serial LIMIT ? OFFSET ?", (limit, offset)
         ).fetchall()
-        return [Order.from_json(document) for (document,) in rows]
+        return [SandboxOrder.from_json(document) for (document,) in rows]
 
     def earliest_link(self) -> str | None:
         """Return a link of the earliest order that has one; looks at the first twenty only."""
@@ -163,7 +163,7 @@ class Account:
     def order_count(self) -> int:
         return int(self._db.execute("SELECT count(*) FROM orders").fetchone()[0])
 
-    def read(self, order: Order, now: float) -> Reading:
+    def read(self, order: SandboxOrder, now: float) -> Reading:
         """Count one read of *order* and return how often it was read before."""
         reads, full_reads = self._db.execute(
             "SELECT reads, full_reads FROM orders WHERE id = ?", (order.id,)
@@ -175,7 +175,7 @@ class Account:
         )
         return Reading(order=order, reads=reads, full_reads=full_reads)
 
-    def replace(self, order: Order) -> None:
+    def replace(self, order: SandboxOrder) -> None:
         self._db.execute(
             "UPDATE orders SET document = ?, signal_at = ? WHERE id = ?",
             (order.to_json(), order.signal_at, order.id),
@@ -187,11 +187,11 @@ class Account:
         row = self._db.execute("SELECT min(signal_at) FROM orders").fetchone()
         return None if row[0] is None else float(row[0])
 
-    def signals_due(self, now: float) -> list[Order]:
+    def signals_due(self, now: float) -> list[SandboxOrder]:
         rows = self._db.execute(
             "SELECT document FROM orders WHERE signal_at <= ? ORDER BY signal_at", (now,)
         ).fetchall()
-        return [Order.from_json(document) for (document,) in rows]
+        return [SandboxOrder.from_json(document) for (document,) in rows]
 
     def signalled(self, order_id: str) -> None:
         self._db.execute("UPDATE orders SET signal_at = NULL WHERE id = ?", (order_id,))

@@ -5,7 +5,7 @@ from typing import Any
 
 from sandbox.options import LinkShape
 from sandbox.rewards.account import Reading
-from sandbox.rewards.orders import LineItem, Order
+from sandbox.rewards.orders import LineItem, SandboxOrder
 
 
 def order_answer(reading: Reading, shape: LinkShape, now: float) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def order_answer(reading: Reading, shape: LinkShape, now: float) -> dict[str, An
     return answer
 
 
-def summary(order: Order, status: str) -> dict[str, Any]:
+def summary(order: SandboxOrder, status: str) -> dict[str, Any]:
     """Return the JSON of an order without its links, as the history shows it."""
     return {
         "Id": order.id,
@@ -59,7 +59,7 @@ def _add_links(answer: dict[str, Any], links: list[list[str]], shape: LinkShape)
             item["Claims"] = [{"Link": {"Url": url}} for url in urls]
 
 
-def _add_oddities(answer: dict[str, Any], order: Order, links: list[list[str]]) -> None:
+def _add_oddities(answer: dict[str, Any], order: SandboxOrder, links: list[list[str]]) -> None:
     if order.quirks.links_twice:
         answer["AllLinks"] = [url for urls in links for url in urls]
     if order.quirks.extra_urls:

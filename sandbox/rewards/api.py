@@ -17,11 +17,11 @@ from starlette.routing import Route
 from sandbox.faults import Chaos, Faults, in_words
 from sandbox.options import SandboxOptions
 from sandbox.rewards import products
-from sandbox.rewards.account import Account, DuplicateError, FundsError, Reading
+from sandbox.rewards.account import DuplicateError, InsufficientFundsError, Reading, SandboxAccount
 from sandbox.rewards.answers import order_answer, summary
 from sandbox.rewards.disguises import disguised
 from sandbox.rewards.issuing import issue
-from sandbox.rewards.orders import Order, OrderRequest
+from sandbox.rewards.orders import SandboxOrder, SandboxOrderRequest
 from sandbox.rewards.refusals import too_many_requests, unauthorized
 from sandbox.web import HangUp, json_object
 
@@ -37,7 +37,7 @@ class RewardsApi:
 
     def __init__(
         self,
-        account: Account,
+        account: SandboxAccount,
         chaos: Chaos[Faults],
         options: SandboxOptions,
         *,
@@ -127,7 +127,7 @@ class RewardsApi:
             words = {"Message": "A previous order has this PONumber"}
             hidden = self._chaos.faults.duplicate_without_id
             return JSONResponse(words if hidden else words | {"Id": duplicate.order_id}, 409)
-        except FundsError:
+        except InsufficientFundsError:
             raise HTTPException(422, "Insufficient funds") from None
         if order.signal_at is not None:
             self._on_signal()
@@ -138,7 +138,7 @@ class RewardsApi:
         answer = order_answer(reading, self._options.link_shape, now)
         return disguised(answer, self._chaos.faults)
 
-    def _place(self, body: dict[str, Any], po: str) -> Order:
+    def _place(self, body: dict[str, Any], po: str) -> SandboxOrder:
         # The vendor compares PO numbers only, so a repeated one wins over any other mistake.
         used = self._account.order_id(po)
         if used is not None:
@@ -219,9 +219,9 @@ def _po_number(body: dict[str, Any]) -> str:
     return po
 
 
-def _order_request(body: dict[str, Any]) -> OrderRequest:
+def _order_request(body: dict[str, Any]) -> SandboxOrderRequest:
     try:
-        order = OrderRequest.model_validate(body)
+        order = SandboxOrderRequest.model_validate(body)
         products.check(order)
     except ValidationError as error:
         raise HTTPException(400, in_words(error)) from None

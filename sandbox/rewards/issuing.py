@@ -6,19 +6,19 @@ from uuid import uuid4
 
 from sandbox.faults import Chaos, Faults
 from sandbox.options import SandboxOptions
-from sandbox.rewards.orders import Order, OrderRequest, Outcome, Quirks
+from sandbox.rewards.orders import Outcome, Quirks, SandboxOrder, SandboxOrderRequest
 
 CLAIM_URL = "https://claim.sandbox.example/"
 
 
 def issue(
-    request: OrderRequest,
+    request: SandboxOrderRequest,
     options: SandboxOptions,
     chaos: Chaos[Faults],
     *,
     now: float,
     earlier_link: Callable[[], str | None],
-) -> Order:
+) -> SandboxOrder:
     """
     Return the order that *request* becomes; two calls give two orders with links of their own.
 
@@ -30,7 +30,7 @@ def issue(
         links = [[] for _ in links]
     else:
         _spoil(links, request.po, chaos, earlier_link)
-    return Order(
+    return SandboxOrder(
         id=str(uuid4()),
         request=request,
         outcome=outcome,
@@ -45,7 +45,9 @@ def _link() -> str:
     return CLAIM_URL + secrets.token_urlsafe(16)  # 22 characters
 
 
-def _completes_at(request: OrderRequest, options: SandboxOptions, now: float) -> float | None:
+def _completes_at(
+    request: SandboxOrderRequest, options: SandboxOptions, now: float
+) -> float | None:
     if options.async_above is None or request.quantity <= options.async_above:
         return now
     return None if options.async_delay is None else now + options.async_delay

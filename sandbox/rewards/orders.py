@@ -22,29 +22,29 @@ def _number(value: object, info: ValidationInfo) -> object:
 Amount = Annotated[Decimal, BeforeValidator(_number), Field(gt=0, decimal_places=2)]
 
 
-class _Wire(BaseModel):
+class _RequestPart(BaseModel):
     """A part of a request; unknown fields are ignored, as vendors do."""
 
     model_config = ConfigDict(frozen=True, alias_generator=to_pascal)
 
 
-class LineItem(_Wire):
+class LineItem(_RequestPart):
     product_id: str
     value: Amount
     quantity: Annotated[StrictInt, Field(ge=1, le=10_000)]
 
 
-class Webhooks(_Wire):
+class SandboxWebhookSettings(_RequestPart):
     fulfillment_complete: Annotated[str, Field(pattern=r"^https?://")] | None = None
 
 
-class OrderRequest(_Wire):
+class SandboxOrderRequest(_RequestPart):
     """The body of POST /v1/Orders."""
 
     type: Literal["DigitalDelivery", "Links", "PhysicalShipment"]
     line_items: Annotated[tuple[LineItem, ...], Field(min_length=1)]
     po: Annotated[str, Field(alias="PONumber", min_length=1, max_length=100)]
-    webhook_settings: Webhooks = Webhooks()
+    webhook_settings: SandboxWebhookSettings = SandboxWebhookSettings()
 
     @property
     def quantity(self) -> int:
@@ -78,7 +78,7 @@ class Quirks(_Kept):
     """Seconds from completion to the webhook."""
 
 
-class Order(_Kept):
+class SandboxOrder(_Kept):
     """
     A placed order; times are seconds since the epoch.
 
@@ -87,7 +87,7 @@ class Order(_Kept):
     """
 
     id: str
-    request: OrderRequest
+    request: SandboxOrderRequest
     outcome: Outcome
     created_at: float
     completes_at: float | None

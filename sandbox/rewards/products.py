@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from sandbox.rewards.orders import LineItem, OrderRequest
+from sandbox.rewards.orders import LineItem, SandboxOrderRequest
 
 _USUAL = (5, 10, 25, 50, 100)
 _ALL = ("DigitalDelivery", "Links", "PhysicalShipment")
@@ -59,7 +59,7 @@ PRODUCTS = (
 _BY_ID = {str(product["Id"]): product for product in PRODUCTS}
 
 
-def check(request: OrderRequest) -> None:
+def check(request: SandboxOrderRequest) -> None:
     """Raise ValueError, in words, if *request* asks for what is not offered."""
     if request.type != "Links":
         msg = "Type: this sandbox fulfils orders of Type Links only"

@@ -6,8 +6,8 @@ from contextlib import suppress
 
 import httpx
 
-from sandbox.rewards.account import Account
-from sandbox.rewards.orders import Order
+from sandbox.rewards.account import SandboxAccount
+from sandbox.rewards.orders import SandboxOrder
 
 _PATIENCE = 5.0
 _ROUND = 3600.0  # seconds; only a bound on a wait that ends by itself
@@ -21,7 +21,7 @@ class Signaller:
     receiver that does not answer is not called again, as clients must poll anyway.
     """
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: SandboxAccount) -> None:
         self._account = account
         self._changed = asyncio.Event()
 
@@ -44,19 +44,19 @@ class Signaller:
             await asyncio.wait_for(self._changed.wait(), max(seconds, 0))
         self._changed.clear()
 
-    async def _signal_all(self, orders: list[Order]) -> None:
+    async def _signal_all(self, orders: list[SandboxOrder]) -> None:
         # The environment's proxies must not carry loopback traffic.
         async with httpx.AsyncClient(trust_env=False, timeout=_PATIENCE) as client:
             await asyncio.gather(*(self._signal(client, order) for order in orders))
 
-    async def _signal(self, client: httpx.AsyncClient, order: Order) -> None:
+    async def _signal(self, client: httpx.AsyncClient, order: SandboxOrder) -> None:
         for _ in range(order.quirks.signals):
             with suppress(httpx.HTTPError, httpx.InvalidURL):
                 await client.post(order.request.webhook or "", json=_signal_body(order))
         self._account.signalled(order.id)
 
 
-def _signal_body(order: Order) -> dict[str, str]:
+def _signal_body(order: SandboxOrder) -> dict[str, str]:
     return {
         "Event": "FulfillmentComplete",
         "OrderId": order.id,

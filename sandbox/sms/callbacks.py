@@ -9,14 +9,14 @@ from urllib.parse import urlencode
 
 from sandbox.faults import Chaos, SmsFaults
 from sandbox.options import SmsOptions
-from sandbox.outgoing import Outgoing
+from sandbox.outgoing import PostQueue
 from sandbox.sms.messages import POOL_NUMBER, SmsMessage
 
 
 class Callbacks:
     """Owes the right posts at the right times; the faults decide which go astray."""
 
-    def __init__(self, outgoing: Outgoing, chaos: Chaos[SmsFaults], options: SmsOptions) -> None:
+    def __init__(self, outgoing: PostQueue, chaos: Chaos[SmsFaults], options: SmsOptions) -> None:
         self._outgoing = outgoing
         self._chaos = chaos
         self._options = options

@@ -15,7 +15,7 @@ from pipeline.alerting.rules import (
     Pace,
     Phase,
     Record,
-    Standing,
+    SubjectState,
     causes,
     next_phase,
     standing,
@@ -104,13 +104,13 @@ class Alerts:
                 known = record or Record(phase, sight.now_ms, sight.now_ms)
                 yield _Due(field=field, read=read, cause=cause, record=known, phase=phase)
 
-    def _subject(self, target: str, cause: Cause, sight: Sight) -> Standing:
+    def _subject(self, target: str, cause: Cause, sight: Sight) -> SubjectState:
         found = _standing(cause, sight)
         if target in self._tellers:
             return found
         # Another worker may have other settings, so it is left alone until the campaign ends.
-        ended = found in {Standing.FINISHED, Standing.GONE}
-        return Standing.GONE if ended else Standing.PAUSED
+        ended = found in {SubjectState.FINISHED, SubjectState.GONE}
+        return SubjectState.GONE if ended else SubjectState.PAUSED
 
     async def _move(self, due: _Due, sight: Sight) -> None:
         """Let one alert enter its next phase; tell it if nobody else claimed it first."""
@@ -164,9 +164,9 @@ def _present(sight: Sight) -> Iterator[Cause]:
             yield Cause(channel, Kind.CHANNEL, "")
 
 
-def _standing(cause: Cause, sight: Sight) -> Standing:
+def _standing(cause: Cause, sight: Sight) -> SubjectState:
     if cause.kind is Kind.CHANNEL:
-        return Standing.OPEN
+        return SubjectState.OPEN
     return standing(sight.snapshots[cause.subject])
 
 

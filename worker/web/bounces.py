@@ -11,7 +11,7 @@ from pipeline.callbacks.dsn import LARGEST, Bounce, parse_bounce
 from pipeline.callbacks.signed_tokens import Purpose, Target, Tokens
 from worker.web.bodies import body_of
 from worker.web.feedback import Feedback
-from worker.web.metrics import Webhooks
+from worker.web.metrics import WebhookCounter
 
 log = structlog.get_logger()
 
@@ -75,7 +75,7 @@ class BounceDesk:
 class BounceWebhook:
     """`POST /webhooks/bounces/{token}`: one notification, as message/rfc822."""
 
-    def __init__(self, tokens: Tokens, desk: BounceDesk, webhooks: Webhooks) -> None:
+    def __init__(self, tokens: Tokens, desk: BounceDesk, webhooks: WebhookCounter) -> None:
         self._tokens = tokens
         self._desk = desk
         self._count = webhooks.count

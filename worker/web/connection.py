@@ -15,7 +15,7 @@ _LARGEST_HEAD = 1 << 15
 _LARGEST_REQUEST = (1 << 20) + (1 << 17)  # a notification's 1 MB, its headers, its chunking
 
 
-class Connection(HttpToolsProtocol):
+class BoundedHttpProtocol(HttpToolsProtocol):
     """
     uvicorn's protocol on httptools, which by itself waits and buffers without limit.
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from pipeline.callbacks.signed_tokens import Purpose, Tokens
 from pipeline.store.batches import BatchStore
 from pipeline.store.outages import STORE_ERRORS
-from worker.web.metrics import Webhooks
+from worker.web.metrics import WebhookCounter
 
 log = structlog.get_logger()
 
@@ -82,7 +82,7 @@ async def waking(batches: BatchStore) -> AsyncIterator[Wakes]:
 
 
 class FulfilmentWebhook:
-    def __init__(self, tokens: Tokens, wakes: Wakes, webhooks: Webhooks) -> None:
+    def __init__(self, tokens: Tokens, wakes: Wakes, webhooks: WebhookCounter) -> None:
         self._tokens = tokens
         self._wakes = wakes
         self._count = webhooks.count

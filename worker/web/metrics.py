@@ -27,7 +27,7 @@ WebhookKind = Literal["fulfilment", "twilio", "inbound", "unsubscribe", "bounce"
 WebhookResult = Literal["taken", "ignored", "refused", "unknown_token", "bad_signature"]
 
 
-class Webhooks(Collector):
+class WebhookCounter(Collector):
     """Counts what came in, by kind and result; both are words of ours, never of a sender."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Metrics:
         ProcessCollector(registry=self._registry)
         self._reading = asyncio.Lock()
         self._read_at = -_FRESH_SECONDS
-        self.webhooks = Webhooks()
+        self.webhooks = WebhookCounter()
         self._registry.register(self.webhooks)
 
     async def show(self, request: Request) -> Response:  # noqa: ARG002 - Starlette's signature

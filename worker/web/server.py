@@ -9,7 +9,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from pipeline.domain.errors import InputError
-from worker.web.connection import Connection
+from worker.web.connection import BoundedHttpProtocol
 from worker.web.pages import STYLE_HASH
 
 _PATIENCE = 5  # seconds that requests get to end
@@ -59,7 +59,7 @@ class _Server(uvicorn.Server):
 def _config(site: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         site,
-        http=Connection,
+        http=BoundedHttpProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -15,7 +15,7 @@ from pipeline.intake.fields import phone
 from pipeline.store.suppressions import Suppressions
 from worker.web.bodies import form_of
 from worker.web.feedback import Feedback
-from worker.web.metrics import Webhooks
+from worker.web.metrics import WebhookCounter
 
 OPT_OUT = "opt-out"
 
@@ -61,7 +61,11 @@ class StatusCallback:
     """`POST /webhooks/twilio/{token}`: a status of the message that the token names."""
 
     def __init__(
-        self, signature: TwilioSignature, tokens: Tokens, feedback: Feedback, webhooks: Webhooks
+        self,
+        signature: TwilioSignature,
+        tokens: Tokens,
+        feedback: Feedback,
+        webhooks: WebhookCounter,
     ) -> None:
         self._signature = signature
         self._tokens = tokens
@@ -99,7 +103,7 @@ class InboundMessage:
     """`POST /webhooks/twilio/inbound`: somebody writes to our number; STOP and START count."""
 
     def __init__(
-        self, signature: TwilioSignature, suppressions: Suppressions, webhooks: Webhooks
+        self, signature: TwilioSignature, suppressions: Suppressions, webhooks: WebhookCounter
     ) -> None:
         self._signature = signature
         self._suppressions = suppressions

@@ -13,7 +13,7 @@ from pipeline.callbacks.signed_tokens import Purpose, Target, Tokens
 from worker.web import pages
 from worker.web.bodies import body_of
 from worker.web.feedback import Feedback
-from worker.web.metrics import Webhooks
+from worker.web.metrics import WebhookCounter
 
 UNSUBSCRIBED = "unsubscribed"
 
@@ -29,7 +29,7 @@ class Unsubscribe:
     Mail scanners open every link of a message, so that a GET must never count.
     """
 
-    def __init__(self, tokens: Tokens, feedback: Feedback, webhooks: Webhooks) -> None:
+    def __init__(self, tokens: Tokens, feedback: Feedback, webhooks: WebhookCounter) -> None:
         self._tokens = tokens
         self._feedback = feedback
         self._count = webhooks.count

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.world.processes import PYTHON, BenchError, Process, run, until
+from bench.world.processes import PYTHON, BenchError, BenchProcess, run, until
 
 
 async def test_a_program_is_charged_with_what_it_used(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ async def test_a_program_that_fails_is_named_with_its_last_words(tmp_path: Path)
 
 async def test_a_running_program_is_measured_and_ended(tmp_path: Path) -> None:
     code = "print('on', flush=True)\nwhile True: pass"
-    process = Process("busy", [PYTHON, "-c", code], tmp_path, {})
+    process = BenchProcess("busy", [PYTHON, "-c", code], tmp_path, {})
 
     async def works() -> bool:
         return process.cpu > 0.05

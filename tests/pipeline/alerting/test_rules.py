@@ -12,7 +12,7 @@ from pipeline.alerting.rules import (
     Pace,
     Phase,
     Record,
-    Standing,
+    SubjectState,
     causes,
     next_phase,
     standing,
@@ -21,7 +21,7 @@ from pipeline.store.snapshot import CampaignSnapshot
 
 PACE = Pace()
 LOOK = 10  # seconds between two looks
-OPEN, PAUSED, FINISHED, GONE = Standing
+OPEN, PAUSED, FINISHED, GONE = SubjectState
 
 
 def snapshot(**fields: str) -> CampaignSnapshot:
@@ -37,7 +37,7 @@ def after(
     record: Record | None,
     *,
     present: bool,
-    subject: Standing = OPEN,
+    subject: SubjectState = OPEN,
     patience: float = PACE.patience,
 ) -> Phase | None:
     return next_phase(
@@ -53,7 +53,7 @@ class World:
         self.record: Record | None = None
         self.told: list[tuple[int, Phase]] = []
 
-    def look(self, *, present: bool, outcome: str, subject: Standing = OPEN) -> None:
+    def look(self, *, present: bool, outcome: str, subject: SubjectState = OPEN) -> None:
         phase = next_phase(
             self.record,
             present=present,

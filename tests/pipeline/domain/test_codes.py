@@ -23,7 +23,7 @@ from pipeline.domain.models import BatchState
 from worker.cli import main
 
 _SOURCES = [Path(package.__path__[0]) for package in (pipeline, channels)]
-_FIRST = {"Hold", "Block", "LinksProblem", "AbandonedError"} | {
+_FIRST = {"Hold", "BlockOrdering", "LinksProblem", "AbandonedError"} | {
     f"{kind}Error" for kind in ("Transient", "Uncertain", "Permanent", "Blocked", "Delivery")
 }
 # Which argument of a call such as `campaigns.block(serial, lane, "…", …)` is the code.

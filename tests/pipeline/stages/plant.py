@@ -29,7 +29,7 @@ from pipeline.store.product_cache import ProductCache
 from pipeline.store.suppressions import Suppressions
 from sandbox.faults import Faults
 from sandbox.options import SandboxOptions
-from sandbox.rewards.orders import Order
+from sandbox.rewards.orders import SandboxOrder
 from sandbox.server import Sandbox, running
 from tests.pipeline.channel import ScriptedChannel
 from tests.pipeline.ledger import LEASE, Ledger, make_due, pump
@@ -105,7 +105,7 @@ class Factory:
     plant: Plant
     sandbox: Sandbox
 
-    def orders(self) -> list[Order]:
+    def orders(self) -> list[SandboxOrder]:
         return self.sandbox.account.orders()
 
     def posts(self) -> int:

@@ -21,7 +21,7 @@ from pipeline.rewards.links import LinksProblem
 from pipeline.rewards.statuses import Progress
 from pipeline.stages.order_decisions import (
     Adopt,
-    Block,
+    BlockOrdering,
     Hold,
     Placed,
     Received,
@@ -58,8 +58,13 @@ def after(outcome: RewardsError | str, batch: Batch | None = None, *, posts: int
         (DuplicateOrderError("o-1"), 1, False, Adopt("o-1")),
         (DuplicateOrderError("o-1"), 0, True, Adopt("o-1")),
         (DuplicateOrderError(None), 1, True, Hold("duplicate_without_id")),
-        (RefusedError("http_400", "Bad product"), 0, False, Block("order_refused", "Bad product")),
-        (CredentialsError("http_403"), 0, False, Block("credentials", "http_403")),
+        (
+            RefusedError("http_400", "Bad product"),
+            0,
+            False,
+            BlockOrdering("order_refused", "Bad product"),
+        ),
+        (CredentialsError("http_403"), 0, False, BlockOrdering("credentials", "http_403")),
     ],
 )
 def test_each_answer_to_an_order_has_its_step(
@@ -77,7 +82,7 @@ def test_without_funds_one_batch_probes_after_one_to_fifteen_minutes(
 ) -> None:
     assert 48 <= probe_delay(60, probes, jitter) <= 900
     step = after(FundsError("http_422"), posts=1)
-    assert isinstance(step, Block)
+    assert isinstance(step, BlockOrdering)
     assert step.probe_after > 0
 
 
@@ -146,7 +151,7 @@ def test_complete_and_dead_orders() -> None:
 def test_no_token_and_no_entry_block_at_once(fails: int, posts: int, code: str) -> None:
     refused = CredentialsError(code)
     for step in (read(refused, fails=fails), after(refused, a_batch(fails=fails), posts=posts)):
-        assert step == Block("credentials", code)
+        assert step == BlockOrdering("credentials", code)
 
 
 @given(fails=counts, polls=counts, odd=counts, tokens=st.integers(0, 50))
@@ -157,7 +162,7 @@ def test_only_tokens_refused_in_a_row_and_over_some_time_block(
     batch = a_batch(fails=fails, polls=polls, odd=odd)
     for step in (read(refused, fails=fails, polls=polls, odd=odd), after(refused, batch)):
         if tokens >= 6 and fails >= 2:
-            assert step == Block("credentials", "http_401")
+            assert step == BlockOrdering("credentials", "http_401")
         else:
             assert isinstance(step, Wait)
             assert step.counter == "fails"

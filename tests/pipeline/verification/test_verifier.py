@@ -11,7 +11,7 @@ from pipeline.domain.models import ChannelName, FactKind
 from pipeline.rewards.models import OrderRequest
 from pipeline.store.batch_pages import StoredBatch
 from pipeline.verification.batch_invariants import Violation, tally
-from pipeline.verification.verifier import Findings, Verifier
+from pipeline.verification.verifier import VerificationFindings, Verifier
 from pipeline.views.batch_view import Entry, Ground
 from tests.pipeline.installation import Installation, links_of
 from tests.pipeline.intake.builders import both_channels
@@ -23,7 +23,7 @@ async def ledger(redis: Redis) -> Installation:
     return await Installation.opened(redis)
 
 
-async def recount(ledger: Installation, serial: str) -> Findings:
+async def recount(ledger: Installation, serial: str) -> VerificationFindings:
     return await Verifier(ledger.pages, ledger.campaigns, ledger.lookups, ledger.vault).run(serial)
 
 

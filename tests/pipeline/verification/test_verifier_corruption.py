@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.store.lookups import id_digest
 from pipeline.store.recipient_codec import decode_batch, encode_batch
-from pipeline.verification.verifier import Findings, Verifier
+from pipeline.verification.verifier import VerificationFindings, Verifier
 from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import a_campaign
 from tests.support.redis import Redis
@@ -18,7 +18,7 @@ async def ledger(redis: Redis) -> Installation:
     return await Installation.opened(redis)
 
 
-async def recount(ledger: Installation, serial: str) -> Findings:
+async def recount(ledger: Installation, serial: str) -> VerificationFindings:
     return await Verifier(ledger.pages, ledger.campaigns, ledger.lookups, ledger.vault).run(serial)
 
 

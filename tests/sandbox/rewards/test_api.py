@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from sandbox.faults import Chaos, Faults
 from sandbox.options import SandboxOptions
-from sandbox.rewards.account import Account, FundsError
+from sandbox.rewards.account import InsufficientFundsError, SandboxAccount
 from sandbox.rewards.issuing import issue
-from sandbox.rewards.orders import OrderRequest
+from sandbox.rewards.orders import SandboxOrderRequest
 from tests.sandbox.driving import StartSandbox, an_order, urls
 from tests.support.waiting import wait_until
 
@@ -253,10 +253,10 @@ def test_account_never_spends_more_than_it_has_and_no_po_twice(
     start: int, orders: list[tuple[int, int]]
 ) -> None:
     options = SandboxOptions(directory=Path())
-    with Account(Path(":memory:"), funds=Decimal(start)) as account:
+    with SandboxAccount(Path(":memory:"), funds=Decimal(start)) as account:
         for po, quantity in orders:
             order = issue(
-                OrderRequest.model_validate(an_order(f"PO-{po}", quantity)),
+                SandboxOrderRequest.model_validate(an_order(f"PO-{po}", quantity)),
                 options,
                 Chaos(Faults(), 1),
                 now=1.0,
@@ -266,7 +266,7 @@ def test_account_never_spends_more_than_it_has_and_no_po_twice(
                 affordable = (account.funds() or 0) >= 10 * quantity
                 try:
                     account.place(order)
-                except FundsError:
+                except InsufficientFundsError:
                     assert not affordable
                 else:
                     assert affordable

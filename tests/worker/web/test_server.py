@@ -175,13 +175,13 @@ async def test_more_connections_than_there_is_room_for_are_refused(
 async def test_answers_are_not_held_back_by_nagle(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, transports = connection.Connection.connection_made, list[asyncio.Transport]()
+    made, transports = connection.BoundedHttpProtocol.connection_made, list[asyncio.Transport]()
 
-    def seen(self: connection.Connection, transport: asyncio.Transport) -> None:
+    def seen(self: connection.BoundedHttpProtocol, transport: asyncio.Transport) -> None:
         transports.append(transport)
         made(self, transport)
 
-    monkeypatch.setattr(connection.Connection, "connection_made", seen)
+    monkeypatch.setattr(connection.BoundedHttpProtocol, "connection_made", seen)
     await site.client.get("/healthz")
     [transport] = transports  # whoever changes it has had the time to
     line = transport.get_extra_info("socket")

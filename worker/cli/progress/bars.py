@@ -39,7 +39,7 @@ class Display(Protocol):
 def display(log_format: LogFormat | None) -> Iterator[Display]:
     """Return the display that fits standard error; ends with the context."""
     if not sys.stderr.isatty():
-        yield Lines()
+        yield ProgressLog()
         return
     bars = Bars()
     try:
@@ -85,7 +85,7 @@ class Bars:
             self.progress.start()
 
 
-class Lines:
+class ProgressLog:
     """A log line every ten seconds, if anything has changed."""
 
     def __init__(self) -> None:

@@ -42,7 +42,7 @@ _PRIVATE = frozenset({"email", "username", "account_sid"})
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CheckResult:
     """One thing that was tried; `code` is the exit status that it alone would give."""
 
     subject: str
@@ -76,12 +76,12 @@ async def doctor(campaign_file: Path | None, *, alert: bool) -> int:
     return BAD_INPUT if BAD_INPUT in codes else max(codes)
 
 
-async def _lines(campaign_file: Path | None, *, alert: bool) -> AsyncIterator[Line]:
+async def _lines(campaign_file: Path | None, *, alert: bool) -> AsyncIterator[CheckResult]:
     try:
         found = settings()
     except ConfigError as error:
         for sentence in str(error).splitlines():
-            yield Line("configuration", sentence, BAD_INPUT)
+            yield CheckResult("configuration", sentence, BAD_INPUT)
         return
     for line in _variables(found):
         yield line
@@ -89,22 +89,24 @@ async def _lines(campaign_file: Path | None, *, alert: bool) -> AsyncIterator[Li
     if campaign_file is not None:
         campaign, problems = load_campaign(campaign_file)
         for problem in problems:
-            yield Line("campaign", str(problem), BAD_INPUT)
+            yield CheckResult("campaign", str(problem), BAD_INPUT)
         if campaign is not None:
-            yield Line("campaign", f'{campaign_file.name} is campaign "{campaign.id}"')
+            yield CheckResult("campaign", f'{campaign_file.name} is campaign "{campaign.id}"')
     async for line in _connections(found, campaign):
         yield line
     async for line in _alerts(found, trial=alert):
         yield line
 
 
-async def _connections(found: Settings, campaign: Campaign | None) -> AsyncIterator[Line]:
+async def _connections(found: Settings, campaign: Campaign | None) -> AsyncIterator[CheckResult]:
     async with AsyncExitStack() as stack:
         try:
             app = await stack.enter_async_context(open_app(found, keys="look"))
         except (ClaimcastError, ConfigError) as error:
-            yield Line("redis, keys", str(error), _code(error))
-            yield Line("rewards API", "not tried, as its token is kept in Redis", _code(error))
+            yield CheckResult("redis, keys", str(error), _code(error))
+            yield CheckResult(
+                "rewards API", "not tried, as its token is kept in Redis", _code(error)
+            )
         else:
             yield await _redis(app)
             yield await _rewards(app, campaign)
@@ -112,12 +114,12 @@ async def _connections(found: Settings, campaign: Campaign | None) -> AsyncItera
             yield line
 
 
-def _variables(found: Settings) -> Iterator[Line]:
+def _variables(found: Settings) -> Iterator[CheckResult]:
     shown = [f"{name}={value}" for name, value in _set(found, PREFIX)]
     if not shown:
-        yield Line("configuration", "nothing is set: every setting has its default")
+        yield CheckResult("configuration", "nothing is set: every setting has its default")
     for words in shown:
-        yield Line("configuration", words)
+        yield CheckResult("configuration", words)
 
 
 def _set(group: BaseModel, prefix: str) -> Iterator[tuple[str, str]]:
@@ -137,42 +139,42 @@ def _set(group: BaseModel, prefix: str) -> Iterator[tuple[str, str]]:
             yield name, ",".join(value) if isinstance(value, tuple) else str(value)
 
 
-async def _redis(app: App) -> Line:
+async def _redis(app: App) -> CheckResult:
     version = await app.server.version()
     around = await surroundings(app)
     kind = "embedded" if app.settings.redis.url is None else "outside"
     unsafe = ", accepted although unsafe" if app.settings.unsafe_redis else ""
     rotating = await app.keyring.sealed_with() - set(app.vault.fingerprints[:1])
     open_still = "; run `claimcast rekey` before a key is dropped" if rotating else ""
-    return Line(
+    return CheckResult(
         "redis, keys",
         f"the {kind} server ({version}) keeps what it acknowledges{unsafe}, the keys open its"
         f" data{open_still}, {times(around.workers, 'worker')} alive",
     )
 
 
-async def _rewards(app: App, campaign: Campaign | None) -> Line:
+async def _rewards(app: App, campaign: Campaign | None) -> CheckResult:
     try:
         async with open_rewards(app) as rewards:
             return await _account(rewards, campaign)
     except ClaimcastError as error:
-        return Line("rewards API", _sentence(error), _code(error))
+        return CheckResult("rewards API", _sentence(error), _code(error))
 
 
-async def _account(rewards: Rewards, campaign: Campaign | None) -> Line:
+async def _account(rewards: Rewards, campaign: Campaign | None) -> CheckResult:
     token = await rewards.client.create_token()
     words = f"it accepts the credentials; a token lives {token.expires_in:.0f} s"
     products = await rewards.client.products()
     if campaign is None:
-        return Line("rewards API", f"{words}; {times(len(products), 'product')} offered")
+        return CheckResult("rewards API", f"{words}; {times(len(products), 'product')} offered")
     problem = check_product(products, campaign.reward)
     if problem is not None:
-        return Line("rewards API", f"{words}, but {problem}", BAD_INPUT)
+        return CheckResult("rewards API", f"{words}, but {problem}", BAD_INPUT)
     product = f'"{campaign.reward.product_id}" can be ordered for {campaign.reward.value}'
-    return Line("rewards API", f"{words}; product {product}")
+    return CheckResult("rewards API", f"{words}; product {product}")
 
 
-async def _channels(found: Settings, campaign: Campaign | None) -> AsyncIterator[Line]:
+async def _channels(found: Settings, campaign: Campaign | None) -> AsyncIterator[CheckResult]:
     wanted = set(campaign.delivery.channels) if campaign is not None else set()
     try:
         async with open_channels(found) as channels:
@@ -180,44 +182,44 @@ async def _channels(found: Settings, campaign: Campaign | None) -> AsyncIterator
                 if name in channels:
                     yield await _channel(channels[name])
                 elif name in wanted or (name is ChannelName.EMAIL and not channels):
-                    yield Line(name, _unconfigured(name), BAD_INPUT)
+                    yield CheckResult(name, _unconfigured(name), BAD_INPUT)
     except ClaimcastError as error:
-        yield Line("channels", str(error), _code(error))
+        yield CheckResult("channels", str(error), _code(error))
 
 
-async def _channel(channel: Channel) -> Line:
+async def _channel(channel: Channel) -> CheckResult:
     try:
-        return Line(channel.name, await channel.check())
+        return CheckResult(channel.name, await channel.check())
     except BlockedError as error:
         reason = find_reason(error.code)
         action = f" {reason.remedy('CAMPAIGN')}" if reason is not None else ""
         code = BAD_INPUT if error.fatal else UNREACHABLE
-        return Line(channel.name, f"{error}.{action}", code)
+        return CheckResult(channel.name, f"{error}.{action}", code)
 
 
-async def _alerts(found: Settings, *, trial: bool) -> AsyncIterator[Line]:
+async def _alerts(found: Settings, *, trial: bool) -> AsyncIterator[CheckResult]:
     try:
         async with open_tellers(found) as tellers:
             for teller in tellers:
                 yield await _alert(teller, trial=trial)
             if trial and not tellers:
                 names = "CLAIMCAST_ALERT__URL and __SECRET, or CLAIMCAST_ALERT__EMAIL"
-                yield Line("alerts", f"nobody is told of anything: set {names}", BAD_INPUT)
+                yield CheckResult("alerts", f"nobody is told of anything: set {names}", BAD_INPUT)
     except ClaimcastError as error:
-        yield Line("alerts", str(error), _code(error))
+        yield CheckResult("alerts", str(error), _code(error))
 
 
-async def _alert(teller: Teller, *, trial: bool) -> Line:
+async def _alert(teller: Teller, *, trial: bool) -> CheckResult:
     subject = f"alerts, {teller.name}"
     try:
         if not trial:
-            return Line(subject, await teller.channel.check())
+            return CheckResult(subject, await teller.channel.check())
         await teller.tell(messages.trial(str(uuid4()), round(time.time() * 1000)))
-        return Line(subject, "a test alert was taken")
+        return CheckResult(subject, "a test alert was taken")
     except DeliveryError as error:
         names = " and __SECRET" if teller.name == URL else " and the mail server"
         words = f"{error}: check CLAIMCAST_ALERT__{teller.name.upper()}{names}"
-        return Line(subject, words, UNREACHABLE)
+        return CheckResult(subject, words, UNREACHABLE)
 
 
 def _unconfigured(name: ChannelName) -> str:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipeline.domain.errors import InputError
-from pipeline.operations.rotate_keys import Rekey, Standing
+from pipeline.operations.rotate_keys import KeyUsage, Rekey
 from pipeline.store.audit_trail import Action
 from pipeline.store.keyring import Keyring, Process
 from worker.cli.console.actor import actor, actor_option
@@ -70,7 +70,7 @@ async def _living(app: App) -> list[Process]:
     return living
 
 
-async def _reseal(app: App, work: Rekey, standing: Standing) -> None:
+async def _reseal(app: App, work: Rekey, standing: KeyUsage) -> None:
     first, *others = app.vault.fingerprints
     await app.audit.add(
         Action.REKEY,
@@ -96,7 +96,7 @@ def _progress(total: int) -> Iterator[Callable[[int], None]]:
         yield lambda done: bars.advance(task, done)
 
 
-async def _concluded(keyring: Keyring, standing: Standing, living: Sequence[Process]) -> int:
+async def _concluded(keyring: Keyring, standing: KeyUsage, living: Sequence[Process]) -> int:
     """Say what is left to do; the rings of dead processes go once nothing needs their keys."""
     if standing.others:
         say(f"{_left(standing)}, written meanwhile: {_RESTART} and run this again.")
@@ -110,7 +110,7 @@ async def _concluded(keyring: Keyring, standing: Standing, living: Sequence[Proc
     return NOT_ALL_REACHED
 
 
-async def _checked(keyring: Keyring, standing: Standing, first: str) -> int:
+async def _checked(keyring: Keyring, standing: KeyUsage, first: str) -> int:
     others = await keyring.others()
     if standing.others:
         say(f"{_left(standing)}: run `claimcast rekey`.")
@@ -128,12 +128,12 @@ async def _checked(keyring: Keyring, standing: Standing, first: str) -> int:
     return NOT_ALL_REACHED
 
 
-def _left(standing: Standing) -> str:
+def _left(standing: KeyUsage) -> str:
     verb = "needs" if standing.others == 1 else "need"
     return f"{times(standing.others, 'blob')} {verb} another key than the first"
 
 
-def _say_unreadable(standing: Standing) -> None:
+def _say_unreadable(standing: KeyUsage) -> None:
     if standing.unreadable:
         say(
             f"{times(standing.unreadable, 'blob')} cannot be opened with any of the keys: put the "
@@ -141,7 +141,7 @@ def _say_unreadable(standing: Standing) -> None:
         )
 
 
-def _print(app: App, standing: Standing) -> None:
+def _print(app: App, standing: KeyUsage) -> None:
     rows = [
         (str(place + 1), fingerprint, f"{standing.by_key[place]:,}")
         for place, fingerprint in enumerate(app.vault.fingerprints)

@@ -25,7 +25,7 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class RetryRequest:
     """What to retry."""
 
     failed: bool
@@ -68,7 +68,7 @@ class Retried:
 async def retry(campaign: str, *, failed: bool, uncertain: bool, held: bool, adopt: bool) -> int:
     """Try again what only a person can move; people keep their links."""
     _check_flags(failed=failed, uncertain=uncertain, held=held, adopt=adopt)
-    wanted = Wanted(failed=failed, uncertain=uncertain, held=held, adopt=adopt)
+    wanted = RetryRequest(failed=failed, uncertain=uncertain, held=held, adopt=adopt)
     async with at_desk() as app:
         snapshot = await found_campaign(app, campaign)
         _refuse_retry(snapshot)
@@ -96,7 +96,7 @@ def _check_flags(*, failed: bool, uncertain: bool, held: bool, adopt: bool) -> N
         raise click.UsageError(msg)
 
 
-async def _record(app: App, campaign: str, wanted: Wanted) -> None:
+async def _record(app: App, campaign: str, wanted: RetryRequest) -> None:
     await app.audit.add(
         Action.ADOPT if wanted.adopt else Action.RETRY,
         actor=actor(),
@@ -107,7 +107,7 @@ async def _record(app: App, campaign: str, wanted: Wanted) -> None:
     )
 
 
-async def _retry(app: App, snapshot: CampaignSnapshot, wanted: Wanted) -> Retried:
+async def _retry(app: App, snapshot: CampaignSnapshot, wanted: RetryRequest) -> Retried:
     """Go through all batches, some at a time."""
     retried = Retried()
     for first in range(1, snapshot.batch_count + 1, _AT_ONCE):
@@ -123,7 +123,7 @@ async def _retry(app: App, snapshot: CampaignSnapshot, wanted: Wanted) -> Retrie
 
 
 async def _retry_batch(
-    app: App, serial: str, number: int, wanted: Wanted
+    app: App, serial: str, number: int, wanted: RetryRequest
 ) -> tuple[int, int, list[Barred]]:
     barred: list[Barred] = []
     if wanted.failed:

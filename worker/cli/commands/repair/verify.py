@@ -5,7 +5,7 @@ import click
 from pipeline.domain.clock import iso
 from pipeline.store.snapshot import CampaignSnapshot
 from pipeline.verification.remote_orders import OrderComparison
-from pipeline.verification.verifier import Findings, Verifier
+from pipeline.verification.verifier import VerificationFindings, Verifier
 from worker.cli.console.campaigns import found_campaign, times
 from worker.cli.console.configured import settings
 from worker.cli.console.entry import NOT_ALL_REACHED, OK, command, say
@@ -33,7 +33,7 @@ async def verify(campaign: str, *, remote: bool) -> int:
     return NOT_ALL_REACHED if findings.count or broken else OK
 
 
-async def _with_remote(app: App, verifier: Verifier, serial: str) -> Findings:
+async def _with_remote(app: App, verifier: Verifier, serial: str) -> VerificationFindings:
     async with open_rewards(app) as rewards:
         configured = app.settings.rewards
         path = configured.links_path if configured is not None else None
@@ -41,7 +41,7 @@ async def _with_remote(app: App, verifier: Verifier, serial: str) -> Findings:
         return await verifier.run(serial, comparison)
 
 
-def _tell(findings: Findings, snapshot: CampaignSnapshot, *, remote: bool) -> None:
+def _tell(findings: VerificationFindings, snapshot: CampaignSnapshot, *, remote: bool) -> None:
     for violation in findings.violations:
         click.echo(str(violation))
     hidden = findings.count - len(findings.violations)
