@@ -18,7 +18,7 @@ from random import Random
 from redis import Redis
 
 from tests.pipeline.store.differential.moves import Move, moves
-from tests.pipeline.store.differential.pair import Arg, DifferenceError, Pair
+from tests.pipeline.store.differential.pair import Arg, DifferenceError, Failed, Pair
 from tests.pipeline.store.differential.programs import Scripts, scripts_of
 from tests.pipeline.store.differential.timing import measured
 from tests.pipeline.store.differential.world import World
@@ -85,7 +85,9 @@ def _play_world(pair: Pair, world: World, steps: int, replies: Replies) -> None:
         except StopIteration:
             del running[move]
             continue
-        running[move] = _called(pair, world, str(verb), tuple(args), replies)
+        running[move] = reply = _called(pair, world, str(verb), tuple(args), replies)
+        if isinstance(reply, Failed):
+            del running[move]
         made += 1
         if made % _LOOK == 0:
             pair.compare()
@@ -114,7 +116,7 @@ def _called(
 def _kind(reply: object) -> str:
     """Return what a reply says, without its particulars."""
     match reply:
-        case ("error", _):
+        case Failed():
             return "error"
         case None | [] | b"":
             return "nothing"

@@ -14,7 +14,8 @@ Arg = str | bytes | int | float
 Client = Any  # redis-py says that a reply of its blocking client may have to be awaited
 
 _REPLAY = Path(__file__).with_name("replay.lua").read_text("utf-8")
-_PLACE = re.compile(r"\s*(?:script: [0-9a-f]+, on )?@?\w*user_script:\d+[.:]?|\b[0-9a-f]{40}\b")
+# Where an error is, and what the variable is called there.
+_PLACE = re.compile(r"\w*user_script:\d+: ?| ?script: .*|'[^']*'")
 _LAPSE = """
 local now = tonumber(ARGV[1])
 local noted = redis.call('HGETALL', 'fuzz:expiries')
@@ -40,12 +41,19 @@ class DifferenceError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Failed:
+    """A script that broke off, by data or arguments that make no sense."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Side:
     redis: Client
     shas: Mapping[str, str]
 
     def run(self, verb: str, args: tuple[Arg, ...], now_us: int) -> tuple[object, list[bytes]]:
-        """Return the reply, an error as its text, and every command that was run for it."""
+        """Return the reply and every command that was run for it."""
         pipe = self.redis.pipeline(transaction=False)
         pipe.delete("fuzz:commands")
         pipe.hset("fuzz:clock", mapping={"s": now_us // 10**6, "us": now_us % 10**6})
@@ -53,7 +61,7 @@ class _Side:
         pipe.lrange("fuzz:commands", 0, -1)
         *_, reply, commands = pipe.execute(raise_on_error=False)
         if isinstance(reply, ResponseError):
-            reply = ("error", _PLACE.sub("", str(reply)))
+            reply = Failed(_PLACE.sub("", str(reply)))
         return reply, commands
 
     def dump(self) -> dict[bytes, object]:
