@@ -23,12 +23,14 @@ import click
 from config.logging import configure_logging
 from config.settings import Settings, load_settings
 from pipeline.domain.errors import UnavailableError
+from pipeline.intake.definition import CampaignDefinition
+from pipeline.intake.recipient_sources import RecipientsFile
 from pipeline.views.campaign_status import ended
 from worker.cli.commands.operate.sandbox import sandbox_environment
 from worker.cli.commands.run.run import perform
 from worker.cli.console.entry import command, say
-from worker.cli.intake.files import CampaignFile, RecipientsFile, RecipientsType
-from worker.cli.intake.submission import Order
+from worker.cli.intake.options import submit_command
+from worker.cli.intake.recipients_type import RecipientsType
 from worker.wiring.engine import open_app
 from worker.wiring.ledger import App
 
@@ -42,15 +44,15 @@ _ID = re.compile(r'^id = "[^"]*"', re.MULTILINE)
 async def demo() -> int:
     """Run the example survey against the sandbox, in the folder demo."""
     home = Path("demo")
-    file = CampaignFile.read(_campaign_in(home))
+    campaign = _campaign_in(home)
     with _sandbox(home / "sandbox") as addresses:
         found = _settings(home, addresses)
-        order = Order(file=file, recipients=_people(), yes=True)
+        wanted = submit_command(campaign, _people(), yes=True)
         # Kept open, so that the server is there to be asked how it ended.
         async with open_app(found, patient=True) as app:
-            code = await perform(order, found, program=_program(found))
-            if await _is_over(app, file):
-                shutil.rmtree(file.path.parent)
+            code = await perform(wanted, found, program=_program(found))
+            if await _is_over(app, wanted.request.definition):
+                shutil.rmtree(campaign.parent)
     say(f"\nThe mails are in {addresses['maildir']}, a Maildir that mail programs can open.")
     return code
 
@@ -77,8 +79,9 @@ def _people() -> RecipientsFile:
     return RecipientsType().convert(EXAMPLE / "recipients.csv", None, None)
 
 
-async def _is_over(app: App, file: CampaignFile) -> bool:
-    serial = await app.campaigns.find(file.campaign.id) if file.campaign else None
+async def _is_over(app: App, definition: CampaignDefinition) -> bool:
+    campaign = definition.campaign
+    serial = await app.campaigns.find(campaign.id) if campaign else None
     return serial is not None and ended(await app.campaigns.snapshot(serial))
 
 

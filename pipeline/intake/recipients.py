@@ -89,9 +89,16 @@ def check_recipients(
     *,
     name: str = "recipients",
     keep: int | None = SHOWN,
+    rejected: TextIO | None = None,
 ) -> "Intake":
-    """Return the rows of a decoded JSON list; a problem's line is the entry, from 1."""
-    return Intake(lambda: ListSource(items, name=name), campaign, name=name, keep=keep)
+    """
+    Return the rows of a decoded JSON list; a problem's line is the entry, from 1.
+
+    *keep* and *rejected* as of `read_recipients`.
+    """
+    return Intake(
+        lambda: ListSource(items, name=name), campaign, name=name, keep=keep, rejected=rejected
+    )
 
 
 class Intake:

@@ -2,25 +2,27 @@
 
 import asyncio
 import re
-from collections import deque
 from typing import Any, cast
 
 import structlog
 
 from channels.registry import ADAPTERS
 from pipeline.domain.batch import Unit
-from pipeline.domain.campaign import CAMPAIGN_ID
+from pipeline.domain.campaign import CAMPAIGN_ID, Campaign
 from pipeline.domain.clock import uptime
 from pipeline.domain.errors import ClaimcastError
 from pipeline.execution.unit_runner import Units
-from pipeline.intake.campaign_file import campaign_from_dict, stand_in
-from pipeline.intake.files.problems import Problem
-from pipeline.intake.recipients import check_recipients
-from pipeline.intake.submission import DifferentContentError, InvalidRecipientsError, Submission
+from pipeline.intake import service
+from pipeline.intake.definition import CampaignDefinition
+from pipeline.intake.preflight.findings import IntakeFindings, InvalidInputError
+from pipeline.intake.recipient_sources import RecipientsList
+from pipeline.intake.request import IntakeRequest
+from pipeline.intake.submission import DifferentContentError
 from pipeline.store.codec import decode_unit
 from pipeline.views.campaign_status import campaign_state
 from worker.executor.handoff import Relay
 from worker.executor.slots import Slots
+from worker.wiring.intake import intake_ledger
 from worker.wiring.ledger import App
 
 log = structlog.get_logger()
@@ -71,9 +73,9 @@ async def submit_campaign(ctx: dict[str, Any], *args: object, **more: object) ->
         return {"error": "submit_campaign takes one argument: the campaign, as an object"}
     try:
         return await _submit(app, campaign)
-    except InvalidRecipientsError as error:
-        problems = "; ".join(str(problem) for problem in error.summary.problems[:_TOLD])
-        return _refused(campaign, f"{error}: {problems}", problems=error.summary.problem_count)
+    except InvalidInputError as error:
+        findings = error.findings
+        return _refused(campaign, _told(findings), problems=findings.problem_count)
     except DifferentContentError as error:
         # Its sentence names keys, amounts and lines, and nothing of a recipient.
         return _refused(campaign, str(error), why=str(error))
@@ -102,28 +104,18 @@ def _campaign(args: tuple[object, ...], more: dict[str, object]) -> dict[str, An
 
 async def _submit(app: App, data: dict[str, Any]) -> dict[str, str]:
     rows = data.pop("recipients", None)
-    campaign, problems = campaign_from_dict(data)
+    definition = CampaignDefinition.from_json(data)
     if unfit := _unfit(rows):
-        told = "; ".join((*map(str, problems), unfit))
-        return _refused(data, told, why=unfit, problems=len(problems) + 1)
-    if campaign is None:
-        return await _refuse_all(data, problems, rows)
-    missing = [channel for channel in campaign.delivery.channels if channel not in ADAPTERS]
-    if missing:
-        told = f"the channel {missing[0]} is not available in this version"
+        told = "; ".join((*map(str, definition.problems), unfit))
+        return _refused(data, told, why=unfit, problems=len(definition.problems) + 1)
+    if told := _unserved(definition.campaign):
         return _refused(data, told, why=told)
-    submitted = await Submission(
-        app.campaigns,
-        campaign,
-        check_recipients(rows, campaign),
-        expected_rows=len(rows),
-        batch_size=app.settings.batch_size,
-        audit=app.audit,
-        actor="arq",
-    ).run()
-    log.info("campaign.submitted", campaign=campaign.id, created=submitted.created)
+    request = IntakeRequest(definition=definition, recipients=RecipientsList(rows), keep=_TOLD)
+    # Whether product and channels are right is seen when it is worked: nobody waits here.
+    submitted = await service.submit(request, intake_ledger(app), actor="arq")
+    log.info("campaign.submitted", campaign=data["id"], created=submitted.created)
     state, _ = campaign_state(await app.campaigns.snapshot(submitted.serial))
-    return {"campaign": campaign.id, "state": state}
+    return {"campaign": data["id"], "state": state}
 
 
 def _unfit(rows: Any) -> str:  # noqa: ANN401 - whatever another system has sent
@@ -135,17 +127,19 @@ def _unfit(rows: Any) -> str:  # noqa: ANN401 - whatever another system has sent
     return ""
 
 
-async def _refuse_all(
-    data: dict[str, Any], problems: list[Problem], rows: list[object]
-) -> dict[str, str]:
-    """Refuse a campaign for its keys, and in the same answer for its rows."""
-    told, count, campaign = [*problems], len(problems), stand_in(data)
-    if campaign is not None:
-        intake = check_recipients(rows, campaign, keep=_TOLD)
-        await asyncio.to_thread(deque, intake, 0)  # so that others have their turn
-        told += intake.summary.problems
-        count += intake.summary.problem_count
-    return _refused(data, "; ".join(map(str, told)), problems=count)
+def _unserved(campaign: Campaign | None) -> str:
+    """Return which channel of *campaign* this version does not have, or an empty string."""
+    channels = campaign.delivery.channels if campaign else ()
+    missing = [channel for channel in channels if channel not in ADAPTERS]
+    return f"the channel {missing[0]} is not available in this version" if missing else ""
+
+
+def _told(findings: IntakeFindings) -> str:
+    """Return the first problems, and whether they are all in the rows."""
+    problems = "; ".join(map(str, findings.problems))
+    if findings.campaign is None:
+        return problems
+    return f"{findings.problem_count} problems in the recipients; nothing was changed: {problems}"
 
 
 def _refused(data: dict[str, Any], answer: str, **about: object) -> dict[str, str]:

@@ -24,6 +24,7 @@ from pipeline.domain.ports import Channel
 from pipeline.domain.tasks import stop
 from pipeline.execution.leases import Leases
 from pipeline.execution.unit_runner import Stage, Units
+from pipeline.intake.preflight.outside import NO_REWARDS
 from pipeline.rewards.account import Account
 from pipeline.rewards.client import RewardsClient, http_client
 from pipeline.rewards.products import ProductCatalog
@@ -39,11 +40,6 @@ from worker.wiring.ledger import App, Use, open_ledger
 from worker.wiring.values import retry_policy, smtp_server, twilio_account, webhook_target
 
 log = structlog.get_logger()
-
-NO_REWARDS = (
-    "The rewards API is not configured: set CLAIMCAST_REWARDS__BASE_URL, "
-    "CLAIMCAST_REWARDS__EMAIL and CLAIMCAST_REWARDS__ACCESS_TOKEN."
-)
 
 _DRAIN_SECONDS = 5.0
 

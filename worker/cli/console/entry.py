@@ -20,6 +20,7 @@ from pipeline.domain.errors import (
     UnavailableError,
 )
 from pipeline.domain.stored_format import FormatError
+from pipeline.rewards.error_sentences import sentence
 from pipeline.store.outages import ServerError
 from worker.interrupt import INTERRUPTED
 
@@ -79,10 +80,9 @@ def explained(error: Exception) -> tuple[str, int]:
         case UnavailableError():
             return str(error), UNREACHABLE
         case CredentialsError():
-            what = "check CLAIMCAST_REWARDS__EMAIL and CLAIMCAST_REWARDS__ACCESS_TOKEN"
-            return f"The rewards API refuses the credentials ({error}): {what}.", BAD_INPUT
+            return sentence(error), BAD_INPUT
         case RewardsError():
-            return f"The rewards API does not answer as it should ({error}).", UNREACHABLE
+            return sentence(error), UNREACHABLE
         case DeliveryError():
             return f"The channel does not answer as it should ({error}).", UNREACHABLE
         case ConfigError() | ClaimcastError():

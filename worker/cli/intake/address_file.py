@@ -13,7 +13,7 @@ from pipeline.intake.files.lines import Lines
 _MOST_KEPT = 50
 
 
-class Line(NamedTuple):
+class AddressLine(NamedTuple):
     number: int
     address: str
 
@@ -38,16 +38,16 @@ class AddressFile:
         self._column = ADDRESS_FIELD[channel]
         self.channel = channel
 
-    def chunks(self, size: int) -> Iterator[list[Line]]:
+    def chunks(self, size: int) -> Iterator[list[AddressLine]]:
         """Yield the addresses as messages are sent to them, at most *size* at a time."""
         addresses = self._addresses()
         while chunk := list(islice(addresses, size)):
             yield chunk
 
-    def _addresses(self) -> Iterator[Line]:
+    def _addresses(self) -> Iterator[AddressLine]:
         for number, text in self._texts():
             try:
-                yield Line(number, normal_address(self.channel, text))
+                yield AddressLine(number, normal_address(self.channel, text))
             except ValueError as error:
                 self.fault_count += 1
                 if len(self.faults) < _MOST_KEPT:

@@ -1,166 +1,93 @@
-"""What was found out about a campaign and its recipients, as text and as a JSON document."""
+"""What was found out about a campaign and its recipients, as text for people."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from decimal import Decimal
 from itertools import chain
-from typing import Any
 
-from pipeline.domain.campaign import Campaign, Reward
-from pipeline.domain.errors import InputError
-from pipeline.intake.files.problems import SHOWN, Problem
+from pipeline.domain.campaign import Reward
+from pipeline.intake.files.problems import SHOWN
+from pipeline.intake.preflight.findings import IntakeFindings, total_value
+from pipeline.intake.preflight.previews import EXAMPLE_LINK, MessagePreview
+from pipeline.intake.preflight.sms_estimate import SmsEstimate
 from pipeline.intake.recipients import Summary
-from worker.cli.intake.preview import Preview
-from worker.cli.intake.sms_estimate import TextingEstimate
+from worker.cli.console.campaigns import times
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
-    """
-    Everything that is wrong, and what the campaign comes to.
-
-    `campaign` is None if its file has problems; `before` are problems besides the recipients'
-    own; `skip_invalid` means that rows with problems are left out.
-    """
-
-    campaign: Campaign | None
-    summary: Summary | None
-    before: tuple[Problem, ...] = ()
-    warnings: tuple[str, ...] = ()
-    previews: tuple[Preview, ...] = ()
-    texting: TextingEstimate | None = None
-    skip_invalid: bool = False
-
-    @property
-    def problems(self) -> tuple[Problem, ...]:
-        return self.before + (self.summary.problems if self.summary else ())
-
-    @property
-    def problem_count(self) -> int:
-        return len(self.before) + (self.summary.problem_count if self.summary else 0)
-
-    @property
-    def usable(self) -> bool:
-        """Whether a submit would go on with this."""
-        if self.before or self.summary is None or self.campaign is None:
-            return False
-        return not (self.summary.fatal_count if self.skip_invalid else self.problem_count)
-
-    @property
-    def total(self) -> str:
-        """How many problems there are, in words."""
-        return _number(self.problem_count, "problem")
-
-    def problem_lines(self) -> Iterator[str]:
-        """Yield the first problems and how many more there are."""
-        yield from (str(problem) for problem in self.problems[:SHOWN])
-        more = self.problem_count - SHOWN
-        if more > 0:
-            yield f"... and {_number(more, 'more problem')}; --json shows all."
-
-    def lines(self) -> Iterator[str]:
-        """Yield the whole of it for people."""
-        yield from chain(self.problem_lines(), (f"Warning: {each}" for each in self.warnings))
-        if self.problem_count:
-            yield f"{self.total}."
-        yield from self._totals()
-        for preview in self.previews:
-            yield from ("", *preview.lines())
-        if self.usable:
-            yield ""
-            yield "This can be submitted. Nothing was ordered or sent."
-        else:
-            yield "Nothing was changed; correct this and try again."
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the document of `--json`; amounts are decimal strings."""
-        return {
-            "campaign": self.campaign.id if self.campaign else None,
-            "valid": self.usable,
-            **_counts(self.summary),
-            "cost": _cost_json(self.campaign, self.summary),
-            "sms": _sms_json(self.texting),
-            "problem_count": self.problem_count,
-            "problems": [problem.as_json() for problem in self.problems],
-            "warnings": list(self.warnings),
-            "previews": [preview.as_json() for preview in self.previews],
-        }
-
-    def _totals(self) -> Iterator[str]:
-        summary = self.summary
-        if summary is None or self.campaign is None:
-            return
-        yield f"{self.campaign.name} ({self.campaign.id})"
-        yield f"  people       {people(summary)}"
-        yield f"  cost         {cost(self.campaign.reward, summary.accepted)}"
-        for channel, reachable in summary.reachable.items():
-            yield f"  {channel:12} reaches {reachable:,} of {summary.accepted:,}"
-        if self.texting is not None and self.texting.messages:
-            yield f"  texting      {self.texting}"
+def total(findings: IntakeFindings) -> str:
+    """Return how many problems there are, in words."""
+    return times(findings.problem_count, "problem")
 
 
-class InvalidInputError(InputError):
-    """The files have problems; `findings` holds them. Nothing was changed."""
+def problem_lines(findings: IntakeFindings) -> Iterator[str]:
+    """Yield the first problems and how many more there are."""
+    yield from (str(problem) for problem in findings.problems[:SHOWN])
+    more = findings.problem_count - SHOWN
+    if more > 0:
+        yield f"... and {times(more, 'more problem')}; --json shows all."
 
-    def __init__(self, findings: Findings) -> None:
-        super().__init__(f"{findings.total}; nothing was changed")
-        self.findings = findings
 
-
-def _sms_json(texting: TextingEstimate | None) -> dict[str, Any] | None:
-    if texting is None:
-        return None
-    price = texting.price
-    return {
-        "messages": texting.messages,
-        "segments": texting.segments,
-        "not_gsm7": texting.unicode,
-        "cost": None if price is None else str(texting.segments * price),
-    }
+def lines(findings: IntakeFindings) -> Iterator[str]:
+    """Yield the whole of it."""
+    yield from chain(problem_lines(findings), (f"Warning: {each}" for each in findings.warnings))
+    if findings.problem_count:
+        yield f"{total(findings)}."
+    yield from _totals(findings)
+    for preview in findings.previews:
+        yield from ("", *_preview_lines(preview))
+    if findings.usable:
+        yield ""
+        yield "This can be submitted. Nothing was ordered or sent."
+    else:
+        yield "Nothing was changed; correct this and try again."
 
 
 def people(summary: Summary) -> str:
     """Return how many people are taken in, and how many rows are not."""
     others = []
     if summary.rejected:
-        others.append(f"{_number(summary.rejected, 'row')} with problems")
+        others.append(f"{times(summary.rejected, 'row')} with problems")
     if summary.skipped:
-        others.append(f"{_number(summary.skipped, 'row')} skipped as duplicates")
+        others.append(f"{times(summary.skipped, 'row')} skipped as duplicates")
     return f"{summary.accepted:,}" + (f" ({', '.join(others)})" if others else "")
 
 
 def cost(reward: Reward, accepted: int) -> str:
     """Return what *accepted* people cost, in words."""
     unit = f" {reward.currency}" if reward.currency else ""
-    return f"{accepted:,} x {reward.value:,.2f}{unit} = {_total(reward, accepted):,.2f}{unit}"
+    total_cost = total_value(reward, accepted)
+    return f"{accepted:,} x {reward.value:,.2f}{unit} = {total_cost:,.2f}{unit}"
 
 
-def _total(reward: Reward, accepted: int) -> Decimal:
-    return reward.value * accepted
+def texting(estimate: SmsEstimate) -> str:
+    """Return what the SMS come to, in words."""
+    text = f"{estimate.messages:,} SMS of {estimate.segments:,} segments in all"
+    if estimate.unicode:
+        text += f", {estimate.unicode:,} not in GSM-7 and therefore longer"
+    if estimate.cost is not None:
+        text += f"; about {estimate.cost:,.2f} at {estimate.price} per segment"
+    return f"{text} (with a link of {len(EXAMPLE_LINK)} characters)"
 
 
-def _cost_json(campaign: Campaign | None, summary: Summary | None) -> dict[str, Any] | None:
-    if campaign is None or summary is None:
-        return None
-    reward = campaign.reward
-    return {
-        "value": f"{reward.value:.2f}",
-        "total": f"{_total(reward, summary.accepted):.2f}",
-        "currency": reward.currency,
-    }
+def _totals(findings: IntakeFindings) -> Iterator[str]:
+    summary, campaign = findings.summary, findings.campaign
+    if summary is None or campaign is None:
+        return
+    yield f"{campaign.name} ({campaign.id})"
+    yield f"  people       {people(summary)}"
+    yield f"  cost         {cost(campaign.reward, summary.accepted)}"
+    for channel, reachable in summary.reachable.items():
+        yield f"  {channel:12} reaches {reachable:,} of {summary.accepted:,}"
+    if findings.texting is not None and findings.texting.messages:
+        yield f"  texting      {texting(findings.texting)}"
 
 
-def _counts(summary: Summary | None) -> dict[str, Any]:
-    if summary is None:
-        return {"rows": 0, "accepted": 0, "skipped": 0, "rejected": 0, "reachable": {}}
-    return {
-        "rows": summary.rows,
-        "accepted": summary.accepted,
-        "skipped": summary.skipped,
-        "rejected": summary.rejected,
-        "reachable": {channel.value: n for channel, n in summary.reachable.items()},
-    }
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def _preview_lines(preview: MessagePreview) -> Iterator[str]:
+    yield f"--- {preview.channel} to {preview.recipient}"
+    if preview.failure:
+        yield f"cannot be rendered: {preview.failure}"
+        return
+    heads = {"From": preview.sender, "To": preview.to, "Subject": preview.subject}
+    yield from (f"{name}: {value}" for name, value in heads.items() if value)
+    yield ""
+    yield preview.text.rstrip("\n")
+    if preview.html is not None:
+        yield f"[and {len(preview.html):,} characters of HTML; --json shows them]"

@@ -6,9 +6,13 @@ from typing import Any, TypeVar
 
 import click
 
+from pipeline.intake.definition import CampaignDefinition
+from pipeline.intake.files.problems import SHOWN
+from pipeline.intake.recipient_sources import RecipientsFile
+from pipeline.intake.request import IntakeRequest
 from worker.cli.console.actor import actor_option
-from worker.cli.intake.files import CampaignFile, RecipientsFile, RecipientsType
-from worker.cli.intake.submission import Order
+from worker.cli.intake.recipients_type import RecipientsType
+from worker.cli.intake.submission import SubmitCommand
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -43,23 +47,28 @@ def input_options(function: C) -> C:
     return function
 
 
-def order_of(
+def submit_command(
     campaign: Path,
     recipients: RecipientsFile,
     *,
-    yes: bool,
-    skip_invalid: bool,
-    rejected: Path | None,
-    as_json: bool,
+    yes: bool = False,
+    skip_invalid: bool = False,
+    rejected: Path | None = None,
+    as_json: bool = False,
     start_ms: int = 0,
-) -> Order:
+) -> SubmitCommand:
     """Read the campaign file and return what was asked for, from the values of the options."""
-    return Order(
-        file=CampaignFile.read(campaign),
+    request = IntakeRequest(
+        definition=CampaignDefinition.from_file(campaign),
         recipients=recipients,
-        yes=yes,
         skip_invalid=skip_invalid,
-        rejected=rejected,
-        every_problem=as_json,
+        keep=None if as_json else SHOWN,
         start_ms=start_ms,
     )
+    return SubmitCommand(request=request, rejected=rejected or _beside(recipients), yes=yes)
+
+
+def _beside(recipients: RecipientsFile) -> Path:
+    """Return where left-out rows go unless somebody says so: NAME.rejected.csv."""
+    source = recipients.path or Path("recipients")
+    return source.with_name(f"{source.stem}.rejected.csv")

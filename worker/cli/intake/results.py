@@ -4,11 +4,12 @@ import json
 
 import click
 
+from pipeline.intake.preflight.findings import IntakeFindings
 from pipeline.intake.submission import DeclinedError
 from pipeline.store.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import as_json as status_document
 from worker.cli.console.entry import BAD_INPUT, NOT_ALL_REACHED, say
-from worker.cli.intake.findings import Findings
+from worker.cli.intake.findings import problem_lines, total
 from worker.cli.progress.summary import closing, exit_code, remaining
 from worker.wiring.ledger import App
 
@@ -26,13 +27,13 @@ async def conclude(
     return exit_code(report.snapshot)
 
 
-def refuse(findings: Findings, *, as_json: bool) -> int:
+def refuse(findings: IntakeFindings, *, as_json: bool) -> int:
     """Print everything that is wrong; return the exit code."""
-    for line in findings.problem_lines():
+    for line in problem_lines(findings):
         say(line)
     if as_json:
         click.echo(json.dumps(findings.as_json(), indent=2, ensure_ascii=False))
-    say(f"Error: {findings.total}; nothing was changed.")
+    say(f"Error: {total(findings)}; nothing was changed.")
     return BAD_INPUT
 
 

@@ -1,4 +1,4 @@
-"""Taking a campaign in from its two files, for `run` and `submit`."""
+"""Taking a campaign in from its two files, for `run` and `submit`, at somebody's terminal."""
 
 import asyncio
 import contextlib
@@ -6,146 +6,94 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import TextIO
 
 from config.settings import Settings
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.errors import InputError
-from pipeline.intake.files.problems import SHOWN, Problem
-from pipeline.intake.recipients import Intake, Summary, read_recipients
-from pipeline.intake.submission import InvalidRecipientsError, Submission, Submitted
+from pipeline.intake import service
+from pipeline.intake.recipients import Summary
+from pipeline.intake.request import IntakeRequest
+from pipeline.intake.submission import Confirm, Submitted
 from worker.cli.console.actor import actor
 from worker.cli.console.entry import say
-from worker.cli.intake.examination import examine
-from worker.cli.intake.files import CampaignFile, RecipientsFile
-from worker.cli.intake.findings import Findings, InvalidInputError, cost, people
-from worker.cli.intake.preflight import (
-    check_channels,
-    product_problem,
-    require_all,
-    template_problem,
-)
+from worker.cli.intake.findings import cost, people
 from worker.cli.progress.bars import Display
+from worker.wiring.engine import open_app
+from worker.wiring.intake import fleet_intake_ports, intake_ledger, intake_ports
 from worker.wiring.ledger import App
-
-_TICK = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What a person asked for; `rejected` is where left-out rows go, None beside the file."""
+class SubmitCommand:
+    """What a person wants submitted; *yes*: without a question; left-out rows go to `rejected`."""
 
-    file: CampaignFile
-    recipients: RecipientsFile
+    request: IntakeRequest
+    rejected: Path
     yes: bool = False
-    skip_invalid: bool = False
-    rejected: Path | None = None
-    every_problem: bool = False
-    start_ms: int = 0
-
-    @property
-    def keep(self) -> int | None:
-        return None if self.every_problem else SHOWN
-
-    @property
-    def rejected_path(self) -> Path:
-        if self.rejected is not None:
-            return self.rejected
-        source = self.recipients.path or Path("recipients")
-        return source.with_name(f"{source.stem}.rejected.csv")
 
 
-async def checked(order: Order, settings: Settings) -> Campaign:
+async def checked(command: SubmitCommand, settings: Settings) -> Campaign:
     """
-    Return the campaign if its files can be read and its templates used.
+    Return the campaign if its files can be read, its templates used, and Redis reached.
 
-    Raises InvalidInputError with everything that is wrong in both files. Needs no Redis.
+    Raises InvalidInputError with everything that is wrong in both files, and then what `open_app`
+    raises.
     """
-    campaign, problem = order.file.campaign, None
-    if campaign is not None:
-        problem = template_problem(settings, order.file, campaign)
-    if campaign is None or problem or order.recipients.problem:
-        await _refuse(order, settings, *([problem] if problem else []))
+    campaign = await service.check_definition(command.request, intake_ports(settings))
+    if settings.redis.url is not None:
+        # Fails within seconds where a worker waits a minute; the embedded server waits for us.
+        async with open_app(settings):
+            pass
     return campaign
 
 
 async def take_in(
-    app: App, order: Order, campaign: Campaign, shown: Display, *, sends: bool
+    app: App, command: SubmitCommand, campaign: Campaign, shown: Display, *, sends: bool
 ) -> Submitted:
     """
     Submit the campaign, asking a person at a terminal first; repeating it changes nothing.
 
     *sends* says that this process is also to send, so that its mail server must answer. Raises
-    InvalidInputError, UnavailableError, and what Submission raises; nothing is left behind then.
+    what `pipeline.intake.service` raises, and InputError; nothing is left behind then.
     """
-    if await app.campaigns.find(campaign.id) is None:
-        await _check_outside(app, order, campaign, sends=sends)
-    with _rejected(order) as output:
-        intake = read_recipients(
-            order.recipients.stream,  # type: ignore[arg-type] # `checked` has looked
-            campaign,
-            name=order.recipients.name,
-            keep=order.keep,
-            rejected=output,
-        )
-        try:
-            async with _watched(intake, order.recipients, shown):
-                return await Submission(
-                    app.campaigns,
-                    campaign,
-                    intake,
-                    expected_rows=order.recipients.expected_rows,
-                    batch_size=app.settings.batch_size,
-                    audit=app.audit,
-                    actor=actor(),
-                    start_ms=order.start_ms,
-                    skip_invalid=order.skip_invalid,
-                ).run(lambda summary: _confirmed(order, campaign, summary, shown))
-        except InvalidRecipientsError as error:
-            raise InvalidInputError(
-                Findings(campaign=campaign, summary=error.summary, skip_invalid=order.skip_invalid)
-            ) from None
-
-
-async def _check_outside(app: App, order: Order, campaign: Campaign, *, sends: bool) -> None:
-    """Look at what must be right before money is spent; later on it would be waited for."""
-    if sends:
-        await require_all(app.settings, campaign)
-    if sends or app.settings.rewards is not None:
-        problem = await product_problem(app, order.file, campaign)
-        if problem:
-            await _refuse(order, app.settings, problem)
-    else:
-        say("Warning: the product was not checked, as the rewards API is not configured here.")
-    if sends:
-        await check_channels(app.settings, campaign)
-
-
-async def _refuse(order: Order, settings: Settings, *problems: Problem) -> NoReturn:
-    findings = await examine(
-        order.file,
-        order.recipients,
-        settings=settings,
-        problems=problems,
-        keep=order.keep,
-        skip_invalid=order.skip_invalid,
+    confirm, rejected_rows = (
+        _confirmation(campaign, shown, yes=command.yes),
+        _rejected_rows(command),
     )
-    raise InvalidInputError(findings)
+    ledger, ports = intake_ledger(app), fleet_intake_ports(app)
+    request = command.request
+    for warning in await service.preflight(request, ports, ledger, sends=sends):
+        say(f"Warning: {warning}")
+    with rejected_rows as rejected:
+        return await service.submit(
+            request,
+            ledger,
+            actor=actor(),
+            confirm=confirm,
+            progress=shown.submitting,
+            rejected=rejected,
+        )
 
 
-async def _confirmed(order: Order, campaign: Campaign, summary: Summary, shown: Display) -> bool:
-    say(f"{campaign.name} ({campaign.id})")
-    say(f"  people  {people(summary)}")
-    say(f"  cost    {cost(campaign.reward, summary.accepted)}")
-    if order.yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return True
-    with shown.suspended():
-        answer = await _answer("Order the rewards and send them? [y/N] ")
-    return answer.strip().lower() in {"y", "yes"}
+def _confirmation(campaign: Campaign, shown: Display, *, yes: bool) -> Confirm:
+    """Return what shows people and cost, and asks whoever sits at the terminal."""
+
+    async def confirmed(summary: Summary) -> bool:
+        say(f"{campaign.name} ({campaign.id})")
+        say(f"  people  {people(summary)}")
+        say(f"  cost    {cost(campaign.reward, summary.accepted)}")
+        if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return True
+        with shown.suspended():
+            answer = await _answer("Order the rewards and send them? [y/N] ")
+        return answer.strip().lower() in {"y", "yes"}
+
+    return confirmed
 
 
 async def _answer(question: str) -> str:
@@ -160,39 +108,17 @@ async def _answer(question: str) -> str:
     return sys.stdin.readline()
 
 
-@asynccontextmanager
-async def _watched(
-    intake: Intake, recipients: RecipientsFile, shown: Display
-) -> AsyncIterator[None]:
-    """Show how far the file was read; a person who is being asked is not disturbed."""
-
-    async def watch() -> None:
-        share = 0.0
-        while share < 1:
-            position = recipients.stream.tell() if recipients.stream else 0
-            share = position / recipients.size if recipients.size else 1.0
-            shown.submitting(intake.summary.rows, share)
-            await asyncio.sleep(_TICK)
-
-    task = asyncio.create_task(watch())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
 @contextmanager
-def _rejected(order: Order) -> Iterator[TextIO | None]:
+def _rejected_rows(command: SubmitCommand) -> Iterator[TextIO | None]:
     """
     Give left-out rows a place, which becomes a file (0600) only once the campaign is taken in.
 
     The rows are people's data, so until then they lie in a file without a name.
     """
-    if not order.skip_invalid:
+    if not command.request.skip_invalid:
         yield None
         return
-    path = order.rejected_path
+    path = command.rejected
     if path.is_dir() or not os.access(path.parent, os.W_OK):
         msg = f"{path} cannot be written: name another place with --rejected."
         raise InputError(msg)

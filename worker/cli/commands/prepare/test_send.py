@@ -29,15 +29,15 @@ from pipeline.domain.models import (
     ReturnPaths,
 )
 from pipeline.domain.ports import Composer
+from pipeline.intake.definition import CampaignDefinition
 from pipeline.intake.fields import Fault, recipient_of
+from pipeline.intake.preflight.outside import require_channels
+from pipeline.intake.preflight.previews import EXAMPLE_LINK
 from pipeline.intake.template_checks import needed_columns
 from pipeline.store.outages import STORE_ERRORS
 from worker.cli.console.addresses import FROM_INPUT, AddressType
 from worker.cli.console.configured import settings
 from worker.cli.console.entry import OK, command, explained, say
-from worker.cli.intake.files import CampaignFile
-from worker.cli.intake.preflight import require_channels
-from worker.cli.intake.preview import EXAMPLE_LINK
 from worker.wiring.engine import open_app, open_channels
 
 _SAMPLE = {"id": "test", "name": "Test Person", "locale": "en", "timezone": "UTC"}
@@ -93,7 +93,7 @@ async def test_send(
     found = settings()
     campaign = _only(_read(campaign_file), channel)
     recipient = _recipient(campaign, channel, address, dict(given))
-    await require_channels(found, campaign)
+    await require_channels(lambda: open_channels(found), campaign)
     await _check_suppressed(found, channel, recipient.address(channel))
     receipt = await _send(found, campaign, channel, recipient)
     answer = f"; it answered: {receipt.reference}" if receipt.reference else ""
@@ -112,13 +112,13 @@ def _target(email: str | None, phone: str | None, webhook: str | None) -> tuple[
 
 
 def _read(path: Path) -> Campaign:
-    file = CampaignFile.read(path)
-    if file.campaign is None:
-        for problem in file.problems:
+    definition = CampaignDefinition.from_file(path)
+    if definition.campaign is None:
+        for problem in definition.problems:
             say(str(problem))
         msg = f"{path.name} cannot be used: nothing was sent."
         raise InputError(msg)
-    return file.campaign
+    return definition.campaign
 
 
 def _only(campaign: Campaign, channel: ChannelName) -> Campaign:

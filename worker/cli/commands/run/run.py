@@ -7,16 +7,15 @@ import click
 
 from config.settings import Settings
 from pipeline.domain.models import CampaignState
+from pipeline.intake.preflight.findings import InvalidInputError
+from pipeline.intake.recipient_sources import RecipientsFile
 from pipeline.intake.submission import DeclinedError
 from pipeline.views.campaign_status import campaign_state, ended
 from worker.cli.console.configured import settings
 from worker.cli.console.entry import command
-from worker.cli.intake.files import RecipientsFile
-from worker.cli.intake.findings import InvalidInputError
-from worker.cli.intake.options import input_options, order_of
-from worker.cli.intake.preflight import check_redis
+from worker.cli.intake.options import input_options, submit_command
 from worker.cli.intake.results import conclude, decline, refuse
-from worker.cli.intake.submission import Order, checked, take_in
+from worker.cli.intake.submission import SubmitCommand, checked, take_in
 from worker.cli.progress.bars import display
 from worker.cli.progress.follow import work
 from worker.wiring.engine import open_app, open_machinery
@@ -43,12 +42,12 @@ async def run(
     Ctrl-C settles what is on the wire and stops; a second one stops at once. Exits with 0 if
     everybody was reached, 1 if not, 2 if the input is wrong, 3 if something cannot be reached.
     """
-    order = order_of(campaign, recipients, as_json=as_json, **asked)
-    return await perform(order, settings(), as_json=as_json)
+    wanted = submit_command(campaign, recipients, as_json=as_json, **asked)
+    return await perform(wanted, settings(), as_json=as_json)
 
 
 async def perform(
-    order: Order, found: Settings, *, as_json: bool = False, program: str = "claimcast"
+    wanted: SubmitCommand, found: Settings, *, as_json: bool = False, program: str = "claimcast"
 ) -> int:
     """
     Do what the command `run` does and return its exit code; *program* begins its hints.
@@ -56,11 +55,10 @@ async def perform(
     May be repeated. Raises what `worker.cli.console.entry.explained` puts into words.
     """
     try:
-        definition = await checked(order, found)
-        await check_redis(found)
+        definition = await checked(wanted, found)
         async with open_app(found, patient=True) as app:
             with display(found.log_format) as shown:
-                submitted = await take_in(app, order, definition, shown, sends=True)
+                submitted = await take_in(app, wanted, definition, shown, sends=True)
                 serial, stopped = submitted.serial, False
                 if submitted.created or await _goes_on(app, serial):
                     async with open_machinery(app) as machinery:

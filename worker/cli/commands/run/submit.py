@@ -9,16 +9,15 @@ import click
 
 from config.settings import Settings
 from pipeline.domain.clock import iso
+from pipeline.intake.preflight.findings import InvalidInputError
+from pipeline.intake.recipient_sources import RecipientsFile
 from pipeline.intake.submission import DeclinedError, Submitted
 from pipeline.views.campaign_status import campaign_state, ended
 from worker.cli.console.configured import settings
 from worker.cli.console.entry import OK, command, say
-from worker.cli.intake.files import RecipientsFile
-from worker.cli.intake.findings import InvalidInputError
-from worker.cli.intake.options import input_options, order_of
-from worker.cli.intake.preflight import check_redis
+from worker.cli.intake.options import input_options, submit_command
 from worker.cli.intake.results import conclude, decline, print_document, refuse
-from worker.cli.intake.submission import Order, checked, take_in
+from worker.cli.intake.submission import SubmitCommand, checked, take_in
 from worker.cli.progress.bars import display
 from worker.cli.progress.follow import wait_for_others
 from worker.wiring.engine import open_app
@@ -72,23 +71,22 @@ async def submit(
     does. Submitting the same again changes nothing; the same id with other content is refused.
     """
     found = settings()
-    order = order_of(campaign, recipients, as_json=as_json, start_ms=start_ms, **asked)
+    wanted = submit_command(campaign, recipients, as_json=as_json, start_ms=start_ms, **asked)
     try:
-        return await _submit(order, found, wait=wait, as_json=as_json)
+        return await _submit(wanted, found, wait=wait, as_json=as_json)
     except InvalidInputError as error:
         return refuse(error.findings, as_json=as_json)
     except DeclinedError as error:
         return decline(error)
 
 
-async def _submit(order: Order, found: Settings, *, wait: bool, as_json: bool) -> int:
-    definition = await checked(order, found)
-    await check_redis(found)
+async def _submit(wanted: SubmitCommand, found: Settings, *, wait: bool, as_json: bool) -> int:
+    definition = await checked(wanted, found)
     async with open_app(found, patient=wait) as app:
         with display(found.log_format) as shown:
-            await _check_start(app, order, definition.id)
-            submitted = await take_in(app, order, definition, shown, sends=False)
-            await _announce(app, order, submitted)
+            await _check_start(app, wanted.request.start_ms, definition.id)
+            submitted = await take_in(app, wanted, definition, shown, sends=False)
+            await _announce(app, wanted.request.start_ms, submitted)
             stopped = wait and await wait_for_others(app, submitted.serial, shown)
         if wait:
             return await conclude(app, submitted.serial, as_json=as_json, stopped=stopped)
@@ -97,15 +95,15 @@ async def _submit(order: Order, found: Settings, *, wait: bool, as_json: bool) -
         return OK
 
 
-async def _check_start(app: App, order: Order, campaign_id: str) -> None:
+async def _check_start(app: App, start_ms: int, campaign_id: str) -> None:
     """Refuse a start in the past, unless it is that of a campaign submitted before."""
-    past = order.start_ms and order.start_ms <= time.time() * 1000
+    past = start_ms and start_ms <= time.time() * 1000
     if past and await app.campaigns.find(campaign_id) is None:
-        msg = f"{iso(order.start_ms)} is in the past; leave --at out to start now."
+        msg = f"{iso(start_ms)} is in the past; leave --at out to start now."
         raise click.BadParameter(msg, param_hint="--at")
 
 
-async def _announce(app: App, order: Order, submitted: Submitted) -> None:
+async def _announce(app: App, start_ms: int, submitted: Submitted) -> None:
     """Tell what was submitted, whether it waits for something, and who works it."""
     snapshot = await app.campaigns.snapshot(submitted.serial)
     name, start = snapshot.campaign_id, snapshot.starts_ms
@@ -115,7 +113,7 @@ async def _announce(app: App, order: Order, submitted: Submitted) -> None:
         f"{name} {what}: {snapshot.recipients:,} people in {snapshot.batch_count:,} orders"
         + (f"; it starts at {iso(start)}." if start > snapshot.now_ms else ".")
     )
-    if not submitted.created and order.start_ms not in {0, start}:
+    if not submitted.created and start_ms not in {0, start}:
         say(f"Its start stays as it was then: {iso(start) or 'at once'}.")
     if not ended(snapshot) and not await app.workers.alive(snapshot.now_ms):
         say("No worker is running: start one with `claimcast worker`.")

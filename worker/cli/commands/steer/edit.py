@@ -1,20 +1,15 @@
 """The command `edit`: other messages or limits for a campaign in flight."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from channels.email import EmailChannel
-from channels.sms import SmsComposer
-from channels.webhook import WebhookComposer
-from config.settings import Settings
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.errors import InputError
-from pipeline.domain.models import ChannelName
-from pipeline.domain.ports import Composer
+from pipeline.intake.definition import CampaignDefinition
+from pipeline.intake.preflight.sms_estimate import SmsCounter, SmsEstimate
 from pipeline.operations.edit import Change, change_of, check_editable, make_change, on_the_wire
 from pipeline.operations.edit_dry_run import Trial, remaining
 from pipeline.store.audit_trail import Action
@@ -24,12 +19,10 @@ from worker.cli.console.campaigns import found_campaign, times
 from worker.cli.console.configured import settings
 from worker.cli.console.confirm import agreed
 from worker.cli.console.entry import BAD_INPUT, NOT_ALL_REACHED, OK, command, say
-from worker.cli.intake.files import CampaignFile
-from worker.cli.intake.preview import NO_SERVER
-from worker.cli.intake.sms_estimate import Texting, TextingEstimate
+from worker.cli.intake.findings import texting
 from worker.wiring.engine import open_app
+from worker.wiring.intake import intake_ports
 from worker.wiring.ledger import App
-from worker.wiring.values import smtp_server
 
 _TOLD_EVERY = 100_000  # people; about ten seconds
 _SETTLING_SECONDS = 5.0  # a pause reaches every worker within one
@@ -42,14 +35,14 @@ class Proposal:
     wanted: Campaign
     change: Change
     trial: Trial
-    texting: TextingEstimate | None
+    texting: SmsEstimate | None
 
     def tell(self) -> None:
         say(f"{self.wanted.name} ({self.wanted.id})")
         say(f"  changes  {', '.join(self.change.keys)}")
         say(f"  concerns {times(self.trial.people, 'person', 'people')} still to be written to")
         if self.texting is not None and self.texting.messages:
-            say(f"  texting  {self.texting}")
+            say(f"  texting  {texting(self.texting)}")
 
 
 @click.command()
@@ -86,48 +79,31 @@ async def edit(campaign: str, campaign_file: Path, *, yes: bool) -> int:
 
 
 def _read(path: Path) -> Campaign:
-    file = CampaignFile.read(path)
-    if file.campaign is None:
-        for problem in file.problems:
+    definition = CampaignDefinition.from_file(path)
+    if definition.campaign is None:
+        for problem in definition.problems:
             say(str(problem))
-        msg = f"{times(len(file.problems), 'problem')} in {path.name}: nothing was changed."
+        msg = f"{times(len(definition.problems), 'problem')} in {path.name}: nothing was changed."
         raise InputError(msg)
-    return file.campaign
+    return definition.campaign
 
 
 async def _tried(
     app: App, snapshot: CampaignSnapshot, wanted: Campaign, change: Change
 ) -> Proposal:
     """Make the new messages for everybody who may still be sent one, and throw them away."""
-    twilio = app.settings.twilio
-    texting = Texting(wanted, twilio.segment_price if twilio else None)
-    trial, now = Trial(wanted, composers(app.settings, wanted)), time.time()
+    ports = intake_ports(app.settings)
+    counter, now = SmsCounter(wanted, ports), time.time()
+    composers = {each: ports.composer(wanted, each) for each in wanted.delivery.channels}
+    trial = Trial(wanted, composers)
     async for recipient, channels in remaining(
         app.campaigns, app.batches, app.deliveries, snapshot, wanted
     ):
         trial.add(recipient, channels, now)
-        texting.count(recipient)
+        counter.count(recipient)
         if trial.people % _TOLD_EVERY == 0:
             say(f"{trial.people:,} people looked at")
-    return Proposal(wanted, change, trial, texting.estimate())
-
-
-def composers(found: Settings, campaign: Campaign) -> Mapping[ChannelName, Composer]:
-    """
-    Return what makes the messages of *campaign*, also where no provider is configured.
-
-    Raises InputError if a template, the sender or `reply_to` cannot be used.
-    """
-    server = smtp_server(found) if found.smtp else NO_SERVER
-    made: dict[ChannelName, Composer] = {}
-    for channel in campaign.delivery.channels:
-        if channel is ChannelName.EMAIL:
-            made[channel] = EmailChannel(server).composer(campaign)
-        elif channel is ChannelName.SMS and campaign.sms is not None:
-            made[channel] = SmsComposer(campaign.sms)
-        else:
-            made[channel] = WebhookComposer(campaign)
-    return made
+    return Proposal(wanted, change, trial, counter.estimate())
 
 
 def _refuse(trial: Trial) -> int:

@@ -23,7 +23,7 @@ from tests.pipeline.installation import Installation
 from tests.worker.cli.desk import Desk
 from tests.worker.cli.files import campaign_text
 from worker.cli import main
-from worker.cli.intake.preview import EXAMPLE_LINK
+from pipeline.intake.preflight.previews import EXAMPLE_LINK
 
 ANN = "ann@example.com"
 NUMBER = "+15550100200"

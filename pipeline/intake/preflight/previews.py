@@ -2,29 +2,33 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from functools import cache
 from typing import Any
 
-from channels.email import EmailChannel, SmtpServer
-from channels.webhook import WebhookComposer
-from config.settings import Settings
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.errors import PermanentError
-from pipeline.domain.models import ChannelName, Recipient, delivery_key
+from pipeline.domain.models import (
+    ChannelName,
+    Message,
+    Recipient,
+    ReturnPaths,
+    delivery_key,
+)
+from pipeline.domain.ports import Composer
 from pipeline.domain.templates import Template, values
-from worker.wiring.values import smtp_server
+from pipeline.intake.preflight.ports import ComposerFactory
 
 EXAMPLE_LINK = "https://claim.example/EXAMPLE-LINK"
 
-NO_SERVER = SmtpServer(host="localhost", sender="sender@example.com")
-"""Enough to compose with, where no mail server is configured."""
+_ComposerOf = Callable[[ChannelName], Composer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
+class MessagePreview:
     """One rendered message; `failure` says why there is none."""
 
     recipient: str
@@ -36,56 +40,43 @@ class Preview:
     html: str | None = None
     failure: str = ""
 
-    def lines(self) -> Iterator[str]:
-        yield f"--- {self.channel} to {self.recipient}"
-        if self.failure:
-            yield f"cannot be rendered: {self.failure}"
-            return
-        heads = {"From": self.sender, "To": self.to, "Subject": self.subject}
-        yield from (f"{name}: {value}" for name, value in heads.items() if value)
-        yield ""
-        yield self.text.rstrip("\n")
-        if self.html is not None:
-            yield f"[and {len(self.html):,} characters of HTML; --json shows them]"
-
     def as_json(self) -> dict[str, Any]:
         names = ("recipient", "sender", "to", "subject", "text", "html")
         shown = {name: getattr(self, name) for name in names}
         return {"channel": self.channel.value, **shown, "failure": self.failure or None}
 
 
-def previews(
-    campaign: Campaign, recipients: Sequence[Recipient], settings: Settings
-) -> Iterator[Preview]:
+def message_previews(
+    campaign: Campaign, recipients: Sequence[Recipient], composer: ComposerFactory
+) -> Iterator[MessagePreview]:
     """
     Yield what each of *recipients* would get first, composed as for sending.
 
     Raises InputError if the templates, the sender or `reply_to` cannot be used.
     """
+
+    @cache
+    def compiled(channel: ChannelName) -> Composer:
+        return composer(campaign, channel)
+
     for recipient in recipients:
         channel = next(each for each in campaign.delivery.channels if recipient.address(each))
         try:
             match channel:
                 case ChannelName.EMAIL:
-                    yield _email(campaign, recipient, settings)
+                    yield _email(campaign, recipient, compiled)
                 case ChannelName.SMS:
                     yield _sms(campaign, recipient)
                 case ChannelName.WEBHOOK:
-                    yield _webhook(campaign, recipient)
+                    yield _webhook(campaign, recipient, compiled)
         except PermanentError as error:
-            yield Preview(recipient=recipient.id, channel=channel, failure=error.detail)
+            yield MessagePreview(recipient=recipient.id, channel=channel, failure=error.detail)
 
 
-def _email(campaign: Campaign, recipient: Recipient, settings: Settings) -> Preview:
-    server = smtp_server(settings) if settings.smtp else NO_SERVER
-    key = delivery_key(campaign.id, recipient.id, ChannelName.EMAIL)
-    message = (
-        EmailChannel(server)
-        .composer(campaign)
-        .compose(recipient, EXAMPLE_LINK, key, sent_at=time.time())
-    )
+def _email(campaign: Campaign, recipient: Recipient, composer: _ComposerOf) -> MessagePreview:
+    message = _composed(campaign, recipient, composer, ChannelName.EMAIL)
     parsed = message_from_bytes(message.content, policy=policy.default)
-    return Preview(
+    return MessagePreview(
         recipient=recipient.id,
         channel=ChannelName.EMAIL,
         sender=str(parsed["From"]),
@@ -101,10 +92,11 @@ def _part(message: EmailMessage, kind: str) -> str | None:
     return None if part is None else part.get_content().replace("\r\n", "\n")
 
 
-def _sms(campaign: Campaign, recipient: Recipient) -> Preview:
+def _sms(campaign: Campaign, recipient: Recipient) -> MessagePreview:
     assert campaign.sms is not None  # noqa: S101 - the model demands it of this channel
+    # Not composed: also a text that is too long to be sent is shown.
     body = Template.compile(campaign.sms.body, html=False, where="sms.body")
-    return Preview(
+    return MessagePreview(
         recipient=recipient.id,
         channel=ChannelName.SMS,
         to=recipient.phone,
@@ -112,14 +104,22 @@ def _sms(campaign: Campaign, recipient: Recipient) -> Preview:
     )
 
 
-def _webhook(campaign: Campaign, recipient: Recipient) -> Preview:
-    key = delivery_key(campaign.id, recipient.id, ChannelName.WEBHOOK)
-    message = WebhookComposer(campaign).compose(recipient, EXAMPLE_LINK, key, sent_at=time.time())
+def _webhook(campaign: Campaign, recipient: Recipient, composer: _ComposerOf) -> MessagePreview:
+    message = _composed(campaign, recipient, composer, ChannelName.WEBHOOK)
     document = json.loads(message.content)
-    return Preview(
+    return MessagePreview(
         recipient=recipient.id,
         channel=ChannelName.WEBHOOK,
         to=recipient.id,
         subject=document["title"] or "",
         text=document["body"],
+    )
+
+
+def _composed(
+    campaign: Campaign, recipient: Recipient, composer: _ComposerOf, channel: ChannelName
+) -> Message:
+    key = delivery_key(campaign.id, recipient.id, channel)
+    return composer(channel).compose(
+        recipient, EXAMPLE_LINK, key, sent_at=time.time(), returns=ReturnPaths()
     )

@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
-from channels.sms import SmsComposer, segments
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.errors import InputError, PermanentError
 from pipeline.domain.models import ChannelName, Recipient, ReturnPaths, delivery_key
-from worker.cli.intake.preview import EXAMPLE_LINK
+from pipeline.domain.ports import Composer
+from pipeline.intake.preflight.ports import IntakePorts
+from pipeline.intake.preflight.previews import EXAMPLE_LINK
 
 
 @dataclass(frozen=True, slots=True)
-class TextingEstimate:
+class SmsEstimate:
     """SMS that go out at first (fallbacks come on top); `unicode` of them are not in GSM-7."""
 
     messages: int
@@ -19,27 +21,28 @@ class TextingEstimate:
     unicode: int
     price: Decimal | None
 
-    def __str__(self) -> str:
-        text = f"{self.messages:,} SMS of {self.segments:,} segments in all"
-        if self.unicode:
-            text += f", {self.unicode:,} not in GSM-7 and therefore longer"
-        if self.price is not None:
-            text += f"; about {self.segments * self.price:,.2f} at {self.price} per segment"
-        return f"{text} (with a link of {len(EXAMPLE_LINK)} characters)"
+    @property
+    def cost(self) -> Decimal | None:
+        """About what they cost; None if the price of a segment is not known."""
+        return None if self.price is None else self.segments * self.price
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the estimate for `--json`; amounts are decimal strings."""
+        return {
+            "messages": self.messages,
+            "segments": self.segments,
+            "not_gsm7": self.unicode,
+            "cost": None if self.cost is None else str(self.cost),
+        }
 
 
-class Texting:
+class SmsCounter:
     """Counts recipient by recipient; whose text cannot be composed is left to sending."""
 
-    def __init__(self, campaign: Campaign, price: Decimal | None) -> None:
+    def __init__(self, campaign: Campaign, ports: IntakePorts) -> None:
         self._campaign = campaign
-        self._price = price
-        self._composer: SmsComposer | None = None
-        if campaign.sms is not None and ChannelName.SMS in campaign.delivery.channels:
-            try:
-                self._composer = SmsComposer(campaign.sms)
-            except InputError:
-                self._composer = None  # the file's own check tells what is wrong
+        self._ports = ports
+        self._composer = _sms_composer(campaign, ports)
         self._messages = self._segments = self._unicode = 0
 
     def count(self, recipient: Recipient) -> None:
@@ -52,16 +55,18 @@ class Texting:
             )
         except PermanentError:
             return
-        found = segments(message.content.decode())
+        found = self._ports.sms_segments(message.content.decode())
         self._messages += 1
         self._segments += found.count
         self._unicode += found.encoding == "ucs2"
 
-    def estimate(self) -> TextingEstimate | None:
+    def estimate(self) -> SmsEstimate | None:
         """Return what was counted, or None for a campaign without SMS."""
         if self._composer is None:
             return None
-        return TextingEstimate(self._messages, self._segments, self._unicode, self._price)
+        return SmsEstimate(
+            self._messages, self._segments, self._unicode, self._ports.segment_price
+        )
 
     def _is_texted(self, recipient: Recipient) -> bool:
         delivery = self._campaign.delivery
@@ -69,3 +74,12 @@ class Texting:
             return False
         first = next(each for each in delivery.channels if recipient.address(each))
         return delivery.mode == "all" or first is ChannelName.SMS
+
+
+def _sms_composer(campaign: Campaign, ports: IntakePorts) -> Composer | None:
+    if campaign.sms is None or ChannelName.SMS not in campaign.delivery.channels:
+        return None
+    try:
+        return ports.composer(campaign, ChannelName.SMS)
+    except InputError:
+        return None  # the file's own check tells what is wrong

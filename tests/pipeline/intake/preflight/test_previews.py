@@ -1,9 +1,15 @@
 """What `validate` shows of the messages."""
 
-from config.settings import load_settings
+from pipeline.domain.campaign import Campaign
 from pipeline.domain.models import ChannelName, Recipient
+from pipeline.intake.preflight.previews import MessagePreview, message_previews
 from tests.pipeline.intake.builders import a_campaign
-from worker.cli.intake.preview import previews
+from tests.pipeline.intake.preflight.outside import composer
+
+
+def preview(campaign: Campaign, recipient: Recipient) -> MessagePreview:
+    [shown] = message_previews(campaign, [recipient], composer)
+    return shown
 
 
 def test_a_message_to_the_app_is_shown_with_its_title() -> None:
@@ -11,7 +17,7 @@ def test_a_message_to_the_app_is_shown_with_its_title() -> None:
         delivery={"channels": ["webhook", "email"]},
         webhook={"title": "For {{ name }}", "body": "Hello {{ name }}"},
     )
-    [shown] = previews(campaign, [Recipient(id="r1", name="Ada")], load_settings(None))
+    shown = preview(campaign, Recipient(id="r1", name="Ada"))
 
     assert (shown.channel, shown.to) == (ChannelName.WEBHOOK, "r1")
     assert (shown.subject, shown.text) == ("For Ada", "Hello Ada")
@@ -19,6 +25,6 @@ def test_a_message_to_the_app_is_shown_with_its_title() -> None:
 
 def test_what_cannot_be_filled_is_told() -> None:
     campaign = a_campaign(delivery={"channels": ["webhook"]}, webhook={"body": "{{ city }}"})
-    [shown] = previews(campaign, [Recipient(id="r1")], load_settings(None))
+    shown = preview(campaign, Recipient(id="r1"))
 
     assert "cannot be filled" in shown.failure

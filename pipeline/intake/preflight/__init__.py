@@ -1,0 +1,1 @@
+"""What is looked at before a campaign is taken in, and what it comes to."""

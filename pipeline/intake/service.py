@@ -1,0 +1,220 @@
+"""
+The intake: a campaign and its people are checked, previewed and submitted.
+
+Commands, jobs and requests all come this way. What differs between them they give as values
+(`IntakeRequest`), as ports, or as callbacks: who is asked, and who is told how far it is.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import NoReturn, TextIO
+
+from pipeline.domain.campaign import Campaign
+from pipeline.domain.errors import ClaimcastError, InputError, RewardsError
+from pipeline.domain.tasks import stop
+from pipeline.intake.definition import CampaignDefinition
+from pipeline.intake.files.problems import Problem
+from pipeline.intake.preflight.examination import examine, rejected_output
+from pipeline.intake.preflight.findings import IntakeFindings, InvalidInputError
+from pipeline.intake.preflight.outside import (
+    check_providers,
+    product_fault,
+    require_all,
+    require_channels,
+)
+from pipeline.intake.preflight.ports import IntakePorts, ProductsOpener
+from pipeline.intake.recipient_sources import RecipientSource
+from pipeline.intake.recipients import Intake
+from pipeline.intake.request import IntakeRequest
+from pipeline.intake.submission import Confirm, InvalidRecipientsError, Submission, Submitted
+from pipeline.rewards.error_sentences import sentence
+from pipeline.store.audit_trail import AuditTrail
+from pipeline.store.campaigns import CampaignStore
+
+_TICK = 0.2  # seconds
+
+Progress = Callable[[int, float], None]
+"""Told now and then how many rows were read, and which share of the whole that is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntakeLedger:
+    """Where a campaign is submitted to, in batches of *batch_size* people."""
+
+    campaigns: CampaignStore
+    audit: AuditTrail
+    batch_size: int
+
+
+async def validate(
+    request: IntakeRequest, ports: IntakePorts, *, preview: int = 0
+) -> IntakeFindings:
+    """
+    Return everything that is wrong, and what the first *preview* people would get: the dry run.
+
+    What cannot be looked at from here is a warning. Reads the recipients to their end; needs no
+    ledger, stores nothing and sends nothing.
+    """
+    problems, warnings = await _looked_up(request.definition, ports)
+    return await examine(request, ports, problems, warnings=warnings, preview=preview)
+
+
+async def check_definition(request: IntakeRequest, ports: IntakePorts) -> Campaign:
+    """
+    Return the campaign if it can be read, its templates used, and its recipients opened.
+
+    Raises InvalidInputError with everything that is wrong, also with the rows.
+    """
+    problems = _template_problems(request.definition, ports)
+    if problems:
+        await _refuse(request, ports, *problems)
+    return await _readable(request, ports)
+
+
+async def preflight(
+    request: IntakeRequest, ports: IntakePorts, ledger: IntakeLedger, *, sends: bool
+) -> tuple[str, ...]:
+    """
+    Look at what must be right before money is spent; later on it would be waited for.
+
+    With *sends* the campaign is also to be sent from here, so that its rewards API and channels
+    must be set up and answer. Returns what could not be checked, as warnings. A campaign that was
+    submitted before is let pass. Raises InvalidInputError, InputError, UnavailableError, and the
+    errors of the rewards API.
+    """
+    campaign = await _readable(request, ports)
+    if await ledger.campaigns.find(campaign.id) is not None:
+        return ()
+    if sends:
+        await require_all(ports, campaign)
+    if ports.products is None:
+        return ("the product was not checked, as the rewards API is not configured here.",)
+    problems = await _product_problems(request.definition, campaign, ports.products)
+    if problems:
+        await _refuse(request, ports, *problems)
+    if sends:
+        await check_providers(ports.channels, campaign)
+    return ()
+
+
+async def submit(
+    request: IntakeRequest,
+    ledger: IntakeLedger,
+    *,
+    actor: str,
+    confirm: Confirm | None = None,
+    progress: Progress | None = None,
+    rejected: TextIO | None = None,
+) -> Submitted:
+    """
+    Take the campaign in for *actor*; repeating it with the same content changes nothing.
+
+    *confirm* is asked once everything was read. Rows that are left out are written to *rejected*.
+    Raises InvalidInputError with what is wrong in the definition or the rows, and what
+    `Submission.run` raises; nothing is left behind then.
+    """
+    campaign = await _readable(request)
+    with rejected_output(request, rejected) as output:
+        rows = request.recipients.rows(campaign, keep=request.keep, rejected=output)
+        submission = Submission(
+            ledger.campaigns,
+            campaign,
+            rows,
+            expected_rows=request.recipients.expected_rows,
+            batch_size=ledger.batch_size,
+            audit=ledger.audit,
+            actor=actor,
+            start_ms=request.start_ms,
+            skip_invalid=request.skip_invalid,
+        )
+        try:
+            async with _reported(rows, request.recipients, progress):
+                return await submission.run(confirm)
+        except InvalidRecipientsError as error:
+            findings = IntakeFindings(
+                campaign=campaign, summary=error.summary, skip_invalid=request.skip_invalid
+            )
+            raise InvalidInputError(findings) from None
+
+
+async def _readable(request: IntakeRequest, ports: IntakePorts | None = None) -> Campaign:
+    """Return the campaign; raises InvalidInputError if it or its recipients cannot be read."""
+    campaign = request.definition.campaign
+    if campaign is None or request.recipients.problem:
+        await _refuse(request, ports)
+    return campaign
+
+
+async def _refuse(
+    request: IntakeRequest, ports: IntakePorts | None, *problems: Problem
+) -> NoReturn:
+    """Raise InvalidInputError with *problems* and everything else that is wrong."""
+    raise InvalidInputError(await examine(request, ports, problems))
+
+
+async def _looked_up(
+    definition: CampaignDefinition, ports: IntakePorts
+) -> tuple[list[Problem], list[str]]:
+    """Return the problems that only the channels and the outside know of, and warnings."""
+    campaign = definition.campaign
+    if campaign is None:
+        return [], []
+    problems, warnings = _template_problems(definition, ports), []
+    try:
+        await require_channels(ports.channels, campaign)
+    except ClaimcastError as error:
+        warnings.append(str(error))
+    if ports.products is None:
+        warnings.append("The product was not checked, as the rewards API is not configured.")
+        return problems, warnings
+    try:
+        problems += await _product_problems(definition, campaign, ports.products)
+    except ClaimcastError as error:
+        why = sentence(error) if isinstance(error, RewardsError) else str(error)
+        warnings.append(f"The product was not checked: {why}")
+    return problems, warnings
+
+
+def _template_problems(definition: CampaignDefinition, ports: IntakePorts) -> list[Problem]:
+    """Return what is wrong with the templates as the channels themselves compile them."""
+    campaign = definition.campaign
+    if campaign is None:
+        return []
+    try:
+        for channel in campaign.delivery.channels:
+            ports.composer(campaign, channel)
+    except InputError as error:
+        return [Problem(where=definition.name, message=str(error))]
+    return []
+
+
+async def _product_problems(
+    definition: CampaignDefinition, campaign: Campaign, products: ProductsOpener
+) -> list[Problem]:
+    fault = await product_fault(products, campaign.reward)
+    return [definition.problem("reward", fault)] if fault else []
+
+
+@asynccontextmanager
+async def _reported(
+    rows: Intake, source: RecipientSource, progress: Progress | None
+) -> AsyncIterator[None]:
+    """Tell how far the source was read; once it was, who is being asked is not disturbed."""
+    if progress is None:
+        yield
+        return
+
+    async def report() -> None:
+        share = 0.0
+        while share < 1:
+            share = source.share_read
+            progress(rows.summary.rows, share)
+            await asyncio.sleep(_TICK)
+
+    task = asyncio.create_task(report())
+    try:
+        yield
+    finally:
+        await stop(task)
