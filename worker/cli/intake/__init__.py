@@ -1,1 +1,1 @@
-"""A campaign's two files on their way in: checks, preview, the question, the submit."""
+"""A campaign taken in at a terminal: files and pipes, the question, what is wrong in words."""

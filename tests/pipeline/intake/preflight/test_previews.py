@@ -4,7 +4,7 @@ from pipeline.domain.campaign import Campaign
 from pipeline.domain.models import ChannelName, Recipient
 from pipeline.intake.preflight.previews import MessagePreview, message_previews
 from tests.pipeline.intake.builders import a_campaign
-from tests.pipeline.intake.preflight.outside import composer
+from tests.pipeline.intake.outside import composer
 
 
 def preview(campaign: Campaign, recipient: Recipient) -> MessagePreview:

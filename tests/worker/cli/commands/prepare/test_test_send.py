@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipeline.domain.models import ChannelName
+from pipeline.intake.preflight.previews import EXAMPLE_LINK
 from pipeline.store.suppressions import Suppressions
 from sandbox.server import Sandbox
 from tests.channels.app import SECRET, App, app, body_of
@@ -23,7 +24,6 @@ from tests.pipeline.installation import Installation
 from tests.worker.cli.desk import Desk
 from tests.worker.cli.files import campaign_text
 from worker.cli import main
-from pipeline.intake.preflight.previews import EXAMPLE_LINK
 
 ANN = "ann@example.com"
 NUMBER = "+15550100200"
