@@ -17,7 +17,7 @@ from config.variables import Variable, variables
 from pipeline.alerting.messages import of_campaign
 from pipeline.alerting.rules import Cause, Kind
 from pipeline.domain.codes.table import markdown
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from tests.end_to_end.support.world import judge, world
 from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync

@@ -12,7 +12,7 @@ from bench.world.processes import COMMAND, PYTHON, BenchError, BenchProcess, End
 from bench.world.sinks import Sink, SinkKind, sink
 from config.settings import Settings
 from pipeline.domain.models import CampaignState
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import campaign_state, ended
 from worker.cli.commands.operate.sandbox import sandbox_environment
 from worker.wiring.engine import open_app

@@ -9,8 +9,8 @@ from pipeline.alerting.rules import Cause, Kind
 from pipeline.domain.batch import Lane
 from pipeline.domain.clock import iso
 from pipeline.domain.codes import find_reason
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.rate_limiter import Breaker
-from pipeline.store.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import campaign_state
 
 _NAMESPACE = UUID("0c7d1a52-4f0e-5d0f-9a1b-6c0f4f7c2e55")

@@ -23,7 +23,7 @@ from typing import Self
 
 from pipeline.domain.batch import Lane
 from pipeline.store.codec import LANE_LETTER
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.snapshot import CampaignSnapshot
 
 _TRIES_THAT_COUNT = 20  # beyond any cap, and no overflow
 

@@ -23,7 +23,7 @@ from pipeline.intake.files.sources import FileFormat, Source, open_source
 from pipeline.intake.rejected import RejectedRows
 from pipeline.intake.row_validation import Judge, Judged
 from pipeline.intake.template_checks import needed_columns
-from pipeline.store.recipient_codec import canonical
+from pipeline.store.formats.recipient_codec import canonical
 
 _ROWS_AT_ONCE = 100  # as many as an order has: what is read meanwhile hides the wait for a write
 

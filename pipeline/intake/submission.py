@@ -35,8 +35,8 @@ from pipeline.store.campaigns import (
     Totals,
     plan_of,
 )
-from pipeline.store.recipient_codec import canonical
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.recipient_codec import canonical
+from pipeline.store.formats.snapshot import CampaignSnapshot
 
 _KEEP_ALIVE = 2.0  # well inside the patience of the staging area
 

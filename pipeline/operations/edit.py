@@ -9,7 +9,7 @@ from pipeline.domain.campaign_versions import differences, is_editable
 from pipeline.domain.clock import uptime
 from pipeline.domain.errors import InputError
 from pipeline.store.campaigns import CampaignStore
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.snapshot import CampaignSnapshot
 
 _LOOK_SECONDS = 0.1
 

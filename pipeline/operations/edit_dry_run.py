@@ -18,8 +18,8 @@ from pipeline.intake.template_checks import needed_columns
 from pipeline.store.batches import BatchStore
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import DeliveryStore
-from pipeline.store.records import DeliveryRecord, initial, reachable
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.records import DeliveryRecord, initial, reachable
+from pipeline.store.formats.snapshot import CampaignSnapshot
 
 SHOWN = 20
 """How many of the people whom a message does not fit are named."""

@@ -4,10 +4,15 @@ from pipeline.domain.errors import ClaimcastError, InputError
 from pipeline.domain.vault import Vault
 from pipeline.store.batch_pages import BatchPages, StoredBatch
 from pipeline.store.campaigns import CampaignStore
-from pipeline.store.erasures import Erased, Erasure, ErasureStore
-from pipeline.store.recipient_codec import TOMBSTONE
-from pipeline.store.sealed_batch import open_links, open_recipients, seal_links, seal_recipients
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.recipient_codec import TOMBSTONE
+from pipeline.store.formats.sealed_batch import (
+    open_links,
+    open_recipients,
+    seal_links,
+    seal_recipients,
+)
+from pipeline.store.formats.snapshot import CampaignSnapshot
+from pipeline.store.maintenance.erasures import Erased, Erasure, ErasureStore
 
 _TRIES = 50  # each time somebody else's change of the same batch went through
 

@@ -9,8 +9,8 @@ import structlog
 from pipeline.domain.errors import ClaimcastError, InputError
 from pipeline.store.audit_trail import Action, AuditTrail
 from pipeline.store.campaigns import CampaignStore
-from pipeline.store.purges import PurgeStore
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.snapshot import CampaignSnapshot
+from pipeline.store.maintenance.purges import PurgeStore
 from pipeline.views.campaign_status import ended
 
 log = structlog.get_logger()

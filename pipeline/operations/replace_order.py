@@ -10,10 +10,10 @@ from pipeline.domain.models import BatchState, Recipient
 from pipeline.domain.vault import Vault
 from pipeline.rewards.links import LinksProblem, extract_links
 from pipeline.store.batch_pages import BatchPages, StoredBatch
+from pipeline.store.formats.sealed_batch import open_evidence, open_recipients
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.lookups import Lookups, Place
-from pipeline.store.reorders import Division, ReorderStore
-from pipeline.store.sealed_batch import open_evidence, open_recipients
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.maintenance.reorders import Division, ReorderStore
 
 _WORDS = {
     BatchState.PLANNED: "it has no order yet",

@@ -10,9 +10,9 @@ from pipeline.store.audit_trail import Action, AuditTrail
 from pipeline.store.batch_pages import BatchPages, StoredBatch
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import DeliveryStore, Place
-from pipeline.store.resends import open_generations, seal_generations
-from pipeline.store.sealed_batch import open_recipients
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.resends import open_generations, seal_generations
+from pipeline.store.formats.sealed_batch import open_recipients
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.suppressions import Suppressions
 from pipeline.views.batch_view import Ground, understood
 

@@ -7,7 +7,7 @@ from pipeline.domain.clock import iso
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName, DeliveryStatus, Recipient
 from pipeline.domain.resend_history import LAST_GENERATION, Generation, Generations, address_of
-from pipeline.store.records import DeliveryRecord
+from pipeline.store.formats.records import DeliveryRecord
 from pipeline.views.delivery_times import started_at
 from pipeline.views.timeline import mask
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.domain.vault import Vault
-from pipeline.store.sealed_blobs import Blob, Replacement, SealedBlobs
+from pipeline.store.maintenance.sealed_blobs import Blob, Replacement, SealedBlobs
 
 _WRITE_BYTES = 64 * 1024  # per script, and so per sync of the server's log
 

@@ -8,7 +8,7 @@ from pipeline.domain.resend_history import Generations, address_of
 from pipeline.domain.vault import SealError
 from pipeline.store.batches import Barred
 from pipeline.store.campaigns import CampaignStore
-from pipeline.store.records import DeliveryRecord
+from pipeline.store.formats.records import DeliveryRecord
 from pipeline.store.suppressions import Suppressions
 
 REFUSED = frozenset({DeliveryStatus.FAILED, DeliveryStatus.BOUNCED})

@@ -8,7 +8,7 @@ from pipeline.domain.campaign import Window
 from pipeline.domain.models import ChannelName, FactKind, Recipient
 from pipeline.domain.window import closing, opening, zone_of
 from pipeline.store.deliveries import Fact
-from pipeline.store.records import DeliveryRecord
+from pipeline.store.formats.records import DeliveryRecord
 
 Wanted = Sequence[tuple[int, DeliveryRecord]]
 

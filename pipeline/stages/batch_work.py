@@ -8,7 +8,7 @@ from pipeline.callbacks.signed_tokens import Target
 from pipeline.domain.models import Recipient, delivery_key
 from pipeline.sending.dispatcher import Outbox, Outgoing, Round, Search
 from pipeline.stages.campaign_cache import Known
-from pipeline.store.records import DeliveryRecord
+from pipeline.store.formats.records import DeliveryRecord
 
 
 @dataclass(frozen=True, slots=True)

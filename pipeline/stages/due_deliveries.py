@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.models import ChannelName, DeliveryStatus
 from pipeline.store.batches import Claim
-from pipeline.store.records import DeliveryRecord, initial
+from pipeline.store.formats.records import DeliveryRecord, initial
 
 Due = list[tuple[int, DeliveryRecord]]
 """The indexes of recipients, each with the delivery that is due."""

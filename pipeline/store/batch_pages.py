@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.domain.batch import Batch, Lane
-from pipeline.store.batch_fields import decode_batch_fields
 from pipeline.store.client import Client, Pipeline
+from pipeline.store.formats.batch_fields import decode_batch_fields
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.keys import (
     batch_key,
     campaign_key,
@@ -19,7 +20,6 @@ from pipeline.store.keys import (
     resends_key,
 )
 from pipeline.store.scripts import texts
-from pipeline.store.snapshot import CampaignSnapshot
 
 _PAGE = 50  # batches, about 100 kB: little memory, and no long silence for the workers
 

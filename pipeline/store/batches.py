@@ -8,9 +8,17 @@ from pipeline.domain.batch import WORKED_LANES, Batch, Lane, Unit
 from pipeline.domain.errors import InputError, StaleLeaseError
 from pipeline.domain.models import BatchState, ChannelName
 from pipeline.domain.vault import Vault
-from pipeline.store.batch_fields import decode_batch_fields
 from pipeline.store.client import Client
 from pipeline.store.codec import CHANNEL_LETTER, LANE, LANE_LETTER
+from pipeline.store.formats.batch_fields import decode_batch_fields
+from pipeline.store.formats.records import DeliveryRecord, parse_record
+from pipeline.store.formats.sealed_batch import (
+    open_evidence,
+    open_links,
+    seal_evidence,
+    seal_links,
+)
+from pipeline.store.formats.snapshot import block_field
 from pipeline.store.keys import (
     ACTIVE,
     batch_key,
@@ -20,10 +28,7 @@ from pipeline.store.keys import (
     links_key,
 )
 from pipeline.store.lookups import link_digests
-from pipeline.store.records import DeliveryRecord, parse_record
 from pipeline.store.scripts import Scripts, flat, texts
-from pipeline.store.sealed_batch import open_evidence, open_links, seal_evidence, seal_links
-from pipeline.store.snapshot import block_field
 
 _FIRST = 100  # held batches of each lane whose reasons are looked at
 _FLAGS = [

@@ -12,6 +12,15 @@ from pipeline.domain.resend_history import Generations, readdressed
 from pipeline.domain.vault import Vault
 from pipeline.store.client import Client
 from pipeline.store.codec import CHANNEL_LETTER, LANE_LETTER
+from pipeline.store.formats.recipient_codec import channel_mask
+from pipeline.store.formats.resends import open_generations
+from pipeline.store.formats.sealed_batch import open_recipients, seal_recipients
+from pipeline.store.formats.snapshot import (
+    CampaignSnapshot,
+    batch_counter,
+    delivery_counter,
+    people_counter,
+)
 from pipeline.store.keys import (
     ACTIVE,
     DISCARDED,
@@ -28,16 +37,7 @@ from pipeline.store.keys import (
     resends_key,
 )
 from pipeline.store.lookups import bucket_of, id_digest
-from pipeline.store.recipient_codec import channel_mask
-from pipeline.store.resends import open_generations
 from pipeline.store.scripts import Scripts, texts
-from pipeline.store.sealed_batch import open_recipients, seal_recipients
-from pipeline.store.snapshot import (
-    CampaignSnapshot,
-    batch_counter,
-    delivery_counter,
-    people_counter,
-)
 
 Edited = Literal["ok", "other", "running", "ended"]
 """What became of an edit; `edit.lua` says when."""

@@ -10,8 +10,8 @@ from pipeline.domain.models import ChannelName, FactKind
 from pipeline.store.batches import Claim
 from pipeline.store.client import Client
 from pipeline.store.codec import CHANNEL_LETTER, FACT_LETTER
+from pipeline.store.formats.records import DeliveryRecord, parse_record
 from pipeline.store.keys import ledger_key
-from pipeline.store.records import DeliveryRecord, parse_record
 from pipeline.store.scripts import Scripts, texts
 
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode

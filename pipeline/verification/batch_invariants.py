@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from pipeline.domain.batch import Batch, Lane
 from pipeline.domain.models import BatchState, DeliveryStatus
 from pipeline.store.codec import LANE_LETTER
-from pipeline.store.records import DeliveryRecord, reachable
-from pipeline.store.snapshot import (
+from pipeline.store.formats.records import DeliveryRecord, reachable
+from pipeline.store.formats.snapshot import (
     FORGOTTEN_UNCERTAIN,
     batch_counter,
     channel_counter,

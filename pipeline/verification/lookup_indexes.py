@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.lookups import Lookups
-from pipeline.store.snapshot import CampaignSnapshot
 from pipeline.verification.batch_invariants import Violation
 from pipeline.verification.sealed_contents import BatchContents
 from pipeline.views.batch_view import Entry

@@ -10,14 +10,14 @@ from pipeline.domain.models import Recipient
 from pipeline.domain.vault import SealError, Vault
 from pipeline.store.batch_pages import StoredBatch
 from pipeline.store.campaigns import CampaignStore
+from pipeline.store.formats.recipient_codec import TOMBSTONE, decode_batch
+from pipeline.store.formats.resends import open_generations
 from pipeline.store.keys import (
     definition_purpose,
     evidence_purpose,
     links_purpose,
     recipients_purpose,
 )
-from pipeline.store.recipient_codec import TOMBSTONE, decode_batch
-from pipeline.store.resends import open_generations
 from pipeline.verification.batch_invariants import Violation
 from pipeline.views.batch_view import Entry
 

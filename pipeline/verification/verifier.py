@@ -17,14 +17,14 @@ from pipeline.rewards.models import OrderRequest
 from pipeline.stages.order_request import po_number
 from pipeline.store.batch_pages import BatchPages, Page, StoredBatch
 from pipeline.store.campaigns import CampaignStore
-from pipeline.store.lookups import Lookups
-from pipeline.store.snapshot import (
+from pipeline.store.formats.snapshot import (
     FORGOTTEN_UNCERTAIN,
     CampaignSnapshot,
     batch_counter,
     delivery_counter,
     links_counter,
 )
+from pipeline.store.lookups import Lookups
 from pipeline.verification.batch_invariants import (
     OPEN,
     UNFINISHED,

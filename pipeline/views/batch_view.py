@@ -7,8 +7,8 @@ from pipeline.domain.batch import Batch, Lane
 from pipeline.domain.errors import ClaimcastError
 from pipeline.domain.models import ChannelName
 from pipeline.store.batch_pages import StoredBatch
-from pipeline.store.records import DeliveryRecord, initial, parse_record
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.records import DeliveryRecord, initial, parse_record
+from pipeline.store.formats.snapshot import CampaignSnapshot
 
 Records = tuple[DeliveryRecord, ...]
 

@@ -5,7 +5,7 @@ from typing import Any
 from pipeline.domain.batch import Lane
 from pipeline.domain.clock import iso
 from pipeline.domain.models import BatchState, CampaignState
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.snapshot import CampaignSnapshot
 
 _WAITING = {
     Lane.ORDER: BatchState.PLANNED,

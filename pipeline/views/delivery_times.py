@@ -1,7 +1,7 @@
 """When a delivery was started, settled, or is tried again, from its compact record."""
 
 from pipeline.domain.models import DeliveryStatus
-from pipeline.store.records import DeliveryRecord
+from pipeline.store.formats.records import DeliveryRecord
 
 _LEFT = frozenset(
     {

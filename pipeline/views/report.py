@@ -12,11 +12,11 @@ from pipeline.domain.models import Recipient
 from pipeline.domain.resend_history import Generations, address_of
 from pipeline.domain.vault import Vault
 from pipeline.store.batch_pages import BatchPages, Page, StoredBatch
+from pipeline.store.formats.recipient_codec import TOMBSTONE
+from pipeline.store.formats.records import DeliveryRecord
+from pipeline.store.formats.resends import open_generations
+from pipeline.store.formats.sealed_batch import open_links, open_recipients
 from pipeline.store.keys import LINK_REFERENCE_DIGEST
-from pipeline.store.recipient_codec import TOMBSTONE
-from pipeline.store.records import DeliveryRecord
-from pipeline.store.resends import open_generations
-from pipeline.store.sealed_batch import open_links, open_recipients
 from pipeline.views.batch_view import Entry, Ground, understood
 from pipeline.views.delivery_times import sent_at, settled_at
 

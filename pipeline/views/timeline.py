@@ -13,11 +13,11 @@ from pipeline.domain.resend_history import Generations, address_of, readdressed
 from pipeline.domain.vault import Vault
 from pipeline.store.batch_pages import BatchPages, StoredBatch
 from pipeline.store.campaigns import CampaignStore
-from pipeline.store.recipient_codec import TOMBSTONE
-from pipeline.store.records import DeliveryRecord
-from pipeline.store.resends import open_generations
-from pipeline.store.sealed_batch import open_links, open_recipients
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.recipient_codec import TOMBSTONE
+from pipeline.store.formats.records import DeliveryRecord
+from pipeline.store.formats.resends import open_generations
+from pipeline.store.formats.sealed_batch import open_links, open_recipients
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.views.batch_view import Entry, Ground, understood
 from pipeline.views.delivery_times import next_at, settled_at, started_at
 from pipeline.views.order_history import Event, former_orders, order_events

@@ -132,11 +132,11 @@ GUARDING = (
     ),
     Defect(
         name="dropped-key-not-missed",
-        path="pipeline/store/keyring.py",
+        path="pipeline/store/fleet/keyring.py",
         old="        if not lenient:\n            await self.refuse_missing()\n",
         new="",
         costs="a worker without the key of some blobs holds or fails their people",
-        test="tests/pipeline/store/test_keyring.py::"
+        test="tests/pipeline/store/fleet/test_keyring.py::"
         "test_a_key_that_was_dropped_too_early_is_missed_at_the_start",
     ),
     Defect(

@@ -170,7 +170,7 @@ ORDERING = (
     ),
     Defect(
         name="links-read-in-another-order",
-        path="pipeline/store/sealed_batch.py",
+        path="pipeline/store/formats/sealed_batch.py",
         old='links_purpose(serial, batch)).decode().split("\\n")',
         new='links_purpose(serial, batch)).decode().split("\\n")[::-1]',
         costs="a repeated message carries somebody else's link",

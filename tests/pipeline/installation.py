@@ -16,9 +16,9 @@ from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.batches import BatchStore, Claim
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import DeliveryStore, Fact, Wanted
-from pipeline.store.keyring import unlock
+from pipeline.store.fleet.keyring import unlock
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.scripts import Scripts
-from pipeline.store.snapshot import CampaignSnapshot
 from tests.pipeline.intake.builders import a_campaign, an_intake
 from tests.pipeline.ledger import LEASE
 from tests.pipeline.stores import Stores

@@ -18,9 +18,9 @@ from pipeline.store.batches import BatchStore, Claim
 from pipeline.store.campaigns import CampaignStore, Committed, Staging, Totals, plan_of
 from pipeline.store.codec import CHANNEL, CHANNEL_LETTER
 from pipeline.store.deliveries import DeliveryStore
+from pipeline.store.formats.records import DeliveryRecord, initial, parse_record
 from pipeline.store.keys import due_key
 from pipeline.store.rate_limiter import Limiter
-from pipeline.store.records import DeliveryRecord, initial, parse_record
 from pipeline.store.scripts import Scripts, texts
 from tests.pipeline.stores import Stores
 from tests.support.redis import Redis

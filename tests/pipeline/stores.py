@@ -2,12 +2,12 @@
 
 from pipeline.domain.vault import Vault
 from pipeline.store.batch_pages import BatchPages
-from pipeline.store.erasures import ErasureStore
 from pipeline.store.lookups import Lookups
-from pipeline.store.purges import PurgeStore
-from pipeline.store.reorders import ReorderStore
+from pipeline.store.maintenance.erasures import ErasureStore
+from pipeline.store.maintenance.purges import PurgeStore
+from pipeline.store.maintenance.reorders import ReorderStore
+from pipeline.store.maintenance.sealed_blobs import SealedBlobs
 from pipeline.store.scripts import Scripts
-from pipeline.store.sealed_blobs import SealedBlobs
 from tests.support.redis import Redis
 
 

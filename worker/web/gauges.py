@@ -9,7 +9,7 @@ from prometheus_client.core import GaugeMetricFamily
 from pipeline.domain.batch import Lane
 from pipeline.domain.models import DeliveryStatus
 from pipeline.store.fleet.readings import CampaignReading, FleetReading, Readings
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import campaign_state
 from worker.web.counters import counters
 

@@ -22,18 +22,18 @@ from pipeline.store.batches import BatchStore
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.client import Client
 from pipeline.store.deliveries import DeliveryStore
-from pipeline.store.erasures import ErasureStore
 from pipeline.store.fleet.alerts import AlertStore
+from pipeline.store.fleet.keyring import Keyring, WrongKeysError, is_in_use
 from pipeline.store.fleet.readings import Readings
 from pipeline.store.fleet.server import Server
 from pipeline.store.fleet.workers import Workers
-from pipeline.store.keyring import Keyring, WrongKeysError, is_in_use
 from pipeline.store.lookups import Lookups
-from pipeline.store.purges import PurgeStore
+from pipeline.store.maintenance.erasures import ErasureStore
+from pipeline.store.maintenance.purges import PurgeStore
+from pipeline.store.maintenance.reorders import ReorderStore
+from pipeline.store.maintenance.sealed_blobs import SealedBlobs
 from pipeline.store.rate_limiter import Limiter
-from pipeline.store.reorders import ReorderStore
 from pipeline.store.scripts import Scripts
-from pipeline.store.sealed_blobs import SealedBlobs
 from pipeline.store.suppressions import Suppressions
 from worker.valkey.embedded import EmbeddedValkey
 from worker.wiring.redis import check_server, connect, syncs_of

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pipeline.domain.models import ChannelName
 from pipeline.store import keys
 from pipeline.store.client import Client
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.rate_limiter import Breaker
 from pipeline.store.scripts import Scripts, texts
-from pipeline.store.snapshot import CampaignSnapshot
 
 _AT_ONCE = 100  # campaigns read in one round trip
 

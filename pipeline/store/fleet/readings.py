@@ -10,8 +10,8 @@ from pipeline.domain.models import ChannelName
 from pipeline.store import keys
 from pipeline.store.client import Client, Pipeline
 from pipeline.store.fleet.workers import ALIVE_SECONDS
+from pipeline.store.formats.snapshot import CampaignSnapshot, summary_fields
 from pipeline.store.scripts import texts
-from pipeline.store.snapshot import CampaignSnapshot, summary_fields
 
 LIMITS = ("orders", "reads", *(channel.value for channel in ChannelName))
 """The limiters that the fleet shares; those of a campaign are not among them."""

@@ -48,5 +48,5 @@ def test_every_name_is_that_of_a_file_or_of_a_library(name: str) -> None:
 
 
 def test_what_is_opened_is_no_work_of_the_ledger() -> None:
-    decode = [*LOOP, "decode_batch (pipeline/store/recipient_codec.py:9)"]
+    decode = [*LOOP, "decode_batch (pipeline/store/formats/recipient_codec.py:9)"]
     assert part_of(decode) == "decrypting people and links"

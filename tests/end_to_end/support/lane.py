@@ -15,7 +15,7 @@ from pipeline.domain.vault import Vault
 from pipeline.store.batches import BatchStore
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import DeliveryStore
-from pipeline.store.keyring import unlock
+from pipeline.store.fleet.keyring import unlock
 from pipeline.store.scripts import Scripts
 from tests.end_to_end.support.killable import Kill, Plan, run
 from tests.end_to_end.support.world import world

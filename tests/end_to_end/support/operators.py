@@ -8,7 +8,7 @@ from cryptography.fernet import Fernet
 
 from pipeline.domain.models import FactKind
 from pipeline.store.audit_trail import AuditTrail
-from pipeline.store.keyring import Keyring
+from pipeline.store.fleet.keyring import Keyring
 from pipeline.store.scripts import Scripts
 from pipeline.verification.verifier import Verifier
 from pipeline.views.report import Report, Reveal

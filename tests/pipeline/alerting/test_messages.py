@@ -5,8 +5,8 @@ import json
 from pipeline.alerting.messages import Notice, of_campaign, of_channel
 from pipeline.alerting.rules import Cause, Kind
 from pipeline.domain.codes import find_reason
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.rate_limiter import Breaker
-from pipeline.store.snapshot import CampaignSnapshot
 
 SNAPSHOT = CampaignSnapshot(
     "7",

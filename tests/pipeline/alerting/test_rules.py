@@ -17,7 +17,7 @@ from pipeline.alerting.rules import (
     next_phase,
     standing,
 )
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.snapshot import CampaignSnapshot
 
 PACE = Pace()
 LOOK = 10  # seconds between two looks

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.domain.campaign import Campaign, Window
 from pipeline.domain.campaign_versions import differences, is_editable, version_at
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from tests.pipeline.intake.builders import a_campaign
 
 

@@ -10,7 +10,7 @@ from pipeline.domain.resend_history import (
     address_of,
     readdressed,
 )
-from pipeline.store.resends import decode_generations, encode_generations
+from pipeline.store.formats.resends import decode_generations, encode_generations
 
 EMAIL, SMS = ChannelName.EMAIL, ChannelName.SMS
 ANN = Recipient(id="a", email="ann@example.com", phone="+15550100")

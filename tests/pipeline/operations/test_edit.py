@@ -13,7 +13,7 @@ from pipeline.domain.models import DeliveryKey, FactKind, Message, Recipient, Re
 from pipeline.intake.submission import DifferentContentError, Submission
 from pipeline.operations.edit import change_of, check_editable, make_change, on_the_wire
 from pipeline.store.deliveries import Fact, Wanted
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.views.timeline import Timelines
 from tests.pipeline.channel import ScriptedChannel
 from tests.pipeline.intake.builders import a_campaign as an_intake_campaign

@@ -17,8 +17,8 @@ from pipeline.operations.erase_recipient import Forgetting
 from pipeline.operations.replace_order import Plan, Reorders
 from pipeline.store.batches import Claim
 from pipeline.store.deliveries import Fact, Wanted
-from pipeline.store.erasures import Erased
-from pipeline.store.recipient_codec import TOMBSTONE
+from pipeline.store.formats.recipient_codec import TOMBSTONE
+from pipeline.store.maintenance.erasures import Erased
 from pipeline.verification.lookup_indexes import Places
 from pipeline.views.report import Report
 from pipeline.views.timeline import Timelines

@@ -10,7 +10,7 @@ from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName, FactKind
 from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.deliveries import Fact, Place, Wanted
-from pipeline.store.records import DeliveryRecord
+from pipeline.store.formats.records import DeliveryRecord
 from pipeline.store.scripts import Scripts
 from pipeline.store.suppressions import Suppressions
 from pipeline.verification.verifier import Verifier

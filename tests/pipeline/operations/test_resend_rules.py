@@ -10,7 +10,7 @@ from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName, DeliveryStatus, Recipient
 from pipeline.domain.resend_history import LAST_GENERATION, Generation
 from pipeline.operations.resend_rules import COOLDOWN_MS, Person, Wish, decide_resend
-from pipeline.store.records import DeliveryRecord
+from pipeline.store.formats.records import DeliveryRecord
 
 EMAIL, SMS = ChannelName.EMAIL, ChannelName.SMS
 SENT, FAILED, PENDING = DeliveryStatus.SENT, DeliveryStatus.FAILED, DeliveryStatus.PENDING

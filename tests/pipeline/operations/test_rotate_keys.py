@@ -11,9 +11,9 @@ from pipeline.callbacks.signed_tokens import Purpose, Target, Tokens
 from pipeline.domain.models import ChannelName
 from pipeline.domain.vault import Vault, mark
 from pipeline.operations.rotate_keys import Rekey, chunks
-from pipeline.store.keyring import Keyring, unlock
+from pipeline.store.fleet.keyring import Keyring, unlock
+from pipeline.store.maintenance.sealed_blobs import Blob, Replacement, SealedBlobs
 from pipeline.store.scripts import Scripts
-from pipeline.store.sealed_blobs import Blob, Replacement, SealedBlobs
 from pipeline.store.suppressions import Suppressions
 from tests.pipeline.installation import Installation, links_of
 from tests.support.redis import Redis

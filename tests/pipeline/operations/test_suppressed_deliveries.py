@@ -7,7 +7,7 @@ from pipeline.domain.resend_history import Generation
 from pipeline.operations.suppressed_deliveries import BarredDeliveries, hopeless
 from pipeline.store.batches import Barred, Claim
 from pipeline.store.deliveries import Fact, Place, Wanted
-from pipeline.store.resends import seal_generations
+from pipeline.store.formats.resends import seal_generations
 from pipeline.store.suppressions import Suppressions
 from tests.pipeline.ledger import (
     EMAIL,

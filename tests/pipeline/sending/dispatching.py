@@ -3,7 +3,7 @@
 from typing import Any
 
 from pipeline.domain.models import BatchState
-from pipeline.store.records import DeliveryRecord
+from pipeline.store.formats.records import DeliveryRecord
 from tests.pipeline.ledger import (
     Ledger,
     a_campaign,

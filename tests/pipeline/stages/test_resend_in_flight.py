@@ -8,7 +8,7 @@ from pipeline.domain.campaign import Window
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import delivery_key
 from pipeline.sending.quiet_hours import hours
-from pipeline.store.records import DeliveryRecord
+from pipeline.store.formats.records import DeliveryRecord
 from tests.pipeline.channel import ScriptedChannel
 from tests.pipeline.ledger import Ledger, a_campaign, assert_sound, fulfilled, people, submit
 from tests.pipeline.operations.resends import EMAIL, OTHER, a_minute_passes, resend

@@ -19,7 +19,7 @@ from pipeline.domain.models import DeliveryStatus as Status
 from pipeline.domain.ports import Clearance
 from pipeline.sending.delivery_decisions import decide_look
 from pipeline.store.deliveries import Fact, Wanted
-from pipeline.store.records import DeliveryRecord
+from pipeline.store.formats.records import DeliveryRecord
 from pipeline.store.suppressions import Suppressions
 from tests.pipeline.channel import ScriptedChannel
 from tests.pipeline.ledger import (

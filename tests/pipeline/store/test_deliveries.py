@@ -9,7 +9,7 @@ from pipeline.domain.models import BatchState, FactKind
 from pipeline.domain.models import DeliveryStatus as Status
 from pipeline.store.batches import Claim
 from pipeline.store.deliveries import Fact, Wanted
-from pipeline.store.records import DeliveryRecord
+from pipeline.store.formats.records import DeliveryRecord
 from tests.pipeline.ledger import (
     EMAIL,
     SMS,

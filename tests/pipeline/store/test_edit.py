@@ -10,7 +10,7 @@ from pipeline.domain.campaign_versions import version_at
 from pipeline.domain.errors import AbandonedError
 from pipeline.domain.models import ChannelName
 from pipeline.store.deliveries import Wanted
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from tests.pipeline.ledger import (
     Ledger,
     a_campaign,

@@ -11,9 +11,9 @@ from pipeline.domain.stored_format import OURS, FormatError, StoredFormat
 from pipeline.domain.tasks import stop
 from pipeline.domain.vault import Vault
 from pipeline.operations.rotate_keys import Rekey
-from pipeline.store.keyring import Keyring, unlock
+from pipeline.store.fleet.keyring import Keyring, unlock
+from pipeline.store.maintenance.sealed_blobs import SealedBlobs
 from pipeline.store.scripts import Scripts
-from pipeline.store.sealed_blobs import SealedBlobs
 from tests.pipeline.installation import Installation
 from tests.support.redis import Redis
 from tests.support.waiting import wait_until

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.store.formats.recipient_codec import decode_batch, encode_batch
 from pipeline.store.lookups import id_digest
-from pipeline.store.recipient_codec import decode_batch, encode_batch
 from pipeline.verification.verifier import VerificationFindings, Verifier
 from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import a_campaign

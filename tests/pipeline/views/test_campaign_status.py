@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.domain.clock import iso
 from pipeline.domain.models import CampaignState
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import as_json, campaign_state, ended, moves, reached_everybody
 from tests.pipeline.ledger import Ledger, a_campaign, people, submit, taken
 

@@ -14,7 +14,7 @@ from pipeline.domain.batch import Lane
 from pipeline.domain.errors import ClaimcastError
 from pipeline.domain.models import ChannelName, FactKind
 from pipeline.store.codec import STATUS
-from pipeline.store.records import DeliveryRecord
+from pipeline.store.formats.records import DeliveryRecord
 from pipeline.views.delivery_times import next_at, sent_at, settled_at
 from pipeline.views.report import COLUMNS, Report, Reveal, Row, link_ref, write_report
 from tests.pipeline.installation import Installation

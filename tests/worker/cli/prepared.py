@@ -1,6 +1,6 @@
 """Campaigns as the tests of commands want to find them; for `Desk.prepare`."""
 
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from tests.pipeline.installation import Installation
 
 ID = "survey-2026-11"

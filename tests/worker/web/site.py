@@ -15,8 +15,8 @@ from pipeline.callbacks.signed_tokens import Purpose, Target
 from pipeline.domain.batch import Lane
 from pipeline.domain.models import ChannelName
 from pipeline.store.batches import Claim
+from pipeline.store.formats.records import DeliveryRecord
 from pipeline.store.keys import due_key
-from pipeline.store.records import DeliveryRecord
 from tests.pipeline.installation import Installation
 from tests.support.redis import raw
 from worker.web.application import web_application

@@ -9,7 +9,7 @@ from twilio.request_validator import RequestValidator  # type: ignore[import-unt
 from pipeline.callbacks.signed_tokens import Purpose
 from pipeline.domain.batch import Lane
 from pipeline.domain.models import ChannelName, DeliveryStatus
-from pipeline.store.records import DeliveryRecord
+from pipeline.store.formats.records import DeliveryRecord
 from tests.pipeline.intake.builders import a_campaign, both_channels
 from tests.worker.web.site import AUTH_TOKEN, PUBLIC, Site, open_site
 

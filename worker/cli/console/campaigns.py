@@ -3,7 +3,7 @@
 from difflib import get_close_matches
 
 from pipeline.domain.errors import InputError
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from worker.wiring.ledger import App
 
 

@@ -6,7 +6,7 @@ import click
 
 from pipeline.intake.preflight.findings import IntakeFindings
 from pipeline.intake.submission import DeclinedError
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import as_json as status_document
 from worker.cli.console.entry import BAD_INPUT, NOT_ALL_REACHED, say
 from worker.cli.intake.findings import problem_lines, total

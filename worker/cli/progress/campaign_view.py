@@ -8,8 +8,8 @@ from pipeline.domain.batch import Lane
 from pipeline.domain.clock import iso
 from pipeline.domain.codes import find_reason, in_words
 from pipeline.domain.models import CampaignState, ChannelName
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.rate_limiter import Breaker
-from pipeline.store.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import campaign_state, ended
 from worker.cli.console.campaigns import times
 from worker.cli.console.tables import columns, facts, folded

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pipeline.domain.codes import find_reason, in_words
 from pipeline.domain.models import CampaignState, DeliveryStatus
 from pipeline.operations.suppressed_deliveries import BarredDeliveries, hopeless
-from pipeline.store.records import DeliveryRecord
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.records import DeliveryRecord
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import campaign_state, ended, moves, reached_everybody
 from worker.cli.console.entry import NOT_ALL_REACHED, OK
 from worker.wiring.ledger import App

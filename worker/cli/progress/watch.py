@@ -8,7 +8,7 @@ from typing import Protocol
 import click
 
 from pipeline.domain.clock import iso
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import campaign_state
 from worker.cli.progress.campaign_view import counts
 

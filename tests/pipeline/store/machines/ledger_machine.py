@@ -15,7 +15,7 @@ from pipeline.domain.errors import AbandonedError, StaleLeaseError
 from pipeline.domain.models import ChannelName, DeliveryStatus, FactKind, Recipient
 from pipeline.store.batches import Claim
 from pipeline.store.deliveries import Fact, Wanted
-from pipeline.store.records import initial
+from pipeline.store.formats.records import initial
 from tests.pipeline.ledger import (
     Counted,
     Ledger,

@@ -13,7 +13,7 @@ from pipeline.domain.errors import InputError, StaleLeaseError
 from pipeline.domain.models import ChannelName, DeliveryStatus, FactKind
 from pipeline.store.batches import Claim
 from pipeline.store.deliveries import Fact, Wanted
-from pipeline.store.records import initial
+from pipeline.store.formats.records import initial
 from tests.pipeline.ledger import (
     a_campaign,
     assert_sound,

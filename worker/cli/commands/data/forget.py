@@ -5,8 +5,8 @@ import click
 from pipeline.domain.clock import iso
 from pipeline.operations.erase_recipient import Forgetting
 from pipeline.store.audit_trail import Action
-from pipeline.store.erasures import Erased
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.snapshot import CampaignSnapshot
+from pipeline.store.maintenance.erasures import Erased
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.campaigns import found_campaign
 from worker.cli.console.configured import open_logged

@@ -4,7 +4,7 @@ import click
 
 from pipeline.domain.clock import iso
 from pipeline.operations.purge import Purging
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import ended
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.campaigns import found_campaign, times

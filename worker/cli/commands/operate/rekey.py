@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from pipeline.domain.errors import InputError
 from pipeline.operations.rotate_keys import KeyUsage, Rekey
 from pipeline.store.audit_trail import Action
-from pipeline.store.keyring import Keyring, Process
+from pipeline.store.fleet.keyring import Keyring, Process
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.campaigns import times
 from worker.cli.console.entry import NOT_ALL_REACHED, OK, command, say

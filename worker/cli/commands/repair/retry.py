@@ -12,7 +12,7 @@ from pipeline.domain.errors import InputError
 from pipeline.operations.suppressed_deliveries import BarredDeliveries
 from pipeline.store.audit_trail import Action
 from pipeline.store.batches import Barred
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.campaigns import found_campaign, times
 from worker.cli.console.entry import OK, command, say

@@ -3,7 +3,7 @@
 import click
 
 from pipeline.domain.clock import iso
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.verification.remote_orders import OrderComparison
 from pipeline.verification.verifier import VerificationFindings, Verifier
 from worker.cli.console.campaigns import found_campaign, times

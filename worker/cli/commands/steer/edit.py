@@ -13,7 +13,7 @@ from pipeline.intake.preflight.sms_estimate import SmsCounter, SmsEstimate
 from pipeline.operations.edit import Change, change_of, check_editable, make_change, on_the_wire
 from pipeline.operations.edit_dry_run import Trial, remaining
 from pipeline.store.audit_trail import Action
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.campaigns import found_campaign, times
 from worker.cli.console.configured import settings

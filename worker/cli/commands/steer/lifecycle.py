@@ -7,7 +7,7 @@ import click
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import CampaignState
 from pipeline.store.audit_trail import Action
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import campaign_state
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.campaigns import found_campaign, times

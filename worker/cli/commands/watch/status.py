@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import as_json, ended
 from worker.cli.console.campaigns import found_campaign
 from worker.cli.console.entry import OK, command

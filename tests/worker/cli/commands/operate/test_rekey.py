@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet
 
 from pipeline.domain.tasks import stop
 from pipeline.domain.vault import Vault
-from pipeline.store.keyring import Keyring
+from pipeline.store.fleet.keyring import Keyring
 from tests.pipeline.installation import Installation
 from tests.support.redis import Redis
 from tests.worker.cli.desk import Desk

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.domain.campaign import Campaign
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import a_campaign, both_channels
 from tests.worker.cli.desk import Desk

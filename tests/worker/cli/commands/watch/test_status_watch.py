@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from pipeline.store.snapshot import CampaignSnapshot
+from pipeline.store.formats.snapshot import CampaignSnapshot
 from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import a_campaign
 from tests.support.root import ROOT

@@ -4,7 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain.models import ChannelName, Recipient
-from pipeline.store.recipient_codec import canonical, channel_mask, decode_batch, encode_batch
+from pipeline.store.formats.recipient_codec import (
+    canonical,
+    channel_mask,
+    decode_batch,
+    encode_batch,
+)
 
 texts = st.text(st.characters(codec="utf-8"), max_size=12)
 recipients = st.builds(

@@ -10,7 +10,7 @@ from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName
 from pipeline.domain.tasks import stop
 from pipeline.domain.vault import Vault
-from pipeline.store.keyring import Keyring, unlock
+from pipeline.store.fleet.keyring import Keyring, unlock
 from pipeline.store.suppressions import Suppressions
 from tests.pipeline.installation import Installation
 from tests.support.redis import Redis

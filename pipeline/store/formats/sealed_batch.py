@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from pipeline.domain.models import Recipient
 from pipeline.domain.vault import Vault
+from pipeline.store.formats.recipient_codec import decode_batch, encode_batch
 from pipeline.store.keys import evidence_purpose, links_purpose, recipients_purpose
-from pipeline.store.recipient_codec import decode_batch, encode_batch
 
 
 def seal_recipients(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.domain.models import ChannelName, DeliveryStatus
 from pipeline.store.codec import CHANNEL, CHANNEL_LETTER
-from pipeline.store.records import (
+from pipeline.store.formats.records import (
     DeliveryRecord,
     initial,
     parse_record,

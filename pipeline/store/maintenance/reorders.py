@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from pipeline.domain.models import Recipient
 from pipeline.domain.vault import Vault
+from pipeline.store.formats.sealed_batch import seal_links, seal_recipients
 from pipeline.store.lookups import Place, link_digests
 from pipeline.store.scripts import Scripts
-from pipeline.store.sealed_batch import seal_links, seal_recipients
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from pipeline.domain.batch import Lane
 from pipeline.domain.errors import InputError
 from pipeline.operations.replace_order import Plan, Reorders
 from pipeline.store.batches import Claim
-from pipeline.store.reorders import ReorderStore
+from pipeline.store.maintenance.reorders import ReorderStore
 from pipeline.store.scripts import Scripts
 from tests.pipeline.ledger import lapse, make_due
 from tests.pipeline.store.machines.ledger_machine import LedgerMachine, pick, policies, reach
