@@ -1,14 +1,10 @@
 """The compact record of a recipient's deliveries, as Lua writes it and Python reads it."""
 
-import re
-from importlib.resources import files
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain.models import ChannelName, DeliveryStatus
-from pipeline.store.codec import CHANNEL, CHANNEL_LETTER
 from pipeline.store.formats.records import (
     DeliveryRecord,
     initial,
@@ -32,13 +28,6 @@ def test_a_record_is_read_as_it_is_written() -> None:
         ),
         DeliveryRecord(channel=SMS),
     )
-
-
-def test_the_scripts_know_every_channel_by_the_same_letter() -> None:
-    source = files("pipeline.store.lua").joinpath("lib/deliveries/channels.lua").read_text("utf-8")
-    [table] = re.findall(r"^local CHANNEL = \{(.*)\}$", source, re.MULTILINE)
-    assert dict(re.findall(r"(\w) = '(\w+)'", table)) == CHANNEL
-    assert set(CHANNEL_LETTER) == set(ChannelName)
 
 
 @pytest.mark.parametrize("text", ["", ";", "pe1.0.0.0.0", "zz1.0.0.0.0.", "pe1.0.0.0.0.;"])
