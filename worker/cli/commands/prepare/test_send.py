@@ -29,6 +29,7 @@ from pipeline.domain.models import (
     ReturnPaths,
 )
 from pipeline.domain.ports import Composer
+from pipeline.domain.stored_format import FormatError
 from pipeline.intake.definition import CampaignDefinition
 from pipeline.intake.fields import Fault, recipient_of
 from pipeline.intake.preflight.outside import require_channels
@@ -156,6 +157,8 @@ async def _check_suppressed(found: Settings, channel: ChannelName, address: str)
     try:
         async with open_app(found) as app:
             [reason] = await app.suppressions.reasons([(channel, address)])
+    except FormatError:
+        raise
     except (ClaimcastError, ConfigError, *STORE_ERRORS) as error:
         say(f"Warning: the suppression list was not looked at: {explained(error)[0]}")
         return
