@@ -8,7 +8,6 @@ Commands, jobs and requests all come this way. What differs between them they gi
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import NoReturn, TextIO
 
 from pipeline.domain.campaign import Campaign
@@ -28,24 +27,19 @@ from pipeline.intake.preflight.ports import IntakePorts, ProductsOpener
 from pipeline.intake.recipient_sources import RecipientSource
 from pipeline.intake.recipients import Intake
 from pipeline.intake.request import IntakeRequest
-from pipeline.intake.submission import Confirm, InvalidRecipientsError, Submission, Submitted
+from pipeline.intake.submission import (
+    Confirm,
+    IntakeLedger,
+    InvalidRecipientsError,
+    Submission,
+    Submitted,
+)
 from pipeline.rewards.error_sentences import sentence
-from pipeline.store.audit_trail import AuditTrail
-from pipeline.store.campaigns import CampaignStore
 
 _TICK = 0.2  # seconds
 
 Progress = Callable[[int, float], None]
 """Told now and then how many rows were read, and which share of the whole that is."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IntakeLedger:
-    """Where a campaign is submitted to, in batches of *batch_size* people."""
-
-    campaigns: CampaignStore
-    audit: AuditTrail
-    batch_size: int
 
 
 async def validate(
@@ -119,12 +113,10 @@ async def submit(
     with rejected_output(request, rejected) as output:
         rows = request.recipients.rows(campaign, keep=request.keep, rejected=output)
         submission = Submission(
-            ledger.campaigns,
+            ledger,
             campaign,
             rows,
             expected_rows=request.recipients.expected_rows,
-            batch_size=ledger.batch_size,
-            audit=ledger.audit,
             actor=actor,
             start_ms=request.start_ms,
             skip_invalid=request.skip_invalid,

@@ -27,16 +27,17 @@ from pipeline.domain.tasks import stop
 from pipeline.intake.pipelined_writes import one_under_way
 from pipeline.intake.recipients import Intake, Row, Summary
 from pipeline.store.audit_trail import Action, AuditTrail
-from pipeline.store.campaigns import (
+from pipeline.store.campaigns import CampaignStore
+from pipeline.store.formats.recipient_codec import canonical
+from pipeline.store.formats.snapshot import CampaignSnapshot
+from pipeline.store.staging import (
     Busy,
-    CampaignStore,
     Committed,
     Staging,
+    StagingStore,
     Totals,
     plan_of,
 )
-from pipeline.store.formats.recipient_codec import canonical
-from pipeline.store.formats.snapshot import CampaignSnapshot
 
 _KEEP_ALIVE = 2.0  # well inside the patience of the staging area
 
@@ -73,29 +74,38 @@ class Submitted:
     summary: Summary
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntakeLedger:
+    """Where a campaign is submitted to, in batches of *batch_size* people."""
+
+    staging: StagingStore
+    campaigns: CampaignStore
+    audit: AuditTrail
+    batch_size: int
+
+
 class Submission:
     """Submits one campaign; repeating it with the same content changes nothing."""
 
     def __init__(
         self,
-        campaigns: CampaignStore,
+        ledger: IntakeLedger,
         campaign: Campaign,
         intake: Intake,
         *,
         expected_rows: int,
-        batch_size: int,
-        audit: AuditTrail,
         actor: str,
         start_ms: int = 0,
         skip_invalid: bool = False,
     ) -> None:
-        self._audit = audit
+        self._audit = ledger.audit
         self._actor = actor
-        self._campaigns = campaigns
+        self._staging = ledger.staging
+        self._campaigns = ledger.campaigns
         self._campaign = campaign
         self._intake = intake
         self._expected_rows = expected_rows
-        self._batch_size = batch_size
+        self._batch_size = ledger.batch_size
         self._start_ms = start_ms
         self._skip_invalid = skip_invalid
 
@@ -116,21 +126,21 @@ class Submission:
                 summary = self._judge()
                 await _ask(confirm, summary)
                 await self._record(totals)
-                committed = await self._campaigns.commit(opened, self._campaign, totals)
+                committed = await self._staging.commit(opened, self._campaign, totals)
         except BaseException:
             # Also Ctrl-C: what cannot be removed now is removed by the next process that starts.
             # Shielded, as a second Ctrl-C must not leave half of it to the next sweep.
-            await asyncio.shield(self._campaigns.discard(opened))
+            await asyncio.shield(self._staging.discard(opened))
             raise
         if committed.serial != opened.serial:
-            await self._campaigns.discard(opened)
+            await self._staging.discard(opened)
             msg = "Another submit of this campaign finished first; run this again to compare."
             raise DifferentContentError(msg)
         return Submitted(committed.serial, created=True, summary=summary)
 
     async def _open(self, nonce: str) -> Staging | Committed:
         while True:
-            opened = await self._campaigns.begin(
+            opened = await self._staging.begin(
                 self._campaign.id, nonce, expected_rows=self._expected_rows
             )
             if not isinstance(opened, Busy):
@@ -143,7 +153,7 @@ class Submission:
         async def keep() -> None:
             while True:
                 await asyncio.sleep(_KEEP_ALIVE)
-                await self._campaigns.begin(
+                await self._staging.begin(
                     self._campaign.id, nonce, expected_rows=self._expected_rows
                 )
 
@@ -174,7 +184,7 @@ class Submission:
         self, staging: Staging, number: int, rows: Sequence[Row], first: int, plan: str
     ) -> None:
         batch = [row.recipient for row in rows]
-        duplicate = await self._campaigns.stage(staging, number, batch, first, plan)
+        duplicate = await self._staging.stage(staging, number, batch, first, plan)
         if duplicate is not None:
             # The intake finds duplicates itself; this is the ledger's own, last look.
             msg = f"line {rows[duplicate].line}: this id stands in the list already"

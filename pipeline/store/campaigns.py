@@ -1,4 +1,4 @@
-"""Campaigns in Redis: staged row by row, committed at once, then steered."""
+"""Committed campaigns in Redis: found, read and steered."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -6,30 +6,22 @@ from typing import Literal
 
 from pipeline.domain.batch import Lane
 from pipeline.domain.campaign import Campaign
-from pipeline.domain.errors import InputError
-from pipeline.domain.models import BatchState, DeliveryStatus, Recipient
+from pipeline.domain.models import Recipient
 from pipeline.domain.resend_history import Generations, readdressed
 from pipeline.domain.vault import Vault
 from pipeline.store.client import Client
-from pipeline.store.codec import CHANNEL_LETTER, LANE_LETTER
-from pipeline.store.formats.recipient_codec import channel_mask
+from pipeline.store.codec import LANE_LETTER
 from pipeline.store.formats.resends import open_generations
-from pipeline.store.formats.sealed_batch import open_recipients, seal_recipients
+from pipeline.store.formats.sealed_batch import open_recipients
+from pipeline.store.formats.sealed_definition import open_definition, seal_definition
 from pipeline.store.formats.snapshot import (
     CampaignSnapshot,
-    batch_counter,
-    delivery_counter,
-    people_counter,
 )
 from pipeline.store.keys import (
     ACTIVE,
-    DISCARDED,
     IDS,
-    STAGING,
     campaign_key,
-    campaign_keys,
     definition_key,
-    definition_purpose,
     due_key,
     earlier_definition_key,
     lookup_key,
@@ -42,55 +34,7 @@ from pipeline.store.scripts import Scripts, texts
 Edited = Literal["ok", "other", "running", "ended"]
 """What became of an edit; `edit.lua` says when."""
 
-_PATIENCE_MS = 10_000  # a submit that says nothing for this long is taken for dead
-_ROWS_PER_BUCKET = 64  # a listpack up to 512 fields; more would only be slower
 _AT_ONCE = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Staging:
-    """A staging area: rows under a serial that no reader knows of before the commit."""
-
-    campaign_id: str
-    serial: str
-    nonce: str
-    buckets: int
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    serial: str
-
-
-@dataclass(frozen=True, slots=True)
-class Busy:
-    """Another process is staging the same campaign; it lapses after *seconds* of silence."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class PendingSubmit:
-    """A submit that has not been completed; after `lapses_ms` it is taken for dead."""
-
-    lapses_ms: int
-    now_ms: int
-
-    @property
-    def alive(self) -> bool:
-        return self.now_ms < self.lapses_ms
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
-    """What a complete intake adds up to; `content` is a digest of all rows in order."""
-
-    recipients: int
-    deliveries: int
-    batches: int
-    batch_size: int
-    content: str
-    start_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,99 +51,6 @@ class CampaignStore:
         self._redis = redis
         self._run = scripts.run
         self._vault = vault
-
-    async def begin(
-        self, campaign_id: str, nonce: str, *, expected_rows: int
-    ) -> Staging | Committed | Busy:
-        """Open a staging area, or say why not; repeating it keeps the area alive."""
-        kind, serial, *rest = await self._run("stage_begin", campaign_id, nonce, _PATIENCE_MS)
-        if kind == b"committed":
-            return Committed(serial.decode())
-        if kind == b"busy":
-            return Busy(int(serial) / 1000)
-        if rest[0]:
-            await self._remove_keys(rest[0].decode())
-        buckets = max(1, expected_rows // _ROWS_PER_BUCKET)
-        return Staging(campaign_id, serial.decode(), nonce, buckets)
-
-    async def stage(
-        self, staging: Staging, number: int, batch: Sequence[Recipient], first: int, plan: str
-    ) -> int | None:
-        """
-        Write one batch; return the position of a recipient whose id is a duplicate, or None.
-
-        Raises InputError if the staging area was given up meanwhile (this process was too slow).
-        """
-        digests = b"".join(
-            id_digest(self._vault, staging.serial, recipient.id) for recipient in batch
-        )
-        sealed = seal_recipients(self._vault, staging.serial, number, batch)
-        reply: bytes = await self._run(
-            "stage_batch",
-            staging.campaign_id,
-            staging.serial,
-            staging.nonce,
-            _PATIENCE_MS,
-            number,
-            plan,
-            sealed,
-            first,
-            staging.buckets,
-            digests,
-        )
-        if reply == b"lost":
-            msg = "The submit was interrupted for too long and given up; run it again."
-            raise InputError(msg)
-        return None if reply == b"ok" else int(reply.split()[1])
-
-    async def commit(self, staging: Staging, campaign: Campaign, totals: Totals) -> Committed:
-        """Make the staged campaign real; InputError if the area is gone. May be repeated."""
-        channels = campaign.delivery.channels
-        fields: dict[str, str | int] = {
-            "ver": 1,
-            "n": totals.recipients,
-            "nb": totals.batches,
-            "bs": totals.batch_size,
-            "xb": staging.buckets,
-            "content": totals.content,
-            "channels": "".join(CHANNEL_LETTER[channel] for channel in channels),
-            "mode": campaign.delivery.mode,
-            "resend": "".join(
-                CHANNEL_LETTER[channel] for channel in channels if campaign.resends(channel)
-            ),
-            delivery_counter(DeliveryStatus.PENDING): totals.deliveries,
-            people_counter("open"): totals.recipients,
-            batch_counter(BatchState.PLANNED): totals.batches,
-        }
-        flat_fields = [part for pair in fields.items() for part in pair]
-        kind, serial = await self._run(
-            "commit",
-            staging.campaign_id,
-            staging.serial,
-            staging.nonce,
-            self._sealed(staging.serial, campaign),
-            totals.start_ms,
-            *flat_fields,
-        )
-        if kind == b"lost":
-            msg = "The submit was interrupted for too long and given up; run it again."
-            raise InputError(msg)
-        return Committed(serial.decode())
-
-    async def discard(self, staging: Staging) -> None:
-        """Remove a staging area and all that was written into it; may be called twice."""
-        args = (staging.campaign_id, staging.serial, staging.nonce)
-        if await self._run("stage_drop", *args):
-            await self._remove_keys(staging.serial)
-
-    async def sweep(self) -> int:
-        """Remove what dead submits left behind; return how many were removed."""
-        for campaign_id, entry in texts(await self._redis.hgetall(STAGING)).items():
-            await self._run("stage_drop", campaign_id, entry.split()[0], "")
-        discarded = await self._redis.smembers(DISCARDED)
-        for serial in discarded:
-            await self._remove_keys(serial.decode())
-        return len(discarded)
 
     async def find(self, campaign_id: str) -> str | None:
         serial = await self._redis.hget(IDS, campaign_id)
@@ -218,10 +69,7 @@ class CampaignStore:
         return CampaignSnapshot(serial, texts(fields), seconds * 1000 + micros // 1000)
 
     async def definition(self, serial: str) -> Campaign:
-        sealed = await self.sealed_definition(serial)
-        return Campaign.model_validate_json(
-            self._vault.open(sealed or b"", definition_purpose(serial))
-        )
+        return open_definition(self._vault, serial, await self.sealed_definition(serial))
 
     async def sealed_definition(self, serial: str) -> bytes | None:
         """Return the definition as it rests, for who has to look whether it can be opened."""
@@ -230,9 +78,7 @@ class CampaignStore:
     async def earlier(self, serial: str, version: int) -> Campaign | None:
         """Return the definition that an edit replaced; None if it is not kept."""
         sealed = await self._redis.get(earlier_definition_key(serial, version))
-        if sealed is None:
-            return None
-        return Campaign.model_validate_json(self._vault.open(sealed, definition_purpose(serial)))
+        return None if sealed is None else open_definition(self._vault, serial, sealed)
 
     async def edit(
         self, serial: str, campaign: Campaign, *, made_from: int, nonce: str
@@ -242,7 +88,7 @@ class CampaignStore:
 
         Returns what became of it and the version there is now. May be repeated with its nonce.
         """
-        sealed = self._sealed(serial, campaign)
+        sealed = seal_definition(self._vault, serial, campaign)
         outcome, version = await self._run("edit", serial, made_from, nonce, sealed)
         return outcome.decode(), int(version)
 
@@ -317,26 +163,12 @@ class CampaignStore:
         snapshot = CampaignSnapshot(serial, texts(fields))
         return CampaignTotals(snapshot, due=sum(due), active=active is not None)
 
-    def _sealed(self, serial: str, campaign: Campaign) -> bytes:
-        return self._vault.seal(campaign.model_dump_json().encode(), definition_purpose(serial))
-
     async def snapshots(self, serials: Sequence[str]) -> list[CampaignSnapshot]:
         """Return where each of some campaigns stands, a hundred in a round trip."""
         found: list[CampaignSnapshot] = []
         for first in range(0, len(serials), _AT_ONCE):
             found += await self._snapshots(serials[first : first + _AT_ONCE])
         return found
-
-    async def pending(self, campaign_id: str) -> PendingSubmit | None:
-        """Return the submit of a campaign that is not committed; None if there is none."""
-        async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.hget(STAGING, campaign_id)
-            pipe.time()
-            entry, (seconds, micros) = await pipe.execute()
-        if entry is None:
-            return None
-        lapses_ms = int(entry.split()[-1])  # see stage_begin.lua
-        return PendingSubmit(lapses_ms, seconds * 1000 + micros // 1000)
 
     async def has_recipients(self, serial: str, batch: int) -> bool:
         """Return whether the people of a batch are kept still: purged data is not."""
@@ -353,14 +185,3 @@ class CampaignStore:
             CampaignSnapshot(serial, texts(fields), now_ms)
             for serial, fields in zip(serials, found, strict=True)
         ]
-
-    async def _remove_keys(self, serial: str) -> None:
-        async for key in self._redis.scan_iter(match=campaign_keys(serial), count=1000):
-            await self._redis.unlink(key)
-        await self._redis.srem(DISCARDED, serial)
-
-
-def plan_of(campaign: Campaign, batch: Sequence[Recipient]) -> str:
-    """Return which channels each recipient can be reached by, one character each."""
-    channels = campaign.delivery.channels
-    return "".join(chr(ord("0") + channel_mask(recipient, channels)) for recipient in batch)

@@ -12,7 +12,6 @@ from pipeline.domain.vault import Vault
 from pipeline.intake.submission import Submission
 from pipeline.rewards.models import OrderRequest
 from pipeline.stages.order_request import po_number
-from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.batches import BatchStore, Claim
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import DeliveryStore, Fact, Wanted
@@ -58,13 +57,11 @@ class Installation(Stores):
         rows = [f"r{i},p{i}@example.com,+4930123456{i:03}" for i in range(people)]
         intake = an_intake("\n".join(["id,email,phone", *rows]), campaign)
         submission = Submission(
-            self.campaigns,
+            self.intake_ledger(size),
             campaign,
             intake,
-            audit=AuditTrail(self.redis, Scripts(self.redis), self.vault),
             actor="ann",
             expected_rows=people,
-            batch_size=size,
         )
         return (await submission.run()).serial
 

@@ -15,13 +15,14 @@ from pipeline.domain.rate import Rate
 from pipeline.domain.vault import Vault
 from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.batches import BatchStore, Claim
-from pipeline.store.campaigns import CampaignStore, Committed, Staging, Totals, plan_of
+from pipeline.store.campaigns import CampaignStore
 from pipeline.store.codec import CHANNEL, CHANNEL_LETTER
 from pipeline.store.deliveries import DeliveryStore
 from pipeline.store.formats.records import DeliveryRecord, initial, parse_record
 from pipeline.store.keys import due_key
 from pipeline.store.rate_limiter import Limiter
 from pipeline.store.scripts import Scripts, texts
+from pipeline.store.staging import Committed, Staging, Totals, plan_of
 from tests.pipeline.stores import Stores
 from tests.support.redis import Redis
 
@@ -106,13 +107,13 @@ async def stage(
     ledger: Ledger, campaign: Campaign, batches: Sequence[Sequence[Recipient]], nonce: str = "n"
 ) -> tuple[Staging, Totals]:
     """Write all batches into a new staging area, without the commit."""
-    opened = await ledger.campaigns.begin(campaign.id, nonce, expected_rows=100)
+    opened = await ledger.staging.begin(campaign.id, nonce, expected_rows=100)
     assert isinstance(opened, Staging), opened
     rows = deliveries = 0
     size = max(len(batch) for batch in batches)
     for number, batch in enumerate(batches, start=1):
         plan, first = plan_of(campaign, batch), (number - 1) * size
-        assert await ledger.campaigns.stage(opened, number, batch, first, plan) is None
+        assert await ledger.staging.stage(opened, number, batch, first, plan) is None
         rows += len(batch)
         deliveries += _planned(campaign, plan)
     return opened, Totals(
@@ -138,7 +139,7 @@ async def submit(
     if isinstance(batches, int):
         batches = [people(1, first=number) for number in range(batches)]
     staging, totals = await stage(ledger, campaign, batches)
-    committed = await ledger.campaigns.commit(staging, campaign, totals)
+    committed = await ledger.staging.commit(staging, campaign, totals)
     assert isinstance(committed, Committed)
     return committed.serial
 

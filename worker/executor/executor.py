@@ -260,7 +260,7 @@ class Executor:
 
     async def _sweep(self) -> None:
         """Clear away what dead submits and dead workers left behind."""
-        await self._app.campaigns.sweep()
+        await self._app.staging.sweep()
         await self._app.workers.sweep(_DEAD_SECONDS)
 
     async def _purge(self) -> None:

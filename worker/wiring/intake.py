@@ -9,7 +9,7 @@ from channels.sms import segments
 from config.settings import RewardsSettings, Settings
 from pipeline.domain.campaign import Reward
 from pipeline.intake.preflight.ports import IntakePorts, ProductCheck
-from pipeline.intake.service import IntakeLedger
+from pipeline.intake.submission import IntakeLedger
 from pipeline.rewards.account import Account
 from pipeline.rewards.client import RewardsClient, http_client
 from pipeline.rewards.memory_token import MemoryToken
@@ -39,7 +39,10 @@ def fleet_intake_ports(app: App) -> IntakePorts:
 
 def intake_ledger(app: App) -> IntakeLedger:
     return IntakeLedger(
-        campaigns=app.campaigns, audit=app.audit, batch_size=app.settings.batch_size
+        staging=app.staging,
+        campaigns=app.campaigns,
+        audit=app.audit,
+        batch_size=app.settings.batch_size,
     )
 
 

@@ -34,6 +34,7 @@ from pipeline.store.maintenance.reorders import ReorderStore
 from pipeline.store.maintenance.sealed_blobs import SealedBlobs
 from pipeline.store.rate_limiter import Limiter
 from pipeline.store.scripts import Scripts
+from pipeline.store.staging import StagingStore
 from pipeline.store.suppressions import Suppressions
 from worker.valkey.embedded import EmbeddedValkey
 from worker.wiring.redis import check_server, connect, syncs_of
@@ -58,6 +59,7 @@ class App:
     redis: Client
     vault: Vault
     keyring: Keyring
+    staging: StagingStore
     campaigns: CampaignStore
     batches: BatchStore
     deliveries: DeliveryStore
@@ -117,6 +119,7 @@ async def open_ledger(
             redis=redis,
             vault=vault,
             keyring=keyring,
+            staging=StagingStore(redis, scripts, vault),
             campaigns=CampaignStore(redis, scripts, vault),
             batches=BatchStore(redis, scripts, vault),
             deliveries=DeliveryStore(redis, scripts),

@@ -14,8 +14,6 @@ from pipeline.intake.submission import Submission
 from pipeline.rewards.account import Account
 from pipeline.rewards.models import Token
 from pipeline.rewards.tokens import FleetToken
-from pipeline.store.audit_trail import AuditTrail
-from pipeline.store.scripts import Scripts
 from tests.end_to_end.support.lane import BATCH_SIZE, Lane
 from tests.support.waiting import wait_until
 
@@ -148,12 +146,10 @@ async def submit(lane: Lane) -> str:
     campaign, problems = campaign_from_dict(lane.definition())
     assert campaign is not None, problems
     submission = Submission(
-        store.campaigns,
+        store.intake_ledger(BATCH_SIZE),
         campaign,
         check_recipients(lane.rows(), campaign),
         expected_rows=len(lane.people()),
-        batch_size=BATCH_SIZE,
-        audit=AuditTrail(lane.redis, Scripts(lane.redis), store.vault),
         actor="ann",
     )
     return (await submission.run()).serial

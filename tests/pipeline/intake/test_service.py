@@ -21,8 +21,7 @@ from pipeline.intake.preflight.findings import InvalidInputError
 from pipeline.intake.recipient_sources import RecipientsFile, RecipientsList
 from pipeline.intake.recipients import Summary
 from pipeline.intake.request import IntakeRequest
-from pipeline.intake.service import IntakeLedger
-from pipeline.intake.submission import DeclinedError
+from pipeline.intake.submission import DeclinedError, IntakeLedger
 from tests.pipeline.channel import ScriptedChannel
 from tests.pipeline.intake.builders import campaign_data
 from tests.pipeline.intake.outside import Outside, UnreachableChannel
@@ -43,7 +42,9 @@ def a_request(*rows: object, skip_invalid: bool = False, **sections: Any) -> Int
 
 
 def target(ledger: Ledger) -> IntakeLedger:
-    return IntakeLedger(campaigns=ledger.campaigns, audit=ledger.audit, batch_size=2)
+    return IntakeLedger(
+        staging=ledger.staging, campaigns=ledger.campaigns, audit=ledger.audit, batch_size=2
+    )
 
 
 async def stored(ledger: Ledger) -> dict[bytes, Any]:

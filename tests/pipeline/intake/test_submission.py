@@ -34,13 +34,11 @@ def a_submission(
     campaign = campaign or an_intake_campaign()
     intake = an_intake(rows(lines), campaign)
     return Submission(
-        ledger.campaigns,
+        ledger.intake_ledger(3),
         campaign,
         intake,
-        audit=ledger.audit,
         actor="ann",
         expected_rows=len(lines),
-        batch_size=3,
         **more,
     )
 
@@ -224,13 +222,11 @@ async def test_deliveries_are_counted_by_mode(redis: Redis) -> None:
         await redis.flushall()
         ledger, campaign = open_ledger(redis), both_channels(mode=mode)
         done = await Submission(
-            ledger.campaigns,
+            ledger.intake_ledger(2),
             campaign,
             an_intake(text, campaign),
-            audit=ledger.audit,
             actor="ann",
             expected_rows=3,
-            batch_size=2,
         ).run()
         assert await ledger.counted(done.serial, "d:pending", "p:open") == [number, 3]
         await assert_sound(ledger, done.serial)

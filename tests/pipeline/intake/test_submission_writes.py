@@ -58,13 +58,11 @@ class Reading:
 def a_submission(ledger: Ledger, people: Reading) -> Submission:
     campaign = a_campaign()
     return Submission(
-        ledger.campaigns,
+        ledger.intake_ledger(BATCH),
         campaign,
         check_recipients(people, campaign),
-        audit=ledger.audit,
         actor="ann",
         expected_rows=1,
-        batch_size=BATCH,
     )
 
 
@@ -183,5 +181,5 @@ async def test_a_submit_that_was_given_up_meanwhile_ends_at_once(
     assert people.read <= 3 * BATCH
     # Whoever gave it up removes what it had written, as a sweep does for one that died.
     await redis.sadd("cc:discarded", "1")
-    await ledger.campaigns.sweep()
+    await ledger.staging.sweep()
     assert await left_behind(redis) == set()

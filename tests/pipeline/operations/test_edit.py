@@ -258,12 +258,10 @@ async def test_the_timeline_says_which_version_went_out(ledger: Ledger) -> None:
 def submission(ledger: Ledger, campaign: Campaign) -> Submission:
     intake = an_intake("\n".join(["id,email", *ROWS]), campaign)
     return Submission(
-        ledger.campaigns,
+        ledger.intake_ledger(100),
         campaign,
         intake,
         expected_rows=len(ROWS),
-        batch_size=100,
-        audit=ledger.audit,
         actor="tester",
     )
 

@@ -68,7 +68,7 @@ async def test_a_staged_campaign_is_not_dispatched_before_its_commit(ledger: Led
     campaign = a_campaign()
     staging, totals = await stage(ledger, campaign, [[]])
     assert await dispatched(ledger) == []
-    await ledger.campaigns.commit(staging, campaign, totals)
+    await ledger.staging.commit(staging, campaign, totals)
     assert len(await dispatched(ledger)) == 1
 
 

@@ -12,7 +12,7 @@ async def found_campaign(app: App, campaign_id: str) -> CampaignSnapshot:
     serial = await app.campaigns.find(campaign_id)
     if serial is not None:
         return await app.campaigns.snapshot(serial)
-    if pending := await app.campaigns.pending(campaign_id):
+    if pending := await app.staging.pending(campaign_id):
         raise InputError(_unborn(campaign_id, alive=pending.alive))
     known = list(await app.campaigns.ids())
     msg = f'There is no campaign "{campaign_id}"{_hint(campaign_id, known)}'

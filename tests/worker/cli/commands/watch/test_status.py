@@ -120,7 +120,7 @@ def test_a_campaign_that_is_being_submitted_is_told_until_its_submit_is_given_up
     desk: Desk,
 ) -> None:
     async def stage(ledger: Installation) -> None:
-        await ledger.campaigns.begin(ID, "n", expected_rows=1)
+        await ledger.staging.begin(ID, "n", expected_rows=1)
 
     async def lapse(ledger: Installation) -> None:
         await ledger.redis.hset("cc:staging", ID, "1 n 1700000000000")
