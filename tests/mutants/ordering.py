@@ -140,7 +140,7 @@ ORDERING = (
         old="return 'duplicate ' .. i",
         new="return 'ok'",
         costs="whoever stands twice in the list is paid twice",
-        test="tests/pipeline/store/test_campaigns.py::"
+        test="tests/pipeline/store/test_staging.py::"
         "test_an_id_that_stands_in_an_earlier_batch_is_found",
     ),
     Defect(

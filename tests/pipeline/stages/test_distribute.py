@@ -75,7 +75,7 @@ async def test_a_campaign_that_waits_for_its_own_limit_holds_no_slot(
         naps.append(seconds)
         await asyncio.sleep(seconds)
 
-    monkeypatch.setattr("pipeline.stages.distribute.asyncio", SimpleNamespace(sleep=nap))
+    monkeypatch.setattr("pipeline.stages.start.asyncio", SimpleNamespace(sleep=nap))
     serial = await ready(ledger, 20, limits={"email": "5/s"})
     async with sending(ledger, ScriptedChannel()) as plant:
         await plant.turn(serial)
