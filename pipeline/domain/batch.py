@@ -20,6 +20,17 @@ WORKED_LANES = (Lane.ORDER, Lane.READ, Lane.SEND)
 """Those that workers take batches from, in the order that a batch passes them."""
 
 
+class WaitCounter(StrEnum):
+    """What a batch was put off for, time and again: later delays grow with the number."""
+
+    POLLS = "polls"
+    """Its order was read, and is not finished."""
+    FAILS = "fails"
+    """A call failed."""
+    ODD = "odd"
+    """What the API shows cannot be, and may still come right."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """One dispatch of one batch; a later turn makes an earlier one void."""

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Self
 
 from pydantic import GetCoreSchemaHandler
@@ -9,6 +10,15 @@ from pydantic_core import CoreSchema, core_schema
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _PATTERN = re.compile(r"^\s*(\d{1,9})\s*/\s*(s|m|h|d)\s*$")
+
+
+class FleetLimit(StrEnum):
+    """The limiters that the whole fleet shares; a channel's has the name of the channel."""
+
+    ORDERS = "orders"
+    NEW_ORDERS = "orders:new"
+    """It has no rate, but may be silent: then the pump gives out no new order."""
+    READS = "reads"
 
 
 @dataclass(frozen=True, slots=True)

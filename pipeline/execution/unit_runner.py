@@ -7,7 +7,7 @@ from typing import Protocol
 
 import structlog
 
-from pipeline.domain.batch import Lane, Unit
+from pipeline.domain.batch import Lane, Unit, WaitCounter
 from pipeline.domain.clock import uptime
 from pipeline.domain.errors import AbandonedError, ClaimcastError, InputError, StaleLeaseError
 from pipeline.domain.metrics import Measurements
@@ -122,7 +122,7 @@ class Units:
         while True:
             try:
                 await self._batches.wait(
-                    lease.claim, delay=delay, counter="fails" if delay else ""
+                    lease.claim, delay=delay, counter=WaitCounter.FAILS if delay else None
                 )
             except StaleLeaseError:
                 return

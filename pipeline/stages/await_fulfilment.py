@@ -11,6 +11,7 @@ from pipeline.domain.batch import Lane
 from pipeline.domain.errors import RewardsError
 from pipeline.domain.metrics import Measurements
 from pipeline.domain.models import BatchState
+from pipeline.domain.rate import FleetLimit
 from pipeline.execution.leases import Lease
 from pipeline.rewards.client import RewardsClient
 from pipeline.rewards.links import LinksProblem, extract_links
@@ -74,7 +75,7 @@ class FulfilmentStage:
     async def run(self, lease: Lease) -> None:
         """Read the order of one batch once, and settle what it says; safe to repeat."""
         claim = lease.claim
-        wait = await permit(self._limiter, "reads")
+        wait = await permit(self._limiter, FleetLimit.READS)
         if wait:
             await self._batches.wait(claim, delay=wait)
             return
@@ -131,7 +132,7 @@ class FulfilmentStage:
                 await self._batches.cancel(claim, claim.batch.hold.reason or "")
             case Wait():
                 if step.hush:
-                    await self._limiter.hush("reads", step.hush)
+                    await self._limiter.hush(FleetLimit.READS, step.hush)
                 await self._batches.wait(claim, delay=step.delay, counter=step.counter)
             case Hold():
                 await self._hold(claim, step, order)

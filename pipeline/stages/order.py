@@ -13,6 +13,7 @@ from pipeline.domain.errors import (
     RewardsError,
     RewardsUnavailableError,
 )
+from pipeline.domain.rate import FleetLimit
 from pipeline.execution.leases import Lease
 from pipeline.rewards.client import RewardsClient
 from pipeline.rewards.models import Order, OrderRequest, agrees
@@ -156,7 +157,7 @@ class OrderStage:
 
     async def _adopt(self, lease: Lease, request: OrderRequest, order_id: str) -> OrderStep | None:
         """Compare the order under our PO number with ours, and take it only if it agrees."""
-        wait = await permit(self._limiter, "reads")
+        wait = await permit(self._limiter, FleetLimit.READS)
         if wait:
             return Wait(wait)
         try:
@@ -191,7 +192,7 @@ class OrderStage:
         match step:
             case Wait():
                 if step.hush:
-                    await self._limiter.hush("orders", step.hush)
+                    await self._limiter.hush(FleetLimit.ORDERS, step.hush)
                 await self._batches.wait(claim, delay=step.delay, counter=step.counter)
             case Hold():
                 log.warning("batch.held", **_names(claim), reason=step.reason)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline.domain.batch import Batch
+from pipeline.domain.batch import Batch, WaitCounter
 from pipeline.domain.errors import (
     CredentialsError,
     DuplicateOrderError,
@@ -44,7 +44,7 @@ class Wait:
     """Nothing to do for *delay* seconds; *counter* says what later delays grow with."""
 
     delay: float
-    counter: str = ""
+    counter: WaitCounter | None = None
     hush: float = 0.0  # silence that the API asked of everybody
 
 
@@ -134,9 +134,9 @@ def decide_order(
             return BlockOrdering("credentials", code)
         case RewardsUnavailableError(retry_after=retry_after, code=code):
             delay = api_delay(batch.order.fails, retry_after, jitter)
-            return Wait(delay, "fails", hush=delay if _asked_for_silence(code) else 0.0)
+            return Wait(delay, WaitCounter.FAILS, hush=delay if _asked_for_silence(code) else 0.0)
         case _:
-            return Wait(api_delay(batch.order.fails, None, jitter), "fails")
+            return Wait(api_delay(batch.order.fails, None, jitter), WaitCounter.FAILS)
 
 
 def decide_adoption(order_id: str, difference: str | None) -> OrderStep:
@@ -179,9 +179,9 @@ def decide_read(
             return BlockOrdering("credentials", code)
         case RewardsUnavailableError(retry_after=retry_after, code=code):
             delay = api_delay(batch.order.fails, retry_after, jitter)
-            return Wait(delay, "fails", hush=delay if _asked_for_silence(code) else 0.0)
+            return Wait(delay, WaitCounter.FAILS, hush=delay if _asked_for_silence(code) else 0.0)
         case _:
-            return Wait(api_delay(batch.order.fails, None, jitter), "fails")
+            return Wait(api_delay(batch.order.fails, None, jitter), WaitCounter.FAILS)
 
 
 def _is_wrong(tokens_refused: int | None, batch: Batch) -> bool:
@@ -199,7 +199,7 @@ def _doubted(batch: Batch, now_ms: int) -> Wait | None:
     """Read again for ten minutes what looks wrong and may still come right."""
     if batch.order.odd_since_ms and now_ms - batch.order.odd_since_ms > _DOUBT_SECONDS * 1000:
         return None
-    return Wait(read_delay(batch.size, batch.order.odd), "odd")
+    return Wait(read_delay(batch.size, batch.order.odd), WaitCounter.ODD)
 
 
 def _unfinished(batch: Batch, now_ms: int, overdue: float, *, webhooks: bool) -> Wait | Hold:
@@ -207,4 +207,4 @@ def _unfinished(batch: Batch, now_ms: int, overdue: float, *, webhooks: bool) ->
         return Wait(_SLOW_READ)
     if batch.order.placed_ms and now_ms - batch.order.placed_ms > overdue * 1000:
         return Hold("order_overdue", reread=_SLOW_READ)
-    return Wait(read_delay(batch.size, batch.order.polls, webhooks=webhooks), "polls")
+    return Wait(read_delay(batch.size, batch.order.polls, webhooks=webhooks), WaitCounter.POLLS)

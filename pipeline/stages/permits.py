@@ -3,17 +3,16 @@
 import asyncio
 from collections.abc import Mapping
 
-from pipeline.domain.rate import Rate
+from pipeline.domain.rate import FleetLimit, Rate
 from pipeline.store.rate_limiter import Limiter, Permits
 
 _LONGEST_NAP = 2.0  # a job never sleeps longer; what must wait goes back to the due index
-_NEW = "orders:new"  # has no rate, but may be silent: pump.lua looks at it, too
 _HEAD_START = 1.0  # from the due index to the limiter, over the pump and arq
 _LONGEST_SILENCE = 60.0
-_WITH_NEW: Mapping[str, Rate | None] = {_NEW: Rate.parse("unlimited")}
+_WITH_NEW: Mapping[str, Rate | None] = {FleetLimit.NEW_ORDERS: Rate.parse("unlimited")}
 
 
-async def permit(limiter: Limiter, name: str) -> float:
+async def permit(limiter: Limiter, name: FleetLimit) -> float:
     """Take one permit, napping if it comes soon; return 0, or the seconds to come back in."""
     return await _take(limiter, name, {})
 
@@ -25,19 +24,23 @@ async def order_permit(limiter: Limiter, *, interrupted: bool) -> float:
     Under a low rate it would otherwise have to win against all others that wait for the same one.
     """
     if not interrupted:
-        return await _take(limiter, "orders", _WITH_NEW)
-    return await _take(limiter, "orders", {}, silences=_NEW)
+        return await _take(limiter, FleetLimit.ORDERS, _WITH_NEW)
+    return await _take(limiter, FleetLimit.ORDERS, {}, silences=FleetLimit.NEW_ORDERS)
 
 
 async def _take(
-    limiter: Limiter, name: str, also: Mapping[str, Rate | None], *, silences: str = ""
+    limiter: Limiter,
+    name: FleetLimit,
+    also: Mapping[str, Rate | None],
+    *,
+    silences: FleetLimit | None = None,
 ) -> float:
     napped = 0.0
     while True:
-        permits = await limiter.take(name, 1, **also)
+        permits = await limiter.take(name, 1, also)
         if permits.granted:
             return 0.0
-        if silences:
+        if silences is not None:
             await limiter.hush(silences, _silence(permits))
         if napped + permits.wait > _LONGEST_NAP:
             return permits.wait

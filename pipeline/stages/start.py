@@ -40,7 +40,7 @@ class Starter:
             while wanted and uptime() < until:
                 room = await outbox.reserve(len(wanted), resends=campaign.resends(channel))
                 try:
-                    permits = await self._limiter.take(channel, room, **own)
+                    permits = await self._limiter.take(channel, room, own)
                 except BaseException:
                     outbox.give_back(room)
                     raise

@@ -4,12 +4,12 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.domain.batch import WORKED_LANES, Batch, Lane, Unit
+from pipeline.domain.batch import WORKED_LANES, Batch, Lane, Unit, WaitCounter
 from pipeline.domain.errors import InputError, StaleLeaseError
 from pipeline.domain.models import BatchState, ChannelName
 from pipeline.domain.vault import Vault
 from pipeline.store.client import Client
-from pipeline.store.codec import CHANNEL_LETTER, LANE, LANE_LETTER
+from pipeline.store.codec import CHANNEL_LETTER, COUNTER_FIELD, LANE, LANE_LETTER
 from pipeline.store.formats.batch_fields import decode_batch_fields
 from pipeline.store.formats.records import DeliveryRecord, parse_record
 from pipeline.store.formats.sealed_batch import (
@@ -181,9 +181,13 @@ class BatchStore:
         batch = replace(claim.batch, state=BatchState.ORDERED, order=order)
         return replace(claim, unit=unit, batch=batch)
 
-    async def wait(self, claim: Claim, *, delay: float, counter: str = "") -> None:
+    async def wait(
+        self, claim: Claim, *, delay: float, counter: WaitCounter | None = None
+    ) -> None:
         """Give the lease back and come again in *delay* seconds, counting it in *counter*."""
-        await self._settle("settle_wait", claim, LANE_LETTER[claim.unit.lane], _ms(delay), counter)
+        await self._settle(
+            "settle_wait", claim, LANE_LETTER[claim.unit.lane], _ms(delay), COUNTER_FIELD[counter]
+        )
 
     async def hold(
         self, claim: Claim, reason: str, *, evidence: bytes = b"", missing: int, reread: float

@@ -8,7 +8,7 @@ stored, so none of them may ever change its meaning.
 from collections.abc import Mapping
 from typing import Final
 
-from pipeline.domain.batch import Lane, Unit
+from pipeline.domain.batch import Lane, Unit, WaitCounter
 from pipeline.domain.models import ChannelName, DeliveryStatus, FactKind
 
 LANE_LETTER: Final[Mapping[Lane, str]] = {
@@ -54,6 +54,14 @@ FACT_LETTER: Final[Mapping[FactKind, str]] = {
     FactKind.NOT_FOUND: "n",
     FactKind.WAITING: "w",
 }
+
+COUNTER_FIELD: Final[Mapping[WaitCounter | None, str]] = {
+    WaitCounter.POLLS: "polls",
+    WaitCounter.FAILS: "fails",
+    WaitCounter.ODD: "odd",
+    None: "",
+}
+"""The field of a batch that counts; when it was counted first stands in the same with `:at`."""
 
 
 def encode_unit(unit: Unit) -> tuple[str, int, str, int]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from pipeline.domain.metrics import Measurements
 from pipeline.domain.rate import Rate
@@ -9,6 +10,7 @@ from pipeline.store.client import Client
 from pipeline.store.keys import LIMITS, breaker_key, limiter_key
 from pipeline.store.scripts import Scripts, texts
 
+_NOTHING_ELSE: Mapping[str, Rate | None] = MappingProxyType({})
 _LONGEST_SILENCE = 3600.0  # a Retry-After is clamped to an hour (design.md, rate limits)
 
 
@@ -49,10 +51,12 @@ class Limiter:
         self._defaults = defaults
         self._measurements = measurements
 
-    async def take(self, name: str, wanted: int = 1, **extra: Rate | None) -> Permits:
-        """Take up to *wanted* permits of *name* and of every limiter in *extra*, all or none."""
+    async def take(
+        self, name: str, wanted: int = 1, also: Mapping[str, Rate | None] = _NOTHING_ELSE
+    ) -> Permits:
+        """Take up to *wanted* permits of *name* and of every limiter in *also*, all or none."""
         args: list[str | float] = [name, self._defaults[name].interval_us]
-        for other, rate in extra.items():
+        for other, rate in also.items():
             if rate is not None:
                 args += [other, rate.interval_us]
         granted, wait_us = await self._run("permit", wanted, *args)

@@ -10,6 +10,7 @@ from pipeline.domain.errors import (
     RewardsUnavailableError,
     UnavailableError,
 )
+from pipeline.domain.rate import FleetLimit
 from pipeline.rewards.client import RewardsClient
 from pipeline.rewards.links import LinksProblem, extract_links
 from pipeline.rewards.models import Order, OrderRequest, agrees
@@ -65,7 +66,7 @@ class OrderComparison:
             except RewardsUnavailableError as error:
                 delay = api_delay(failures, error.retry_after, 0.5)
                 if error.code == "http_429":
-                    await self._limiter.hush("reads", delay)
+                    await self._limiter.hush(FleetLimit.READS, delay)
                 await asyncio.sleep(delay)
             except OrderNotFoundError:
                 raise
@@ -76,7 +77,7 @@ class OrderComparison:
         raise UnavailableError(msg)
 
     async def _permit(self) -> None:
-        while wait := await permit(self._limiter, "reads"):  # noqa: ASYNC110 - the limit is in Redis
+        while wait := await permit(self._limiter, FleetLimit.READS):  # noqa: ASYNC110 - the limit is in Redis
             await asyncio.sleep(wait)
 
     def _link_problem(self, order: Order, links: Sequence[str], *, late: bool) -> str | None:

@@ -12,7 +12,7 @@ from config.settings import Settings
 from pipeline.callbacks.signed_tokens import Tokens
 from pipeline.domain.errors import ClaimcastError, InputError
 from pipeline.domain.metrics import Measurements
-from pipeline.domain.rate import Rate
+from pipeline.domain.rate import FleetLimit, Rate
 from pipeline.domain.stored_format import FormatError
 from pipeline.domain.tasks import stop
 from pipeline.domain.vault import Vault
@@ -180,8 +180,8 @@ async def _staying(keyring: Keyring, *, seals: bool) -> AsyncIterator[None]:
 def _rates(settings: Settings) -> dict[str, Rate]:
     limits = settings.limits
     return {
-        "orders": Rate.parse(limits.orders),
-        "reads": Rate.parse(limits.reads),
+        FleetLimit.ORDERS: Rate.parse(limits.orders),
+        FleetLimit.READS: Rate.parse(limits.reads),
         "email": Rate.parse(limits.email),
         "sms": Rate.parse(limits.sms),
         "webhook": Rate.parse(limits.webhook),

@@ -7,13 +7,18 @@ from typing import Any
 from pipeline.domain.batch import WORKED_LANES, Lane
 from pipeline.domain.codes import REASONS
 from pipeline.domain.models import ChannelName
+from pipeline.domain.rate import FleetLimit
 from pipeline.store import keys
 from pipeline.store.client import Client, Pipeline
 from pipeline.store.fleet.workers import ALIVE_SECONDS
 from pipeline.store.formats.snapshot import CampaignSnapshot, summary_fields
 from pipeline.store.scripts import texts
 
-LIMITS = ("orders", "reads", *(channel.value for channel in ChannelName))
+LIMITS = (
+    FleetLimit.ORDERS.value,
+    FleetLimit.READS.value,
+    *(channel.value for channel in ChannelName),
+)
 """The limiters that the fleet shares; those of a campaign are not among them."""
 
 _HOLDS = tuple(reason.code for reason in REASONS.values() if reason.kind == "hold")

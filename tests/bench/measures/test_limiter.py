@@ -1,6 +1,8 @@
 """What the limiter gives is counted whole, though twenty tasks take from it at once."""
 
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from bench.measures.limiter import permits_per_second
 from pipeline.domain.metrics import Measurements
@@ -18,8 +20,10 @@ class Counting(Limiter):
 
     given = 0
 
-    async def take(self, name: str, wanted: int = 1, **extra: Rate | None) -> Permits:
-        found = await super().take(name, wanted, **extra)
+    async def take(
+        self, name: str, wanted: int = 1, also: Mapping[str, Rate | None] = MappingProxyType({})
+    ) -> Permits:
+        found = await super().take(name, wanted, also)
         self.given += found.granted
         return found
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from pipeline.domain.rate import FleetLimit
 from pipeline.stages.permits import order_permit, permit
 from tests.pipeline.ledger import Ledger, open_ledger
 from tests.support.redis import Redis
@@ -103,4 +104,4 @@ async def test_a_long_wait_silences_new_orders_for_a_minute_at_most(redis: "Redi
 
 async def test_reading_is_nobodys_business(slow: Ledger) -> None:
     await slow.limiter.hush("orders:new", 3000)
-    assert await permit(slow.limiter, "reads") == 0
+    assert await permit(slow.limiter, FleetLimit.READS) == 0

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from pipeline.domain.batch import Lane, Unit
+from pipeline.domain.batch import Lane, Unit, WaitCounter
 from pipeline.domain.errors import StaleLeaseError
 from pipeline.domain.models import BatchState
 from pipeline.store import batches
@@ -91,7 +91,7 @@ async def test_a_job_that_runs_again_after_its_work_does_not_shorten_the_wait(
     (unit,) = await pump(ledger)
     first = await claim(ledger, unit)
     assert first is not None
-    await ledger.batches.wait(first, delay=600, counter="fails")
+    await ledger.batches.wait(first, delay=600, counter=WaitCounter.FAILS)
     assert await claim(ledger, unit, "again") is None
     assert await pump(ledger) == []
 
@@ -172,7 +172,7 @@ async def test_a_wake_up_while_somebody_works_is_honoured_by_the_settle(ledger: 
     found = await placed(ledger, serial)
     assert await ledger.batches.wake(serial, 1)
     assert await pump(ledger) == []
-    await ledger.batches.wait(found, delay=600, counter="polls")
+    await ledger.batches.wait(found, delay=600, counter=WaitCounter.POLLS)
     assert [unit.batch for unit in await pump(ledger)] == [1]
     assert not await ledger.batches.wake(serial, 99)
 
@@ -189,14 +189,14 @@ async def test_waits_are_counted_by_name_and_a_readable_order_ends_the_doubt(
     ledger: Ledger,
 ) -> None:
     serial = await submit(ledger, a_campaign())
-    await ledger.batches.wait(await placed(ledger, serial), delay=0, counter="odd")
-    await ledger.batches.wait(await taken(ledger, serial), delay=0, counter="odd")
+    await ledger.batches.wait(await placed(ledger, serial), delay=0, counter=WaitCounter.ODD)
+    await ledger.batches.wait(await taken(ledger, serial), delay=0, counter=WaitCounter.ODD)
     batch = await ledger.batches.read(serial, 1)
     assert batch is not None
     assert (batch.order.odd, batch.order.polls) == (2, 0)
     assert batch.order.odd_since_ms > 0
     # Ten minutes of doubt are counted from its beginning, not from a 404 of an hour ago.
-    await ledger.batches.wait(await taken(ledger, serial), delay=0, counter="polls")
+    await ledger.batches.wait(await taken(ledger, serial), delay=0, counter=WaitCounter.POLLS)
     batch = await ledger.batches.read(serial, 1)
     assert batch is not None
     assert (batch.order.odd, batch.order.odd_since_ms, batch.order.polls) == (0, 0, 1)

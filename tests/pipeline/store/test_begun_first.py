@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.domain.batch import Lane, Unit
+from pipeline.domain.batch import Lane, Unit, WaitCounter
 from pipeline.store.batches import Claim
 from pipeline.store.keys import due_key
 from tests.pipeline.ledger import (
@@ -75,7 +75,7 @@ async def test_a_live_lease_and_a_delay_are_waited_out(ledger: Ledger) -> None:
     [at_work, failed] = [await claimed(ledger, unit) for unit in await pump(ledger, 2)]
     await post(ledger, at_work)
     await post(ledger, failed)
-    await ledger.batches.wait(failed, delay=60, counter="fails")
+    await ledger.batches.wait(failed, delay=60, counter=WaitCounter.FAILS)
     assert not {at_work.unit.batch, failed.unit.batch} & set(await next_batches(ledger, 10))
     await assert_sound(ledger, serial)
 
@@ -86,7 +86,7 @@ async def test_an_order_of_uncertain_outcome_goes_first_once_its_delay_is_over(
     serial = await submit(ledger, a_campaign(), 5)
     [failed] = [await claimed(ledger, unit) for unit in await pump(ledger, 1)]
     await post(ledger, failed)
-    await ledger.batches.wait(failed, delay=0, counter="fails")
+    await ledger.batches.wait(failed, delay=0, counter=WaitCounter.FAILS)
     assert await next_batches(ledger, 1) == [failed.unit.batch]
     await assert_sound(ledger, serial)
 
@@ -158,7 +158,7 @@ async def test_only_what_nobody_knows_the_end_of_counts_as_interrupted(
     serial = await submit(ledger, a_campaign())
     [found] = await posted(ledger, serial, 1)
     if what == "a failure was recorded":
-        await ledger.batches.wait(found, delay=0, counter="fails")
+        await ledger.batches.wait(found, delay=0, counter=WaitCounter.FAILS)
     again = await claimed(ledger, (await pump(ledger))[0])
     assert again.batch.order.posts == 1
     assert again.batch.order.interrupted == (what == "a worker died")

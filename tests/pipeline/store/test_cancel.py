@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.domain.batch import Lane
+from pipeline.domain.batch import Lane, WaitCounter
 from pipeline.domain.errors import StaleLeaseError
 from pipeline.domain.models import BatchState, FactKind
 from pipeline.store.deliveries import Fact, Wanted
@@ -56,7 +56,7 @@ async def test_a_cancelled_campaign_waits_for_nothing(ledger: Ledger) -> None:
     serial = await submit(ledger, a_campaign())
     found = await taken(ledger, serial)
     await ledger.campaigns.steer(serial, "cancel")
-    await ledger.batches.wait(found, delay=3600, counter="fails")
+    await ledger.batches.wait(found, delay=3600, counter=WaitCounter.FAILS)
     assert [unit.batch for unit in await pump(ledger)] == [1]
 
 

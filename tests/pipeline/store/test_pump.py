@@ -201,7 +201,7 @@ async def test_a_campaign_at_its_own_limit_does_not_silence_another(ledger: Ledg
         await make_due(ledger, serial)
         ready.append(serial)
     own: dict[str, Rate | None] = {f"{ready[0]}:email": Rate.parse("1/h")}
-    assert (await ledger.limiter.take("email", 1, **own)).granted == 1
+    assert (await ledger.limiter.take("email", 1, own)).granted == 1
     assert await dispatched(ledger) == [(ready[1], 1)]
 
 

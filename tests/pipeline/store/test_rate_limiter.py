@@ -105,20 +105,20 @@ async def test_after_the_wait_that_was_told_there_is_a_permit(redis: Redis) -> N
 async def test_several_limiters_give_all_or_nothing(redis: Redis) -> None:
     limiter = a_limiter(redis, email="100/s")
     own = {"1:email": Rate.parse("1/h")}
-    assert (await limiter.take("email", 5, **own)).granted == 1
+    assert (await limiter.take("email", 5, own)).granted == 1
     before = await redis.hget("cc:gcra:email", "tat")
     for _ in range(20):
-        assert (await limiter.take("email", 5, **own)).granted == 0
+        assert (await limiter.take("email", 5, own)).granted == 0
     assert await redis.hget("cc:gcra:email", "tat") == before, "the refused cost nothing"
     assert (await limiter.take("email", 5)).granted > 0
-    assert (await limiter.take("email", 1, **{"1:email": None})).granted == 1
+    assert (await limiter.take("email", 1, {"1:email": None})).granted == 1
 
 
 async def test_one_of_two_limiters_that_is_hushed_stops_both(redis: Redis) -> None:
     limiter = a_limiter(redis, email="unlimited")
     started = await clock(redis)
     await limiter.hush("1:email", 3000)
-    refused = await limiter.take("email", 5, **{"1:email": Rate.parse("unlimited")})
+    refused = await limiter.take("email", 5, {"1:email": Rate.parse("unlimited")})
     assert refused.granted == 0
     assert refused.wait >= 3000 - (await clock(redis) - started)
     assert (await limiter.take("email", 5)).granted == 5

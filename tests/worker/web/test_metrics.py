@@ -7,7 +7,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.callbacks.signed_tokens import Purpose
-from pipeline.domain.batch import Lane
+from pipeline.domain.batch import Lane, WaitCounter
 from pipeline.domain.metrics import Measurements
 from pipeline.domain.models import ChannelName, FactKind
 from tests.pipeline.intake.builders import a_campaign, both_channels
@@ -158,7 +158,7 @@ async def test_a_webhook_is_named_as_the_cause_of_the_read_that_follows(site: Si
     await site.app.batches.wait(claim, delay=0)
     [claim] = await site.installation.claims(Lane.READ)
     assert claim.batch.lease.woken, "without a permit nothing was read yet"
-    await site.app.batches.wait(claim, delay=0, counter="polls")
+    await site.app.batches.wait(claim, delay=0, counter=WaitCounter.POLLS)
     [claim] = await site.installation.claims(Lane.READ)
     assert not claim.batch.lease.woken
 

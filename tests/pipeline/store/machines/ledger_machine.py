@@ -10,7 +10,7 @@ from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from pipeline.domain.batch import Lane, Unit
+from pipeline.domain.batch import Lane, Unit, WaitCounter
 from pipeline.domain.errors import AbandonedError, StaleLeaseError
 from pipeline.domain.models import ChannelName, DeliveryStatus, FactKind, Recipient
 from pipeline.store.batches import Claim
@@ -295,7 +295,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if how == 0:
             await batches.cancel(claim)
         elif how == 1:
-            await batches.wait(claim, delay=5, counter="fails")
+            await batches.wait(claim, delay=5, counter=WaitCounter.FAILS)
         elif claim.unit.lane is Lane.ORDER:
             await self.order(claim, how)
         elif claim.unit.lane is Lane.READ:

@@ -154,7 +154,7 @@ class LimiterMachine(RuleBasedStateMachine):
         concerned = [self.shared, self.own] if both else [self.shared]
         silent = [await self.looks_silent_till(name) for name in (SHARED, *more)]
         earliest = await self.now()
-        found = await worker.take(SHARED, wanted, **more)
+        found = await worker.take(SHARED, wanted, more)
         grant = Grant(found.granted, earliest, await self.now())
         assert 0 <= found.granted <= wanted
         if found.granted:
