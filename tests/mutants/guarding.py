@@ -151,7 +151,7 @@ GUARDING = (
     Defect(
         name="newer-data-marked-older",
         path="pipeline/store/lua/verbs/keyring/enroll.lua",
-        old="if format and tonumber(format) > tonumber(ARGV[4]) then\n",
+        old="if stored and tonumber(stored) > tonumber(ARGV[4]) then\n",
         new="if false then\n",
         costs="an older program that runs on takes the mark off newer data, and others misread it",
         test="tests/pipeline/store/test_stored_format.py::"

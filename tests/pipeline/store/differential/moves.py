@@ -67,8 +67,9 @@ def work(w: World) -> Move:
     found = [value.decode() for value in reply]
     for k in range(0, len(found), 4):
         serial, number, lane, turn = found[k : k + 4]
-        w.units.append((serial, int(number), lane, turn))
-        yield from claim(w)
+        if number.isdigit():  # it may be spoilt
+            w.units.append((serial, int(number), lane, turn))
+            yield from claim(w)
 
 
 def claim(w: World) -> Move:
@@ -335,8 +336,9 @@ def suppress(w: World) -> Move:
 
 def keyring(w: World) -> Move:
     first, second = w.random.choice(["k1", "k2"]), w.random.choice(["", ",k1", ",k3"])
-    yield "keyring", w.sealed(), first
-    yield "enroll", first + second, w.nonce(), w.ms(100, 60_000)
+    stored_format = w.ms(1, 2, 2)
+    yield "keyring", w.sealed(), first, stored_format
+    yield "enroll", first + second, w.nonce(), w.ms(100, 60_000), stored_format
     if w.chance(0.3):
         yield "retire", first, w.ms(100, 60_000)
     if w.chance(0.05):

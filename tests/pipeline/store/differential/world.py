@@ -109,8 +109,8 @@ class World:
     def link_digests(self, place: Place, number: int) -> bytes:
         """Return digests of links of the batch's own, at times one that another has, too."""
         own = [digest(f"{place} {k}", 12) for k in range(number)]
-        if own and self.chance(0.15):
-            own[-1] = digest(f"{Place(place.serial, 1)} 0", 12)
+        if own and self.chance(0.25):
+            own[-1] = digest(f"{Place(place.serial, self.random.randint(1, 4))} 0", 12)
         return b"".join(own)
 
     def spoilt(self, args: tuple[Arg, ...]) -> tuple[Arg, ...]:

@@ -12,8 +12,8 @@
 --   at        when the last attempt was started, in ms since the campaign's epoch (t0)
 --   after     ms from `at` until it was settled, or until it may be tried again (p)
 --
--- No field at all means: nothing tried yet. The Python side of the same format is store/records.py, that of
--- the letters store/codec.py.
+-- No field at all means: nothing tried yet. The Python side of the same format is
+-- store/formats/records.py, that of the letters store/codec.py.
 
 local function parse_one(text)
   local status, channel, generation, attempt, tries, at, after, code =

@@ -10,10 +10,10 @@
 
 -- @include digits, keyring_key, live_processes_key, now_ms
 
-local format = redis.call('HGET', KEYRING, 'format')
-if format and tonumber(format) > tonumber(ARGV[4]) then
-  return tonumber(format)
-elseif format ~= ARGV[4] then
+local stored = redis.call('HGET', KEYRING, 'format')
+if stored and tonumber(stored) > tonumber(ARGV[4]) then
+  return tonumber(stored)
+elseif stored ~= ARGV[4] then
   redis.call('HSET', KEYRING, 'format', ARGV[4])
 end
 redis.call('HSETNX', KEYRING, 'ring:' .. ARGV[1], digits(now_ms()))

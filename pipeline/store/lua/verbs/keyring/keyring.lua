@@ -10,21 +10,21 @@
 
 local digest = redis.call('HGET', KEYRING, 'digest')
 -- What was written before there was a mark is of format 1.
-local format = redis.call('HGET', KEYRING, 'format') or '1'
+local stored = redis.call('HGET', KEYRING, 'format') or '1'
 if digest then
-  return { 'found', format, digest }
+  return { 'found', stored, digest }
 end
 -- Who knows a newer format may keep the digest key elsewhere.
-if tonumber(format) > tonumber(ARGV[3]) then
-  return { 'lost', format }
+if tonumber(stored) > tonumber(ARGV[3]) then
+  return { 'lost', stored }
 end
 if redis.call('EXISTS', IDS, SERIAL, AUDIT, AUDIT_COUNT) > 0 then
-  return { 'lost', format }
+  return { 'lost', stored }
 end
 -- Looked at once in the life of an installation.
 for bucket = 0, SUPPRESSION_BUCKETS - 1 do
   if redis.call('EXISTS', suppressed_key(bucket)) == 1 then
-    return { 'lost', format }
+    return { 'lost', stored }
   end
 end
 redis.call('DEL', KEYRING)
