@@ -17,7 +17,7 @@ from pipeline.intake.preflight.sms_estimate import SmsCounter
 from pipeline.intake.recipients import Summary
 from pipeline.intake.request import IntakeRequest
 
-_ROWS_AT_ONCE = 100
+_ROWS_AT_ONCE = 500  # some milliseconds
 
 T = TypeVar("T")
 
