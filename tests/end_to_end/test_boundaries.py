@@ -19,8 +19,8 @@ SOMETIMES_ONCE = {
     "BatchStore.next_due",
     "CampaignStore.definition",
     "FleetToken.discard",
-    "ProductCatalog.check",
-    "ProductCatalog.get",
+    "ProductCache.read",
+    "ProductCache.write",
     "RewardsClient.products",
 }
 """Ports that are called more often than once only if several batches meet there."""
