@@ -11,6 +11,7 @@ from pipeline.domain.batch import Unit
 from pipeline.domain.clock import uptime
 from pipeline.domain.errors import AbandonedError
 from pipeline.store.batches import BatchStore, Claim
+from pipeline.store.codec import LANE_LETTER
 from pipeline.store.outages import STORE_ERRORS
 
 log = structlog.get_logger()
@@ -104,4 +105,5 @@ class Leases:
             elif lease in self._held:
                 lease.lost = True
                 unit = lease.claim.unit
-                log.warning("lease.lost", campaign=unit.serial, batch=unit.batch, lane=unit.lane)
+                lane = LANE_LETTER[unit.lane]
+                log.warning("lease.lost", campaign=unit.serial, batch=unit.batch, lane=lane)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
+from structlog.testing import capture_logs
 
 from pipeline.domain.batch import Unit
 from pipeline.domain.clock import uptime
@@ -92,12 +93,15 @@ async def test_after_its_block_a_lease_is_worth_nothing(ledger: Ledger) -> None:
 
 async def test_who_was_taken_over_learns_it_from_the_heartbeat(ledger: Ledger) -> None:
     unit, leases = await a_unit(ledger), Leases(ledger.batches, 0.3)
-    async with beating(leases), leases.hold(unit) as lease:
-        assert lease is not None
-        await ledger.redis.hset(f"cc:{unit.serial}:b:1", "tok", "9:somebody-else")
-        await wait_until(lambda: lease.lost)
-        with pytest.raises(AbandonedError, match="lease_lost"):
-            lease.check()
+    with capture_logs() as logs:
+        async with beating(leases), leases.hold(unit) as lease:
+            assert lease is not None
+            await ledger.redis.hset(f"cc:{unit.serial}:b:1", "tok", "9:somebody-else")
+            await wait_until(lambda: lease.lost)
+            with pytest.raises(AbandonedError, match="lease_lost"):
+                lease.check()
+    [lost] = [entry for entry in logs if entry["event"] == "lease.lost"]
+    assert (lost["campaign"], lost["batch"], lost["lane"]) == (unit.serial, 1, "o")
 
 
 async def test_what_is_held_by_somebody_is_not_given(ledger: Ledger) -> None:

@@ -140,7 +140,8 @@ async def test_a_ledger_that_cannot_be_read_ends_no_unit_beside_it(ledger: Ledge
     (unit,) = await pump(ledger)
     with capture_logs() as logs:
         await units_of(ledger, failing(AssertionError())).run(unit)
-    assert [entry["event"] for entry in logs] == ["unit.defect"]
+    [defect] = logs
+    assert (defect["event"], defect["batch"], defect["lane"]) == ("unit.defect", 1, "s")
 
 
 async def test_what_cannot_be_opened_is_left_to_those_who_have_the_key(ledger: Ledger) -> None:
