@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.domain.vault import Vault
 from pipeline.store.client import Client
 from pipeline.store.keys import AUDIT, AUDIT_CHAIN_DIGEST, AUDIT_COUNT, AUDIT_PERSON_DIGEST
-from pipeline.store.scripts import Scripts
+from pipeline.store.scripts import Scripts, server_seconds
 
 _MAC_SIZE = 20
 _AT_ONCE = 1000
@@ -94,8 +94,7 @@ class AuditTrail:
         So a crash can leave an entry for something that was not done, never the other way round.
         *details* hold no link, no address and no recipient id in clear (see `person`).
         """
-        seconds, micros = await self._redis.time()
-        at = round(seconds + micros / 1e6, 3)
+        at = round(server_seconds(await self._redis.time()), 3)
         body = {"at": at, "actor": actor, "action": str(action), "campaign": campaign} | {
             "details": details
         }

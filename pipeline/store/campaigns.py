@@ -29,7 +29,7 @@ from pipeline.store.keys import (
     resends_key,
 )
 from pipeline.store.lookups import bucket_of, id_digest
-from pipeline.store.scripts import Scripts, texts
+from pipeline.store.scripts import Scripts, server_ms, texts
 
 Edited = Literal["ok", "other", "running", "ended"]
 """What became of an edit; `edit.lua` says when."""
@@ -65,8 +65,8 @@ class CampaignStore:
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hgetall(campaign_key(serial))
             pipe.time()
-            fields, (seconds, micros) = await pipe.execute()
-        return CampaignSnapshot(serial, texts(fields), seconds * 1000 + micros // 1000)
+            fields, time = await pipe.execute()
+        return CampaignSnapshot(serial, texts(fields), server_ms(time))
 
     async def definition(self, serial: str) -> Campaign:
         return open_definition(self._vault, serial, await self.sealed_definition(serial))
@@ -179,9 +179,8 @@ class CampaignStore:
             pipe.time()
             for serial in serials:
                 pipe.hgetall(campaign_key(serial))
-            (seconds, micros), *found = await pipe.execute()
-        now_ms = seconds * 1000 + micros // 1000
+            time, *found = await pipe.execute()
         return [
-            CampaignSnapshot(serial, texts(fields), now_ms)
+            CampaignSnapshot(serial, texts(fields), server_ms(time))
             for serial, fields in zip(serials, found, strict=True)
         ]

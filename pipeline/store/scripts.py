@@ -1,4 +1,4 @@
-"""The Lua verbs, registered once and run by their names."""
+"""The Lua verbs, registered once and run by their names, and replies of the server as values."""
 
 from functools import partial
 from typing import Any
@@ -42,3 +42,15 @@ def flat(reply: list[bytes]) -> dict[str, str]:
 
 def texts(reply: dict[bytes, bytes]) -> dict[str, str]:
     return {field.decode(): value.decode() for field, value in reply.items()}
+
+
+def server_ms(reply: tuple[int, int]) -> int:
+    """Return what TIME answered (seconds and microseconds) in ms since the epoch."""
+    seconds, micros = reply
+    return seconds * 1000 + micros // 1000
+
+
+def server_seconds(reply: tuple[int, int]) -> float:
+    """Return what TIME answered in seconds since the epoch."""
+    seconds, micros = reply
+    return seconds + micros / 1e6

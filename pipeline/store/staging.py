@@ -15,7 +15,7 @@ from pipeline.store.formats.sealed_definition import seal_definition
 from pipeline.store.formats.snapshot import batch_counter, delivery_counter, people_counter
 from pipeline.store.keys import DISCARDED, STAGING, campaign_keys
 from pipeline.store.lookups import id_digest
-from pipeline.store.scripts import Scripts, texts
+from pipeline.store.scripts import Scripts, server_ms, texts
 
 _PATIENCE_MS = 10_000  # a submit that says nothing for this long is taken for dead
 _ROWS_PER_BUCKET = 64  # a listpack up to 512 fields; more would only be slower
@@ -154,11 +154,11 @@ class StagingStore:
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.hget(STAGING, campaign_id)
             pipe.time()
-            entry, (seconds, micros) = await pipe.execute()
+            entry, time = await pipe.execute()
         if entry is None:
             return None
         lapses_ms = int(entry.split()[-1])  # see stage_begin.lua
-        return PendingSubmit(lapses_ms, seconds * 1000 + micros // 1000)
+        return PendingSubmit(lapses_ms, server_ms(time))
 
     async def _remove_keys(self, serial: str) -> None:
         async for key in self._redis.scan_iter(match=campaign_keys(serial), count=1000):

@@ -8,7 +8,7 @@ from pipeline.store import keys
 from pipeline.store.client import Client
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.rate_limiter import Breaker
-from pipeline.store.scripts import Scripts, texts
+from pipeline.store.scripts import Scripts, server_ms, texts
 
 _AT_ONCE = 100  # campaigns read in one round trip
 
@@ -40,8 +40,8 @@ class AlertStore:
             pipe.zrange(keys.ACTIVE, 0, -1)
             for channel in ChannelName:
                 pipe.hgetall(keys.breaker_key(channel))
-            (seconds, micros), stored, active, *breakers = await pipe.execute()
-        now_ms = seconds * 1000 + micros // 1000
+            time, stored, active, *breakers = await pipe.execute()
+        now_ms = server_ms(time)
         records = texts(stored)
         subjects = {field.split("|")[1] for field in records} - set(ChannelName)
         serials = sorted(subjects | {serial.decode() for serial in active})

@@ -19,7 +19,7 @@ from pipeline.domain.vault import SealError, Vault
 from pipeline.store.client import Client
 from pipeline.store.keys import DIGEST_KEY_PURPOSE, KEYRING, LIVE_PROCESSES
 from pipeline.store.outages import STORE_ERRORS
-from pipeline.store.scripts import Scripts
+from pipeline.store.scripts import Scripts, server_seconds
 
 BEAT_SECONDS = 5.0
 SILENT_SECONDS = 12.0  # more than two beats
@@ -157,8 +157,8 @@ class Keyring:
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.hgetall(LIVE_PROCESSES)
             pipe.time()
-            entries, (seconds, micros) = await pipe.execute()
-        now = seconds + micros / 1e6
+            entries, time = await pipe.execute()
+        now = server_seconds(time)
         found = [_process(name.decode(), entry.decode(), now) for name, entry in entries.items()]
         return [process for process in found if process.seals != self._ours[0]]
 

@@ -12,7 +12,7 @@ from pipeline.store import keys
 from pipeline.store.client import Client, Pipeline
 from pipeline.store.fleet.workers import ALIVE_SECONDS
 from pipeline.store.formats.snapshot import CampaignSnapshot, summary_fields
-from pipeline.store.scripts import texts
+from pipeline.store.scripts import server_seconds, texts
 
 LIMITS = (
     FleetLimit.ORDERS.value,
@@ -108,8 +108,7 @@ def _ask_for_fleet(pipe: Pipeline) -> None:
 def _fleet(replies: Iterator[Any]) -> FleetReading:
     """Read the replies in the order in which they were asked for."""
     counted, leases = texts(next(replies)), texts(next(replies))
-    seconds, micros = next(replies)
-    now = seconds + micros / 1e6
+    now = server_seconds(next(replies))
     active = [serial.decode() for serial in next(replies)]
     serials = {serial.decode() for serial in next(replies)}
     alive = [name.decode() for name, beat in next(replies) if beat > now - ALIVE_SECONDS]

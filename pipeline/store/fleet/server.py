@@ -1,6 +1,7 @@
 """The Redis server itself: whether it answers, what it is, and what time it has."""
 
 from pipeline.store.client import Client
+from pipeline.store.scripts import server_ms
 
 
 class Server:
@@ -13,8 +14,7 @@ class Server:
 
     async def now_ms(self) -> int:
         """Return the server's time, in ms since the epoch."""
-        seconds, micros = await self._redis.time()
-        return seconds * 1000 + micros // 1000
+        return server_ms(await self._redis.time())
 
     async def version(self) -> str:
         """Return the version of Valkey, or of Redis where it is one."""

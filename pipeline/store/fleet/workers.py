@@ -6,6 +6,7 @@ from pipeline.domain.metrics import Measurements
 from pipeline.store import keys
 from pipeline.store.client import Client
 from pipeline.store.outages import STORE_ERRORS
+from pipeline.store.scripts import server_seconds
 
 ALIVE_SECONDS: Final = 15.0
 """Three heartbeats: a worker that was silent for longer is not counted any more."""
@@ -65,5 +66,4 @@ class Workers:
         return await self._redis.zcard(keys.SUBMIT_QUEUE)
 
     async def _now(self) -> float:
-        seconds, micros = await self._redis.time()
-        return seconds + micros / 1e6
+        return server_seconds(await self._redis.time())
