@@ -19,7 +19,7 @@ from pipeline.store.keys import (
     recipients_key,
     resends_key,
 )
-from pipeline.store.scripts import texts
+from pipeline.store.scripts import server_ms, texts
 
 _PAGE = 50  # batches, about 100 kB: little memory, and no long silence for the workers
 
@@ -70,13 +70,14 @@ class BatchPages:
 
     async def page(self, serial: str, numbers: Sequence[int], *, sealed: bool = True) -> Page:
         async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.time()
             pipe.hgetall(campaign_key(serial))
             for number in numbers:
                 _ask(pipe, serial, number, sealed=sealed)
-            campaign, *rest = await pipe.execute()
+            time, campaign, *rest = await pipe.execute()
         replies = iter(rest)
         return Page(
-            CampaignSnapshot(serial, texts(campaign)),
+            CampaignSnapshot(serial, texts(campaign), server_ms(time)),
             [_batch(number, replies, sealed) for number in numbers],
         )
 

@@ -18,7 +18,7 @@ from pipeline.store.formats.sealed_batch import (
     seal_evidence,
     seal_links,
 )
-from pipeline.store.formats.snapshot import block_field
+from pipeline.store.formats.snapshot import CampaignSnapshot, flag_fields
 from pipeline.store.keys import (
     ACTIVE,
     batch_key,
@@ -28,15 +28,10 @@ from pipeline.store.keys import (
     links_key,
 )
 from pipeline.store.lookups import link_digests
-from pipeline.store.scripts import Scripts, flat, texts
+from pipeline.store.scripts import Scripts, flat, server_ms, server_seconds, texts
 
 _FIRST = 100  # held batches of each lane whose reasons are looked at
-_FLAGS = [
-    "pau",
-    "can",
-    "start",
-    *(f"{block_field(lane)}{end}" for lane in WORKED_LANES for end in ("", ":until")),
-]
+_FLAGS = flag_fields()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +99,7 @@ class BatchStore:
         None if there is none, or none that moves by itself: what is paused, or blocked without a
         probe ahead, waits for a person.
         """
-        seconds, micros = await self._redis.time()
+        now = await self._redis.time()
         serials = [serial.decode() for serial in await self._redis.zrange(ACTIVE, 0, -1)]
         async with self._redis.pipeline(transaction=False) as pipe:
             for serial in serials:
@@ -113,13 +108,12 @@ class BatchStore:
                     pipe.zrange(due_key(serial, lane), 0, 0, withscores=True)
             replies = iter(await pipe.execute())
         moments = []
-        for _ in serials:
-            values = zip(_FLAGS, next(replies), strict=True)
-            flags = {name: value.decode() for name, value in values if value is not None}
+        for serial in serials:
+            flags = CampaignSnapshot.of_some(serial, _FLAGS, next(replies), server_ms(now))
             for lane in WORKED_LANES:
-                moments += [_workable_at(flags, lane, score) for _, score in next(replies)]
+                moments += [flags.workable_at(lane, score) for _, score in next(replies)]
         soonest = min((moment for moment in moments if moment is not None), default=None)
-        return None if soonest is None else soonest / 1000 - seconds - micros / 1e6
+        return None if soonest is None else soonest / 1000 - server_seconds(now)
 
     async def claim(self, unit: Unit, *, nonce: str, lease_seconds: float) -> Claim | None:
         """Take the batch, or return None if it is not this unit's turn; safe to repeat."""
@@ -301,17 +295,6 @@ class BatchStore:
     async def _settle(self, verb: str, claim: Claim, *args: str | bytes | int) -> None:
         if not await self._run(verb, claim.unit.serial, claim.unit.batch, claim.token, *args):
             raise StaleLeaseError(_named(claim.unit))
-
-
-def _workable_at(flags: Mapping[str, str], lane: Lane, due_ms: float) -> float | None:
-    """Return when the pump would take a batch, in ms as *due_ms*; None if only a person helps."""
-    if "can" in flags:
-        return due_ms
-    field = block_field(lane)
-    blocked, probe = field in flags, flags.get(f"{field}:until")
-    if "pau" in flags or (blocked and probe is None):
-        return None
-    return max(due_ms, float(flags.get("start", 0)), float(probe or 0) if blocked else 0.0)
 
 
 def _ms(seconds: float) -> int:

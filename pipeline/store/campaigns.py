@@ -14,9 +14,7 @@ from pipeline.store.codec import LANE_LETTER
 from pipeline.store.formats.resends import open_generations
 from pipeline.store.formats.sealed_batch import open_recipients
 from pipeline.store.formats.sealed_definition import open_definition, seal_definition
-from pipeline.store.formats.snapshot import (
-    CampaignSnapshot,
-)
+from pipeline.store.formats.snapshot import CampaignSnapshot, halt_fields
 from pipeline.store.keys import (
     ACTIVE,
     IDS,
@@ -128,12 +126,19 @@ class CampaignStore:
 
     async def halted(self, serials: Collection[str]) -> set[str]:
         """Return those of *serials* for which nothing may be started: paused or cancelled."""
-        wanted = list(serials)
+        wanted, names = list(serials), halt_fields()
+        if not wanted:
+            return set()
         async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.time()
             for serial in wanted:
-                pipe.hmget(campaign_key(serial), ["pau", "can"])
-            found = await pipe.execute() if wanted else []
-        return {serial for serial, flags in zip(wanted, found, strict=True) if any(flags)}
+                pipe.hmget(campaign_key(serial), names)
+            time, *found = await pipe.execute()
+        campaigns = (
+            CampaignSnapshot.of_some(serial, names, reply, server_ms(time))
+            for serial, reply in zip(wanted, found, strict=True)
+        )
+        return {campaign.serial for campaign in campaigns if campaign.halted}
 
     async def block(
         self,
@@ -159,8 +164,9 @@ class CampaignStore:
             pipe.zscore(ACTIVE, serial)
             for lane in Lane:
                 pipe.zcard(due_key(serial, lane))
-            fields, active, *due = await pipe.execute()
-        snapshot = CampaignSnapshot(serial, texts(fields))
+            pipe.time()
+            fields, active, *due, time = await pipe.execute()
+        snapshot = CampaignSnapshot(serial, texts(fields), server_ms(time))
         return CampaignTotals(snapshot, due=sum(due), active=active is not None)
 
     async def snapshots(self, serials: Sequence[str]) -> list[CampaignSnapshot]:

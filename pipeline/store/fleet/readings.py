@@ -136,8 +136,7 @@ def _next_permit(reply: Sequence[bytes | None], now: float) -> float:
 
 
 def _campaign(serial: str, replies: Iterator[Any], now_ms: int) -> CampaignReading:
-    values = zip(_FIELDS, next(replies), strict=True)
-    fields = {name: value.decode() for name, value in values if value is not None}
+    snapshot = CampaignSnapshot.of_some(serial, _FIELDS, next(replies), now_ms)
     first = {lane: next(replies) for lane in WORKED_LANES}
     due = {lane: found[0][1] / 1e3 for lane, found in first.items() if found}
-    return CampaignReading(CampaignSnapshot(serial, fields, now_ms), due)
+    return CampaignReading(snapshot, due)

@@ -1,6 +1,6 @@
 """The hash of a campaign, read: its flags and counters as they stood at one moment."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -68,6 +68,22 @@ def summary_fields(reasons: Iterable[str]) -> list[str]:
     ]
 
 
+def flag_fields() -> list[str]:
+    """Return the fields that say when a lane may be worked on (`workable_at`)."""
+    blocks = [block_field(lane) for lane in WORKED_LANES]
+    return ["pau", "can", "start", *blocks, *map(_until, blocks)]
+
+
+def halt_fields() -> list[str]:
+    """Return the fields that say whether nothing may be started."""
+    return ["pau", "can"]
+
+
+def purge_fields() -> list[str]:
+    """Return the fields that say how far a purge is, and since when it may be."""
+    return ["fin", "purging", "purged"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """
@@ -87,12 +103,22 @@ class CampaignSnapshot:
     """
     A campaign at one moment of server time; times are ms since the epoch, 0 for never.
 
-    *fields* is its hash as it is stored: nothing but this class reads it.
+    *fields* is its hash as it is stored, or some fields of it: nothing but this class reads them.
+    A snapshot of some fields answers only what those tell; the rest looks as if it never was.
     """
 
     serial: str
     fields: Mapping[str, str]
-    now_ms: int = 0
+    now_ms: int
+
+    @classmethod
+    def of_some(
+        cls, serial: str, names: Sequence[str], reply: Sequence[bytes | None], now_ms: int
+    ) -> "CampaignSnapshot":
+        """Return the snapshot of the fields *names*, from what HMGET of them replied."""
+        found = zip(names, reply, strict=True)
+        fields = {name: value.decode() for name, value in found if value is not None}
+        return cls(serial, fields, now_ms)
 
     @property
     def exists(self) -> bool:
@@ -178,6 +204,11 @@ class CampaignSnapshot:
         return "can" in self.fields
 
     @property
+    def halted(self) -> bool:
+        """Whether nothing may be started: it is paused or cancelled."""
+        return self.paused or self.cancelled
+
+    @property
     def purging(self) -> bool:
         """Whether its people and links are being removed, or are gone."""
         return "purging" in self.fields
@@ -204,6 +235,19 @@ class CampaignSnapshot:
         """Return how often a blocked lane was tried again."""
         block = self.blocked.get(lane)
         return block.probes if block else 0
+
+    def workable_at(self, lane: Lane, due_ms: float) -> float | None:
+        """
+        Return when the pump would take a batch that is due at *due_ms*, in ms since the epoch.
+
+        None if only a person helps: it is paused, or its lane is blocked without a probe ahead.
+        """
+        if self.cancelled:
+            return due_ms
+        block = self.blocked.get(lane)
+        if self.paused or (block and not block.probe_ms):
+            return None
+        return max(due_ms, self.starts_ms, block.probe_ms if block else 0)
 
     @property
     def unsettled_forgotten(self) -> int:
@@ -258,6 +302,11 @@ class CampaignSnapshot:
         return Block(
             reason=reason,
             words=self.fields.get(f"{field}:text"),
-            probe_ms=self._number(f"{field}:until"),
+            probe_ms=self._number(_until(field)),
             probes=self._number(f"{field}:n"),
         )
+
+
+def _until(block: str) -> str:
+    """Return the field that says when one batch tries a blocked lane again."""
+    return f"{block}:until"

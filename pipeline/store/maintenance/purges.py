@@ -8,13 +8,15 @@ from typing import Literal, cast
 from redis.exceptions import ResponseError
 
 from pipeline.store.client import Client
+from pipeline.store.formats.snapshot import CampaignSnapshot, purge_fields
 from pipeline.store.keys import PURGER, campaign_key
-from pipeline.store.scripts import Scripts
+from pipeline.store.scripts import Scripts, server_ms
 
 Begun = Literal["purging", "purged", "unended"]
 
 _TURN = timedelta(seconds=60)
 _AT_ONCE = 500
+_FIELDS = purge_fields()
 
 
 class PurgeStore:
@@ -54,18 +56,24 @@ class PurgeStore:
     async def _expired(self, serials: Sequence[str], length: timedelta) -> set[str]:
         async with self._redis.pipeline(transaction=False) as pipe:
             for serial in serials:
-                pipe.hmget(campaign_key(serial), ["fin", "purging", "purged"])
+                pipe.hmget(campaign_key(serial), _FIELDS)
             pipe.time()
-            *ends, (seconds, _) = await pipe.execute()
-        before = (seconds - length.total_seconds()) * 1000 if length else 0
-        return {
-            serial
-            for serial, (end, purging, purged) in zip(serials, ends, strict=True)
-            if end and not purged and (purging or int(end) <= before)
-        }
+            *found, time = await pipe.execute()
+        campaigns = (
+            CampaignSnapshot.of_some(serial, _FIELDS, reply, server_ms(time))
+            for serial, reply in zip(serials, found, strict=True)
+        )
+        return {campaign.serial for campaign in campaigns if _is_expired(campaign, length)}
 
     async def rewrite_log(self) -> None:
         """Have the server write its append-only file anew, without what was removed, if it may."""
         with contextlib.suppress(ResponseError):  # not allowed here, or under way already
             if (await self._redis.info("persistence")).get("aof_enabled"):
                 await self._redis.bgrewriteaof()
+
+
+def _is_expired(campaign: CampaignSnapshot, length: timedelta) -> bool:
+    if not campaign.ended or campaign.purged_ms:
+        return False
+    before = campaign.now_ms - length.total_seconds() * 1000 if length else 0
+    return campaign.purging or campaign.finished_ms <= before

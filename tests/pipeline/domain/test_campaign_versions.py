@@ -61,14 +61,14 @@ def test_nothing_else_is_editable() -> None:
 
 
 def test_a_campaign_that_was_never_edited_has_the_version_that_it_began_with() -> None:
-    assert CampaignSnapshot("1", {"sub": "1000", "ver": "1"}).version_starts() == {1: 1000}
+    assert CampaignSnapshot("1", {"sub": "1000", "ver": "1"}, 0).version_starts() == {1: 1000}
 
 
 @given(st.lists(st.integers(1, 10_000), min_size=1, max_size=6, unique=True).map(sorted))
 def test_an_attempt_has_the_last_version_that_had_begun(began: list[int]) -> None:
     fields = {"sub": str(began[0]), "ver": str(len(began))}
     fields |= {f"ver:{number}": str(at) for number, at in enumerate(began[1:], start=2)}
-    versions = CampaignSnapshot("1", fields).version_starts()
+    versions = CampaignSnapshot("1", fields, 0).version_starts()
     for number, at in enumerate(began, start=1):
         assert version_at(versions, at) == number
         assert version_at(versions, at - 1) == max(1, number - 1)

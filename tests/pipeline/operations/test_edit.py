@@ -142,7 +142,8 @@ async def versions(ledger: Ledger, serial: str) -> dict[str, int]:
     found = await ledger.deliveries.read(serial, 1)
     return {
         f"person{index}@example.com": version_at(
-            CampaignSnapshot("1", fields).version_starts(), int(fields["t0"]) + record.started_ms
+            CampaignSnapshot("1", fields, 0).version_starts(),
+            int(fields["t0"]) + record.started_ms,
         )
         for index, (record,) in found.items()
     }

@@ -60,7 +60,7 @@ async def test_the_next_version_counts_and_the_one_before_is_kept_sealed(ledger:
     assert await ledger.campaigns.earlier(serial, 2) == titled("two")
     assert await ledger.campaigns.earlier(serial, 3) is None
     assert b"link" not in (await ledger.redis.get(f"cc:{serial}:def:1") or b"")
-    began = CampaignSnapshot("1", await ledger.counters(serial)).version_starts()
+    began = CampaignSnapshot("1", await ledger.counters(serial), 0).version_starts()
     assert began[1] <= began[2] <= began[3], "edits may fall into one millisecond"
     await assert_sound(ledger, serial)
 
@@ -124,7 +124,7 @@ async def started_with(ledger: Ledger, serial: str, index: int) -> int:
     fields = await ledger.counters(serial)
     (record,) = (await ledger.deliveries.read(serial, 1))[index]
     return version_at(
-        CampaignSnapshot("1", fields).version_starts(), int(fields["t0"]) + record.started_ms
+        CampaignSnapshot("1", fields, 0).version_starts(), int(fields["t0"]) + record.started_ms
     )
 
 

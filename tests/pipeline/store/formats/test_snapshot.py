@@ -5,8 +5,16 @@ from collections.abc import Mapping
 import pytest
 
 from pipeline.domain.batch import Lane
-from pipeline.domain.models import ChannelName, DeliveryStatus
-from pipeline.store.formats.snapshot import Block, CampaignSnapshot, summary_fields
+from pipeline.domain.models import CampaignState, ChannelName, DeliveryStatus
+from pipeline.store.formats.snapshot import (
+    Block,
+    CampaignSnapshot,
+    flag_fields,
+    halt_fields,
+    summary_fields,
+)
+from pipeline.store.keys import campaign_key
+from pipeline.store.scripts import server_ms
 from pipeline.views.campaign_status import campaign_state, moves
 from tests.pipeline.ledger import Ledger, a_campaign, submit
 
@@ -112,6 +120,52 @@ def test_a_lane_is_blocked_for_a_reason() -> None:
         Lane.SEND: Block(reason="credentials", words="no such user", probe_ms=0, probes=0),
     }
     assert [found.probes(lane) for lane in (Lane.ORDER, Lane.READ)] == [3, 0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "moment"),
+    [
+        ({}, 500),
+        ({"start": "400"}, 500),
+        ({"start": "600"}, 600),
+        ({"pau": "1"}, None),
+        ({"blk:o": "insufficient_funds"}, None),
+        ({"blk:o": "insufficient_funds", "blk:o:until": "700", "start": "600"}, 700),
+        ({"blk:o": "insufficient_funds", "blk:o:until": "700", "pau": "1"}, None),
+        ({"blk:o:until": "700"}, 500),  # what is not blocked waits for no probe
+        ({"blk:s": "credentials"}, 500),
+        ({"can": "1", "pau": "1", "start": "600", "blk:o": "x"}, 500),  # only to be ended
+    ],
+)
+def test_a_lane_is_worked_when_nothing_stops_it(
+    fields: dict[str, str], moment: float | None
+) -> None:
+    asked = flag_fields()
+    found = snapshot({name: fields[name] for name in asked if name in fields})
+    assert found.workable_at(Lane.ORDER, 500) == moment
+    assert snapshot(FULL | fields).workable_at(Lane.ORDER, 500) == moment
+
+
+@pytest.mark.parametrize("fields", [{"pau": "1"}, {"can": "1"}, {"start": str(NOW + 1)}])
+def test_some_fields_answer_what_they_tell(fields: dict[str, str]) -> None:
+    reply = [fields[name].encode() if name in fields else None for name in halt_fields()]
+    found = CampaignSnapshot.of_some("7", halt_fields(), reply, NOW)
+    assert (found.serial, found.now_ms) == ("7", NOW)
+    assert found.halted == snapshot(FULL | fields).halted == ("start" not in fields)
+
+
+async def test_every_way_to_read_it_says_at_what_time(ledger: Ledger) -> None:
+    serial = await submit(ledger, a_campaign())
+    started = server_ms(await ledger.redis.time()) - 1
+    await ledger.redis.hset(campaign_key(serial), "start", started)
+    page = await ledger.pages.page(serial, [1])
+    found = [
+        await ledger.campaigns.snapshot(serial),
+        *await ledger.campaigns.snapshots([serial]),
+        (await ledger.campaigns.totals(serial)).snapshot,
+        page.campaign,
+    ]
+    assert {campaign_state(each)[0] for each in found} == {CampaignState.RUNNING}
 
 
 async def test_a_block_is_read_as_the_verb_writes_it(ledger: Ledger) -> None:
