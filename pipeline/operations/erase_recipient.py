@@ -13,6 +13,7 @@ from pipeline.store.formats.sealed_batch import (
 )
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.maintenance.erasures import Erased, Erasure, ErasureStore
+from pipeline.views.person import find_person
 
 _TRIES = 50  # each time somebody else's change of the same batch went through
 
@@ -60,14 +61,7 @@ class Forgetting:
     async def _place(
         self, snapshot: CampaignSnapshot, recipient_id: str
     ) -> tuple[StoredBatch, int]:
-        place = await self._campaigns.locate(snapshot, recipient_id)
-        if place is None:
-            msg = (
-                f'Campaign "{snapshot.campaign_id}" has no recipient "{recipient_id}"; ids are'
-                " taken exactly as they stand in the list."
-            )
-            raise InputError(msg)
-        page, index = await self._pages.place(snapshot.serial, *place)
+        page, index = await find_person(self._campaigns, self._pages, snapshot, recipient_id)
         return page.batches[0], index
 
     def _without(self, serial: str, stored: StoredBatch, index: int) -> Erasure:

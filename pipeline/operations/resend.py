@@ -15,6 +15,7 @@ from pipeline.store.formats.sealed_batch import open_recipients
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.suppressions import Suppressions
 from pipeline.views.batch_view import Ground, understood
+from pipeline.views.person import find_person
 
 _TRIES = 20  # a callback may come between the look and the change, but not time and again
 
@@ -56,7 +57,7 @@ class Resending:
         """
         campaign_id = snapshot.campaign_id
         for _ in range(_TRIES):
-            looked = await self._look(snapshot.serial, campaign_id, recipient_id)
+            looked = await self._look(snapshot.serial, recipient_id)
             generation = decide_resend(looked.person, wish)
             await self._refuse_suppressed(generation)
             before = looked.person.address_over(generation.channel)
@@ -74,17 +75,10 @@ class Resending:
         msg = "This person's deliveries change all the time; run the same command again."
         raise InputError(msg)
 
-    async def _look(self, serial: str, campaign_id: str, recipient_id: str) -> _Looked:
+    async def _look(self, serial: str, recipient_id: str) -> _Looked:
         # The time is read first: an attempt started since counts as more recent than it is.
         snapshot = await self._campaigns.snapshot(serial)
-        place = await self._campaigns.locate(snapshot, recipient_id)
-        if place is None:
-            msg = (
-                f'Campaign "{campaign_id}" has no recipient "{recipient_id}"; ids are taken'
-                " exactly as they stand in the list."
-            )
-            raise InputError(msg)
-        page, index = await self._pages.place(serial, *place)
+        page, index = await find_person(self._campaigns, self._pages, snapshot, recipient_id)
         _refuse_ended(page.campaign)
         stored = page.batches[0]
         person = self._person(snapshot, stored, Ground.of(page.campaign), index)

@@ -7,7 +7,6 @@ from pipeline.domain.batch import Lane
 from pipeline.domain.campaign_versions import version_at
 from pipeline.domain.clock import iso
 from pipeline.domain.codes import in_words
-from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName, Recipient
 from pipeline.domain.resend_history import Generations, address_of, readdressed
 from pipeline.domain.vault import Vault
@@ -21,6 +20,7 @@ from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.views.batch_view import Entry, Ground, understood
 from pipeline.views.delivery_times import next_at, settled_at, started_at
 from pipeline.views.order_history import Event, former_orders, order_events
+from pipeline.views.person import find_person
 from pipeline.views.report import link_ref
 
 _DOING = {Lane.ORDER: "ordering", Lane.READ: "reading the order", Lane.SEND: "sending"}
@@ -38,14 +38,7 @@ class Timelines:
 
         Raises InputError if the campaign has no such recipient.
         """
-        place = await self._campaigns.locate(snapshot, recipient_id)
-        if place is None:
-            msg = (
-                f'Campaign "{snapshot.campaign_id}" has no recipient "{recipient_id}"; ids are'
-                " taken exactly as they stand in the list."
-            )
-            raise InputError(msg)
-        page, index = await self._pages.place(snapshot.serial, *place)
+        page, index = await find_person(self._campaigns, self._pages, snapshot, recipient_id)
         stored = page.batches[0]
         entry = understood(stored, Ground.of(page.campaign))
         recipient, resends = self._recipient(snapshot.serial, stored, index)
