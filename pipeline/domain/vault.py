@@ -103,9 +103,14 @@ class Vault:
         return hashed.digest()
 
 
+def is_in_clear(value: bytes) -> bool:
+    """Tell whether a value was never sealed; a blob that was damaged later was."""
+    return not value.startswith(_VERSION)
+
+
 def is_sealed(value: bytes) -> bool:
     """Tell whether a value has the form of a sealed blob, whoever can open it."""
-    return value.startswith(_VERSION) and (len(value) - _OVERHEAD) % _BLOCK == 0
+    return not is_in_clear(value) and (len(value) - _OVERHEAD) % _BLOCK == 0
 
 
 def mark(sealed: bytes) -> bytes:

@@ -37,6 +37,7 @@ from pipeline.store.staging import (
     StagingStore,
     Totals,
     plan_of,
+    planned_deliveries,
 )
 
 _KEEP_ALIVE = 2.0  # well inside the patience of the staging area
@@ -170,7 +171,7 @@ class Submission:
                 plan = plan_of(self._campaign, [row.recipient for row in rows])
                 await writes.begin(partial(self._write, staging, number, rows, recipients, plan))
                 recipients += len(rows)
-                deliveries += self._count(plan)
+                deliveries += planned_deliveries(plan, self._campaign.delivery.mode)
         return Totals(
             recipients=recipients,
             deliveries=deliveries,
@@ -189,11 +190,6 @@ class Submission:
             # The intake finds duplicates itself; this is the ledger's own, last look.
             msg = f"line {rows[duplicate].line}: this id stands in the list already"
             raise InputError(msg)
-
-    def _count(self, plan: str) -> int:
-        if self._campaign.delivery.mode == "first":
-            return len(plan)
-        return sum((ord(mask) - ord("0")).bit_count() for mask in plan)
 
     async def _record(self, totals: Totals) -> None:
         reward = self._campaign.reward

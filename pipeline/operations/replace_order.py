@@ -12,7 +12,7 @@ from pipeline.rewards.links import LinksProblem, extract_links
 from pipeline.store.batch_pages import BatchPages, StoredBatch
 from pipeline.store.formats.sealed_batch import open_evidence, open_recipients
 from pipeline.store.formats.snapshot import CampaignSnapshot
-from pipeline.store.lookups import Lookups, Place
+from pipeline.store.lookups import LinkOwner, Lookups, Place
 from pipeline.store.maintenance.reorders import Division, ReorderStore
 
 _WORDS = {
@@ -142,7 +142,7 @@ class Reorders:
                 f"`claimcast retry {snapshot.campaign_id} --held` goes on with it."
             )
             raise InputError(msg)
-        owner = f"{snapshot.serial}:{stored.number}".encode()
+        owner = LinkOwner(snapshot.serial, str(stored.number))
         seen = set(await self._lookups.owners(links)) - {None, owner}
         return () if seen else links
 

@@ -27,7 +27,7 @@ _PAGE = 50  # batches, about 100 kB: little memory, and no long silence for the 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredBatch:
     """
-    What Redis holds of one batch; `fields` is empty if there is no such batch.
+    What Redis holds of one batch; all of it is empty if there is no such batch.
 
     `earlier` are the generations that were resent since; `resends`, by index, is sealed.
     `lanes` are the due indexes that it stands in. The blobs are sealed; None is an absent one.
@@ -42,6 +42,10 @@ class StoredBatch:
     links: bytes | None
     evidence: bytes | None
     resends: Mapping[int, bytes]
+
+    @property
+    def exists(self) -> bool:
+        return bool(self.fields)
 
     def decode(self) -> Batch:
         """Return the batch; raises KeyError or ValueError if it is gone or damaged."""

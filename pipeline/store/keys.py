@@ -166,9 +166,14 @@ def lookup_key(serial: str, bucket: int) -> str:
     return f"cc:{serial}:x:{bucket}"
 
 
+def due_index(lane: Lane) -> str:
+    """Return what names the due index of a lane among those of a campaign."""
+    return LANE_LETTER[lane]
+
+
 def due_key(serial: str, lane: Lane) -> str:
     """Sorted set: unfinished batches by when somebody must look at them, in ms."""
-    return f"cc:{serial}:due:{LANE_LETTER[lane]}"
+    return f"cc:{serial}:due:{due_index(lane)}"
 
 
 def begun_key(serial: str) -> str:

@@ -1,6 +1,7 @@
 """The look-ups beside the batches: id of a recipient to place, link to the batch that owns it."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from pipeline.domain.vault import Vault
 from pipeline.store.client import Client
@@ -17,6 +18,14 @@ _ID_SIZE, _LINK_SIZE = 9, 12
 
 Place = tuple[int, bytes]
 """Bucket and digest that an id is looked up by."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkOwner:
+    """The campaign and the number of the batch that a link came for, as they are stored."""
+
+    serial: str
+    batch: str
 
 
 def id_digest(vault: Vault, serial: str, recipient_id: str) -> bytes:
@@ -57,20 +66,20 @@ class Lookups:
 
     async def positions(
         self, serial: str, buckets: int, recipient_ids: Sequence[str]
-    ) -> list[bytes | None]:
-        """Return the position in the campaign of each id, as it is stored; None if unknown."""
+    ) -> list[int | None]:
+        """Return each id's position in the campaign; None if none, or no number, is stored."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for recipient_id in recipient_ids:
                 bucket, digest = self.place_of(serial, buckets, recipient_id)
                 pipe.hget(lookup_key(serial, bucket), digest)
-            return await pipe.execute()
+            return [_position(reply) for reply in await pipe.execute()]
 
-    async def owners(self, links: Sequence[str]) -> list[bytes | None]:
-        """Return `<serial>:<batch>` of the batch that owns each link; None if none does."""
+    async def owners(self, links: Sequence[str]) -> list[LinkOwner | None]:
+        """Return the batch that owns each link; None if none does."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for link in links:
                 pipe.hget(*link_place(link_digest(self._vault, link)))
-            return await pipe.execute()
+            return [_owner(reply) for reply in await pipe.execute()]
 
     async def count(self, serial: str, buckets: int) -> int:
         """Return how many ids of a campaign can be looked up."""
@@ -101,3 +110,14 @@ class Lookups:
                         if position in wanted:
                             found[wanted[position]] = (bucket, digest)
         return found
+
+
+def _position(reply: bytes | None) -> int | None:
+    return int(reply) if reply is not None and reply.isdigit() else None
+
+
+def _owner(reply: bytes | None) -> LinkOwner | None:
+    if reply is None:
+        return None
+    serial, _, batch = reply.decode(errors="replace").partition(":")
+    return LinkOwner(serial, batch)

@@ -172,6 +172,13 @@ def plan_of(campaign: Campaign, batch: Sequence[Recipient]) -> str:
     return "".join(chr(ord("0") + channel_mask(recipient, channels)) for recipient in batch)
 
 
+def planned_deliveries(plan: str, mode: str) -> int:
+    """Return how many deliveries a batch begins with: one each, or one for each channel."""
+    if mode == "first":
+        return len(plan)
+    return sum((ord(mask) - ord("0")).bit_count() for mask in plan)
+
+
 def _first_fields(campaign: Campaign, staging: Staging, totals: Totals) -> dict[str, str | int]:
     """Return what the hash of a campaign begins with, besides what `commit.lua` knows itself."""
     channels = campaign.delivery.channels

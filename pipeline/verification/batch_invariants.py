@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 from pipeline.domain.batch import Batch, Lane
 from pipeline.domain.models import BatchState, DeliveryStatus
-from pipeline.store.codec import LANE_LETTER
 from pipeline.store.formats.records import DeliveryRecord, reachable
 from pipeline.store.formats.snapshot import (
     FORGOTTEN_UNCERTAIN,
@@ -19,6 +18,7 @@ from pipeline.store.formats.snapshot import (
     note_counter,
     people_counter,
 )
+from pipeline.store.keys import due_index
 from pipeline.views.batch_view import Entry, Records
 
 OPEN = frozenset({DeliveryStatus.PENDING, DeliveryStatus.SENDING, DeliveryStatus.UNCERTAIN})
@@ -202,7 +202,7 @@ def _in_turn(earlier: Records, records: Records) -> bool:
 
 def _due_faults(entry: Entry) -> Iterator[tuple[int, str, str]]:
     state = entry.batch.state
-    shown = " and ".join(f'"{LANE_LETTER[lane]}"' for lane in entry.lanes) or "none"
+    shown = " and ".join(f'"{due_index(lane)}"' for lane in entry.lanes) or "none"
     if state not in UNFINISHED:
         if entry.lanes:
             yield 7, "due_index", f"it is {state}, but stands in due index {shown}"

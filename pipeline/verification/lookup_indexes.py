@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from pipeline.store.formats.snapshot import CampaignSnapshot
-from pipeline.store.lookups import Lookups
+from pipeline.store.lookups import LinkOwner, Lookups
 from pipeline.verification.batch_invariants import Violation
 from pipeline.verification.sealed_contents import BatchContents
 from pipeline.views.batch_view import Entry
@@ -62,14 +62,14 @@ def _links(entry: Entry, content: BatchContents) -> Iterator[Looked]:
 
 
 def _misplaced(
-    expected: Sequence[Looked], found: Sequence[bytes | None], size: int
+    expected: Sequence[Looked], found: Sequence[int | None], size: int
 ) -> Iterator[Violation]:
     for (number, index, _), actual in zip(expected, found, strict=True):
-        if actual is None or not actual.isdigit():
+        if actual is None:
             words = f"the id of recipient {index + 1} cannot be looked up"
             yield Violation(3, "recipient_place", number, words)
-        elif int(actual) != (number - 1) * size + index:
-            batch, other = divmod(int(actual), size)
+        elif actual != (number - 1) * size + index:
+            batch, other = divmod(actual, size)
             words = (
                 f"the id of recipient {index + 1} is looked up as recipient {other + 1}"
                 f" of batch {batch + 1}"
@@ -78,16 +78,13 @@ def _misplaced(
 
 
 def _foreign(
-    serial: str, expected: Sequence[Looked], found: Sequence[bytes | None]
+    serial: str, expected: Sequence[Looked], found: Sequence[LinkOwner | None]
 ) -> Iterator[Violation]:
     for (number, index, _), actual in zip(expected, found, strict=True):
         if actual is None:
             words = f"the link of recipient {index + 1} is not registered as used"
             yield Violation(3, "link_registered", number, words)
-        elif actual != f"{serial}:{number}".encode():
-            other, _, batch = actual.decode().partition(":")
-            place = (
-                f"batch {batch}" if other == serial else f"batch {batch} of the campaign {other}"
-            )
-            words = f"the link of recipient {index + 1} belongs to {place}"
+        elif actual != LinkOwner(serial, str(number)):
+            other = "" if actual.serial == serial else f" of the campaign {actual.serial}"
+            words = f"the link of recipient {index + 1} belongs to batch {actual.batch}{other}"
             yield Violation(4, "link_twice", number, words)

@@ -7,11 +7,12 @@ from pydantic import ValidationError
 
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.models import Recipient
-from pipeline.domain.vault import SealError, Vault
+from pipeline.domain.vault import SealError, Vault, is_in_clear
 from pipeline.store.batch_pages import StoredBatch
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.formats.recipient_codec import TOMBSTONE, decode_batch
 from pipeline.store.formats.resends import open_generations
+from pipeline.store.formats.sealed_batch import decode_links
 from pipeline.store.keys import (
     definition_purpose,
     evidence_purpose,
@@ -20,8 +21,6 @@ from pipeline.store.keys import (
 )
 from pipeline.verification.batch_invariants import Violation
 from pipeline.views.batch_view import Entry
-
-_FERNET = b"\x80"  # the version byte that every Fernet token begins with
 
 
 @dataclass(slots=True)
@@ -107,7 +106,7 @@ class Contents:
         rows = self._part(found, stored.rows, recipients_purpose(serial, number), number)
         links = self._part(found, stored.links, links_purpose(serial, number), number)
         self._part(found, stored.evidence, evidence_purpose(serial, number), number)
-        found.links = None if links is None else links.decode().split("\n")
+        found.links = None if links is None else decode_links(links)
         try:
             found.rows = None if rows is None else decode_batch(rows)
         except (ValueError, KeyError, TypeError):
@@ -141,7 +140,7 @@ class Contents:
         self, sealed: bytes, purpose: str, number: int | None
     ) -> tuple[bytes | None, Violation | None]:
         kind = purpose.partition(":")[0]
-        if sealed and not sealed.startswith(_FERNET):
+        if sealed and is_in_clear(sealed):
             return None, Violation(6, "sealed", number, f"the blob of {kind} is in clear")
         try:
             return self._vault.open(sealed, purpose), None

@@ -26,7 +26,7 @@ async def former_orders(pages: BatchPages, serial: str, batch: Batch) -> list[Ev
     while number := batch.replacement.origin:
         page = await pages.page(serial, [number], sealed=False)
         stored = page.batches[0]
-        if not stored.fields:
+        if not stored.exists:
             break
         batch = stored.decode()
         moved = (

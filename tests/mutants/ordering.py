@@ -171,8 +171,8 @@ ORDERING = (
     Defect(
         name="links-read-in-another-order",
         path="pipeline/store/formats/sealed_batch.py",
-        old='links_purpose(serial, batch)).decode().split("\\n")',
-        new='links_purpose(serial, batch)).decode().split("\\n")[::-1]',
+        old='plain.decode().split("\\n")',
+        new='plain.decode().split("\\n")[::-1]',
         costs="a repeated message carries somebody else's link",
         test=_BATCHES + "test_link_k_is_stored_as_recipient_ks_and_sealed",
     ),

@@ -30,7 +30,12 @@ def open_links(vault: Vault, serial: str, batch: int, sealed: bytes | None) -> l
     """Return the links in their recipients' order, none if there are none yet; or SealError."""
     if sealed is None:
         return []
-    return vault.open(sealed, links_purpose(serial, batch)).decode().split("\n")
+    return decode_links(vault.open(sealed, links_purpose(serial, batch)))
+
+
+def decode_links(plain: bytes) -> list[str]:
+    """Return the links that an opened blob holds, in their recipients' order."""
+    return plain.decode().split("\n")
 
 
 def seal_evidence(vault: Vault, serial: str, batch: int, evidence: bytes) -> bytes:

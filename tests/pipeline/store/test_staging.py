@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.domain.errors import InputError
 from pipeline.store.keys import STAGING
-from pipeline.store.staging import Busy, Committed, Staging, Totals
+from pipeline.store.staging import Busy, Committed, Staging, Totals, plan_of, planned_deliveries
 from tests.pipeline.ledger import Ledger, a_campaign, assert_sound, people, pump, stage, submit
 from tests.support.redis import Redis
 
@@ -174,3 +174,9 @@ async def test_a_submit_is_pending_until_its_commit_and_alive_until_it_lapses(
     assert not pending.alive
     await ledger.staging.commit(staging, a_campaign(), totals)
     assert await ledger.staging.pending("c") is None
+
+
+def test_a_batch_begins_with_one_delivery_each_or_one_for_each_channel() -> None:
+    plan = plan_of(a_campaign(channels=("email", "sms")), [*people(1), *people(2, phone=True)])
+    assert planned_deliveries(plan, "first") == 3
+    assert planned_deliveries(plan, "all") == 5
