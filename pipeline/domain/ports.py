@@ -1,7 +1,7 @@
 """What the pipeline needs from the outside, named by its needs."""
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.errors import DeliveryError
@@ -89,3 +89,7 @@ class Searchable(Protocol):
         not there (yet). Raises TransientError or BlockedError if the look itself got no answer.
         """
         ...
+
+
+SEARCHABLE: Final = frozenset({ChannelName.SMS})
+"""The channels whose adapter is Searchable; `LOOKS_UP` in `resends.lua` says it to the ledger."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.models import ChannelName, DeliveryStatus
+from pipeline.domain.ports import SEARCHABLE
 from pipeline.store.batches import Claim
 from pipeline.store.formats.records import DeliveryRecord, initial
 
@@ -33,7 +34,6 @@ def _records(claim: Claim, campaign: Campaign) -> Iterator[tuple[int, DeliveryRe
 
 def _startable(record: DeliveryRecord, campaign: Campaign) -> bool:
     if record.status is DeliveryStatus.UNCERTAIN:
-        searchable = record.channel is ChannelName.SMS  # as LOOKS_UP in resends.lua
-        goes_on = searchable or campaign.resends(record.channel)
+        goes_on = record.channel in SEARCHABLE or campaign.resends(record.channel)
         return goes_on and record.code != "unconfirmed"
     return record.status is DeliveryStatus.PENDING

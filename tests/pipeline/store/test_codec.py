@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.domain.batch import Lane, Unit
 from pipeline.domain.models import BatchState, ChannelName, DeliveryStatus, FactKind
+from pipeline.domain.ports import SEARCHABLE
 from pipeline.store.codec import (
     CHANNEL,
     CHANNEL_LETTER,
@@ -34,7 +35,7 @@ STATE_OF = {
 def table_in_lua(path: str, name: str) -> dict[str, str]:
     source = files("pipeline.store.lua").joinpath(path).read_text("utf-8")
     [table] = re.findall(rf"^local {name} = \{{(.*?)\}}$", source, re.MULTILINE | re.DOTALL)
-    return dict(re.findall(r"(\w+) = '(\w+)'", table))
+    return dict(re.findall(r"(\w+) = '?(\w+)'?", table))
 
 
 @pytest.mark.parametrize(
@@ -100,3 +101,8 @@ def test_what_is_no_unit_is_none(item: object) -> None:
 
 def test_a_lane_is_read_by_the_letter_that_it_is_written_by() -> None:
     assert {LANE[letter]: letter for letter in LANE} == LANE_LETTER
+
+
+def test_the_scripts_know_which_providers_can_be_asked() -> None:
+    letters = table_in_lua("lib/deliveries/resends.lua", "LOOKS_UP")
+    assert {CHANNEL[letter] for letter in letters} == SEARCHABLE

@@ -1,7 +1,7 @@
 -- An uncertain delivery that nobody goes on with by itself: a person decides, or nobody ever.
 local LEFT = { unconfirmed = true, forgotten = true }
 
--- The channels whose provider can be asked whether it has a message.
+-- The channels whose provider can be asked whether it has a message: SEARCHABLE in domain/ports.py.
 local LOOKS_UP = { s = true }
 
 -- An uncertain delivery that is sent again by itself; after too many lost answers it no longer is.
