@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 from email.utils import parseaddr
 from typing import Annotated
@@ -140,9 +141,9 @@ def _jmespath(text: str) -> str:
     return text
 
 
-def split_list(text: object) -> tuple[str, ...]:
+def split_list(text: str | Iterable[str]) -> tuple[str, ...]:
     """Return the parts of a comma-separated list, without blanks and empty ones."""
-    parts = text.split(",") if isinstance(text, str) else list(text)  # type: ignore[call-overload]
+    parts = text.split(",") if isinstance(text, str) else text
     return tuple(part.strip() for part in parts if part.strip())
 
 

@@ -35,7 +35,7 @@ from sandbox.web import serving
 try:
     from uvloop import new_event_loop
 except ImportError:  # not made for Windows
-    from asyncio import new_event_loop  # type: ignore[assignment]
+    from asyncio import new_event_loop  # type: ignore[assignment] # uvloop's makes its own
 
 _HOST = "127.0.0.1"  # never anything else: the control endpoint asks for no login
 

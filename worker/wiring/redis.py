@@ -1,6 +1,5 @@
 """Connections to Redis that survive what arq's defaults do not, and the check of the server."""
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -124,7 +123,7 @@ async def _server_problems(redis: Client) -> list[str]:
     info = await redis.info("server")
     version = str(info.get("valkey_version") or info["redis_version"])
     problems = []
-    if int(re.match(r"\d+", version)[0]) < _OLDEST:  # type: ignore[index]
+    if int(version.partition(".")[0]) < _OLDEST:
         problems.append(f"version {version} is older than {_OLDEST}")
     if "cluster" in (info.get("redis_mode"), info.get("server_mode")):  # Valkey 9 has renamed it
         problems.append("it is a cluster, which arq cannot use")

@@ -27,7 +27,7 @@ from worker.interrupt import INTERRUPTED
 try:
     from uvloop import new_event_loop
 except ImportError:  # not made for Windows
-    from asyncio import new_event_loop  # type: ignore[assignment]
+    from asyncio import new_event_loop  # type: ignore[assignment] # uvloop's makes its own
 
 OK, NOT_ALL_REACHED, BAD_INPUT, UNREACHABLE = range(4)
 
