@@ -1,7 +1,7 @@
 """
 The intake: a campaign and its people are checked, previewed and submitted.
 
-Commands, jobs and requests all come this way. What differs between them they give as values
+Commands and jobs come this way alike. What differs between them they give as values
 (`IntakeRequest`), as ports, or as callbacks: who is asked, and who is told how far it is.
 """
 

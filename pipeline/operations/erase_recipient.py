@@ -44,8 +44,8 @@ class Forgetting:
         """
         Remove name, addresses, variables and link of a person; nothing is sent to them any more.
 
-        Digests, counters, the ledger's record and what was paid stay. Durable when it returns.
-        Raises InputError as `look` does.
+        Digests, counters, the ledger's record and what was paid stay. How durable it is when it
+        returns `ErasureStore.erase` says. Raises InputError as `look` does.
         """
         for _ in range(_TRIES):
             stored, index = await self._place(snapshot, recipient_id)

@@ -89,9 +89,12 @@ class AuditTrail:
         self, action: Action, *, actor: str, campaign: str | None = None, **details: Detail
     ) -> None:
         """
-        Append an entry; durable when it returns. Called before what it tells of is done.
+        Append an entry. Called before what it tells of is done.
 
-        So a crash can leave an entry for something that was not done, never the other way round.
+        So a crash can leave an entry for something that was not done, never the other way round:
+        an entry is durable when this returns, where the server syncs every write (`always`), and
+        under `everysec` no later than whatever is written after it.
+
         *details* hold no link, no address and no recipient id in clear (see `person`).
         """
         at = round(server_seconds(await self._redis.time()), 3)

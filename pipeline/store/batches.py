@@ -60,6 +60,12 @@ class Barred:
 
 
 class BatchStore:
+    """
+    Gives batches to workers one at a time under a lease, and writes how far each has got.
+
+    Nothing that is written for a Claim whose lease is lost changes anything.
+    """
+
     def __init__(self, redis: Client, scripts: Scripts, vault: Vault) -> None:
         self._redis = redis
         self._run = scripts.run

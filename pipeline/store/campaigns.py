@@ -45,6 +45,8 @@ class CampaignTotals:
 
 
 class CampaignStore:
+    """Campaigns by their serials: found by id, read with their people, steered, edited."""
+
     def __init__(self, redis: Client, scripts: Scripts, vault: Vault) -> None:
         self._redis = redis
         self._run = scripts.run

@@ -66,6 +66,8 @@ class Wanted:
 
 
 class DeliveryStore:
+    """The ledger of deliveries: an intent before each attempt, facts after it, and resends."""
+
     def __init__(self, redis: Client, scripts: Scripts) -> None:
         self._redis = redis
         self._run = scripts.run

@@ -230,6 +230,7 @@ def definition_purpose(serial: str) -> str:
 
 
 def recipients_purpose(serial: str, batch: int) -> str:
+    """Return the purpose of the blob at `recipients_key`; "rows" is what it is stored as."""
     return f"rows:{serial}:{batch}"
 
 
@@ -238,11 +239,16 @@ def links_purpose(serial: str, batch: int) -> str:
 
 
 def evidence_purpose(serial: str, batch: int) -> str:
+    """Return the purpose of the raw answer at `evidence_key`."""
     return f"raw:{serial}:{batch}"
 
 
 def resends_purpose(serial: str, person: str) -> str:
-    """*person* is a digest: errors name the purpose, and an id may be an address."""
+    """
+    Return the purpose of one person's resends, a field of `resends_key`.
+
+    *person* is a digest: errors name the purpose, and an id may be an address.
+    """
     return f"generations:{serial}:{person}"
 
 

@@ -10,6 +10,8 @@ from pipeline.store.lua.sources import verbs
 Arg = str | bytes | int | float
 
 # What an effect follows that nobody can take back, or somebody's being told that it was done.
+# Under `everysec` these alone are on disk when they return, with all that was written before them;
+# what other verbs wrote last is lost if the machine dies at once. Under `always` nothing is.
 _DURABLE = {"intend", "order_intent", "commit", "pause", "cancel", "edit", "resend"}
 
 

@@ -34,6 +34,8 @@ class Staging:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
+    """The campaign is there, by this submit or by one before."""
+
     serial: str
 
 
@@ -69,6 +71,12 @@ class Totals:
 
 
 class StagingStore:
+    """
+    Takes campaigns in: nobody sees what is staged before the commit makes it real at once.
+
+    What a submit that died has left behind, the next one of the same id, or `sweep`, removes.
+    """
+
     def __init__(self, redis: Client, scripts: Scripts, vault: Vault) -> None:
         self._redis = redis
         self._run = scripts.run

@@ -71,6 +71,12 @@ async def unlock(redis: Client, vault: Vault) -> Vault:
 
 
 class Keyring:
+    """
+    The keys that the processes of an installation seal with, as one process says and sees them.
+
+    It is noted with its own until it leaves, so that no key is taken away that somebody uses.
+    """
+
     def __init__(self, redis: Client, vault: Vault, known: StoredFormat = OURS) -> None:
         self._redis = redis
         self._known = known

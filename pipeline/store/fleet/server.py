@@ -5,6 +5,8 @@ from pipeline.store.scripts import server_ms
 
 
 class Server:
+    """Asks the server about itself; reads only."""
+
     def __init__(self, redis: Client) -> None:
         self._redis = redis
 

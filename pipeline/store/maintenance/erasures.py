@@ -32,6 +32,8 @@ class Erased:
 
 
 class ErasureStore:
+    """Exchanges what rests of a batch for the same without one person."""
+
     def __init__(self, scripts: Scripts) -> None:
         self._run = scripts.run
 
@@ -39,7 +41,10 @@ class ErasureStore:
         self, serial: str, batch: int, index: int, erasure: Erasure
     ) -> Erased | Unchanged:
         """
-        Remove a person; durable when it returns, and may be repeated.
+        Remove a person; may be repeated.
+
+        Durable when it returns, where the server syncs every write (`always`). `everysec` is not
+        waited for: if its machine dies within seconds, the person may be back.
 
         `purged` if nothing of anybody is left, `changed` if a blob is not what was read: then
         nothing was changed.

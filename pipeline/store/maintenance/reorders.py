@@ -34,6 +34,8 @@ class Division:
 
 
 class ReorderStore:
+    """Ends a dead order: who got no link moves to a new batch, which is ordered anew."""
+
     def __init__(self, scripts: Scripts, vault: Vault) -> None:
         self._run = scripts.run
         self._vault = vault

@@ -33,6 +33,8 @@ class Replacement:
 
 
 class SealedBlobs:
+    """Walks over all that rests sealed, and exchanges blobs that nobody changed meanwhile."""
+
     def __init__(self, redis: Client, scripts: Scripts) -> None:
         self._redis = redis
         self._run = scripts.run

@@ -11,8 +11,8 @@
 -- @include batch_key, begun_key, campaign_facts, close_off, counters, digits, due_key
 -- @include forgotten_in, format, ledger_key, move_batch, now_ms, parse, release, tally
 
--- A batch that outlived this many workers in a row, three of them lone ones, is given to nobody. Whatever
--- moves it on starts the count anew.
+-- A batch that this many workers in a row died of is given to nobody. From SUSPECT_DEATHS on (pump.lua) they had
+-- nothing else, so it was not another batch that they died of. Whatever moves it on starts the count anew.
 local MOST_DEATHS = 5
 
 local serial, number, lane, turn, nonce = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]

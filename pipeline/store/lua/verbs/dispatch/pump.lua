@@ -22,7 +22,8 @@ local now = now_ms()
 local worker, idle = ARGV[5], ARGV[6] == '1'
 local spare = tonumber(ARGV[7])
 local found, suspected = {}, false
--- A batch that outlived this many workers in a row is given to a worker that does nothing else.
+-- A batch that this many workers in a row died of is given to a worker that does nothing else; after
+-- MOST_DEATHS (claim.lua) to nobody.
 local SUSPECT_DEATHS = 2
 -- A limiter key that cannot give a permit for this long makes its lane pointless for now.
 local PATIENCE_MS = 100

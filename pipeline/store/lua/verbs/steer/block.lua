@@ -1,8 +1,9 @@
--- Stop ordering (lane o) or sending (lane s) of a campaign, with a reason.
+-- Stop ordering (lane o), reading orders (lane r) or sending (lane s) of a campaign, with a reason.
 --
 -- ARGV      serial, lane, reason, the provider's words, ms until one batch may probe (0: never)
 --
--- Returns 1. While blocked only the probe goes through; `unblock` or a resume lifts it.
+-- Returns 1. While blocked only the probe goes through. `unblock.lua` or a resume (`pause.lua`) lifts it; that
+-- of ordering an order, too (`order_placed.lua`).
 
 -- @include campaign_key, digits, now_ms
 

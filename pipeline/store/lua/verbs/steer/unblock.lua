@@ -1,4 +1,4 @@
--- What blocked a lane is over: a probe went through.
+-- What blocked a lane is over: an operator who retries says that it is mended.
 --
 -- ARGV      serial, lane
 --
