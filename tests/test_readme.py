@@ -15,8 +15,8 @@ import click
 from config.settings import Settings
 from config.variables import Variable, variables
 from pipeline.alerting.messages import of_campaign
-from pipeline.alerting.rules import Cause, Kind
 from pipeline.domain.codes.table import markdown
+from pipeline.store.formats.alert_records import Cause, Kind
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from tests.end_to_end.support.world import judge, world
 from tests.support.root import ROOT

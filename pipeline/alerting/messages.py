@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
-from pipeline.alerting.rules import Cause, Kind
 from pipeline.domain.batch import Lane
 from pipeline.domain.clock import iso
 from pipeline.domain.codes import find_reason
+from pipeline.store.formats.alert_records import Alert, Cause, Kind, encode_alert
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.rate_limiter import Breaker
 from pipeline.views.campaign_status import campaign_state
@@ -104,7 +104,8 @@ def _reason(code: str, campaign: str, *, over: bool) -> dict[str, str | None]:
 def _notice(
     cause: Cause, data: dict[str, Any], *, since_ms: int, now_ms: int, over: bool
 ) -> Notice:
-    identity = uuid5(_NAMESPACE, f"{cause.field('')}|{since_ms}|{over}")
+    # The same for all targets. Receivers know it, so it may not change with what it is made of.
+    identity = uuid5(_NAMESPACE, f"{encode_alert(Alert('', cause))}|{since_ms}|{over}")
     document = {"type": _TYPES[over], "timestamp": iso(now_ms), "data": data}
     return Notice(str(identity), document, _subject(data, over=over), _text(data, over=over))
 

@@ -19,48 +19,11 @@ next worker tells it again. Every target has a record of its own for each cause.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
 
-from pipeline.domain.batch import Lane
-from pipeline.store.codec import LANE_LETTER
+from pipeline.store.formats.alert_records import Cause, Kind, Phase, Record
 from pipeline.store.formats.snapshot import CampaignSnapshot
 
 _TRIES_THAT_COUNT = 20  # beyond any cap, and no overflow
-
-
-class Kind(StrEnum):
-    """What holds something up; the first three are the blocked lane."""
-
-    ORDERING = Lane.ORDER.value
-    READING = Lane.READ.value
-    SENDING = Lane.SEND.value
-    HELD = "held"
-    CHANNEL = "channel"
-
-
-# As the name of a record has it: a lane by its letter.
-_CODE = {
-    Kind.ORDERING: LANE_LETTER[Lane.ORDER],
-    Kind.READING: LANE_LETTER[Lane.READ],
-    Kind.SENDING: LANE_LETTER[Lane.SEND],
-    Kind.HELD: "held",
-    Kind.CHANNEL: "channel",
-}
-_KIND = {code: kind for kind, code in _CODE.items()}
-
-
-class Phase(StrEnum):
-    """Where one alert is, on its way to one target."""
-
-    SEEN = "seen"
-    TELLING = "telling"
-    UNTOLD = "untold"
-    TOLD = "told"
-    CALMING = "calming"
-    ENDING = "ending"
-    UNENDED = "unended"
-    FORGOTTEN = ""
-
 
 # What is told next in each of the phases in which somebody is being told.
 _DELIVERING = {
@@ -78,49 +41,6 @@ class SubjectState(StrEnum):
     PAUSED = "paused"
     FINISHED = "finished"
     GONE = "gone"
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """
-    What a person is told once, however many batches it holds up.
-
-    `subject` is a campaign's serial, or a channel's name; `code` is empty for a channel, which
-    fails in changing ways.
-    """
-
-    subject: str
-    kind: Kind
-    code: str
-
-    def field(self, target: str) -> str:
-        """Return the name of its record for one target, in the hash of all alerts."""
-        return f"{target}|{self.subject}|{_CODE[self.kind]}|{self.code}"
-
-    @classmethod
-    def parse(cls, field: str) -> tuple[str, Self]:
-        """Return target and cause of a record's name."""
-        target, subject, kind, code = field.split("|", 3)
-        return target, cls(subject, _KIND[kind], code)
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """An alert as it is stored: since `at_ms` in `phase`; `since_ms` is when it was first seen."""
-
-    phase: Phase
-    at_ms: int
-    since_ms: int
-    tries: int = 0
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        at, phase, since, tries = text.split(" ")
-        return cls(Phase(phase), int(at), int(since), int(tries))
-
-    def becomes(self, phase: Phase, tries: int = 0) -> str:
-        """Return the record of its next phase, as `alert.lua` wants it: without its time."""
-        return f"{phase} {self.since_ms} {tries}" if phase else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -173,22 +173,28 @@ class CampaignStore:
 
     async def snapshots(self, serials: Sequence[str]) -> list[CampaignSnapshot]:
         """Return where each of some campaigns stands, a hundred in a round trip."""
-        found: list[CampaignSnapshot] = []
-        for first in range(0, len(serials), _AT_ONCE):
-            found += await self._snapshots(serials[first : first + _AT_ONCE])
-        return found
+        return await read_snapshots(self._redis, serials)
 
     async def has_recipients(self, serial: str, batch: int) -> bool:
         """Return whether the people of a batch are kept still: purged data is not."""
         return bool(await self._redis.exists(recipients_key(serial, batch)))
 
-    async def _snapshots(self, serials: Sequence[str]) -> list[CampaignSnapshot]:
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.time()
-            for serial in serials:
-                pipe.hgetall(campaign_key(serial))
-            time, *found = await pipe.execute()
-        return [
-            CampaignSnapshot(serial, texts(fields), server_ms(time))
-            for serial, fields in zip(serials, found, strict=True)
-        ]
+
+async def read_snapshots(redis: Client, serials: Sequence[str]) -> list[CampaignSnapshot]:
+    """Return where each of some campaigns stands, a hundred in a round trip."""
+    found: list[CampaignSnapshot] = []
+    for first in range(0, len(serials), _AT_ONCE):
+        found += await _read_some(redis, serials[first : first + _AT_ONCE])
+    return found
+
+
+async def _read_some(redis: Client, serials: Sequence[str]) -> list[CampaignSnapshot]:
+    async with redis.pipeline(transaction=True) as pipe:
+        pipe.time()
+        for serial in serials:
+            pipe.hgetall(campaign_key(serial))
+        time, *found = await pipe.execute()
+    return [
+        CampaignSnapshot(serial, texts(fields), server_ms(time))
+        for serial, fields in zip(serials, found, strict=True)
+    ]

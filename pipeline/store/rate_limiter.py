@@ -31,6 +31,14 @@ class Breaker:
     until_ms: int
 
 
+def decode_breaker(reply: dict[bytes, bytes]) -> Breaker:
+    """Return the breaker that a hash is of; none is a closed one."""
+    fields = texts(reply)
+    return Breaker(
+        int(fields.get("failures", 0)), fields.get("reason", ""), int(fields.get("until", 0))
+    )
+
+
 class Limiter:
     """
     Takes permits from named limiters.
@@ -89,10 +97,7 @@ class Limiter:
         await self._redis.delete(breaker_key(channel))
 
     async def breaker(self, channel: str) -> Breaker:
-        fields = texts(await self._redis.hgetall(breaker_key(channel)))
-        return Breaker(
-            int(fields.get("failures", 0)), fields.get("reason", ""), int(fields.get("until", 0))
-        )
+        return decode_breaker(await self._redis.hgetall(breaker_key(channel)))
 
     async def set_rate(self, name: str, rate: Rate) -> None:
         await self._redis.hset(LIMITS, name, f"{rate.interval_us!r}|{rate}")

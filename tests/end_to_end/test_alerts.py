@@ -8,7 +8,7 @@ from cryptography.fernet import Fernet
 from redis import Redis
 from standardwebhooks import Webhook
 
-from pipeline.alerting.rules import Phase, Record
+from pipeline.store.formats.alert_records import Phase, Record, decode_record
 from tests.channels.app import KEPT, SECRET, App, body_of, headers_of
 from tests.channels.sms.servers import SILENCE
 from tests.end_to_end.support.world import World
@@ -62,7 +62,7 @@ def record(redis: Redis) -> tuple[str, Record]:
     """Return the only alert there is."""
     stored = cast("dict[bytes, bytes]", redis.hgetall("cc:alerts"))
     [(field, text)] = stored.items()
-    return field.decode(), Record.parse(text.decode())
+    return field.decode(), decode_record(text.decode())
 
 
 def test_a_worker_looks_while_it_works_and_tells_when_it_leaves(

@@ -9,19 +9,17 @@ import structlog
 
 from pipeline.alerting import messages
 from pipeline.alerting.messages import Notice
-from pipeline.alerting.rules import (
-    Cause,
-    Kind,
-    Pace,
-    Phase,
-    Record,
-    SubjectState,
-    causes,
-    next_phase,
-    standing,
-)
+from pipeline.alerting.rules import Pace, SubjectState, causes, next_phase, standing
 from pipeline.domain.errors import DeliveryError
 from pipeline.store.fleet.alerts import AlertStore, Sight
+from pipeline.store.formats.alert_records import (
+    Alert,
+    Cause,
+    Kind,
+    Phase,
+    Record,
+    encode_alert,
+)
 from pipeline.store.outages import STORE_ERRORS
 from worker.alerting.notifiers import Teller, open_tellers
 from worker.wiring.ledger import App
@@ -39,11 +37,10 @@ _TELLS = frozenset(_AFTER)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Due:
-    """One alert that moves on now: as it was read, and the phase that it enters."""
+    """One alert that moves on now: as it was read (None if new), and the phase that it enters."""
 
-    field: str
-    read: str
-    cause: Cause
+    alert: Alert
+    read: Record | None
     record: Record
     phase: Phase
 
@@ -87,26 +84,24 @@ class Alerts:
 
     def _due(self, sight: Sight, *, leaving: bool) -> Iterator[_Due]:
         present = set(_present(sight))
-        fields = [cause.field(name) for cause in present for name in self._tellers]
-        for field in sorted({*fields, *sight.records}):
-            target, cause = Cause.parse(field)
-            read = sight.records.get(field, "")
-            record = Record.parse(read) if read else None
+        alerts = {Alert(name, cause) for cause in present for name in self._tellers}
+        for alert in sorted(alerts | sight.records.keys(), key=encode_alert):
+            read = sight.records.get(alert)
             phase = next_phase(
-                record,
-                present=cause in present,
-                subject=self._subject(target, cause, sight),
-                patience=self._pace.patience_with(cause, leaving=leaving),
+                read,
+                present=alert.cause in present,
+                subject=self._subject(alert, sight),
+                patience=self._pace.patience_with(alert.cause, leaving=leaving),
                 pace=self._pace,
                 now_ms=sight.now_ms,
             )
             if phase is not None:
-                known = record or Record(phase, sight.now_ms, sight.now_ms)
-                yield _Due(field=field, read=read, cause=cause, record=known, phase=phase)
+                record = read or Record(phase, sight.now_ms, sight.now_ms)
+                yield _Due(alert=alert, read=read, record=record, phase=phase)
 
-    def _subject(self, target: str, cause: Cause, sight: Sight) -> SubjectState:
-        found = _standing(cause, sight)
-        if target in self._tellers:
+    def _subject(self, alert: Alert, sight: Sight) -> SubjectState:
+        found = _standing(alert.cause, sight)
+        if alert.target in self._tellers:
             return found
         # Another worker may have other settings, so it is left alone until the campaign ends.
         ended = found in {SubjectState.FINISHED, SubjectState.GONE}
@@ -116,7 +111,7 @@ class Alerts:
         """Let one alert enter its next phase; tell it if nobody else claimed it first."""
         async with self._slots:
             claimed = await self._store.put(
-                due.field, due.read, due.record.becomes(due.phase, due.record.tries)
+                due.alert, due.read, due.record.becomes(due.phase, due.record.tries)
             )
             if not claimed or due.phase not in _TELLS:
                 return
@@ -126,12 +121,12 @@ class Alerts:
                 if told
                 else due.record.becomes(_FAILED[due.phase], due.record.tries + 1)
             )
-            await self._store.put(due.field, claimed, after)
+            await self._store.put(due.alert, claimed, after)
 
     async def _deliver(self, due: _Due, notice: Notice) -> bool:
-        target, cause = Cause.parse(due.field)
+        target = due.alert.target
         names = {
-            "about": notice.document["data"]["campaign"] or cause.subject,
+            "about": notice.document["data"]["campaign"] or due.alert.cause.subject,
             "code": notice.document["data"]["code"],
             "over": due.phase is Phase.ENDING,
             "by": target,
@@ -171,7 +166,7 @@ def _standing(cause: Cause, sight: Sight) -> SubjectState:
 
 
 def _notice(due: _Due, sight: Sight) -> Notice:
-    cause, over, since = due.cause, due.phase is Phase.ENDING, due.record.since_ms
+    cause, over, since = due.alert.cause, due.phase is Phase.ENDING, due.record.since_ms
     if cause.kind is Kind.CHANNEL:
         breaker = sight.breakers[cause.subject]
         return messages.of_channel(cause, breaker, since_ms=since, now_ms=sight.now_ms, over=over)

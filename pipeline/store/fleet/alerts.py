@@ -1,24 +1,33 @@
 """Alerts in Redis: what there is to tell, and who tells it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pipeline.domain.models import ChannelName
 from pipeline.store import keys
+from pipeline.store.campaigns import read_snapshots
 from pipeline.store.client import Client
+from pipeline.store.formats.alert_records import (
+    Alert,
+    Kind,
+    Record,
+    decode_alert,
+    decode_record,
+    encode_alert,
+    encode_next,
+    encode_record,
+)
 from pipeline.store.formats.snapshot import CampaignSnapshot
-from pipeline.store.rate_limiter import Breaker
+from pipeline.store.rate_limiter import Breaker, decode_breaker
 from pipeline.store.scripts import Scripts, server_ms, texts
-
-_AT_ONCE = 100  # campaigns read in one round trip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """All that alerts are about, at one moment of server time; *records* as they are stored."""
+    """All that alerts are about; `now_ms` is the server's time when it was looked at."""
 
     now_ms: int
-    records: Mapping[str, str]
+    records: Mapping[Alert, Record]
     snapshots: Mapping[str, CampaignSnapshot]
     breakers: Mapping[str, Breaker]
 
@@ -41,40 +50,32 @@ class AlertStore:
             for channel in ChannelName:
                 pipe.hgetall(keys.breaker_key(channel))
             time, stored, active, *breakers = await pipe.execute()
-        now_ms = server_ms(time)
-        records = texts(stored)
-        subjects = {field.split("|")[1] for field in records} - set(ChannelName)
-        serials = sorted(subjects | {serial.decode() for serial in active})
+        records = _records(texts(stored))
+        serials = sorted(_campaigns(records) | {serial.decode() for serial in active})
+        snapshots = await read_snapshots(self._redis, serials)
         return Sight(
-            now_ms=now_ms,
+            now_ms=server_ms(time),
             records=records,
-            snapshots=await self._snapshots(serials, now_ms),
-            breakers=dict(zip(ChannelName, map(_breaker, breakers), strict=True)),
+            snapshots=dict(zip(serials, snapshots, strict=True)),
+            breakers=dict(zip(ChannelName, map(decode_breaker, breakers), strict=True)),
         )
 
-    async def put(self, field: str, read: str, becomes: str) -> str | None:
+    async def put(self, alert: Alert, read: Record | None, becomes: Record) -> Record | None:
         """
-        Replace the record of an alert if it is still what was *read* ('' for none).
+        Replace the record of an alert if it is still what was *read* (None for no record).
 
-        Returns it with its time; '' if it was forgotten; None if somebody else was faster.
+        Returns it with its time, which is the server's; None if it was forgotten, or if somebody
+        else was faster.
         """
-        reply: bytes | None = await self._run("alert", field, read, becomes)
-        return None if reply is None else reply.decode()
-
-    async def _snapshots(self, serials: Sequence[str], now_ms: int) -> dict[str, CampaignSnapshot]:
-        found: dict[str, CampaignSnapshot] = {}
-        for start in range(0, len(serials), _AT_ONCE):
-            some = serials[start : start + _AT_ONCE]
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for serial in some:
-                    pipe.hgetall(keys.campaign_key(serial))
-                for serial, fields in zip(some, await pipe.execute(), strict=True):
-                    found[serial] = CampaignSnapshot(serial, texts(fields), now_ms)
-        return found
+        known = encode_record(read) if read else ""
+        reply = await self._run("alert", encode_alert(alert), known, encode_next(becomes))
+        return decode_record(reply.decode()) if reply else None
 
 
-def _breaker(reply: dict[bytes, bytes]) -> Breaker:
-    fields = texts(reply)
-    return Breaker(
-        int(fields.get("failures", 0)), fields.get("reason", ""), int(fields.get("until", 0))
-    )
+def _records(stored: Mapping[str, str]) -> dict[Alert, Record]:
+    return {decode_alert(field): decode_record(text) for field, text in stored.items()}
+
+
+def _campaigns(alerts: Iterable[Alert]) -> set[str]:
+    """Return the serials of the campaigns that *alerts* are about."""
+    return {each.cause.subject for each in alerts if each.cause.kind is not Kind.CHANNEL}

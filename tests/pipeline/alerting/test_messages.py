@@ -3,8 +3,8 @@
 import json
 
 from pipeline.alerting.messages import Notice, of_campaign, of_channel
-from pipeline.alerting.rules import Cause, Kind
 from pipeline.domain.codes import find_reason
+from pipeline.store.formats.alert_records import Cause, Kind
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.rate_limiter import Breaker
 
@@ -82,6 +82,18 @@ def test_told_again_it_has_the_same_id_and_anything_else_another() -> None:
         a_notice(HELD),
     ]
     assert len({a_notice(BLOCKED).id, *(notice.id for notice in others)}) == 4
+
+
+def test_an_id_is_made_as_it_always_was() -> None:
+    channel = Cause("email", Kind.CHANNEL, "")
+    failing = of_channel(channel, Breaker(0, "", 0), since_ms=1, now_ms=2, over=False)
+    notices = [a_notice(BLOCKED), a_notice(BLOCKED, over=True), a_notice(HELD), failing]
+    assert [notice.id for notice in notices] == [
+        "649a47f8-f760-5e05-baad-55ff7fe692b5",
+        "221f2ae1-0df5-5d41-8d93-54422aeee12d",
+        "6146d14d-bc3e-5cc3-8737-7f2a5f24cd89",
+        "7f4859bf-a445-561a-84cd-122f8af57eb1",
+    ]
 
 
 def test_a_code_that_nobody_knows_still_says_how_to_go_on() -> None:

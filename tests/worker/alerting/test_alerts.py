@@ -16,9 +16,20 @@ from standardwebhooks import Webhook
 
 from config.settings import AlertSettings, Settings, SmtpSettings
 from pipeline.alerting.messages import Notice
-from pipeline.alerting.rules import Pace, Phase, Record
+from pipeline.alerting.rules import Pace
 from pipeline.domain.batch import Lane
 from pipeline.store.fleet.alerts import AlertStore
+from pipeline.store.formats.alert_records import (
+    Alert,
+    Cause,
+    Kind,
+    Phase,
+    Record,
+    decode_alert,
+    decode_record,
+    encode_alert,
+    encode_record,
+)
 from pipeline.store.scripts import Scripts, texts
 from sandbox.options import SandboxOptions
 from sandbox.server import Sandbox, running
@@ -78,16 +89,15 @@ class Watch:
             await self.ledger.batches.hold(claim, reason, missing=0, reread=0)
         return len(claims)
 
-    async def records(self) -> dict[str, Record]:
+    async def records(self) -> dict[Alert, Record]:
         stored = texts(await self.ledger.redis.hgetall("cc:alerts"))
-        return {field: Record.parse(text) for field, text in stored.items()}
+        return {decode_alert(field): decode_record(text) for field, text in stored.items()}
 
     async def later(self, seconds: float) -> None:
         """Let time pass for every alert."""
-        for field, record in (await self.records()).items():
+        for alert, record in (await self.records()).items():
             aged = replace(record, at_ms=record.at_ms - round(seconds * 1000))
-            text = f"{aged.at_ms} {aged.becomes(aged.phase, aged.tries)}"
-            await self.ledger.redis.hset("cc:alerts", field, text)
+            await self.ledger.redis.hset("cc:alerts", encode_alert(alert), encode_record(aged))
 
     def told(self) -> list[dict[str, Any]]:
         """Return what was posted, each signature checked."""
@@ -201,10 +211,10 @@ async def test_what_a_killed_worker_had_claimed_is_told_by_the_next(watch: Watch
         pass
 
     class Dying(AlertStore):
-        async def put(self, field: str, read: str, becomes: str) -> str | None:
-            if becomes.startswith(Phase.TOLD):
+        async def put(self, alert: Alert, read: Record | None, becomes: Record) -> Record | None:
+            if becomes.phase is Phase.TOLD:
                 raise Killed
-            return await super().put(field, read, becomes)
+            return await super().put(alert, read, becomes)
 
     await watch.block()
     redis = watch.ledger.redis
@@ -321,7 +331,7 @@ async def test_a_worker_that_leaves_tells_what_it_has_just_seen(watch: Watch) ->
 
 async def test_a_worker_can_leave_while_redis_is_away(watch: Watch) -> None:
     class Away(AlertStore):
-        async def put(self, field: str, read: str, becomes: str) -> str | None:
+        async def put(self, alert: Alert, read: Record | None, becomes: Record) -> Record | None:
             raise ConnectionError
 
     await watch.block()
@@ -357,7 +367,8 @@ async def test_the_alert_of_a_target_that_is_not_set_here_is_left_to_who_has_it(
     field = f"email|{watch.serial}|o|insufficient_funds"
     await watch.ledger.redis.hset("cc:alerts", field, "5 told 5 0")
     await watch.alerts.tell()
-    assert set(await watch.records()) == {field}
+    cause = Cause(watch.serial, Kind.ORDERING, "insufficient_funds")
+    assert set(await watch.records()) == {Alert("email", cause)}
     await watch.ledger.finished(watch.serial)
     await watch.alerts.tell()
     assert await watch.records() == {}

@@ -3,7 +3,8 @@
 -- ARGV      alert, its record as it was read ('' if there was none), the new record without its
 --           time ('' to forget the alert)
 --
--- A record is '<ms when it was written> <phase> <ms since when> <tries>' (pipeline/alerting/rules.py).
+-- A record is '<ms when it was written> <phase> <ms since when> <tries>', and the alert is its field
+-- (pipeline/store/formats/alert_records.py).
 -- Returns the record as it is stored now, '' if it was forgotten, or nil if somebody else was
 -- faster. Repeated after a lost reply, it changes nothing and returns nil.
 

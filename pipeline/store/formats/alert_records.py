@@ -1,0 +1,109 @@
+"""
+The records of alerts as they rest: the field of each, and what stands in it.
+
+A field is `<target>|<subject>|<kind>|<code>`, with a lane by its letter; a record is `<ms when it
+was written> <phase> <ms since when> <tries>`. Its time is written by `alert.lua`.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Self
+
+from pipeline.domain.batch import Lane
+from pipeline.store.codec import LANE_LETTER
+
+
+class Kind(StrEnum):
+    """What holds something up; the first three are the blocked lane."""
+
+    ORDERING = Lane.ORDER.value
+    READING = Lane.READ.value
+    SENDING = Lane.SEND.value
+    HELD = "held"
+    CHANNEL = "channel"
+
+
+class Phase(StrEnum):
+    """Where one alert is, on its way to one target."""
+
+    SEEN = "seen"
+    TELLING = "telling"
+    UNTOLD = "untold"
+    TOLD = "told"
+    CALMING = "calming"
+    ENDING = "ending"
+    UNENDED = "unended"
+    FORGOTTEN = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """
+    What a person is told once, however many batches it holds up.
+
+    `subject` is a campaign's serial, or a channel's name; `code` is empty for a channel, which
+    fails in changing ways.
+    """
+
+    subject: str
+    kind: Kind
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A cause, and the target that is told of it."""
+
+    target: str
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """How far an alert is: since `at_ms` in `phase`; `since_ms` is when it was first seen."""
+
+    phase: Phase
+    at_ms: int
+    since_ms: int
+    tries: int = 0
+
+    def becomes(self, phase: Phase, tries: int = 0) -> Self:
+        """Return the record of its next phase; `AlertStore.put` gives it its time."""
+        return replace(self, phase=phase, tries=tries)
+
+
+_KIND_CODE = {
+    Kind.ORDERING: LANE_LETTER[Lane.ORDER],
+    Kind.READING: LANE_LETTER[Lane.READ],
+    Kind.SENDING: LANE_LETTER[Lane.SEND],
+    Kind.HELD: "held",
+    Kind.CHANNEL: "channel",
+}
+_KIND = {code: kind for kind, code in _KIND_CODE.items()}
+
+
+def encode_alert(alert: Alert) -> str:
+    """Return the field of an alert's record, in the hash of all alerts."""
+    cause = alert.cause
+    return f"{alert.target}|{cause.subject}|{_KIND_CODE[cause.kind]}|{cause.code}"
+
+
+def decode_alert(field: str) -> Alert:
+    """Return what `encode_alert` was given; raises ValueError or KeyError if damaged."""
+    target, subject, kind, code = field.split("|", 3)
+    return Alert(target, Cause(subject, _KIND[kind], code))
+
+
+def encode_record(record: Record) -> str:
+    return f"{record.at_ms} {encode_next(record)}"
+
+
+def encode_next(record: Record) -> str:
+    """Return a record as `alert.lua` wants it: without its time, '' to forget the alert."""
+    return f"{record.phase} {record.since_ms} {record.tries}" if record.phase else ""
+
+
+def decode_record(text: str) -> Record:
+    """Return what `encode_record` was given; raises ValueError if damaged."""
+    at, phase, since, tries = text.split(" ")
+    return Record(Phase(phase), int(at), int(since), int(tries))
