@@ -22,6 +22,9 @@ SOMETIMES_ONCE = {
     "ProductCache.read",
     "ProductCache.write",
     "RewardsClient.products",
+    "TokenCache.lock",
+    "TokenCache.refuse",
+    "TokenCache.renew",
 }
 """Ports that are called more often than once only if several batches meet there."""
 

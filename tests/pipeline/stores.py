@@ -5,6 +5,7 @@ from pipeline.intake.submission import IntakeLedger
 from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.batch_pages import BatchPages
 from pipeline.store.campaigns import CampaignStore
+from pipeline.store.fleet.token_cache import TokenCache
 from pipeline.store.lookups import Lookups
 from pipeline.store.maintenance.erasures import ErasureStore
 from pipeline.store.maintenance.purges import PurgeStore
@@ -58,3 +59,7 @@ class Stores:
     @property
     def blobs(self) -> SealedBlobs:
         return SealedBlobs(self.redis, Scripts(self.redis))
+
+    def token_cache(self, account: str) -> TokenCache:
+        """Return where the token of a rewards account rests; *account* is its digest."""
+        return TokenCache(self.redis, Scripts(self.redis), self.vault, account)

@@ -35,6 +35,7 @@ from pipeline.stages.await_fulfilment import FulfilmentStage, OrderReading
 from pipeline.stages.campaign_cache import Catalog
 from pipeline.stages.distribute import DistributeStage
 from pipeline.stages.order import OrderStage
+from pipeline.store.fleet.token_cache import TokenCache
 from pipeline.store.product_cache import ProductCache
 from worker.wiring.ledger import App, Use, open_ledger
 from worker.wiring.values import retry_policy, smtp_server, twilio_account, webhook_target
@@ -86,9 +87,8 @@ async def open_rewards(app: App) -> AsyncIterator[Rewards]:
         access_token=found.access_token.get_secret_value(),
     )
     async with http_client(found.base_url, found.timeout.total_seconds()) as http:
-        client = RewardsClient(
-            http, account, partial(FleetToken, app.redis, app.vault, account.digest)
-        )
+        tokens = TokenCache(app.redis, app.scripts, app.vault, account.digest)
+        client = RewardsClient(http, account, partial(FleetToken, tokens))
         products = ProductCatalog(ProductCache(app.redis, account.digest), fetch=client.products)
         yield Rewards(client=client, products=products)
 

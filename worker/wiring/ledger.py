@@ -57,6 +57,7 @@ class App:
     settings: Settings
     url: str
     redis: Client
+    scripts: Scripts
     vault: Vault
     keyring: Keyring
     staging: StagingStore
@@ -117,6 +118,7 @@ async def open_ledger(
             settings=settings,
             url=url,
             redis=redis,
+            scripts=scripts,
             vault=vault,
             keyring=keyring,
             staging=StagingStore(redis, scripts, vault),

@@ -33,7 +33,7 @@ Moment = Literal["before", "after"]
 Call = Callable[..., Coroutine[Any, Any, Any]]
 
 KILLED = -signal.SIGKILL
-_CONNECTIONS = {"redis", "http", "scripts"}
+_CONNECTIONS = {"redis", "http", "scripts", "cache"}
 _LOOK_SECONDS = 0.24  # between looks for a lost SMS; a minute in earnest
 _PATIENCE = 120.0
 

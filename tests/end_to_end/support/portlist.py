@@ -75,6 +75,8 @@ NOT_CALLED = {
     "Suppressions.count": _READING,
     "Suppressions.reasons": _READING,
     "Suppressions.remove": _SERVE,
+    "TokenCache.release": "only if a token was kept between a worker's look and its lock",
+    "TokenCache.rest": "only after a token could not be fetched; without it the lock ends alone",
     "WebhookChannel.aclose": _NO_WEBHOOK,
     "WebhookChannel.check": _NO_WEBHOOK,
     "WebhookChannel.send": _NO_WEBHOOK,

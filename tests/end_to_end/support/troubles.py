@@ -14,6 +14,8 @@ from pipeline.intake.submission import Submission
 from pipeline.rewards.account import Account
 from pipeline.rewards.models import Token
 from pipeline.rewards.tokens import FleetToken
+from pipeline.store.fleet.token_cache import TokenCache
+from pipeline.store.scripts import Scripts
 from tests.end_to_end.support.lane import BATCH_SIZE, Lane
 from tests.support.waiting import wait_until
 
@@ -46,7 +48,8 @@ async def _plain(lane: Lane) -> AsyncIterator[None]:
     async def refused() -> Token:
         return Token(Value="nonsense", ExpiresIn=3600)  # type: ignore[call-arg] # by alias
 
-    await FleetToken(lane.redis, store.vault, account.digest, fetch=refused).get()
+    cache = TokenCache(lane.redis, Scripts(lane.redis), store.vault, account.digest)
+    await FleetToken(cache, fetch=refused).get()
     twice = [*lane.rows(), lane.rows()[0]]
     await lane.enqueue(id=f"{lane.campaign}-refused", recipients=twice)
     await lane.enqueue()

@@ -10,6 +10,8 @@ from pipeline.domain.vault import Vault
 from pipeline.rewards.account import Account
 from pipeline.rewards.client import RewardsClient, http_client
 from pipeline.rewards.tokens import FleetToken
+from pipeline.store.fleet.token_cache import TokenCache
+from pipeline.store.scripts import Scripts
 from tests.pipeline.rewards.upstream import Upstream, reply, running
 from tests.support.redis import Redis
 
@@ -44,9 +46,8 @@ def a_client(
     http: httpx.AsyncClient, account: Account, redis: Redis, vault: Vault, **options: float
 ) -> RewardsClient:
     """Return a client that shares its token with every other one of the account."""
-    return RewardsClient(
-        http, account, lambda fetch: FleetToken(redis, vault, account.digest, fetch, **options)
-    )
+    cache = TokenCache(redis, Scripts(redis), vault, account.digest)
+    return RewardsClient(http, account, lambda fetch: FleetToken(cache, fetch, **options))
 
 
 @pytest.fixture

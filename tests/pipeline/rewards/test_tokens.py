@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from importlib import resources
 
 import pytest
 from cryptography.fernet import Fernet
@@ -13,6 +12,8 @@ from pipeline.domain.errors import CredentialsError, RewardsUnavailableError
 from pipeline.domain.vault import Vault
 from pipeline.rewards.models import Token
 from pipeline.rewards.tokens import FleetToken
+from pipeline.store.fleet.token_cache import TokenCache
+from pipeline.store.scripts import Scripts
 from tests.support.redis import Redis
 from tests.support.server_clock import server_time
 from tests.support.waiting import PATIENCE, wait_until
@@ -54,10 +55,12 @@ async def hire(valkey_url: str, redis: Redis, vault: Vault, api: Api) -> AsyncIt
     """Return what hires one more worker of the fleet; its lock ends only if a test ends it."""
     async with AsyncExitStack() as stack:
 
-        async def hired(**options: object) -> FleetToken:
+        async def hired(
+            *, keys: Vault = vault, account: str = ACCOUNT, **options: float
+        ) -> FleetToken:
             own = await stack.enter_async_context(Redis.from_url(valkey_url))
-            given = {"vault": vault, "account": ACCOUNT, "fetch": api, "lock_seconds": 600.0}
-            return FleetToken(own, **(given | options))  # type: ignore[arg-type]
+            cache = TokenCache(own, Scripts(own), keys, account)
+            return FleetToken(cache, api, **({"lock_seconds": 600.0} | options))
 
         yield hired
 
@@ -273,13 +276,12 @@ async def test_a_leader_that_failed_late_leaves_the_lock_of_another_alone(
 
 
 async def test_a_value_that_changed_meanwhile_is_not_deleted(redis: Redis) -> None:
-    source = (resources.files("pipeline.rewards") / "lua" / "delete_if.lua").read_text()
-    delete_if = redis.register_script(source)
-    await redis.set(KEY, b"the fresh token of another worker")
-    assert await delete_if(keys=[KEY], args=[b"the refused token"]) == 0
-    assert await redis.exists(KEY)
-    assert await delete_if(keys=[KEY], args=[b"the fresh token of another worker"]) == 1
-    assert not await redis.exists(KEY)
+    scripts = Scripts(redis)
+    await redis.set(LOCK, b"of another worker")
+    assert await scripts.run("token_release", ACCOUNT, b"of this worker") == 0
+    assert await redis.exists(LOCK)
+    assert await scripts.run("token_release", ACCOUNT, b"of another worker") == 1
+    assert not await redis.exists(LOCK)
 
 
 async def test_a_failure_is_told_and_does_not_storm_the_api(
@@ -390,6 +392,6 @@ async def test_a_token_that_cannot_be_opened_is_replaced(
 
 
 async def test_a_token_sealed_by_other_keys_is_replaced(hire: Hire) -> None:
-    stranger = await hire(vault=Vault([Fernet.generate_key().decode()]))
+    stranger = await hire(keys=Vault([Fernet.generate_key().decode()]))
     await stranger.get()
     assert await (await hire()).get() == f"{SECRET_WORD}-2"

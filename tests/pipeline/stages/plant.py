@@ -153,7 +153,7 @@ async def working(
             base_url=sandbox.base_url, email=sandbox.email, access_token=sandbox.access_token
         )
         client = RewardsClient(
-            http, account, partial(FleetToken, ledger.redis, ledger.vault, account.digest)
+            http, account, partial(FleetToken, ledger.token_cache(account.digest))
         )
         _add_stages(plant, client, account.digest, overdue)
         yield Factory(plant, sandbox)

@@ -39,6 +39,7 @@ _VALUES: Mapping[str, Sequence[str | int]] = {
     "channel": list(ChannelName),
     "version": [1, 12],
     "name": ["email", "7:sms"],
+    "account": ["a1b2"],
 }
 
 

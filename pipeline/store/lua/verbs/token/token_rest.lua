@@ -1,0 +1,15 @@
+-- Leave the lock behind under another nonce, for so many milliseconds, if its owner still holds it.
+--
+-- ARGV      account, nonce of the lock, nonce of the new one, milliseconds
+--
+-- Returns 1 if replaced, 0 if the lock went to somebody else or ended.
+
+-- @include token_lock_key
+
+local account, nonce, other, rest_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local lock = token_lock_key(account)
+if redis.call('GET', lock) ~= nonce then
+  return 0
+end
+redis.call('SET', lock, other, 'PX', rest_ms)
+return 1
