@@ -11,11 +11,10 @@ from pipeline.domain.codes import find_reason
 from pipeline.store.formats.alert_records import Alert, Cause, Kind, encode_alert
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.rate_limiter import Breaker
-from pipeline.views.campaign_status import campaign_state
+from pipeline.views.campaign_status import DOING, campaign_state
 
 _NAMESPACE = UUID("0c7d1a52-4f0e-5d0f-9a1b-6c0f4f7c2e55")
 _UNKNOWN = "When it is mended, `claimcast resume {campaign}` lets it go on."
-_BLOCKED = {Kind.ORDERING: "ordering", Kind.READING: "reading orders", Kind.SENDING: "sending"}
 _TYPES = {False: "claimcast.alert.raised", True: "claimcast.alert.over"}
 
 
@@ -43,7 +42,7 @@ def of_campaign(
         "campaign": snapshot.campaign_id,
         "state": state.value,
         "channel": None,
-        "blocked": None if held else _BLOCKED[cause.kind],
+        "blocked": None if held else DOING[Lane(cause.kind)],
         **_reason(cause.code, snapshot.campaign_id, over=over),
         "words": None if held else _words(cause, snapshot),
         "held_batches": snapshot.held_reasons().get(cause.code, 0) if held else None,

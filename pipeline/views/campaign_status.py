@@ -7,6 +7,9 @@ from pipeline.domain.clock import iso
 from pipeline.domain.models import BatchState, CampaignState
 from pipeline.store.formats.snapshot import CampaignSnapshot
 
+DOING = {Lane.ORDER: "ordering", Lane.READ: "reading orders", Lane.SEND: "sending"}
+"""What is not done while a lane is blocked, in words."""
+
 _WAITING = {
     Lane.ORDER: BatchState.PLANNED,
     Lane.READ: BatchState.ORDERED,

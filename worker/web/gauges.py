@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
-from pipeline.domain.batch import Lane
+from pipeline.domain.batch import WORKED_LANES, Lane
 from pipeline.domain.models import DeliveryStatus
 from pipeline.store.fleet.readings import CampaignReading, FleetReading, Readings
 from pipeline.store.formats.snapshot import CampaignSnapshot
@@ -14,7 +14,6 @@ from pipeline.views.campaign_status import campaign_state
 from worker.web.counters import counters
 
 MOST_CAMPAIGNS = 500
-_LANES = {Lane.ORDER: "order", Lane.READ: "read", Lane.SEND: "send"}
 _TRIED = tuple(status for status in DeliveryStatus if status is not DeliveryStatus.PENDING)
 
 
@@ -77,8 +76,8 @@ def _fleet_gauges(fleet: FleetReading, queued: int) -> list[Metric]:
 def _campaign_gauges(fleet: FleetReading, campaigns: Sequence[CampaignReading]) -> list[Metric]:
     snapshots = [campaign.snapshot for campaign in campaigns]
     lags = {
-        words: max((_lag(campaign, lane, fleet.now) for campaign in campaigns), default=0.0)
-        for lane, words in _LANES.items()
+        lane.value: max((_lag(campaign, lane, fleet.now) for campaign in campaigns), default=0.0)
+        for lane in WORKED_LANES
     }
     states = Counter(campaign_state(snapshot)[0].value for snapshot in snapshots)
     batches = _sums(snapshot.batches() for snapshot in snapshots)

@@ -4,19 +4,16 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.domain.batch import Lane
 from pipeline.domain.clock import iso
 from pipeline.domain.codes import find_reason, in_words
 from pipeline.domain.models import CampaignState, ChannelName
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.rate_limiter import Breaker
-from pipeline.views.campaign_status import campaign_state, ended
+from pipeline.views.campaign_status import DOING, campaign_state, ended
 from worker.cli.console.campaigns import times
 from worker.cli.console.tables import columns, facts, folded
 from worker.wiring.ledger import App
 
-_ALIVE_SECONDS = 15.0  # three heartbeats
-_DOING = {Lane.ORDER: "ordering", Lane.READ: "reading orders", Lane.SEND: "sending"}
 _SHOWN = 5
 
 
@@ -160,7 +157,7 @@ def _blocked(snapshot: CampaignSnapshot) -> list[str]:
         words = f' ("{block.words}")' if block.words else ""
         again = f" It is tried again at {iso(block.probe_ms)}." if block.probe_ms else ""
         lines.append(
-            f"Blocked, {_DOING[lane]}: {in_words(code)} ({code}){words}.{again}"
+            f"Blocked, {DOING[lane]}: {in_words(code)} ({code}){words}.{again}"
             f"{_remedy(code, snapshot.campaign_id)}"
         )
     return lines
