@@ -31,7 +31,7 @@ PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("limiter", ("store/rate_limiter", "stages/permits")),
     (
         "decrypting people and links",
-        ("domain/vault", "verification/sealed_contents", "store/recipient_codec"),
+        ("domain/vault", "verification/sealed_contents", "store/formats/recipient_codec"),
     ),
     ("ledger: intents, results, leases", ("pipeline/store", "redis/", "sending/result_writer")),
     (

@@ -16,7 +16,8 @@ def test_detail_holds_no_link_or_address_that_the_server_echoes(
     for secret in secrets:
         detail = redact(f"{before} {echo.format(secret)} {after}")
         for part in ("claim", "9f3kq", "lovelace"):
-            assert part not in detail.lower()
+            by_chance = before.lower().count(part) + after.lower().count(part)
+            assert detail.lower().count(part) <= by_chance
 
 
 @given(text=st.text())

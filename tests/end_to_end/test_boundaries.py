@@ -18,6 +18,7 @@ MOMENTS: tuple[Moment, ...] = ("before", "after")
 SOMETIMES_ONCE = {
     "BatchStore.next_due",
     "CampaignStore.definition",
+    "CampaignStore.sealed_definition",
     "FleetToken.discard",
     "ProductCache.read",
     "ProductCache.write",

@@ -38,7 +38,8 @@ _LOOK_SECONDS = 0.24  # between looks for a lost SMS; a minute in earnest
 _PATIENCE = 120.0
 
 _ZYGOTE = multiprocessing.get_context("forkserver")
-_COMMANDS = tuple(main.commands.values())  # a look imports them, here and not in every process
+for _command in main.lazy_subcommands.values():
+    _command.load()  # here, and not in every process
 # The others are imported by who first uses them.
 _ZYGOTE.set_forkserver_preload(
     ["__main__", __name__, "anyio._backends._asyncio", "httpcore", "twilio.rest.api"]
