@@ -55,6 +55,14 @@ def test_each_word_has_a_letter_of_its_own(
     assert all(re.fullmatch("[a-z]", letter) for letter in letters.values())
 
 
+def test_the_letters_are_what_they_have_always_been() -> None:
+    assert "".join(LANE_LETTER[lane] for lane in Lane) == "orsh"
+    assert "".join(CHANNEL_LETTER[channel] for channel in ChannelName) == "esw"
+    assert "".join(STATUS_LETTER[status] for status in DeliveryStatus) == "pisdbfxuk"
+    assert "".join(FACT_LETTER[kind] for kind in FactKind) == "sdbfoxuprlnw"
+    assert encode_unit(Unit("7", 2, Lane.READ, 3)) == ("7", 2, "r", 3)
+
+
 def test_the_scripts_know_channels_and_statuses_by_the_same_letters() -> None:
     assert table_in_lua("lib/deliveries/channels.lua", "CHANNEL") == CHANNEL
     assert table_in_lua("lib/deliveries/tally.lua", "STATUS") == STATUS

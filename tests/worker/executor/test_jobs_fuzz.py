@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from config.settings import load_settings
 from pipeline.domain.batch import Lane
+from pipeline.store.codec import LANE, LANE_LETTER
 from tests.support.redis import Redis
 from worker.executor.handoff import Relay
 from worker.executor.jobs import run_units, submit_campaign
@@ -89,7 +90,7 @@ async def test_a_job_without_a_campaign_is_answered(
 
 
 UNITS = st.tuples(
-    st.text(max_size=3), st.integers(1, 9), st.sampled_from([*Lane]), st.integers(1, 9)
+    st.text(max_size=3), st.integers(1, 9), st.sampled_from([*LANE]), st.integers(1, 9)
 )
 ALMOST = st.tuples(*(ODD | part for part in (st.just("1"), st.just(1), st.just("s"), st.just(1))))
 
@@ -115,6 +116,17 @@ async def test_units_that_are_none_are_reported_and_those_that_are_reach_their_w
     for unit in noted.units:
         assert isinstance(unit.serial, str)
         assert isinstance(unit.lane, Lane)
+
+
+@fuzzed
+@given(items=st.lists(UNITS, min_size=1, max_size=3))
+async def test_every_unit_of_ours_reaches_its_work(items: list[tuple[str, int, str, int]]) -> None:
+    noted, slots = _Noted(), Slots(dict.fromkeys(Lane, 3))
+    relay = Relay(slots)
+    relay.close()
+    await run_units({"slots": slots, "units": noted, "relay": relay}, items)
+    found = [(unit.serial, unit.batch, LANE_LETTER[unit.lane], unit.turn) for unit in noted.units]
+    assert sorted(found) == sorted(items)
 
 
 class _Noted:
