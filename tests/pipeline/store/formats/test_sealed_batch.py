@@ -8,6 +8,7 @@ from cryptography.fernet import Fernet
 
 from pipeline.domain.models import Recipient
 from pipeline.domain.vault import SealError, Vault
+from pipeline.store import keys
 from pipeline.store.formats.sealed_batch import (
     open_evidence,
     open_links,
@@ -68,3 +69,16 @@ def test_links_and_evidence_need_not_be_there(vault: Vault) -> None:
     assert open_links(vault, "1", 2, None) == []
     assert open_evidence(vault, "1", 2, None) == b""
     assert seal_evidence(vault, "1", 2, b"") == b"", "no evidence is not sealed"
+
+
+def test_purposes_are_what_they_have_always_been() -> None:
+    assert (keys.DIGEST_KEY_PURPOSE, keys.TOKEN_PURPOSE) == ("digest key", "rewards token")
+    assert keys.definition_purpose("7") == "definition:7"
+    assert keys.recipients_purpose("7", 2) == "rows:7:2"
+    assert keys.links_purpose("7", 2) == "links:7:2"
+    assert keys.evidence_purpose("7", 2) == "raw:7:2"
+    assert keys.resends_purpose("7", "ab") == "generations:7:ab"
+    assert (keys.RECIPIENT_DIGEST, keys.LINK_DIGEST) == ("recipient", "link")
+    assert (keys.LINK_REFERENCE_DIGEST, keys.SUPPRESSION_DIGEST) == ("link-ref", "suppression")
+    assert (keys.AUDIT_PERSON_DIGEST, keys.AUDIT_CHAIN_DIGEST) == ("audit", "audit-chain")
+    assert keys.signed_token_digest("bounce") == "token-bounce"
