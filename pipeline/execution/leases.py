@@ -11,7 +11,7 @@ from pipeline.domain.batch import Unit
 from pipeline.domain.clock import uptime
 from pipeline.domain.errors import AbandonedError
 from pipeline.store.batches import BatchStore, Claim
-from pipeline.store.codec import LANE_LETTER
+from pipeline.store.keys import due_index
 from pipeline.store.outages import STORE_ERRORS
 
 log = structlog.get_logger()
@@ -105,5 +105,5 @@ class Leases:
             elif lease in self._held:
                 lease.lost = True
                 unit = lease.claim.unit
-                lane = LANE_LETTER[unit.lane]
+                lane = due_index(unit.lane)
                 log.warning("lease.lost", campaign=unit.serial, batch=unit.batch, lane=lane)

@@ -14,7 +14,7 @@ from pipeline.domain.metrics import Measurements
 from pipeline.domain.vault import SealError
 from pipeline.execution.leases import Lease, Leases
 from pipeline.store.batches import BatchStore
-from pipeline.store.codec import LANE_LETTER
+from pipeline.store.keys import due_index
 from pipeline.store.outages import STORE_ERRORS
 
 log = structlog.get_logger()
@@ -138,4 +138,4 @@ def _pause(lease: Lease) -> float:
 
 
 def _names(unit: Unit) -> dict[str, str | int]:
-    return {"serial": unit.serial, "batch": unit.batch, "lane": LANE_LETTER[unit.lane]}
+    return {"serial": unit.serial, "batch": unit.batch, "lane": due_index(unit.lane)}
