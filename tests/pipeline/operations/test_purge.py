@@ -219,8 +219,10 @@ async def test_what_ended_long_ago_is_purged_by_itself(ledger: Installation) -> 
     serial = await ledger.submitted()
     await ledger.finished(serial)
     await ended_long_ago(ledger, serial)
+    assert await ledger.purges.expired([serial], DAY) == {serial}
     await retention(ledger).run("worker", DAY)
     assert (await ledger.snapshot(serial)).purged_ms
+    assert await ledger.purges.expired([serial], DAY) == set()
     assert await actors(ledger) == ["retention"]
 
 
