@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pipeline.domain.vault import SealError, Vault
 from pipeline.store.client import Client
 from pipeline.store.keys import TOKEN_PURPOSE, token_key, token_lock_key, token_refusals_key
-from pipeline.store.scripts import Scripts
+from pipeline.store.scripts import Scripts, server_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +39,8 @@ class TokenCache:
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.get(token_key(self._account))
             pipe.time()
-            blob, (seconds, microseconds) = await pipe.execute()
-        return self._opened(blob), int(seconds) + int(microseconds) / 1e6
+            blob, time = await pipe.execute()
+        return self._opened(blob), server_seconds(time)
 
     async def lock(self, seconds: float) -> str | None:
         """Take the lock for so long; return its nonce, or None if somebody has it."""
