@@ -9,6 +9,11 @@ the format before would misread, spoil or drop; what it merely passes over needs
 migrate`. The mark is the field `format` of `cc:keys`. It must stay there for ever, a whole number:
 a program has to find it before it can read anything else. Programs from before the mark do not
 look for it.
+
+The first migration that has something to do raises the mark before its first step and notes where
+it came from, so that everybody but `migrate` refuses what is half done and a killed one goes on;
+it refuses while anybody stands in the list of live processes, and only its own opening accepts
+data that is too old.
 """
 
 from dataclasses import dataclass
