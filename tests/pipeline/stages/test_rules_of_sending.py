@@ -157,6 +157,8 @@ async def test_an_uncertain_message_that_the_provider_has_is_not_sent_again(
 
     assert (answers, channel.looks) == ([], 1)
     assert [record.status for record in await only(ledger, serial)] == [Status.SENT]
+    counted = ledger.limiter._measurements.take()  # noqa: SLF001 - what the fleet's metrics show
+    assert counted["permits|sms"] == 1, "a look takes no permit to send"
     await assert_sound(ledger, serial)
 
 
