@@ -48,7 +48,7 @@ class FleetToken:
 
         From 80 % of its life on, one worker renews it while the others go on with the old one.
         Raises what *fetch* raises, RewardsUnavailableError if another worker's fetching takes too
-        long, and redis's own errors.
+        long, and STORE_ERRORS.
         """
         held, now = await self._cache.read()
         if held is None or now >= held.usable_until:
