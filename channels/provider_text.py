@@ -10,7 +10,7 @@ _DETAIL = 200
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .,:;()\[\]<>=_+-]{0,198}")
 
 
-def redact(text: str) -> str:
+def redact_reply(text: str) -> str:
     """Return at most 200 characters of *text*, without control characters, links, addresses."""
     if _PLAIN.fullmatch(text) and "www." not in text.lower() and "  " not in text:
         return text.rstrip(" ")

@@ -30,7 +30,7 @@ from pipeline.domain.models import (
     Recipient,
     ReturnPaths,
 )
-from pipeline.domain.ports import Clearance
+from pipeline.domain.ports import SendGuard
 from pipeline.domain.templates import Template, values
 from pipeline.rewards.answers import retry_after
 
@@ -125,14 +125,14 @@ class WebhookChannel:
         """Compile the campaign's templates; raises InputError if they cannot be used."""
         return WebhookComposer(campaign)
 
-    async def send(self, message: Message, clearance: Clearance) -> Receipt:
+    async def send(self, message: Message, send_guard: SendGuard) -> Receipt:
         """Post one message; see `pipeline.domain.ports.Channel.send`."""
         async with self._slots:
             headers = {**self._signature(message), "Content-Type": "application/json"}
             request = self._client.build_request(
                 "POST", self._url, content=message.content, headers=headers
             )
-            response = await self._exchange(request, _WebhookTrace(clearance))
+            response = await self._exchange(request, _WebhookTrace(send_guard))
         error = classify(response.status_code, response.headers)
         if error is not None:
             raise error
@@ -219,7 +219,7 @@ def _code(error: Exception) -> str:
 class _WebhookTrace:
     """Asks for clearance when httpcore is about to write the request (its `trace` extension)."""
 
-    clearance: Clearance
+    send_guard: SendGuard
     left: bool = False
     refusal: Exception | None = None
 
@@ -227,7 +227,7 @@ class _WebhookTrace:
         if event != _LEAVING:
             return
         try:
-            self.clearance()
+            self.send_guard()
         except Exception as error:
             self.refusal = error
             raise

@@ -61,7 +61,7 @@ _PLAIN = (str, date, time, timedelta, Decimal, Enum, PurePath, UUID)
 """What is shown as its own text; of anything else, a log shows the type alone."""
 
 
-def mask(text: str) -> str:
+def mask_secrets(text: str) -> str:
     """Return *text* without web addresses, e-mail addresses, phone numbers, keys, passwords."""
     if _WORD.fullmatch(text):
         return text
@@ -81,7 +81,7 @@ def redact(
     A structlog processor; runs after exceptions have become text and before the renderer, so
     that afterwards only strings, numbers and collections of them are left.
     """
-    return {mask(str(name)): _field(str(name), value, 0) for name, value in event.items()}
+    return {mask_secrets(str(name)): _field(str(name), value, 0) for name, value in event.items()}
 
 
 def _field(name: str, value: object, depth: int) -> Any:  # noqa: ANN401 - what JSON can hold
@@ -98,10 +98,13 @@ def _value(value: object, depth: int) -> Any:  # noqa: ANN401 - what JSON can ho
     if value is None or type(value) in {bool, int, float}:
         return value
     if depth < _MAX_DEPTH and isinstance(value, Mapping):
-        return {mask(str(key)): _field(str(key), part, depth + 1) for key, part in value.items()}
+        return {
+            mask_secrets(str(key)): _field(str(key), part, depth + 1)
+            for key, part in value.items()
+        }
     if depth < _MAX_DEPTH and isinstance(value, list | tuple | AbstractSet):
         return [_value(part, depth + 1) for part in value]
-    return mask(_text(value))
+    return mask_secrets(_text(value))
 
 
 def _text(value: object) -> str:

@@ -16,7 +16,7 @@ from config.settings import Settings
 from config.variables import Variable, variables
 from pipeline.alerting.messages import of_campaign
 from pipeline.domain.codes.table import markdown
-from pipeline.store.formats.alert_records import Cause, Kind
+from pipeline.store.formats.alert_records import AlertCause, AlertKind
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from tests.end_to_end.support.world import judge, world
 from tests.support.root import ROOT
@@ -122,7 +122,7 @@ def test_the_alert_that_is_shown_is_what_is_posted() -> None:
     people = {"p:reached": "400", "p:open": "600"}
     fields = {"id": "survey-2026-11", "n": "1000", "blk:o": "insufficient_funds", **people}
     notice = of_campaign(
-        Cause("1", Kind.ORDERING, "insufficient_funds"),
+        AlertCause("1", AlertKind.ORDERING, "insufficient_funds"),
         CampaignSnapshot("1", fields, 0),
         since_ms=1795366801000,
         now_ms=1795366821000,

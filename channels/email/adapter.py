@@ -2,14 +2,14 @@
 
 from channels.email.address import Mailbox, is_wire_form
 from channels.email.mime import EmailComposer
-from channels.email.pool import Pool
+from channels.email.pool import ConnectionPool
 from channels.email.server import SmtpServer
 from channels.email.transaction import StaleConnectionError, Transaction
-from channels.provider_text import redact
+from channels.provider_text import redact_reply
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.errors import InputError, PermanentError
 from pipeline.domain.models import ChannelName, Message, Receipt
-from pipeline.domain.ports import Clearance
+from pipeline.domain.ports import SendGuard
 
 
 class EmailChannel:
@@ -28,7 +28,7 @@ class EmailChannel:
         self.senders = 2 * server.connections
         self._server = server
         self._sender = Mailbox.parse(server.sender, where="the sender of e-mail")
-        self._pool = Pool(server, self._sender.address)
+        self._pool = ConnectionPool(server, self._sender.address)
 
     def composer(self, campaign: Campaign) -> EmailComposer:
         """Compile the campaign's templates; raises InputError if they cannot be used."""
@@ -37,16 +37,16 @@ class EmailChannel:
             raise InputError(msg)
         return EmailComposer(campaign.email, self._sender)
 
-    async def send(self, message: Message, clearance: Clearance) -> Receipt:
+    async def send(self, message: Message, send_guard: SendGuard) -> Receipt:
         """Submit one message; see `pipeline.domain.ports.Channel.send`."""
         if not is_wire_form(message.to):
             code = "bad_address"
             raise PermanentError(code, "the address cannot stand in an SMTP command")
         try:
-            return await self._send(message, clearance, fresh=False)
+            return await self._send(message, send_guard, fresh=False)
         except StaleConnectionError:
             # The server had closed it before this message's turn: once more, over a new one.
-            return await self._send(message, clearance, fresh=True)
+            return await self._send(message, send_guard, fresh=True)
 
     async def check(self) -> str:
         """Connect and log in without sending; return what was found."""
@@ -62,10 +62,10 @@ class EmailChannel:
         """Close the connections; may be called twice."""
         await self._pool.aclose()
 
-    async def _send(self, message: Message, clearance: Clearance, *, fresh: bool) -> Receipt:
-        transaction = Transaction(message, clearance)
+    async def _send(self, message: Message, send_guard: SendGuard, *, fresh: bool) -> Receipt:
+        transaction = Transaction(message, send_guard)
         connection = await self._pool.begin(transaction, fresh=fresh)
         try:
-            return Receipt(reference=redact(await connection.outcome(transaction)))
+            return Receipt(reference=redact_reply(await connection.outcome(transaction)))
         finally:
             self._pool.leave(transaction, connection)

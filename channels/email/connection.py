@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from aiosmtplib import SMTP
 
-from channels.email.replies import Phase, classify
+from channels.email.replies import SmtpPhase, classify
 from channels.email.server import SmtpServer
 from channels.email.transaction import (
     Commands,
@@ -147,7 +147,7 @@ class SmtpConnection:
         return b" BODY=8BITMIME SMTPUTF8"
 
     async def _refused(
-        self, transaction: Transaction, phase: Phase, code: int, text: str
+        self, transaction: Transaction, phase: SmtpPhase, code: int, text: str
     ) -> Exception:
         if phase == "content" and code // 100 not in (4, 5):
             error = "smtp_protocol"
@@ -164,11 +164,11 @@ class SmtpConnection:
         if await Exchange(self.wire, b"RSET\r\n").answer == 250:
             self._open -= 1
 
-    def _lost(self, phase: Phase) -> Exception:
+    def _lost(self, phase: SmtpPhase) -> Exception:
         """Return what a lost line, or an answer nobody can read, means at this point."""
         detail = f"{phase}: " + ("no answer in time" if self._timed_out else "line lost")
         code = "smtp_timeout" if self._timed_out else "smtp_lost"
-        verdicts: dict[Phase, type[DeliveryError]] = {
+        verdicts: dict[SmtpPhase, type[DeliveryError]] = {
             "content": UncertainError,
             "rcpt": TransientError,  # it may be this recipient that the server dies of
             "data": TransientError,
@@ -181,7 +181,7 @@ class SmtpConnection:
         self.users += 1
         self._open += 1
 
-    def moved(self, phase: Phase) -> None:
+    def moved(self, phase: SmtpPhase) -> None:
         """Take note that a transaction came to the next step."""
         last = phase == "content"
         self._move_deadline(self._server.reply_timeout if last else self._server.command_timeout)

@@ -12,9 +12,9 @@ from aiosmtplib import (
     SMTPTimeoutError,
 )
 
-from channels.email.replies import Phase, classify
+from channels.email.replies import SmtpPhase, classify
 from channels.email.server import SmtpServer
-from channels.provider_text import redact
+from channels.provider_text import redact_reply
 from pipeline.domain.errors import BlockedError, DeliveryError
 
 _HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
@@ -51,7 +51,7 @@ class _Opening:
     def __init__(self, client: SMTP, server: SmtpServer) -> None:
         self._client = client
         self._server = server
-        self.phase: Phase = "connect"
+        self.phase: SmtpPhase = "connect"
 
     async def run(self) -> None:
         await self._client.connect(timeout=self._server.connect_timeout)
@@ -107,14 +107,14 @@ def _own_name(client: SMTP) -> str:
     return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
 
-def _failure(phase: Phase, error: SMTPException | OSError | ValueError) -> DeliveryError:
+def _failure(phase: SmtpPhase, error: SMTPException | OSError | ValueError) -> DeliveryError:
     cause = error.__cause__ or error
     if isinstance(error, SMTPResponseException) and error.code > 0:
         return classify(phase, error.code, error.message)
     if isinstance(cause, ssl.SSLCertVerificationError):
         detail = f"the server's certificate is not valid: {cause.verify_message}"
         return BlockedError("smtp_certificate", detail, fatal=True)
-    return BlockedError(_code(error, cause), f"{phase}: {redact(str(cause))}")
+    return BlockedError(_code(error, cause), f"{phase}: {redact_reply(str(cause))}")
 
 
 def _code(error: Exception, cause: BaseException) -> str:

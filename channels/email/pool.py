@@ -10,7 +10,7 @@ from channels.email.transaction import Transaction
 from pipeline.domain.errors import BlockedError
 
 
-class Pool:
+class ConnectionPool:
     """
     At most `server.connections` at once; who finds none waits for one, or rides on one in use.
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from channels.provider_text import redact
+from channels.provider_text import redact_reply
 from pipeline.domain.errors import BlockedError, DeliveryError, PermanentError, TransientError
 
-Phase: TypeAlias = Literal[
+SmtpPhase: TypeAlias = Literal[
     "connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "content"
 ]
 
@@ -50,7 +50,7 @@ class _Rule:
     """Matches the code, or the code and the enhanced status: `550`, `550 5.1.1`."""
     verdict: Callable[[str, str], DeliveryError]
 
-    def holds(self, phase: Phase, reply: str) -> bool:
+    def holds(self, phase: SmtpPhase, reply: str) -> bool:
         return (self.phases == "any" or phase in self.phases.split()) and bool(
             self.reply.fullmatch(reply)
         )
@@ -85,7 +85,7 @@ _RULES = (
 )
 
 
-def classify(phase: Phase, code: int, text: str) -> DeliveryError:
+def classify(phase: SmtpPhase, code: int, text: str) -> DeliveryError:
     """
     Return what the refusal *code* *text*, given in *phase*, means for the delivery.
 
@@ -97,7 +97,7 @@ def classify(phase: Phase, code: int, text: str) -> DeliveryError:
     verdict = next((rule.verdict for rule in _RULES if rule.holds(phase, reply)), None)
     if verdict is None:
         return BlockedError("smtp_protocol", f"unexpected answer {code} to {phase}")
-    return verdict(_code(code, enhanced), f"{phase}: {redact(text)}")
+    return verdict(_code(code, enhanced), f"{phase}: {redact_reply(text)}")
 
 
 def _enhanced(code: int, text: str) -> str:

@@ -3,16 +3,16 @@
 import asyncio
 from typing import Protocol
 
-from channels.email.replies import Phase
+from channels.email.replies import SmtpPhase
 from channels.email.wire import Wire
-from pipeline.domain.errors import AbandonedError, CrowdedError
+from pipeline.domain.errors import AbandonedError, BackpressureError
 from pipeline.domain.models import Message
-from pipeline.domain.ports import Clearance
+from pipeline.domain.ports import SendGuard
 
-_PHASES: tuple[Phase, ...] = ("mail", "rcpt", "data", "content")
+_PHASES: tuple[SmtpPhase, ...] = ("mail", "rcpt", "data", "content")
 _NOBODY = b".\r\n"
 
-Answer = tuple[Phase, int, str]
+SmtpAnswer = tuple[SmtpPhase, int, str]
 Commands = tuple[bytes, bytes, bytes]
 
 
@@ -23,7 +23,7 @@ class StaleConnectionError(Exception):
 class LineLostError(Exception):
     """The line broke, or a reply could not be read, while the answer to `phase` was awaited."""
 
-    def __init__(self, phase: Phase) -> None:
+    def __init__(self, phase: SmtpPhase) -> None:
         super().__init__(phase)
         self.phase = phase
 
@@ -34,7 +34,7 @@ class SmtpSession(Protocol):
     wire: Wire
     pipelining: bool
 
-    def moved(self, phase: Phase) -> None:
+    def moved(self, phase: SmtpPhase) -> None:
         """Take note that a transaction came to this step, and now awaits its answer."""
         ...
 
@@ -53,14 +53,14 @@ class Transaction:
     clearance and the write. Replies are `heard` once the message before has its answer.
     """
 
-    def __init__(self, message: Message, clearance: Clearance) -> None:
-        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    def __init__(self, message: Message, send_guard: SendGuard) -> None:
+        self.answer: asyncio.Future[SmtpAnswer] = asyncio.get_running_loop().create_future()
         self.message = message
         self.follower: Transaction | None = None
         self._content = _dotted(message.content)
-        self._clearance = clearance
+        self._send_guard = send_guard
         self._at = 0
-        self._refusal: Answer | None = None
+        self._refusal: SmtpAnswer | None = None
         self.heard = False
         self._waits = False
 
@@ -142,8 +142,8 @@ class Transaction:
             self._wire.write(_NOBODY)
             return
         try:
-            self._clearance()
-        except CrowdedError as error:
+            self._send_guard()
+        except BackpressureError as error:
             self._waits = True
             error.room.add_done_callback(lambda _: self._ask_again())
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing was sent
@@ -160,7 +160,7 @@ class Transaction:
             self._waits = False
             self._hand_over()
 
-    def _settle(self, answer: Answer) -> None:
+    def _settle(self, answer: SmtpAnswer) -> None:
         self._wire.listen(None)
         self.answer.set_result(answer)
         if self.follower is not None:
@@ -171,7 +171,7 @@ class Transaction:
                 self.follower.lost()
 
 
-def is_final(answer: Answer) -> bool:
+def is_final(answer: SmtpAnswer) -> bool:
     """Return whether the server took or refused the content, and goes on with the next command."""
     phase, code, _ = answer
     return phase == "content" and code // 100 in (2, 4, 5) and code != 421

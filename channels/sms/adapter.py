@@ -23,7 +23,7 @@ from pipeline.domain.errors import (
     UncertainError,
 )
 from pipeline.domain.models import ChannelName, Message, Receipt
-from pipeline.domain.ports import Clearance
+from pipeline.domain.ports import SendGuard
 
 _PAGE_SIZE = 50
 _PAGES = 4
@@ -60,7 +60,7 @@ class SmsChannel:
             raise InputError(msg)
         return SmsComposer(campaign.sms)
 
-    async def send(self, message: Message, clearance: Clearance) -> Receipt:
+    async def send(self, message: Message, send_guard: SendGuard) -> Receipt:
         """Create one message at Twilio; see `pipeline.domain.ports.Channel.send`."""
         account = self._account
 
@@ -74,7 +74,7 @@ class SmsChannel:
                 validity_period=account.validity,
             )
 
-        created = await self._exchange(create, Attempt(clearance))
+        created = await self._exchange(create, Attempt(send_guard))
         if not created.sid:
             code = "twilio_bad_answer"
             raise UncertainError(code)

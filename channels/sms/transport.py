@@ -11,7 +11,7 @@ import aiohttp
 from twilio.http import AsyncHttpClient  # type: ignore[import-untyped] # no py.typed
 from twilio.http.response import Response  # type: ignore[import-untyped] # no py.typed
 
-from channels.provider_text import redact
+from channels.provider_text import redact_reply
 from channels.sms.account import TwilioAccount
 from channels.sms.codes import refusal
 from pipeline.domain.errors import BlockedError, DeliveryError, UncertainError
@@ -21,11 +21,11 @@ from pipeline.domain.errors import BlockedError, DeliveryError, UncertainError
 class Attempt:
     """One exchange with Twilio; `left` says whether a request may have reached it."""
 
-    clearance: Callable[[], None] = lambda: None
+    send_guard: Callable[[], None] = lambda: None
     left: bool = False
 
     def leave(self) -> None:
-        self.clearance()
+        self.send_guard()
         self.left = True
 
 
@@ -98,7 +98,7 @@ def broken(error: Exception, *, left: bool) -> DeliveryError:
     if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
         detail = "the server's certificate is not valid"
         return BlockedError("twilio_certificate", detail, fatal=True)
-    return BlockedError("twilio_unreachable", redact(str(error)) or type(error).__name__)
+    return BlockedError("twilio_unreachable", redact_reply(str(error)) or type(error).__name__)
 
 
 def _code(error: Exception) -> str:

@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 from pipeline.domain.batch import Lane
 from pipeline.domain.clock import iso
 from pipeline.domain.codes import find_reason
-from pipeline.store.formats.alert_records import Alert, Cause, Kind, encode_alert
+from pipeline.store.formats.alert_records import Alert, AlertCause, AlertKind, encode_alert
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.rate_limiter import Breaker
 from pipeline.views.campaign_status import DOING, campaign_state
@@ -32,11 +32,11 @@ class Notice:
 
 
 def of_campaign(
-    cause: Cause, snapshot: CampaignSnapshot, *, since_ms: int, now_ms: int, over: bool
+    cause: AlertCause, snapshot: CampaignSnapshot, *, since_ms: int, now_ms: int, over: bool
 ) -> Notice:
     """Return what is told of a blocked lane or of held batches; the times are server time."""
     state, _ = campaign_state(snapshot)
-    held = cause.kind is Kind.HELD
+    held = cause.kind is AlertKind.HELD
     data = {
         "cause": "held" if held else "blocked",
         "campaign": snapshot.campaign_id,
@@ -54,7 +54,7 @@ def of_campaign(
 
 
 def of_channel(
-    cause: Cause, breaker: Breaker, *, since_ms: int, now_ms: int, over: bool
+    cause: AlertCause, breaker: Breaker, *, since_ms: int, now_ms: int, over: bool
 ) -> Notice:
     """Return what is told of a channel whose provider fails for every campaign."""
     data = {
@@ -84,7 +84,7 @@ def trial(identity: str, now_ms: int) -> Notice:
     return Notice(identity, document, "claimcast: alerts arrive here", text)
 
 
-def _words(cause: Cause, snapshot: CampaignSnapshot) -> str | None:
+def _words(cause: AlertCause, snapshot: CampaignSnapshot) -> str | None:
     block = snapshot.blocked.get(Lane(cause.kind))
     return block.words or None if block else None
 
@@ -101,7 +101,7 @@ def _reason(code: str, campaign: str, *, over: bool) -> dict[str, str | None]:
 
 
 def _notice(
-    cause: Cause, data: dict[str, Any], *, since_ms: int, now_ms: int, over: bool
+    cause: AlertCause, data: dict[str, Any], *, since_ms: int, now_ms: int, over: bool
 ) -> Notice:
     # The same for all targets. Receivers know it, so it may not change with what it is made of.
     identity = uuid5(_NAMESPACE, f"{encode_alert(Alert('', cause))}|{since_ms}|{over}")

@@ -20,17 +20,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pipeline.store.formats.alert_records import Cause, Kind, Phase, Record
+from pipeline.store.formats.alert_records import AlertCause, AlertKind, AlertPhase, AlertRecord
 from pipeline.store.formats.snapshot import CampaignSnapshot
 
 _TRIES_THAT_COUNT = 20  # beyond any cap, and no overflow
 
 # What is told next in each of the phases in which somebody is being told.
 _DELIVERING = {
-    Phase.TELLING: Phase.TELLING,
-    Phase.UNTOLD: Phase.TELLING,
-    Phase.ENDING: Phase.ENDING,
-    Phase.UNENDED: Phase.ENDING,
+    AlertPhase.TELLING: AlertPhase.TELLING,
+    AlertPhase.UNTOLD: AlertPhase.TELLING,
+    AlertPhase.ENDING: AlertPhase.ENDING,
+    AlertPhase.UNENDED: AlertPhase.ENDING,
 }
 
 
@@ -65,9 +65,9 @@ class Pace:
         """Return seconds until a delivery that failed *tries* times is tried again."""
         return min(self.first * 2.0 ** min(max(tries, 1) - 1, _TRIES_THAT_COUNT), self.cap)
 
-    def patience_with(self, cause: Cause, *, leaving: bool = False) -> float:
+    def patience_with(self, cause: AlertCause, *, leaving: bool = False) -> float:
         """Return how long *cause* must have been there; a worker that leaves waits for nothing."""
-        if cause.kind is Kind.CHANNEL:
+        if cause.kind is AlertKind.CHANNEL:
             return self.channel_patience
         return 0.0 if leaving else self.patience
 
@@ -81,25 +81,25 @@ def standing(snapshot: CampaignSnapshot) -> SubjectState:
     return SubjectState.PAUSED if snapshot.paused else SubjectState.OPEN
 
 
-def causes(snapshot: CampaignSnapshot) -> Iterator[Cause]:
+def causes(snapshot: CampaignSnapshot) -> Iterator[AlertCause]:
     """Yield what holds a campaign up: its blocked lanes, and the reasons of its held batches."""
     if standing(snapshot) in {SubjectState.GONE, SubjectState.FINISHED}:
         return
     for lane, block in snapshot.blocked.items():
-        yield Cause(snapshot.serial, Kind(lane), block.reason)
+        yield AlertCause(snapshot.serial, AlertKind(lane), block.reason)
     for code in snapshot.held_reasons():
-        yield Cause(snapshot.serial, Kind.HELD, code)
+        yield AlertCause(snapshot.serial, AlertKind.HELD, code)
 
 
 def next_phase(
-    record: Record | None,
+    record: AlertRecord | None,
     *,
     present: bool,
     subject: SubjectState,
     patience: float,
     pace: Pace,
     now_ms: int,
-) -> Phase | None:
+) -> AlertPhase | None:
     """
     Return the phase that an alert enters now; None if nothing is to be done.
 
@@ -110,9 +110,9 @@ def next_phase(
     if record is None:
         if not present or subject is SubjectState.GONE:
             return None
-        return Phase.SEEN if patience else Phase.TELLING
+        return AlertPhase.SEEN if patience else AlertPhase.TELLING
     if subject is SubjectState.GONE:
-        return Phase.FORGOTTEN
+        return AlertPhase.FORGOTTEN
     waited = (now_ms - record.at_ms) / 1000
     if record.phase in _DELIVERING:
         return _deliver(record, waited, pace)
@@ -120,27 +120,27 @@ def next_phase(
     return _judge(record.phase, waited, patience, pace, present=present, finished=finished)
 
 
-def _deliver(record: Record, waited: float, pace: Pace) -> Phase | None:
+def _deliver(record: AlertRecord, waited: float, pace: Pace) -> AlertPhase | None:
     """Tell again what nobody confirmed, or what could not be delivered, when it is time."""
-    claimed = record.phase in {Phase.TELLING, Phase.ENDING}
+    claimed = record.phase in {AlertPhase.TELLING, AlertPhase.ENDING}
     if waited < (pace.claim if claimed else pace.again(record.tries)):
         return None
     return _DELIVERING[record.phase]
 
 
 def _judge(
-    phase: Phase, waited: float, patience: float, pace: Pace, *, present: bool, finished: bool
-) -> Phase | None:
+    phase: AlertPhase, waited: float, patience: float, pace: Pace, *, present: bool, finished: bool
+) -> AlertPhase | None:
     match phase:
-        case Phase.SEEN if not present:
-            return Phase.FORGOTTEN
-        case Phase.SEEN if waited >= patience:
-            return Phase.TELLING
-        case Phase.TOLD if not present:
-            return Phase.ENDING if finished else Phase.CALMING
-        case Phase.CALMING if present:
-            return Phase.TOLD
-        case Phase.CALMING if finished or waited >= pace.settle:
-            return Phase.ENDING
+        case AlertPhase.SEEN if not present:
+            return AlertPhase.FORGOTTEN
+        case AlertPhase.SEEN if waited >= patience:
+            return AlertPhase.TELLING
+        case AlertPhase.TOLD if not present:
+            return AlertPhase.ENDING if finished else AlertPhase.CALMING
+        case AlertPhase.CALMING if present:
+            return AlertPhase.TOLD
+        case AlertPhase.CALMING if finished or waited >= pace.settle:
+            return AlertPhase.ENDING
         case _:
             return None

@@ -10,7 +10,7 @@ from typing import Literal, cast, get_args
 from pipeline.domain.models import FactKind
 from pipeline.domain.safe_text import clean
 
-Action = Literal["delivered", "failed", "relayed", "expanded", "delayed"]
+DsnAction = Literal["delivered", "failed", "relayed", "expanded", "delayed"]
 
 LARGEST = 1 << 20
 """Bytes of a notification that anybody takes in; a longer one quotes an attachment."""
@@ -33,7 +33,7 @@ _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 # address, 5.1.7 and 5.1.8 are about the sender's, 5.1.9 (RFC 3886) is no failure.
 _DEAD = re.compile(r"5\.1\.(?![5789]$)[0-9]+|5\.2\.1")
 # Of several mailboxes behind one address, one that got the message is enough.
-_BY_WEIGHT: tuple[Action, ...] = get_args(Action)
+_BY_WEIGHT: tuple[DsnAction, ...] = get_args(DsnAction)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class Bounce:
     """
 
     tokens: tuple[str, ...]
-    action: Action
+    action: DsnAction
     status: str = ""
     diagnostic: str = ""
 
@@ -114,7 +114,7 @@ def _parts(message: "Message[str, str]") -> Iterator["Message[str, str]"]:
         yield HeaderParser().parsestr(part)
 
 
-def _reported(part: "Message[str, str]") -> Iterator[tuple[Action, str, str]]:
+def _reported(part: "Message[str, str]") -> Iterator[tuple[DsnAction, str, str]]:
     """Yield action, status and diagnostic for each recipient in a part, if it is a report."""
     if len(part.get("content-type", "")) > _LONGEST_VALUE:
         return
@@ -127,7 +127,7 @@ def _reported(part: "Message[str, str]") -> Iterator[tuple[Action, str, str]]:
         if word in _BY_WEIGHT:
             status = _STATUS.match(fields.get("status", ""))
             words = fields.get("diagnostic-code", "").partition(";")[2]
-            yield cast("Action", word), status[1] if status else "", clean(words, 200)
+            yield cast("DsnAction", word), status[1] if status else "", clean(words, 200)
 
 
 def _decoded(part: "Message[str, str]") -> str:

@@ -1,12 +1,12 @@
 """Where the answers to a message come back: callbacks, unsubscribes, bounces."""
 
-from pipeline.callbacks.signed_tokens import Purpose, Target, Tokens
+from pipeline.callbacks.signed_tokens import Purpose, SignedTokens, Target
 from pipeline.domain.models import ChannelName, ReturnPaths
 
 _LONGEST_LOCAL = 64  # octets, RFC 5321 section 4.5.3.1.1
 
 
-class Returns:
+class ReturnPathFactory:
     """
     Makes the return paths of messages and orders.
 
@@ -14,7 +14,9 @@ class Returns:
     address (whose mail is piped to `claimcast bounces`) mail goes out under its own sender.
     """
 
-    def __init__(self, tokens: Tokens, *, public_url: str | None, bounces: str | None) -> None:
+    def __init__(
+        self, tokens: SignedTokens, *, public_url: str | None, bounces: str | None
+    ) -> None:
         self._tokens = tokens
         self._url = public_url.rstrip("/") if public_url else None
         self._bounces = bounces

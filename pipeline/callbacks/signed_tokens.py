@@ -34,11 +34,11 @@ class Target:
     batch: int
     index: int = 0
     channel: ChannelName = ChannelName.EMAIL
-    generation: int = 1
+    resend_number: int = 1
     attempt: int = 0
 
 
-class Tokens:
+class SignedTokens:
     """Makes and reads tokens; they need no look-up and say nothing to who lacks the key."""
 
     def __init__(self, vault: Vault) -> None:
@@ -51,7 +51,7 @@ class Tokens:
             target.batch,
             target.index,
             CHANNEL_LETTER[target.channel].encode(),
-            target.generation,
+            target.resend_number,
             min(target.attempt, 0xFFFF),
         )
         return base64.b32encode(fields + self._mac(purpose, fields)).decode().lower().rstrip("=")
@@ -67,13 +67,13 @@ class Tokens:
         fields, mac = raw[: _FIELDS.size], raw[_FIELDS.size :]
         if not hmac.compare_digest(mac, self._mac(purpose, fields)):
             return None
-        serial, batch, index, letter, generation, attempt = _FIELDS.unpack(fields)
+        serial, batch, index, letter, resend_number, attempt = _FIELDS.unpack(fields)
         return Target(
             serial=str(serial),
             batch=batch,
             index=index,
             channel=CHANNEL[letter.decode()],
-            generation=generation,
+            resend_number=resend_number,
             attempt=attempt,
         )
 

@@ -38,7 +38,7 @@ class Unit:
     serial: str
     batch: int
     lane: Lane
-    turn: int
+    dispatch_number: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ class BatchLease:
     that died in a row while they had it: doing what, and when that was noticed.
     """
 
-    turn: int = 0
+    dispatch_number: int = 0
     taken: bool = False
     woken: bool = False
     deaths: tuple[tuple[Lane, int], ...] = ()

@@ -107,7 +107,7 @@ class AbandonedError(DeliveryError):
     """The message was not started, because the right to start it was gone."""
 
 
-class CrowdedError(Exception):
+class BackpressureError(Exception):
     """Not yet: too much is unrecorded. `room` is done when it is worth asking again."""
 
     def __init__(self, room: asyncio.Future[None]) -> None:

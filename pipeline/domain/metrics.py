@@ -11,7 +11,7 @@ from pipeline.domain.models import ChannelName, FactKind
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds of the stages' durations in s; a stage works for about 20 s at most."""
 
-Cause = Literal["poll", "webhook"]
+ReadCause = Literal["poll", "webhook"]
 Amounts = Mapping[str, int | float]
 
 
@@ -42,7 +42,7 @@ class Measurements:
         self._amounts[f"permits|{limit}"] += granted
         self._amounts[f"permits_seconds|{limit}"] += float(wait)
 
-    def order_read(self, cause: Cause) -> None:
+    def order_read(self, cause: ReadCause) -> None:
         """Count a look at an order that was not finished at the last one."""
         self._amounts[f"reads|{cause}"] += 1
 

@@ -142,9 +142,9 @@ class Receipt:
 
 
 def delivery_key(
-    campaign: str, recipient: str, channel: ChannelName, generation: int = 1
+    campaign: str, recipient: str, channel: ChannelName, resend_number: int = 1
 ) -> DeliveryKey:
     """Return the key of a delivery: the same for the same arguments, everywhere and for ever."""
     # A separator that none of the parts but the recipient id can hold, and that one comes last.
-    name = f"{campaign}\n{channel}\n{generation}\n{recipient}"
+    name = f"{campaign}\n{channel}\n{resend_number}\n{recipient}"
     return DeliveryKey(str(uuid5(_NAMESPACE, name)))

@@ -14,7 +14,7 @@ from pipeline.domain.models import (
     ReturnPaths,
 )
 
-Clearance = Callable[[], None]
+SendGuard = Callable[[], None]
 """
 Raises AbandonedError when the right to start is gone; costs nothing, called right before.
 
@@ -56,7 +56,7 @@ class Channel(Protocol):
         """Compile the campaign's templates; raises InputError if they cannot be used."""
         ...
 
-    async def send(self, message: Message, clearance: Clearance) -> Receipt:
+    async def send(self, message: Message, send_guard: SendGuard) -> Receipt:
         """
         Hand one message to the provider and wait for its answer.
 

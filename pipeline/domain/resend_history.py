@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 
 from pipeline.domain.models import ChannelName, Recipient
 
-LAST_GENERATION = 255
+LAST_RESEND_NUMBER = 255
 """A token holds the generation in one byte."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Generation:
+class Resend:
     """The link once more over one channel; `at_ms` is when it was asked for, since the epoch."""
 
     channel: ChannelName
@@ -23,24 +23,24 @@ class Generation:
     at_ms: int
 
 
-Generations = tuple[Generation, ...]
+ResendHistory = tuple[Resend, ...]
 """All resends of one recipient, oldest first; the first message of a channel is not among them."""
 
 
 def address_of(
-    recipient: Recipient, generations: Generations, channel: ChannelName, number: int
+    recipient: Recipient, resends: ResendHistory, channel: ChannelName, number: int
 ) -> str:
     """Return where generation *number* over *channel* goes; `recipient` is as it was submitted."""
-    addresses = [g.address for g in generations if g.channel is channel and g.number <= number]
+    addresses = [g.address for g in resends if g.channel is channel and g.number <= number]
     return addresses[-1] if addresses else recipient.address(channel)
 
 
-def readdressed(recipient: Recipient, generations: Generations) -> Recipient:
+def readdressed(recipient: Recipient, resends: ResendHistory) -> Recipient:
     """Return the recipient with the address that each channel uses by now."""
-    if not generations:
+    if not resends:
         return recipient
     email, phone = (
-        address_of(recipient, generations, channel, LAST_GENERATION)
+        address_of(recipient, resends, channel, LAST_RESEND_NUMBER)
         for channel in (ChannelName.EMAIL, ChannelName.SMS)
     )
     return replace(recipient, email=email, phone=phone)

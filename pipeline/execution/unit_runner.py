@@ -28,7 +28,7 @@ class Stage(Protocol):
     async def run(self, lease: Lease) -> None: ...
 
 
-class Units:
+class UnitRunner:
     """The one entry for every kind of work; a unit may run 0, 1 or N times."""
 
     def __init__(

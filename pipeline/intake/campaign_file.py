@@ -17,7 +17,7 @@ from pipeline.intake.files.text_files import UnopenedError, file_beside, read_te
 from pipeline.intake.files.toml_lines import key_lines, line_of
 from pipeline.intake.template_checks import template_faults
 
-Finding = tuple[tuple[str, ...], str]
+DefinitionFinding = tuple[tuple[str, ...], str]
 """The path of a key, and what is wrong with its value."""
 
 _STAND_IN: dict[str, Any] = {
@@ -109,8 +109,8 @@ def stand_in(data: Mapping[str, Any]) -> Campaign | None:
     return found
 
 
-def _check(data: dict[str, Any]) -> tuple[Campaign | None, list[Finding]]:
-    findings: list[Finding] = list(template_faults(data))
+def _check(data: dict[str, Any]) -> tuple[Campaign | None, list[DefinitionFinding]]:
+    findings: list[DefinitionFinding] = list(template_faults(data))
     try:
         return Campaign.model_validate(data), findings
     except ValidationError as error:
@@ -120,7 +120,7 @@ def _check(data: dict[str, Any]) -> tuple[Campaign | None, list[Finding]]:
         return None, findings
 
 
-def _missing_sections(data: dict[str, Any]) -> Iterator[Finding]:
+def _missing_sections(data: dict[str, Any]) -> Iterator[DefinitionFinding]:
     # The model tells this too, but only once everything else is right.
     delivery = data.get("delivery")
     channels = delivery.get("channels") if isinstance(delivery, dict) else None
@@ -130,12 +130,12 @@ def _missing_sections(data: dict[str, Any]) -> Iterator[Finding]:
             yield ("delivery", "channels"), message
 
 
-def _take_files(data: dict[str, Any], read: Callable[[str], str]) -> list[Finding]:
+def _take_files(data: dict[str, Any], read: Callable[[str], str]) -> list[DefinitionFinding]:
     """Replace text_file and html_file in *data* by what *read* returns for them."""
     email = data.get("email")
     if not isinstance(email, dict):
         return []
-    findings: list[Finding] = []
+    findings: list[DefinitionFinding] = []
     for file_key, key in _FROM_FILES:
         if file_key in email:
             try:

@@ -16,7 +16,7 @@ _CACHE_KIB = 32 * 1024
 _AT_ONCE = 300  # two variables each; SQLite takes 999 in all its versions
 
 
-class Sightings:
+class DuplicateIndex:
     """
     A table from digest to line in a temporary file that has no name and vanishes with us.
 

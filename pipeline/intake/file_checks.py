@@ -8,11 +8,13 @@ from pipeline.domain.models import ADDRESS_FIELD, ChannelName
 from pipeline.intake.files.columns import nearest
 from pipeline.intake.files.problems import one_line
 
-Finding = tuple[str | None, str]
+ListFinding = tuple[str | None, str]
 """The field and the message of a problem."""
 
 
-def unknown_variables(needed: Mapping[str, str], provided: Collection[str]) -> Iterator[Finding]:
+def unknown_variables(
+    needed: Mapping[str, str], provided: Collection[str]
+) -> Iterator[ListFinding]:
     """Yield a finding per variable of *needed* (with the template using it) not *provided*."""
     for variable, template in needed.items():
         if variable not in provided:
@@ -23,7 +25,7 @@ def unknown_variables(needed: Mapping[str, str], provided: Collection[str]) -> I
 
 def unreachable_channels(
     reachable: Mapping[ChannelName, int], provided: Collection[str], *, accepted: int
-) -> Iterator[Finding]:
+) -> Iterator[ListFinding]:
     """Yield a finding for each channel that nobody can be reached by."""
     for channel, people in reachable.items():
         field = ADDRESS_FIELD[channel]
@@ -32,7 +34,7 @@ def unreachable_channels(
             yield field, f"{message}; fill it in, or take {channel} out of delivery.channels"
 
 
-def over_budget(reward: Reward, accepted: int) -> Iterator[Finding]:
+def over_budget(reward: Reward, accepted: int) -> Iterator[ListFinding]:
     """Yield a finding if *accepted* recipients cost more than the campaign may."""
     cost = reward.value * accepted
     if reward.max_total is not None and cost > reward.max_total:

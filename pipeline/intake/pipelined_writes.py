@@ -9,7 +9,7 @@ from pipeline.domain.tasks import stop
 _STEPS_TO_THE_WIRE = 4  # of the event loop, until redis-py has written a command
 
 
-class Writes:
+class PipelinedWrites:
     """Writes that go on while their maker does, one at a time and in their order."""
 
     def __init__(self) -> None:
@@ -37,13 +37,13 @@ class Writes:
 
 
 @contextlib.asynccontextmanager
-async def one_under_way() -> AsyncIterator[Writes]:
+async def one_under_way() -> AsyncIterator[PipelinedWrites]:
     """
     Give out writes whose last one has ended after the block, whatever became of that.
 
     What the last write raised is raised, also if the block fails at the same time.
     """
-    writes = Writes()
+    writes = PipelinedWrites()
     try:
         try:
             yield writes

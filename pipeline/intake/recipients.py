@@ -8,9 +8,9 @@ from typing import BinaryIO, NamedTuple, TextIO
 
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.models import ADDRESS_FIELD, ChannelName, Recipient
-from pipeline.intake.duplicates import Sightings
+from pipeline.intake.duplicates import DuplicateIndex
 from pipeline.intake.file_checks import (
-    Finding,
+    ListFinding,
     over_budget,
     unknown_variables,
     unreachable_channels,
@@ -21,14 +21,14 @@ from pipeline.intake.files.ndjson_source import ListSource
 from pipeline.intake.files.problems import SHOWN, Problem, ProblemLog
 from pipeline.intake.files.sources import FileFormat, Source, open_source
 from pipeline.intake.rejected import RejectedRows
-from pipeline.intake.row_validation import Judge, Judged
+from pipeline.intake.row_validation import RowValidator, ValidatedRow
 from pipeline.intake.template_checks import needed_columns
 from pipeline.store.formats.recipient_codec import canonical
 
 _ROWS_AT_ONCE = 100  # as many as an order has: what is read meanwhile hides the wait for a write
 
 
-class Row(NamedTuple):
+class RecipientRow(NamedTuple):
     """A recipient that can be taken in, and the line it begins on."""
 
     line: int
@@ -152,17 +152,17 @@ class Intake:
             digest=self._content.hexdigest(),
         )
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[RecipientRow]:
         try:
             source = self._open()
-            with Sightings() as seen:
+            with DuplicateIndex() as seen:
                 yield from self._read(source, self._judge(source, seen))
         except UnreadableError as error:
             self._fail([Problem(where=self._name, line=error.line, message=str(error))])
 
-    def _judge(self, source: Source, seen: Sightings) -> Judge:
+    def _judge(self, source: Source, seen: DuplicateIndex) -> RowValidator:
         addresses = {ADDRESS_FIELD[channel] for channel in self._campaign.delivery.channels}
-        return Judge(
+        return RowValidator(
             self._campaign,
             seen,
             leave_out=self._output is not None,
@@ -170,7 +170,7 @@ class Intake:
             need_address=not source.has_header or not addresses.isdisjoint(source.provided),
         )
 
-    def _read(self, source: Source, judge: Judge) -> Iterator[Row]:
+    def _read(self, source: Source, judge: RowValidator) -> Iterator[RecipientRow]:
         if source.has_header:
             self._check_columns(source)
         rejected = RejectedRows(self._output, source.columns) if self._output else None
@@ -188,15 +188,15 @@ class Intake:
         if not source.problems:
             self._check_whole(source)
 
-    def _accept(self, row: Judged) -> Row:
+    def _accept(self, row: ValidatedRow) -> RecipientRow:
         self._accepted += 1
         self._content.update(canonical(row.recipient))
         for channel in self._reachable:
             if row.recipient.address(channel):
                 self._reachable[channel] += 1
-        return Row(row.raw.line, row.recipient)
+        return RecipientRow(row.raw.line, row.recipient)
 
-    def _reject(self, row: Judged, rejected: RejectedRows | None) -> None:
+    def _reject(self, row: ValidatedRow, rejected: RejectedRows | None) -> None:
         self._log.add(
             Problem(where=self._name, line=row.raw.line, field=field, message=message)
             for field, message in row.faults
@@ -226,7 +226,7 @@ class Intake:
             )
         )
 
-    def _problems(self, findings: Iterable[Finding]) -> Iterator[Problem]:
+    def _problems(self, findings: Iterable[ListFinding]) -> Iterator[Problem]:
         for field, message in findings:
             yield Problem(where=self._name, field=field, message=message)
 

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Sequence
 from typing import TextIO
 
-from pipeline.intake.row_validation import Judged
+from pipeline.intake.row_validation import ValidatedRow
 
 
 class RejectedRows:
@@ -20,7 +20,7 @@ class RejectedRows:
         self._columns = columns
         self._begun = False
 
-    def write(self, row: Judged) -> None:
+    def write(self, row: ValidatedRow) -> None:
         if not self._begun:
             self._begun = True
             self._writer.writerow(["line", "problem", *self._columns])

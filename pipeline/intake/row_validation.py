@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.models import ADDRESS_FIELD, Recipient
-from pipeline.intake.duplicates import Sighting, Sightings
+from pipeline.intake.duplicates import DuplicateIndex, Sighting
 from pipeline.intake.fields import Fault, recipient_of, unreachable
 from pipeline.intake.files.columns import STANDARD, RawRow
 
 
 @dataclass(slots=True)
-class Judged:
+class ValidatedRow:
     """
     A row, what it says, and what is wrong with it.
 
@@ -36,7 +36,7 @@ class Judged:
 _NOBODY = Recipient(id="")
 
 
-class Judge:
+class RowValidator:
     """
     Judges the rows of one file in their order.
 
@@ -48,7 +48,7 @@ class Judge:
     def __init__(
         self,
         campaign: Campaign,
-        seen: Sightings,
+        seen: DuplicateIndex,
         *,
         leave_out: bool,
         variables: Collection[str] = (),
@@ -65,7 +65,7 @@ class Judge:
             fields = (ADDRESS_FIELD[channel] for channel in self._channels)
             self._unique_fields = tuple(name for name in fields if name != "id")  # always unique
 
-    def judge(self, rows: Sequence[RawRow]) -> list[Judged]:
+    def judge(self, rows: Sequence[RawRow]) -> list[ValidatedRow]:
         judged = [self._alone(row) for row in rows]
         compared = [row for row in judged if not (row.faults and self._leave_out)]
         sightings: list[Sighting] = []
@@ -77,15 +77,15 @@ class Judge:
                 self._compare(row)
         return judged
 
-    def _alone(self, raw: RawRow) -> Judged:
+    def _alone(self, raw: RawRow) -> ValidatedRow:
         if raw.fault:
-            return Judged(raw, _NOBODY, [Fault(None, raw.fault)])
+            return ValidatedRow(raw, _NOBODY, [Fault(None, raw.fault)])
         for name in self._variables:
             raw.values.setdefault(name, "")
         recipient, faults = recipient_of(raw.values)
         if self._need_address:
             faults.extend(unreachable(recipient, self._channels, faults))
-        row = Judged(raw, recipient, faults)
+        row = ValidatedRow(raw, recipient, faults)
         if recipient.id:
             row.id_digest = self._seen.digest("id", recipient.id)
         for name in self._unique_fields:
@@ -94,7 +94,7 @@ class Judge:
                 row.addresses.append((name, self._seen.digest(name, address)))
         return row
 
-    def _compare(self, row: Judged) -> None:
+    def _compare(self, row: ValidatedRow) -> None:
         if row.id_digest is not None:
             first = self._seen.add(row.id_digest, row.raw.line)
             if first is not None:
@@ -106,7 +106,7 @@ class Judge:
         if not row.skipped:
             self._compare_addresses(row)
 
-    def _compare_addresses(self, row: Judged) -> None:
+    def _compare_addresses(self, row: ValidatedRow) -> None:
         for name, digest in row.addresses:
             first = self._seen.add(digest, row.raw.line)
             if first is not None:

@@ -38,7 +38,7 @@ from pipeline.rewards.error_sentences import sentence
 
 _TICK = 0.2  # seconds
 
-Progress = Callable[[int, float], None]
+IntakeProgress = Callable[[int, float], None]
 """Told now and then how many rows were read, and which share of the whole that is."""
 
 
@@ -99,7 +99,7 @@ async def submit(
     *,
     actor: str,
     confirm: Confirm | None = None,
-    progress: Progress | None = None,
+    progress: IntakeProgress | None = None,
     rejected: TextIO | None = None,
 ) -> Submitted:
     """
@@ -191,7 +191,7 @@ async def _product_problems(
 
 @asynccontextmanager
 async def _reported(
-    rows: Intake, source: RecipientSource, progress: Progress | None
+    rows: Intake, source: RecipientSource, progress: IntakeProgress | None
 ) -> AsyncIterator[None]:
     """Tell how far the source was read; once it was, who is being asked is not disturbed."""
     if progress is None:

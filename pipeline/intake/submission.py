@@ -25,15 +25,15 @@ from pipeline.domain.errors import InputError
 from pipeline.domain.models import Recipient
 from pipeline.domain.tasks import stop
 from pipeline.intake.pipelined_writes import one_under_way
-from pipeline.intake.recipients import Intake, Row, Summary
-from pipeline.store.audit_trail import Action, AuditTrail
+from pipeline.intake.recipients import Intake, RecipientRow, Summary
+from pipeline.store.audit_trail import AuditAction, AuditTrail
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.formats.recipient_codec import canonical
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.staging import (
-    Busy,
     Committed,
     Staging,
+    StagingBusy,
     StagingStore,
     Totals,
     plan_of,
@@ -144,7 +144,7 @@ class Submission:
             opened = await self._staging.begin(
                 self._campaign.id, nonce, expected_rows=self._expected_rows
             )
-            if not isinstance(opened, Busy):
+            if not isinstance(opened, StagingBusy):
                 return opened
             # Somebody else is submitting it; soon it is committed, or given up.
             await asyncio.sleep(min(opened.seconds, 0.5))
@@ -182,7 +182,7 @@ class Submission:
         )
 
     async def _write(
-        self, staging: Staging, number: int, rows: Sequence[Row], first: int, plan: str
+        self, staging: Staging, number: int, rows: Sequence[RecipientRow], first: int, plan: str
     ) -> None:
         batch = [row.recipient for row in rows]
         duplicate = await self._staging.stage(staging, number, batch, first, plan)
@@ -194,7 +194,7 @@ class Submission:
     async def _record(self, totals: Totals) -> None:
         reward = self._campaign.reward
         await self._audit.add(
-            Action.SUBMIT,
+            AuditAction.SUBMIT,
             actor=self._actor,
             campaign=self._campaign.id,
             recipients=totals.recipients,
@@ -293,7 +293,7 @@ async def _ask(confirm: Confirm | None, summary: Summary) -> None:
         raise DeclinedError(msg)
 
 
-def _chunks(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+def _chunks(rows: Iterable[RecipientRow], size: int) -> Iterator[list[RecipientRow]]:
     source = iter(rows)
     while chunk := list(islice(source, size)):
         yield chunk

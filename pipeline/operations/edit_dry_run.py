@@ -57,7 +57,7 @@ async def remaining(
                 yield recipient, channels
 
 
-class Trial:
+class EditDryRun:
     """
     Makes the messages of a new definition for one person after the other.
 

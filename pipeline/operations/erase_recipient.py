@@ -18,7 +18,7 @@ from pipeline.views.person import find_person
 _TRIES = 50  # each time somebody else's change of the same batch went through
 
 
-class Forgetting:
+class RecipientEraser:
     """Finds people and removes them; everything here may be repeated."""
 
     def __init__(

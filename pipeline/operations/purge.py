@@ -7,7 +7,7 @@ from datetime import timedelta
 import structlog
 
 from pipeline.domain.errors import ClaimcastError, InputError
-from pipeline.store.audit_trail import Action, AuditTrail
+from pipeline.store.audit_trail import AuditAction, AuditTrail
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.maintenance.purges import PurgeStore
@@ -18,11 +18,11 @@ log = structlog.get_logger()
 _BATCHES = 20  # at once, with up to four keys each: well below a millisecond of everybody's time
 _PAUSE = 0.01
 
-Progress = Callable[[int], None]
+PurgeProgress = Callable[[int], None]
 """Is told how many batches are done."""
 
 
-class Purging:
+class CampaignPurger:
     """Purges one campaign at a time; what was interrupted goes on when it is called again."""
 
     def __init__(self, campaigns: CampaignStore, audit: AuditTrail, store: PurgeStore) -> None:
@@ -36,7 +36,7 @@ class Purging:
         *,
         actor: str,
         ended_for: timedelta = timedelta(0),
-        progress: Progress = lambda _: None,
+        progress: PurgeProgress = lambda _: None,
     ) -> int:
         """
         Remove recipients, links, evidence and corrections; return when that was done (ms).
@@ -48,7 +48,7 @@ class Purging:
         snapshot = await self._campaigns.snapshot(serial)
         if not snapshot.purging:
             _refuse_unended(snapshot)
-            await self._audit.add(Action.PURGE, actor=actor, campaign=snapshot.campaign_id)
+            await self._audit.add(AuditAction.PURGE, actor=actor, campaign=snapshot.campaign_id)
         state = await self._store.begin(serial, ended_for)
         if state == "unended":
             raise InputError(_unended(snapshot))
@@ -56,7 +56,7 @@ class Purging:
             await self._remove(serial, progress)
         return await self._store.end(serial)
 
-    async def _remove(self, serial: str, progress: Progress) -> None:
+    async def _remove(self, serial: str, progress: PurgeProgress) -> None:
         snapshot = await self._campaigns.snapshot(serial)
         count = snapshot.batch_count
         for first in range(snapshot.purged_batches + 1, count + 1, _BATCHES):
@@ -69,7 +69,9 @@ class Purging:
 class Retention:
     """Purges what ended long enough ago, and what a killed command left half done."""
 
-    def __init__(self, store: PurgeStore, campaigns: CampaignStore, purging: Purging) -> None:
+    def __init__(
+        self, store: PurgeStore, campaigns: CampaignStore, purging: CampaignPurger
+    ) -> None:
         self._store = store
         self._campaigns = campaigns
         self._purging = purging

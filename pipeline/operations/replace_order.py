@@ -12,7 +12,7 @@ from pipeline.rewards.links import LinksProblem, extract_links
 from pipeline.store.batch_pages import BatchPages, StoredBatch
 from pipeline.store.formats.sealed_batch import open_evidence, open_recipients
 from pipeline.store.formats.snapshot import CampaignSnapshot
-from pipeline.store.lookups import LinkOwner, Lookups, Place
+from pipeline.store.lookups import LinkOwner, LookupPlace, Lookups
 from pipeline.store.maintenance.reorders import Division, ReorderStore
 
 _WORDS = {
@@ -25,7 +25,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class ReplacementPlan:
     """
     What ending the order of a held batch would do; nothing is done yet.
 
@@ -50,7 +50,7 @@ class Plan:
         return self.people[len(self.links) :]
 
 
-class Reorders:
+class OrderReplacement:
     """Looks at held batches and ends them; *links_path* is where the links of an order are."""
 
     def __init__(
@@ -67,7 +67,7 @@ class Reorders:
         self._vault = vault
         self._links_path = links_path
 
-    async def look(self, snapshot: CampaignSnapshot, number: int) -> Plan | Batch:
+    async def look(self, snapshot: CampaignSnapshot, number: int) -> ReplacementPlan | Batch:
         """
         Return what would be done with a batch, or the batch if its order was ended before.
 
@@ -80,7 +80,7 @@ class Reorders:
         if batch.replacement.into:
             return batch
         _refuse(snapshot.campaign_id, number, batch)
-        return Plan(
+        return ReplacementPlan(
             snapshot=snapshot,
             number=number,
             new=page.campaign.batch_count + 1,
@@ -90,7 +90,7 @@ class Reorders:
             links=await self._links(snapshot, stored, batch),
         )
 
-    async def carry_out(self, plan: Plan) -> int:
+    async def carry_out(self, plan: ReplacementPlan) -> int:
         """
         End the order for good and return the number of the batch that its people moved to.
 
@@ -146,7 +146,7 @@ class Reorders:
         seen = set(await self._lookups.owners(links)) - {None, owner}
         return () if seen else links
 
-    async def _places(self, plan: Plan) -> list[Place]:
+    async def _places(self, plan: ReplacementPlan) -> list[LookupPlace]:
         """Return where those who move are looked up; of the forgotten only the digest is left."""
         snapshot = plan.snapshot
         first = (plan.number - 1) * snapshot.batch_size + len(plan.kept)

@@ -3,18 +3,18 @@
 from dataclasses import dataclass
 
 from pipeline.domain.errors import InputError
-from pipeline.domain.resend_history import Generation
+from pipeline.domain.resend_history import Resend
 from pipeline.domain.vault import Vault
-from pipeline.operations.resend_rules import BY, Person, Wish, decide_resend
-from pipeline.store.audit_trail import Action, AuditTrail
+from pipeline.operations.resend_rules import BY, Person, ResendRequest, decide_resend
+from pipeline.store.audit_trail import AuditAction, AuditTrail
 from pipeline.store.batch_pages import BatchPages, StoredBatch
 from pipeline.store.campaigns import CampaignStore
-from pipeline.store.deliveries import DeliveryStore, Place
-from pipeline.store.formats.resends import open_generations, seal_generations
+from pipeline.store.deliveries import DeliveryStore, RecipientPlace
+from pipeline.store.formats.resends import open_resends, seal_resends
 from pipeline.store.formats.sealed_batch import open_recipients
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.suppressions import Suppressions
-from pipeline.views.batch_view import Ground, understood
+from pipeline.views.batch_view import CampaignTerms, understood
 from pipeline.views.person import find_person
 
 _TRIES = 20  # a callback may come between the look and the change, but not time and again
@@ -25,11 +25,11 @@ class _Looked:
     """A person, where they stand, and their field of the ledger word for word."""
 
     person: Person
-    place: Place
+    place: RecipientPlace
     record: str
 
 
-class Resending:
+class LinkResender:
     def __init__(
         self,
         pages: BatchPages,
@@ -48,8 +48,8 @@ class Resending:
         self._audit = audit
 
     async def resend(
-        self, snapshot: CampaignSnapshot, recipient_id: str, wish: Wish, *, actor: str
-    ) -> Generation:
+        self, snapshot: CampaignSnapshot, recipient_id: str, request: ResendRequest, *, actor: str
+    ) -> Resend:
         """
         Let the link go out once more and return how; InputError says why it may not.
 
@@ -58,20 +58,20 @@ class Resending:
         campaign_id = snapshot.campaign_id
         for _ in range(_TRIES):
             looked = await self._look(snapshot.serial, recipient_id)
-            generation = decide_resend(looked.person, wish)
-            await self._refuse_suppressed(generation)
-            before = looked.person.address_over(generation.channel)
+            resend = decide_resend(looked.person, request)
+            await self._refuse_suppressed(resend)
+            before = looked.person.address_over(resend.channel)
             await self._audit.add(
-                Action.RESEND,
+                AuditAction.RESEND,
                 actor=actor,
                 campaign=campaign_id,
                 recipient=self._audit.person(campaign_id, recipient_id),
-                channel=generation.channel.value,
-                generation=generation.number,
-                other_address=generation.address != before,
+                channel=resend.channel.value,
+                generation=resend.number,
+                other_address=resend.address != before,
             )
-            if await self._resent(looked, generation, campaign_id):
-                return generation
+            if await self._resent(looked, resend, campaign_id):
+                return resend
         msg = "This person's deliveries change all the time; run the same command again."
         raise InputError(msg)
 
@@ -81,33 +81,33 @@ class Resending:
         page, index = await find_person(self._campaigns, self._pages, snapshot, recipient_id)
         _refuse_ended(page.campaign)
         stored = page.batches[0]
-        person = self._person(snapshot, stored, Ground.of(page.campaign), index)
+        person = self._person(snapshot, stored, CampaignTerms.of(page.campaign), index)
         seen = stored.ledger.get(str(index), "")
-        return _Looked(person, Place(serial, stored.number, index), seen)
+        return _Looked(person, RecipientPlace(serial, stored.number, index), seen)
 
     def _person(
-        self, snapshot: CampaignSnapshot, stored: StoredBatch, ground: Ground, index: int
+        self, snapshot: CampaignSnapshot, stored: StoredBatch, terms: CampaignTerms, index: int
     ) -> Person:
-        serial, entry = snapshot.serial, understood(stored, ground)
+        serial, entry = snapshot.serial, understood(stored, terms)
         if index in entry.batch.forgotten:
             raise InputError(_FORGOTTEN)
         rows = open_recipients(self._vault, serial, stored.number, stored.rows)
-        generations = open_generations(self._vault, serial, rows, stored.resends)
+        resends = open_resends(self._vault, serial, rows, stored.resends)
         return Person(
             recipient=rows[index],
             records=dict(entry.people())[index],
             earlier=entry.earlier.get(index, ()),
-            generations=generations.get(index, ()),
-            channels=ground.channels,
-            mode=ground.mode,
+            resends=resends.get(index, ()),
+            channels=terms.channels,
+            mode=terms.mode,
             linked=bool(entry.batch.fulfilled_ms),
             epoch_ms=snapshot.epoch_ms,
             now_ms=snapshot.now_ms,
         )
 
-    async def _refuse_suppressed(self, generation: Generation) -> None:
-        channel = generation.channel
-        [reason] = await self._suppressions.reasons([(channel, generation.address)])
+    async def _refuse_suppressed(self, resend: Resend) -> None:
+        channel = resend.channel
+        [reason] = await self._suppressions.reasons([(channel, resend.address)])
         if reason is not None:
             msg = (
                 f"This address is on the suppression list ({reason}), so nothing is sent to it by "
@@ -115,16 +115,16 @@ class Resending:
             )
             raise InputError(msg)
 
-    async def _resent(self, looked: _Looked, generation: Generation, campaign_id: str) -> bool:
+    async def _resent(self, looked: _Looked, resend: Resend, campaign_id: str) -> bool:
         """Return False if the person's deliveries are not any more as they were looked at."""
         person, place = looked.person, looked.place
-        sealed = seal_generations(
-            self._vault, place.serial, person.recipient.id, (*person.generations, generation)
+        sealed = seal_resends(
+            self._vault, place.serial, person.recipient.id, (*person.resends, resend)
         )
         outcome = await self._deliveries.resend(
             place,
-            generation.channel,
-            generation.number,
+            resend.channel,
+            resend.number,
             seen=looked.record,
             sealed=sealed,
         )

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pipeline.domain.clock import iso
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName, DeliveryStatus, Recipient
-from pipeline.domain.resend_history import LAST_GENERATION, Generation, Generations, address_of
+from pipeline.domain.resend_history import LAST_RESEND_NUMBER, Resend, ResendHistory, address_of
 from pipeline.store.formats.records import DeliveryRecord
 from pipeline.views.delivery_times import started_at
-from pipeline.views.timeline import mask
+from pipeline.views.timeline import mask_address
 
 Records = tuple[DeliveryRecord, ...]
 
@@ -26,7 +26,7 @@ _UNKNOWN_END = "superseded"  # see resend.lua
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class ResendRequest:
     """
     What is asked for: the channel with a checked address, or neither for those there are.
 
@@ -45,7 +45,7 @@ class Person:
     recipient: Recipient
     records: Records
     earlier: Records
-    generations: Generations
+    resends: ResendHistory
     channels: Sequence[ChannelName]
     mode: str
     linked: bool
@@ -53,11 +53,11 @@ class Person:
     now_ms: int
 
     def address(self, record: DeliveryRecord) -> str:
-        return address_of(self.recipient, self.generations, record.channel, record.generation)
+        return address_of(self.recipient, self.resends, record.channel, record.resend_number)
 
     def address_over(self, channel: ChannelName) -> str:
         """Return where a message over *channel* would go; empty if there is no such address."""
-        return address_of(self.recipient, self.generations, channel, LAST_GENERATION)
+        return address_of(self.recipient, self.resends, channel, LAST_RESEND_NUMBER)
 
     def over(self, channel: ChannelName) -> DeliveryRecord | None:
         return next((record for record in self.records if record.channel is channel), None)
@@ -69,36 +69,36 @@ class Person:
                 yield record
 
 
-def decide_resend(person: Person, wish: Wish) -> Generation:
+def decide_resend(person: Person, request: ResendRequest) -> Resend:
     """
     Return the generation to make; raises InputError with a sentence that says why there is none.
 
     A delivery that waits may be given another address, or leave its place to another channel; what
     is on the wire is let be.
     """
-    channel = _channel(person, wish)
+    channel = _channel(person, request)
     before = person.over(channel)
     now = person.address_over(channel)
-    address = wish.address or now
-    number = before.generation + 1 if before else 1
+    address = request.address or now
+    number = before.resend_number + 1 if before else 1
     _refuse_early(person, channel, corrected=address != now or before is None)
     _refuse_soon(person)
-    if not wish.elsewhere:
+    if not request.elsewhere:
         _refuse_elsewhere(person, channel, address)
-    if number > LAST_GENERATION:
+    if number > LAST_RESEND_NUMBER:
         msg = f"This person was resent {number - 2} times over {BY[channel]}, which is the most."
         raise InputError(msg)
-    return Generation(channel=channel, number=number, address=address, at_ms=person.now_ms)
+    return Resend(channel=channel, number=number, address=address, at_ms=person.now_ms)
 
 
-def _channel(person: Person, wish: Wish) -> ChannelName:
+def _channel(person: Person, request: ResendRequest) -> ChannelName:
     """Return the channel asked for, else that which is open, was last tried, or is the last."""
-    if wish.channel is not None:
-        if wish.channel not in person.channels:
+    if request.channel is not None:
+        if request.channel not in person.channels:
             used = " and ".join(BY[channel] for channel in person.channels)
-            msg = f"This campaign does not use {BY[wish.channel]}, only {used}."
+            msg = f"This campaign does not use {BY[request.channel]}, only {used}."
             raise InputError(msg)
-        return wish.channel
+        return request.channel
     still_open = [record for record in person.records if record.status in {_PENDING, _SENDING}]
     if still_open and person.mode == "first":
         return still_open[0].channel
@@ -143,7 +143,7 @@ def _refuse_elsewhere(person: Person, channel: ChannelName, address: str) -> Non
     last = max(arrived, key=lambda record: record.started_ms)
     word = "uncertain" if last.status is DeliveryStatus.SKIPPED else last.status.value
     msg = (
-        f"The link was sent by {BY[last.channel]} to {mask(person.address(last))} at "
+        f"The link was sent by {BY[last.channel]} to {mask_address(person.address(last))} at "
         f"{iso(started_at(last, person.epoch_ms))} ({word}), and whoever has it can spend it; "
         "to send it to another address too, add --yes."
     )

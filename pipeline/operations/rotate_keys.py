@@ -37,7 +37,7 @@ class KeyUsage:
         return self.by_key[None]
 
 
-class Rekey:
+class KeyRotation:
     """Rotation over one Redis; *vault* has the new key first."""
 
     def __init__(self, blobs: SealedBlobs, vault: Vault) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from pipeline.domain.models import DeliveryStatus, Recipient
-from pipeline.domain.resend_history import Generations, address_of
+from pipeline.domain.resend_history import ResendHistory, address_of
 from pipeline.domain.vault import SealError
-from pipeline.store.batches import Barred
+from pipeline.store.batches import SuppressedDelivery
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.formats.records import DeliveryRecord
 from pipeline.store.suppressions import Suppressions
@@ -15,14 +15,14 @@ REFUSED = frozenset({DeliveryStatus.FAILED, DeliveryStatus.BOUNCED})
 _REACHED = frozenset({DeliveryStatus.SENT, DeliveryStatus.DELIVERED})
 
 
-class BarredDeliveries:
+class SuppressedDeliveries:
     def __init__(self, campaigns: CampaignStore, suppressions: Suppressions) -> None:
         self._campaigns = campaigns
         self._suppressions = suppressions
 
     async def among(
         self, serial: str, batch: int, ledger: Mapping[int, Sequence[DeliveryRecord]]
-    ) -> list[Barred]:
+    ) -> list[SuppressedDelivery]:
         """
         Return those of a batch's *ledger* whose people nobody reached.
 
@@ -30,7 +30,7 @@ class BarredDeliveries:
         What cannot be opened (purged meanwhile) bars nobody.
         """
         refused = list(_refused(ledger))
-        people: Sequence[tuple[Recipient, Generations]] = ()
+        people: Sequence[tuple[Recipient, ResendHistory]] = ()
         if refused:
             with suppress(SealError):
                 people = await self._campaigns.people(serial, batch)
@@ -44,22 +44,24 @@ class BarredDeliveries:
             [(record.channel, address) for _, record, address in sought]
         )
         return [
-            Barred(index, record.channel, record.generation, reason)
+            SuppressedDelivery(index, record.channel, record.resend_number, reason)
             for (index, record, _), reason in zip(sought, reasons, strict=True)
             if reason is not None
         ]
 
 
-def hopeless(ledger: Mapping[int, Sequence[DeliveryRecord]], barred: Collection[Barred]) -> int:
+def unreachable_people(
+    ledger: Mapping[int, Sequence[DeliveryRecord]], suppressed: Collection[SuppressedDelivery]
+) -> int:
     """Return how many people of *barred* a retry can reach over no channel at all."""
-    places = {(each.index, each.channel) for each in barred}
+    places = {(each.index, each.channel) for each in suppressed}
     return sum(
         all(
             (index, record.channel) in places
             for record in ledger[index]
             if record.status in REFUSED
         )
-        for index in {each.index for each in barred}
+        for index in {each.index for each in suppressed}
     )
 
 
@@ -71,5 +73,5 @@ def _refused(
             yield from ((index, record) for record in records if record.status in REFUSED)
 
 
-def _address(person: tuple[Recipient, Generations], record: DeliveryRecord) -> str:
-    return address_of(*person, record.channel, record.generation)
+def _address(person: tuple[Recipient, ResendHistory], record: DeliveryRecord) -> str:
+    return address_of(*person, record.channel, record.resend_number)

@@ -29,7 +29,7 @@ _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, http
 _AGAIN = frozenset({408, 425, 429})
 
 
-class Call(Enum):
+class ApiCall(Enum):
     """Which request it was: the same status means different things."""
 
     TOKEN = auto()
@@ -39,7 +39,7 @@ class Call(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ApiAnswer:
     """
     A complete answer; *hidden* are the secrets of its request, which it may echo.
 
@@ -53,14 +53,14 @@ class Answer:
     tokens_refused: int | None = None
 
 
-def classify(call: Call, failure: Answer | Exception) -> RewardsError:
+def classify(call: ApiCall, failure: ApiAnswer | Exception) -> RewardsError:
     """
     Return the error that *failure* is, by which the caller decides what to do.
 
     An Answer is one that refuses something, an exception what httpx raised or, for an answer of
     2xx, why it cannot be read. Holds no body, token, link or address.
     """
-    if not isinstance(failure, Answer):
+    if not isinstance(failure, ApiAnswer):
         return _broken(failure)
     if failure.status < 400 or failure.status in _AGAIN or failure.status >= 500:
         return _unavailable(failure)
@@ -90,7 +90,7 @@ def unreadable(detail: str) -> RewardsUnavailableError:
     return RewardsUnavailableError("unreadable_answer", detail)
 
 
-def _unavailable(answer: Answer) -> RewardsUnavailableError:
+def _unavailable(answer: ApiAnswer) -> RewardsUnavailableError:
     wait = retry_after(answer.headers, datetime.now(UTC))
     if answer.status < 400:
         detail = "the API answers with a redirect; check CLAIMCAST_REWARDS__BASE_URL"
@@ -98,18 +98,18 @@ def _unavailable(answer: Answer) -> RewardsUnavailableError:
     return RewardsUnavailableError(f"http_{answer.status}", retry_after=wait)
 
 
-def _refusal(call: Call, answer: Answer) -> RewardsError:
+def _refusal(call: ApiCall, answer: ApiAnswer) -> RewardsError:
     code = f"http_{answer.status}"
     # Whatever else stands in an answer about a token may be one.
-    words = api_words(answer.body, answer.hidden, only_messages=call is Call.TOKEN)
+    words = api_words(answer.body, answer.hidden, only_messages=call is ApiCall.TOKEN)
     match call, answer.status:
         case _, 401 | 403:
             return CredentialsError(code, words, tokens_refused=answer.tokens_refused)
-        case Call.CREATE_ORDER, 409:
+        case ApiCall.CREATE_ORDER, 409:
             return DuplicateOrderError(_original(answer.body))
-        case Call.CREATE_ORDER, 422:
+        case ApiCall.CREATE_ORDER, 422:
             return FundsError(code, words)
-        case Call.READ_ORDER, 404 | 410:
+        case ApiCall.READ_ORDER, 404 | 410:
             return OrderNotFoundError(code, words)
         case _:
             return RefusedError(code, words)

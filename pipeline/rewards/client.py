@@ -12,7 +12,7 @@ import structlog
 
 from pipeline.domain.errors import OrderNotFoundError, RewardsUnavailableError
 from pipeline.rewards.account import Account
-from pipeline.rewards.answers import Answer, Call, classify, unreadable
+from pipeline.rewards.answers import ApiAnswer, ApiCall, classify, unreadable
 from pipeline.rewards.document import parse_json
 from pipeline.rewards.fields import usable_order_id
 from pipeline.rewards.models import (
@@ -30,7 +30,7 @@ _IDLE_S = 30.0
 _OTHER_ORDER = "the answer is about another order"
 _LEAVING = "http11.send_request_headers.started"
 
-Clearance = Callable[[], None]
+OrderGuard = Callable[[], None]
 Read = TypeVar("Read")
 
 
@@ -95,16 +95,16 @@ class RewardsClient:
         """Return a new token; only a TokenSource and a check of the credentials should ask."""
         secrets = {"Email": self._account.email, "AccessToken": self._account.access_token}
         request = self._http.build_request("POST", "/v1/Tokens", headers=secrets)
-        answer = await self._exchange(Call.TOKEN, request, hidden=tuple(secrets.values()))
-        return _understood(Call.TOKEN, answer, Token.model_validate)
+        answer = await self._exchange(ApiCall.TOKEN, request, hidden=tuple(secrets.values()))
+        return _understood(ApiCall.TOKEN, answer, Token.model_validate)
 
     async def products(self) -> list[Product]:
         """Return all products; ask ProductCatalog instead, which asks once a week."""
         request = self._http.build_request("GET", "/v1/Products")
-        answer = await self._authorised(Call.PRODUCTS, request)
-        return _understood(Call.PRODUCTS, answer, read_products)
+        answer = await self._authorised(ApiCall.PRODUCTS, request)
+        return _understood(ApiCall.PRODUCTS, answer, read_products)
 
-    async def create_order(self, request: OrderRequest, clearance: Clearance) -> Order:
+    async def create_order(self, request: OrderRequest, order_guard: OrderGuard) -> Order:
         """
         Place one order; safe to repeat under the same PO number, which the API takes once.
 
@@ -117,8 +117,8 @@ class RewardsClient:
             content=request.body(),
             headers={"Content-Type": "application/json"},
         )
-        answer = await self._authorised(Call.CREATE_ORDER, post, clearance)
-        order = _understood(Call.CREATE_ORDER, answer, Order.read)
+        answer = await self._authorised(ApiCall.CREATE_ORDER, post, order_guard)
+        order = _understood(ApiCall.CREATE_ORDER, answer, Order.read)
         if order.po_number not in {None, request.po_number}:
             raise unreadable(_OTHER_ORDER)
         return order
@@ -129,22 +129,22 @@ class RewardsClient:
             code, detail = "order_id", "no order can have this id"
             raise OrderNotFoundError(code, detail)
         request = self._http.build_request("GET", f"/v1/Orders/{quote(order_id, safe='')}")
-        answer = await self._authorised(Call.READ_ORDER, request)
-        order = _understood(Call.READ_ORDER, answer, Order.read)
+        answer = await self._authorised(ApiCall.READ_ORDER, request)
+        order = _understood(ApiCall.READ_ORDER, answer, Order.read)
         # A proxy that mixes up answers would otherwise hand out somebody else's links.
         if order.id.casefold() != order_id.casefold():
             raise unreadable(_OTHER_ORDER)
         return order
 
     async def _authorised(
-        self, call: Call, request: httpx.Request, clearance: Clearance | None = None
-    ) -> Answer:
+        self, call: ApiCall, request: httpx.Request, order_guard: OrderGuard | None = None
+    ) -> ApiAnswer:
         """Send *request* under the fleet's token, and once more under a fresh one after a 401."""
         bearer = await self._bearer(sent=False)
-        answer = await self._under(bearer, call, request, clearance)
+        answer = await self._under(bearer, call, request, order_guard)
         if answer.status == 401:
             bearer = await self._bearer(sent=True)
-            answer = await self._under(bearer, call, request, clearance)
+            answer = await self._under(bearer, call, request, order_guard)
         return answer
 
     async def _bearer(self, *, sent: bool) -> str:
@@ -156,10 +156,10 @@ class RewardsClient:
             raise
 
     async def _under(
-        self, bearer: str, call: Call, request: httpx.Request, clearance: Clearance | None
-    ) -> Answer:
+        self, bearer: str, call: ApiCall, request: httpx.Request, order_guard: OrderGuard | None
+    ) -> ApiAnswer:
         request.headers["Authorization"] = f"Bearer {bearer}"
-        answer = await self._exchange(call, request, hidden=(bearer,), clearance=clearance)
+        answer = await self._exchange(call, request, hidden=(bearer,), order_guard=order_guard)
         if answer.status == 401:
             refused = await self._tokens.discard(bearer)
             log.warning("token.refused", in_a_row=refused)
@@ -169,14 +169,14 @@ class RewardsClient:
 
     async def _exchange(
         self,
-        call: Call,
+        call: ApiCall,
         request: httpx.Request,
         *,
         hidden: tuple[str, ...],
-        clearance: Clearance | None = None,
-    ) -> Answer:
+        order_guard: OrderGuard | None = None,
+    ) -> ApiAnswer:
         """Send one request and return the whole answer, whatever its status."""
-        departure = _OrderTrace(clearance or _always)
+        departure = _OrderTrace(order_guard or _always)
         departure.ask()
         request.extensions = {**request.extensions, "trace": departure}
         try:
@@ -188,13 +188,13 @@ class RewardsClient:
             # Not chained: what httpx says may quote headers and bodies.
             raise classify(call, error) from None
 
-    async def _answer(self, request: httpx.Request, hidden: tuple[str, ...]) -> Answer:
+    async def _answer(self, request: httpx.Request, hidden: tuple[str, ...]) -> ApiAnswer:
         response = await self._http.send(request, stream=True)
         try:
             body = await _bounded(response)
         finally:
             await response.aclose()
-        return Answer(
+        return ApiAnswer(
             status=response.status_code, headers=response.headers, body=body, hidden=hidden
         )
 
@@ -203,7 +203,7 @@ class RewardsClient:
 class _OrderTrace:
     """Asks for clearance when httpcore is about to write the request (its `trace` extension)."""
 
-    clearance: Clearance
+    order_guard: OrderGuard
     refusal: Exception | None = None
 
     async def __call__(self, event: str, info: dict[str, Any]) -> None:  # noqa: ARG002 - httpcore calls it so
@@ -212,7 +212,7 @@ class _OrderTrace:
 
     def ask(self) -> None:
         try:
-            self.clearance()
+            self.order_guard()
         except Exception as error:
             self.refusal = error
             raise
@@ -232,7 +232,7 @@ async def _bounded(response: httpx.Response) -> bytes:
     return bytes(body)
 
 
-def _understood(call: Call, answer: Answer, read: Callable[[object], Read]) -> Read:
+def _understood(call: ApiCall, answer: ApiAnswer, read: Callable[[object], Read]) -> Read:
     """Return what a 2xx says; raises what `classify` makes of anything else."""
     if not 200 <= answer.status < 300:
         raise classify(call, answer)

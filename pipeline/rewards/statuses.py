@@ -27,7 +27,7 @@ _WAITING = frozenset(
 )
 
 
-class Progress(Enum):
+class OrderProgress(Enum):
     COMPLETED = auto()
     FAILED = auto()
     WAITING = auto()
@@ -35,7 +35,9 @@ class Progress(Enum):
     """No word we know: the order is waited for as if it were pending, and somebody is told."""
 
 
-def progress(status: str | None, completed: Collection[str], failed: Collection[str]) -> Progress:
+def progress(
+    status: str | None, completed: Collection[str], failed: Collection[str]
+) -> OrderProgress:
     """
     Return what *status* means; letter case, spaces, `-` and `_` do not matter.
 
@@ -46,10 +48,10 @@ def progress(status: str | None, completed: Collection[str], failed: Collection[
     ended = word in {_bare(each) for each in completed}
     died = word in {_bare(each) for each in failed}
     if not word or (ended and died):
-        return Progress.UNKNOWN
+        return OrderProgress.UNKNOWN
     if ended or died:
-        return Progress.COMPLETED if ended else Progress.FAILED
-    return Progress.WAITING if word in _WAITING else Progress.UNKNOWN
+        return OrderProgress.COMPLETED if ended else OrderProgress.FAILED
+    return OrderProgress.WAITING if word in _WAITING else OrderProgress.UNKNOWN
 
 
 def _bare(word: str) -> str:

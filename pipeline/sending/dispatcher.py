@@ -17,8 +17,8 @@ from pipeline.domain.models import DeliveryKey, FactKind, Message, Receipt, Reci
 from pipeline.domain.ports import Channel, Composer, Searchable
 from pipeline.execution.leases import Lease
 from pipeline.sending.delivery_decisions import RetryPolicy, Verdict, decide_delivery, decide_look
-from pipeline.sending.result_writer import Recorder
-from pipeline.sending.unrecorded_window import Exposure
+from pipeline.sending.result_writer import ResultWriter
+from pipeline.sending.unrecorded_window import UnrecordedWindow
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import Fact
 from pipeline.store.outages import STORE_ERRORS
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 _FATAL_PAUSE = 5.0  # long enough for what is queued to be let go
 
 
-class Round:
+class InFlightBatch:
     """The deliveries of one batch that are under way; `done` when each has a recorded result."""
 
     def __init__(self, lease: Lease) -> None:
@@ -61,7 +61,7 @@ class Round:
 class Outgoing:
     """One intended delivery, waiting for a connection."""
 
-    round: Round
+    round: InFlightBatch
     composer: Composer
     recipient: Recipient
     link: str
@@ -70,7 +70,7 @@ class Outgoing:
     attempt: int
     tries: int
     returns: ReturnPaths
-    generation: int = 1
+    resend_number: int = 1
     closes_at: float | None = None
     """When the recipient's window closes, in seconds since the epoch."""
     search: "Search | None" = None
@@ -86,7 +86,7 @@ class Search:
     resends: bool
 
 
-class Outbox:
+class Dispatcher:
     """
     Sends what was intended, one message per connection at a time.
 
@@ -98,7 +98,7 @@ class Outbox:
     def __init__(
         self,
         channel: Channel,
-        recorder: Recorder,
+        result_writer: ResultWriter,
         limiter: Limiter,
         campaigns: CampaignStore,
         policy: RetryPolicy,
@@ -108,7 +108,7 @@ class Outbox:
         look_every: float = 60.0,
     ) -> None:
         self.channel = channel
-        self._recorder = recorder
+        self._result_writer = result_writer
         self._limiter = limiter
         self._campaigns = campaigns
         self._policy = policy
@@ -119,7 +119,7 @@ class Outbox:
         self._ahead = 0
         self._room = asyncio.Event()
         self._unrecorded = 0
-        self._exposure = Exposure(2 * channel.connections)
+        self._unrecorded_window = UnrecordedWindow(2 * channel.connections)
         self._recorded = asyncio.Event()
         self._silent_until = 0.0
         self._failing = True  # what another worker's breaker said must not outlive our success
@@ -198,14 +198,14 @@ class Outbox:
                 raise AbandonedError("window_closed")
             lease.check()
 
-        def clearance() -> None:
+        def send_guard() -> None:
             permitted()
-            self._exposure.enter(outgoing)
+            self._unrecorded_window.enter(outgoing)
 
         try:
             permitted()
             message = self._compose(outgoing)
-            return await self.channel.send(message, clearance)
+            return await self.channel.send(message, send_guard)
         except DeliveryError as error:
             return error
         except Exception as error:  # noqa: BLE001 - one message's defect must not stop the others
@@ -260,7 +260,7 @@ class Outbox:
         def recorded() -> None:
             self._unrecorded -= 1
             self._recorded.set()
-            self._exposure.leave(outgoing)
+            self._unrecorded_window.leave(outgoing)
             self._measurements.attempt(self.channel.name, verdict.kind)
             self.give_back(1)
             current.settled(verdict)
@@ -272,10 +272,10 @@ class Outbox:
             verdict.kind,
             verdict.code,
             verdict.delay,
-            generation=outgoing.generation,
+            resend_number=outgoing.resend_number,
             suppress=self._place_of(outgoing.recipient) if dead else None,
         )
-        self._recorder.add((unit.serial, unit.batch), fact, recorded)
+        self._result_writer.add((unit.serial, unit.batch), fact, recorded)
 
     def _place_of(self, recipient: Recipient) -> tuple[str, bytes]:
         name = self.channel.name
@@ -294,7 +294,7 @@ class Outbox:
             await self._campaigns.block(serial, Lane.SEND, error.code, error.detail, probe_after=0)
             silence = max(silence, _FATAL_PAUSE)
             # Other campaigns would write intents for it only to have them let go.
-            await self._limiter.hush(self.channel.name, silence)
+            await self._limiter.cool_down(self.channel.name, silence)
         self._silent_until = max(self._silent_until, uptime() + silence)
 
     async def _note(self, call: Awaitable[None]) -> None:

@@ -7,10 +7,10 @@ from typing import Self
 
 from pipeline.domain.tasks import stop
 
-Launch = Coroutine[None, None, None]
+IntentWrite = Coroutine[None, None, None]
 
 
-class Launches:
+class IntentWrites:
     """
     Runs launches one after the other, or (*at_once*) each beside the others.
 
@@ -22,12 +22,12 @@ class Launches:
         self._at_once = at_once
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def add(self, launch: Launch) -> None:
+    async def add(self, intent_write: IntentWrite) -> None:
         """Run *launch*, or begin to; raises what it, or one before it, failed with."""
         if not self._at_once:
-            await launch
+            await intent_write
             return
-        self._tasks.append(asyncio.create_task(launch))
+        self._tasks.append(asyncio.create_task(intent_write))
         for task in self._tasks:
             if task.done():
                 task.result()

@@ -10,11 +10,11 @@ from pipeline.domain.window import closing, opening, zone_of
 from pipeline.store.deliveries import Fact
 from pipeline.store.formats.records import DeliveryRecord
 
-Wanted = Sequence[tuple[int, DeliveryRecord]]
+DueRecords = Sequence[tuple[int, DeliveryRecord]]
 
 
 @dataclass(frozen=True, slots=True)
-class Hours:
+class QuietHours:
     """
     Who may be written to now, and who not yet.
 
@@ -27,18 +27,18 @@ class Hours:
     waits: list[Fact]
 
 
-def hours(
+def sort_by_window(
     window: Window | None,
     channel: ChannelName,
-    wanted: Wanted,
+    wanted: DueRecords,
     recipients: Sequence[Recipient],
     moment: float,
-) -> Hours:
+) -> QuietHours:
     """Sort *wanted* by the window at *moment* (seconds since the epoch); pure."""
     if window is None:
-        return Hours(list(wanted), {}, [])
+        return QuietHours(list(wanted), {}, [])
     now = datetime.fromtimestamp(moment, UTC)
-    found = Hours([], closes := {}, [])
+    found = QuietHours([], closes := {}, [])
     opens: dict[str, datetime | None] = {}
     for index, record in wanted:
         recipient = recipients[index]
@@ -59,7 +59,7 @@ def hours(
                     FactKind.WAITING,
                     "window",
                     delay,
-                    generation=record.generation,
+                    resend_number=record.resend_number,
                 )
             )
     return found

@@ -15,7 +15,7 @@ _LINGER = 0.001  # lets results gather, far below the tens of milliseconds that 
 _RETRY = 0.2
 
 
-class Recorder:
+class ResultWriter:
     """
     Group commit of facts.
 

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Hashable
 
-from pipeline.domain.errors import CrowdedError
+from pipeline.domain.errors import BackpressureError
 
 
-class Exposure:
+class UnrecordedWindow:
     """The attempts of one channel between clearance and record; never more than *most*."""
 
     def __init__(self, most: int) -> None:
@@ -19,7 +19,7 @@ class Exposure:
         if len(self._open) >= self._most and attempt not in self._open:
             if self._room is None or self._room.done():
                 self._room = asyncio.get_running_loop().create_future()
-            raise CrowdedError(self._room)
+            raise BackpressureError(self._room)
         self._open.add(attempt)
 
     def leave(self, attempt: Hashable) -> None:

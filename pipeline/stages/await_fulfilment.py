@@ -16,8 +16,8 @@ from pipeline.execution.leases import Lease
 from pipeline.rewards.client import RewardsClient
 from pipeline.rewards.links import LinksProblem, extract_links
 from pipeline.rewards.models import Order, agrees
-from pipeline.rewards.statuses import Progress, progress
-from pipeline.stages.campaign_cache import Catalog
+from pipeline.rewards.statuses import OrderProgress, progress
+from pipeline.stages.campaign_cache import CampaignCache
 from pipeline.stages.order_decisions import (
     BlockOrdering,
     Hold,
@@ -60,7 +60,7 @@ class FulfilmentStage:
         campaigns: CampaignStore,
         limiter: Limiter,
         rewards: RewardsClient,
-        catalog: Catalog,
+        campaign_cache: CampaignCache,
         reading: OrderReading,
         measurements: Measurements,
     ) -> None:
@@ -68,7 +68,7 @@ class FulfilmentStage:
         self._campaigns = campaigns
         self._limiter = limiter
         self._rewards = rewards
-        self._catalog = catalog
+        self._campaign_cache = campaign_cache
         self._reading = reading
         self._measurements = measurements
 
@@ -102,15 +102,15 @@ class FulfilmentStage:
 
     async def _judge(
         self, claim: Claim, order: Order
-    ) -> Progress | tuple[str, ...] | LinksProblem | Hold:
+    ) -> OrderProgress | tuple[str, ...] | LinksProblem | Hold:
         difference = await self._difference(claim, order)
         if difference is not None:
             log.error("order.differs", **_names(claim), why=difference)
             return Hold("order_differs")
         reached = progress(order.status, self._reading.completed, self._reading.failed)
-        if reached is Progress.UNKNOWN:
+        if reached is OrderProgress.UNKNOWN:
             log.warning("order.status_unknown", **_names(claim), status=order.status)
-        if reached is not Progress.COMPLETED:
+        if reached is not OrderProgress.COMPLETED:
             return reached
         try:
             return extract_links(order.document, claim.batch.size, path=self._reading.links_path)
@@ -119,7 +119,7 @@ class FulfilmentStage:
 
     async def _difference(self, claim: Claim, order: Order) -> str | None:
         """Say what an order shows that we did not order; our own id names it, so no PO is fine."""
-        request = order_request(claim, (await self._catalog.of(claim)).campaign)
+        request = order_request(claim, (await self._campaign_cache.of(claim)).campaign)
         if order.po_number is None:
             order = replace(order, po_number=request.po_number)
         return agrees(order, request)
@@ -131,8 +131,8 @@ class FulfilmentStage:
             case Wait() if claim.cancelled and claim.batch.state is BatchState.HELD:
                 await self._batches.cancel(claim, claim.batch.hold.reason or "")
             case Wait():
-                if step.hush:
-                    await self._limiter.hush(FleetLimit.READS, step.hush)
+                if step.cool_down:
+                    await self._limiter.cool_down(FleetLimit.READS, step.cool_down)
                 await self._batches.wait(claim, delay=step.delay, counter=step.counter)
             case Hold():
                 await self._hold(claim, step, order)

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.callbacks.return_paths import Returns
+from pipeline.callbacks.return_paths import ReturnPathFactory
 from pipeline.callbacks.signed_tokens import Target
 from pipeline.domain.models import Recipient, delivery_key
-from pipeline.sending.dispatcher import Outbox, Outgoing, Round, Search
-from pipeline.stages.campaign_cache import Known
+from pipeline.sending.dispatcher import Dispatcher, InFlightBatch, Outgoing, Search
+from pipeline.stages.campaign_cache import CachedCampaign
 from pipeline.store.formats.records import DeliveryRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Packet:
+class BatchContents:
     """What a batch holds besides its ledger: link k belongs to recipient k."""
 
     recipients: Sequence[Recipient]
@@ -20,17 +20,17 @@ class Packet:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class BatchJob:
     """One batch in hand, and where the answers to its messages come back."""
 
-    current: Round
-    known: Known
-    packet: Packet
-    returns: Returns
+    current: InFlightBatch
+    known: CachedCampaign
+    contents: BatchContents
+    returns: ReturnPathFactory
 
     def outgoing(
         self,
-        outbox: Outbox,
+        dispatcher: Dispatcher,
         index: int,
         record: DeliveryRecord,
         attempt: int,
@@ -39,26 +39,32 @@ class Work:
         search: Search | None = None,
     ) -> Outgoing:
         """Return the message to recipient *index*, ready for the senders of *outbox*."""
-        unit, recipient, channel = self.current.unit, self.packet.recipients[index], outbox.channel
+        unit, recipient, channel = (
+            self.current.unit,
+            self.contents.recipients[index],
+            dispatcher.channel,
+        )
         target = Target(
             serial=unit.serial,
             batch=unit.batch,
             index=index,
             channel=channel.name,
-            generation=record.generation,
+            resend_number=record.resend_number,
             attempt=attempt,
         )
-        key = delivery_key(self.known.campaign.id, recipient.id, channel.name, record.generation)
+        key = delivery_key(
+            self.known.campaign.id, recipient.id, channel.name, record.resend_number
+        )
         return Outgoing(
             round=self.current,
             composer=self.known.composer(channel),
             recipient=recipient,
-            link=self.packet.links[index],
+            link=self.contents.links[index],
             key=key,
             index=index,
             attempt=attempt,
             tries=record.tries,
-            generation=record.generation,
+            resend_number=record.resend_number,
             returns=self.returns.of_message(target),
             closes_at=closes_at,
             search=search,

@@ -14,7 +14,7 @@ _KEPT = 64
 
 
 @dataclass(slots=True)
-class Known:
+class CachedCampaign:
     """One version of a campaign; `composers` are compiled when first needed."""
 
     campaign: Campaign
@@ -27,21 +27,21 @@ class Known:
         return self.composers[channel.name]
 
 
-class Catalog:
+class CampaignCache:
     """The definitions, decrypted once per version."""
 
     def __init__(self, campaigns: CampaignStore, channels: Mapping[ChannelName, Channel]) -> None:
         self._campaigns = campaigns
-        self._known: OrderedDict[tuple[str, int, str], Known] = OrderedDict()
+        self._known: OrderedDict[tuple[str, int, str], CachedCampaign] = OrderedDict()
         self.channels = channels
 
-    async def of(self, claim: Claim) -> Known:
+    async def of(self, claim: Claim) -> CachedCampaign:
         # Should an edit come between, the newer one stands here under the older version; whatever
         # is made of that is refused with its intent (intend.lua).
         # With the epoch, as a server that lost a commit gives its serial to another campaign.
         key = (claim.unit.serial, claim.epoch_ms, claim.version)
         if key not in self._known:
-            self._known[key] = Known(await self._campaigns.definition(claim.unit.serial))
+            self._known[key] = CachedCampaign(await self._campaigns.definition(claim.unit.serial))
             if len(self._known) > _KEPT:
                 self._known.popitem(last=False)
         return self._known[key]

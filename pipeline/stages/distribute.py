@@ -4,15 +4,15 @@ from collections.abc import Collection, Mapping
 
 import structlog
 
-from pipeline.callbacks.return_paths import Returns
+from pipeline.callbacks.return_paths import ReturnPathFactory
 from pipeline.domain.batch import Lane
 from pipeline.domain.clock import uptime
 from pipeline.domain.models import ChannelName
 from pipeline.domain.vault import SealError
 from pipeline.execution.leases import Lease
-from pipeline.sending.dispatcher import Outbox, Round
-from pipeline.stages.batch_work import Packet, Work
-from pipeline.stages.campaign_cache import Catalog
+from pipeline.sending.dispatcher import Dispatcher, InFlightBatch
+from pipeline.stages.batch_work import BatchContents, BatchJob
+from pipeline.stages.campaign_cache import CampaignCache
 from pipeline.stages.defer import defer
 from pipeline.stages.due_deliveries import due_deliveries
 from pipeline.stages.search import search
@@ -36,16 +36,16 @@ class DistributeStage:
         campaigns: CampaignStore,
         deliveries: DeliveryStore,
         limiter: Limiter,
-        catalog: Catalog,
-        outboxes: Mapping[ChannelName, Outbox],
+        campaign_cache: CampaignCache,
+        dispatchers: Mapping[ChannelName, Dispatcher],
         suppressions: Suppressions,
-        returns: Returns,
+        returns: ReturnPathFactory,
     ) -> None:
         self._batches = batches
         self._campaigns = campaigns
         self._deliveries = deliveries
-        self._catalog = catalog
-        self._outboxes = outboxes
+        self._campaign_cache = campaign_cache
+        self._dispatchers = dispatchers
         self._returns = returns
         self._starter = Starter(deliveries, limiter, suppressions)
 
@@ -55,21 +55,23 @@ class DistributeStage:
         if claim.cancelled:
             await self._batches.cancel(claim)
             return
-        known, packet = await self._catalog.of(claim), await self._packet(claim)
+        known, contents = await self._campaign_cache.of(claim), await self._contents(claim)
         due, delay = due_deliveries(claim, known.campaign), 0.0
-        if not due.keys() <= self._outboxes.keys():
-            await self._block(claim, due.keys() - self._outboxes.keys())
+        if not due.keys() <= self._dispatchers.keys():
+            await self._block(claim, due.keys() - self._dispatchers.keys())
             return
-        current, until = Round(lease), uptime() + _WORK_SECONDS
-        work = Work(current, known, packet, self._returns)
+        current, until = InFlightBatch(lease), uptime() + _WORK_SECONDS
+        work = BatchJob(current, known, contents, self._returns)
         for channel in due:
-            known.composer(self._outboxes[channel].channel)  # what fails must fail before intents
+            known.composer(
+                self._dispatchers[channel].channel
+            )  # what fails must fail before intents
         try:
             for channel, wanted in due.items():
-                outbox = self._outboxes[channel]
-                left = await search(work, outbox, wanted)
+                dispatcher = self._dispatchers[channel]
+                left = await search(work, dispatcher, wanted)
                 ready = await defer(work, self._deliveries, channel, left)
-                delay = max(delay, await self._starter.start(work, outbox, ready, until))
+                delay = max(delay, await self._starter.start(work, dispatcher, ready, until))
         finally:
             await current.done()
         state = await self._batches.distributed(claim, delay=delay)
@@ -95,7 +97,7 @@ class DistributeStage:
         )
         await self._batches.wait(claim, delay=0)
 
-    async def _packet(self, claim: Claim) -> Packet:
+    async def _contents(self, claim: Claim) -> BatchContents:
         unit = claim.unit
         # Read after the claim: of whom was resent since, the intent is refused.
         recipients = await self._campaigns.readdressed(unit.serial, unit.batch)
@@ -103,4 +105,4 @@ class DistributeStage:
         if not len(links) == len(recipients) == claim.batch.size:
             msg = "The batch does not hold one link per recipient: run `claimcast verify`."
             raise SealError(msg)  # as damaged as what does not open
-        return Packet(recipients, links)
+        return BatchContents(recipients, links)

@@ -5,7 +5,7 @@ import secrets
 
 import structlog
 
-from pipeline.callbacks.return_paths import Returns
+from pipeline.callbacks.return_paths import ReturnPathFactory
 from pipeline.domain.batch import Lane
 from pipeline.domain.errors import (
     AbandonedError,
@@ -19,7 +19,7 @@ from pipeline.rewards.client import RewardsClient
 from pipeline.rewards.models import Order, OrderRequest, agrees
 from pipeline.rewards.products import ProductCatalog, check_product
 from pipeline.stages.await_fulfilment import FulfilmentStage
-from pipeline.stages.campaign_cache import Catalog, Known
+from pipeline.stages.campaign_cache import CachedCampaign, CampaignCache
 from pipeline.stages.order_decisions import (
     Adopt,
     BlockOrdering,
@@ -32,7 +32,7 @@ from pipeline.stages.order_decisions import (
 )
 from pipeline.stages.order_request import order_request
 from pipeline.stages.permits import order_permit, permit
-from pipeline.store.audit_trail import Action, AuditTrail
+from pipeline.store.audit_trail import AuditAction, AuditTrail
 from pipeline.store.batches import BatchStore, Claim
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.rate_limiter import Limiter
@@ -49,10 +49,10 @@ class OrderStage:
         limiter: Limiter,
         rewards: RewardsClient,
         products: ProductCatalog,
-        catalog: Catalog,
+        campaign_cache: CampaignCache,
         fulfilment: FulfilmentStage,
         funds_probe: float,
-        returns: Returns,
+        returns: ReturnPathFactory,
         audit: AuditTrail,
     ) -> None:
         self._batches = batches
@@ -60,7 +60,7 @@ class OrderStage:
         self._limiter = limiter
         self._rewards = rewards
         self._products = products
-        self._catalog = catalog
+        self._campaign_cache = campaign_cache
         self._fulfilment = fulfilment
         self._funds_probe = funds_probe
         self._returns = returns
@@ -72,12 +72,12 @@ class OrderStage:
         if claim.cancelled:
             await self._batches.cancel(claim, "order_unknown" if claim.batch.order.posts else "")
             return
-        known = await self._catalog.of(claim)
+        known = await self._campaign_cache.of(claim)
         step = await self._check(claim, known) or await self._order(lease, known)
         if step is not None:
             await self._settle(claim, step)
 
-    async def _check(self, claim: Claim, known: Known) -> OrderStep | None:
+    async def _check(self, claim: Claim, known: CachedCampaign) -> OrderStep | None:
         """Look at the product before ordering: cached for a week, so this costs nothing."""
         if known.product_checked:
             return None
@@ -88,7 +88,7 @@ class OrderStage:
         known.product_checked = problem is None
         return None if problem is None else BlockOrdering("product_refused", problem)
 
-    async def _order(self, lease: Lease, known: Known) -> OrderStep | None:
+    async def _order(self, lease: Lease, known: CachedCampaign) -> OrderStep | None:
         """Return the step to settle, or None if the order was placed and read on."""
         claim = lease.claim
         wait = await order_permit(self._limiter, interrupted=claim.batch.order.interrupted)
@@ -99,7 +99,7 @@ class OrderStage:
         request = order_request(claim, known.campaign, webhook)
         nonce = secrets.token_hex(8)
         if not claim.batch.order.posts:
-            await self._record(Action.ORDER, claim, request.po_number)
+            await self._record(AuditAction.ORDER, claim, request.po_number)
         posts = await self._batches.order_intent(
             claim,
             po_number=request.po_number,
@@ -144,7 +144,7 @@ class OrderStage:
             jitter=random.random(),  # noqa: S311 - jitter is no secret
         )
 
-    async def _explain(self, known: Known, error: RefusedError) -> OrderStep:
+    async def _explain(self, known: CachedCampaign, error: RefusedError) -> OrderStep:
         try:
             problem = check_product(await self._products.get(fresh=True), known.campaign.reward)
         except RewardsError:
@@ -168,11 +168,11 @@ class OrderStage:
         if not isinstance(step, Placed):
             return step
         log.info("order.adopted", **_names(lease.claim), order_id=order.id)
-        await self._record(Action.ADOPT, lease.claim, request.po_number)
+        await self._record(AuditAction.ADOPT, lease.claim, request.po_number)
         await self._placed(lease, order)
         return None
 
-    async def _record(self, action: Action, claim: Claim, po_number: str) -> None:
+    async def _record(self, action: AuditAction, claim: Claim, po_number: str) -> None:
         await self._audit.add(
             action,
             actor="worker",
@@ -191,8 +191,8 @@ class OrderStage:
     async def _settle(self, claim: Claim, step: OrderStep) -> None:
         match step:
             case Wait():
-                if step.hush:
-                    await self._limiter.hush(FleetLimit.ORDERS, step.hush)
+                if step.cool_down:
+                    await self._limiter.cool_down(FleetLimit.ORDERS, step.cool_down)
                 await self._batches.wait(claim, delay=step.delay, counter=step.counter)
             case Hold():
                 log.warning("batch.held", **_names(claim), reason=step.reason)

@@ -14,7 +14,7 @@ from pipeline.domain.errors import (
 )
 from pipeline.domain.models import BatchState
 from pipeline.rewards.links import LinksProblem
-from pipeline.rewards.statuses import Progress
+from pipeline.rewards.statuses import OrderProgress
 
 _DOUBT_SECONDS = 600  # a 404 or missing links are read again for ten minutes (design.md, stages)
 _SLOW_READ = 900.0  # an overdue order is still read, every quarter of an hour
@@ -45,7 +45,7 @@ class Wait:
 
     delay: float
     counter: WaitCounter | None = None
-    hush: float = 0.0  # silence that the API asked of everybody
+    cool_down: float = 0.0  # silence that the API asked of everybody
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,9 @@ def decide_order(
             return BlockOrdering("credentials", code)
         case RewardsUnavailableError(retry_after=retry_after, code=code):
             delay = api_delay(batch.order.fails, retry_after, jitter)
-            return Wait(delay, WaitCounter.FAILS, hush=delay if _asked_for_silence(code) else 0.0)
+            return Wait(
+                delay, WaitCounter.FAILS, cool_down=delay if _asked_for_silence(code) else 0.0
+            )
         case _:
             return Wait(api_delay(batch.order.fails, None, jitter), WaitCounter.FAILS)
 
@@ -145,7 +147,7 @@ def decide_adoption(order_id: str, difference: str | None) -> OrderStep:
 
 
 def decide_read(
-    outcome: Progress | tuple[str, ...] | LinksProblem | Hold | RewardsError,
+    outcome: OrderProgress | tuple[str, ...] | LinksProblem | Hold | RewardsError,
     batch: Batch,
     *,
     now_ms: int,
@@ -169,9 +171,9 @@ def decide_read(
             return doubt or Hold(outcome.code, missing=batch.size - found)
         case LinksProblem(code=code):
             return Hold(code)
-        case Progress.FAILED:
+        case OrderProgress.FAILED:
             return Hold("order_failed", missing=batch.size)
-        case Progress():
+        case OrderProgress():
             return _unfinished(batch, now_ms, overdue, webhooks=webhooks)
         case OrderNotFoundError():
             return _doubted(batch, now_ms) or Hold("order_not_found")
@@ -179,7 +181,9 @@ def decide_read(
             return BlockOrdering("credentials", code)
         case RewardsUnavailableError(retry_after=retry_after, code=code):
             delay = api_delay(batch.order.fails, retry_after, jitter)
-            return Wait(delay, WaitCounter.FAILS, hush=delay if _asked_for_silence(code) else 0.0)
+            return Wait(
+                delay, WaitCounter.FAILS, cool_down=delay if _asked_for_silence(code) else 0.0
+            )
         case _:
             return Wait(api_delay(batch.order.fails, None, jitter), WaitCounter.FAILS)
 

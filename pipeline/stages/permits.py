@@ -41,7 +41,7 @@ async def _take(
         if permits.granted:
             return 0.0
         if silences is not None:
-            await limiter.hush(silences, _silence(permits))
+            await limiter.cool_down(silences, _silence(permits))
         if napped + permits.wait > _LONGEST_NAP:
             return permits.wait
         napped += permits.wait

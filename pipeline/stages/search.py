@@ -1,18 +1,18 @@
 """Looking for uncertain messages at a provider that can be asked."""
 
 from pipeline.domain.models import DeliveryStatus
-from pipeline.sending.dispatcher import Outbox, Search
-from pipeline.stages.batch_work import Work
+from pipeline.sending.dispatcher import Dispatcher, Search
+from pipeline.stages.batch_work import BatchJob
 from pipeline.stages.due_deliveries import Due
 
 
-async def search(work: Work, outbox: Outbox, due: Due) -> Due:
+async def search(work: BatchJob, dispatcher: Dispatcher, due: Due) -> Due:
     """
     Have the uncertain ones of *due* looked for, and return those that are left to be sent.
 
     A provider that cannot be asked leaves all of them.
     """
-    if not outbox.searches:
+    if not dispatcher.searches:
         return due
     claim = work.current.lease.claim
     for index, record in due:
@@ -21,10 +21,10 @@ async def search(work: Work, outbox: Outbox, due: Due) -> Due:
         wanted = Search(
             code=record.code,
             not_before=(claim.epoch_ms + record.started_ms) / 1000,
-            resends=work.known.campaign.resends(outbox.channel.name),
+            resends=work.known.campaign.resends(dispatcher.channel.name),
         )
-        outgoing = work.outgoing(outbox, index, record, record.attempt, search=wanted)
-        await outbox.reserve(1, resends=True)
+        outgoing = work.outgoing(dispatcher, index, record, record.attempt, search=wanted)
+        await dispatcher.reserve(1, resends=True)
         work.current.started(1)
-        outbox.put(outgoing)
+        dispatcher.put(outgoing)
     return [each for each in due if each[1].status is not DeliveryStatus.UNCERTAIN]

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 
 from pipeline.domain.clock import uptime
 from pipeline.domain.models import ChannelName
-from pipeline.sending.dispatcher import Outbox
-from pipeline.sending.intent_writes import Launches
-from pipeline.sending.quiet_hours import Hours
-from pipeline.stages.batch_work import Work
+from pipeline.sending.dispatcher import Dispatcher
+from pipeline.sending.intent_writes import IntentWrites
+from pipeline.sending.quiet_hours import QuietHours
+from pipeline.stages.batch_work import BatchJob
 from pipeline.stages.due_deliveries import Due
-from pipeline.store.deliveries import DeliveryStore, Wanted
+from pipeline.store.deliveries import DeliveryStore, IntentRequest
 from pipeline.store.keys import campaign_limiter
 from pipeline.store.rate_limiter import Limiter
 from pipeline.store.suppressions import Suppressions
@@ -26,28 +26,30 @@ class Starter:
         self._limiter = limiter
         self._suppressions = suppressions
 
-    async def start(self, work: Work, outbox: Outbox, ready: Hours, until: float) -> float:
+    async def start(
+        self, work: BatchJob, dispatcher: Dispatcher, ready: QuietHours, until: float
+    ) -> float:
         """
         Start deliveries as permits allow; return how long the rest has to wait, in seconds.
 
         Ends at *until* (`uptime`) at the latest, whatever is left.
         """
-        channel, campaign = outbox.channel.name, work.known.campaign
+        channel, campaign = dispatcher.channel.name, work.known.campaign
         own = {campaign_limiter(work.current.unit.serial, channel): campaign.limit(channel)}
         # Who waits for a limit of his own gives way to others, who may have permits to use.
         wanted, limited = ready.now, campaign.limit(channel) is not None
-        async with Launches(at_once=self._deliveries.waits_for_disk) as launches:
+        async with IntentWrites(at_once=self._deliveries.waits_for_disk) as intent_writes:
             while wanted and uptime() < until:
-                room = await outbox.reserve(len(wanted), resends=campaign.resends(channel))
+                room = await dispatcher.reserve(len(wanted), resends=campaign.resends(channel))
                 try:
                     permits = await self._limiter.take(channel, room, own)
                 except BaseException:
-                    outbox.give_back(room)
+                    dispatcher.give_back(room)
                     raise
-                outbox.give_back(room - permits.granted)
+                dispatcher.give_back(room - permits.granted)
                 if permits.granted:
                     now, wanted = wanted[: permits.granted], wanted[permits.granted :]
-                    await launches.add(self._launch(work, outbox, now, ready.closes))
+                    await intent_writes.add(self._launch(work, dispatcher, now, ready.closes))
                 elif limited or permits.wait > _LONGEST_NAP:
                     return permits.wait
                 else:
@@ -55,33 +57,35 @@ class Starter:
         return 0.0
 
     async def _launch(
-        self, work: Work, outbox: Outbox, now: Due, closes: Mapping[int, float]
+        self, work: BatchJob, dispatcher: Dispatcher, now: Due, closes: Mapping[int, float]
     ) -> None:
         """Write the intents and hand what was granted to the senders."""
-        channel, current = outbox.channel.name, work.current
+        channel, current = dispatcher.channel.name, work.current
         wanted = [
-            Wanted(
+            IntentRequest(
                 index,
                 channel,
                 record.attempt,
                 self._suppression(work, channel, index),
-                record.generation,
+                record.resend_number,
             )
             for index, record in now
         ]
         try:
             attempts = await self._deliveries.intend(current.lease.claim, wanted)
         except BaseException:
-            outbox.give_back(len(now))
+            dispatcher.give_back(len(now))
             raise
         granted = sum(1 for attempt in attempts if attempt)
-        outbox.give_back(len(now) - granted)
+        dispatcher.give_back(len(now) - granted)
         current.started(granted)
         for (index, record), attempt in zip(now, attempts, strict=True):
             if attempt:
                 closes_at = closes.get(index)
-                outbox.put(work.outgoing(outbox, index, record, attempt, closes_at=closes_at))
+                dispatcher.put(
+                    work.outgoing(dispatcher, index, record, attempt, closes_at=closes_at)
+                )
 
-    def _suppression(self, work: Work, channel: ChannelName, index: int) -> tuple[str, bytes]:
-        address = work.packet.recipients[index].address(channel)
+    def _suppression(self, work: BatchJob, channel: ChannelName, index: int) -> tuple[str, bytes]:
+        address = work.contents.recipients[index].address(channel)
         return self._suppressions.key_of(channel, address)

@@ -20,7 +20,7 @@ _START = ""
 Detail = str | int | bool
 
 
-class Action(StrEnum):
+class AuditAction(StrEnum):
     """What leaves a trace: whatever moves money, reveals, changes or removes something."""
 
     SUBMIT = "submit"
@@ -86,7 +86,7 @@ class AuditTrail:
         self._writing = asyncio.Lock()
 
     async def add(
-        self, action: Action, *, actor: str, campaign: str | None = None, **details: Detail
+        self, action: AuditAction, *, actor: str, campaign: str | None = None, **details: Detail
     ) -> None:
         """
         Append an entry. Called before what it tells of is done.

@@ -50,12 +50,12 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Barred:
+class SuppressedDelivery:
     """A failed or bounced delivery, and why its address is on the suppression list."""
 
     index: int
     channel: ChannelName
-    generation: int
+    resend_number: int
     reason: str
 
 
@@ -125,7 +125,7 @@ class BatchStore:
         """Take the batch, or return None if it is not this unit's turn; safe to repeat."""
         reply = await self._run(
             "claim",
-            *(unit.serial, unit.batch, LANE_LETTER[unit.lane], unit.turn),
+            *(unit.serial, unit.batch, LANE_LETTER[unit.lane], unit.dispatch_number),
             *(nonce, _ms(lease_seconds)),
         )
         if reply is None:
@@ -253,7 +253,7 @@ class BatchStore:
         uncertain: bool,
         held: bool,
         adopt: bool,
-        barred: Collection[Barred] = (),
+        suppressed: Collection[SuppressedDelivery] = (),
     ) -> tuple[int, int]:
         """
         Return the deliveries made pending again, and 1 if a held batch was moved on.
@@ -261,7 +261,10 @@ class BatchStore:
         Those *barred* stay failed or bounced. Raises InputError if the campaign's data was purged.
         """
         flags = [str(int(flag)) for flag in (failed, uncertain, held, adopt)]
-        left = [f"{each.index}{CHANNEL_LETTER[each.channel]}{each.generation}" for each in barred]
+        left = [
+            f"{each.index}{CHANNEL_LETTER[each.channel]}{each.resend_number}"
+            for each in suppressed
+        ]
         moved, freed = await self._run("retry_batch", serial, batch, *flags, json.dumps(left))
         if moved < 0:
             msg = "The people and links of this campaign were purged: nothing can be sent again."

@@ -7,11 +7,11 @@ from typing import Literal
 from pipeline.domain.batch import Lane
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.models import Recipient
-from pipeline.domain.resend_history import Generations, readdressed
+from pipeline.domain.resend_history import ResendHistory, readdressed
 from pipeline.domain.vault import Vault
 from pipeline.store.client import Client
 from pipeline.store.codec import LANE_LETTER
-from pipeline.store.formats.resends import open_generations
+from pipeline.store.formats.resends import open_resends
 from pipeline.store.formats.sealed_batch import open_recipients
 from pipeline.store.formats.sealed_definition import open_definition, seal_definition
 from pipeline.store.formats.snapshot import CampaignSnapshot, halt_fields
@@ -96,12 +96,12 @@ class CampaignStore:
         sealed = await self._redis.get(recipients_key(serial, batch))
         return open_recipients(self._vault, serial, batch, sealed)
 
-    async def people(self, serial: str, batch: int) -> list[tuple[Recipient, Generations]]:
+    async def people(self, serial: str, batch: int) -> list[tuple[Recipient, ResendHistory]]:
         """Return the recipients of a batch as they were submitted, each with its resends."""
         recipients = await self.recipients(serial, batch)
         fields = await self._redis.hgetall(resends_key(serial, batch))
         sealed = {int(index): blob for index, blob in fields.items()}
-        found = open_generations(self._vault, serial, recipients, sealed)
+        found = open_resends(self._vault, serial, recipients, sealed)
         return [(person, found.get(index, ())) for index, person in enumerate(recipients)]
 
     async def readdressed(self, serial: str, batch: int) -> list[Recipient]:

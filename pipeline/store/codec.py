@@ -66,12 +66,12 @@ COUNTER_FIELD: Final[Mapping[WaitCounter | None, str]] = {
 
 def encode_unit(unit: Unit) -> tuple[str, int, str, int]:
     """Return a unit as it stands in a job: serial, batch, lane, turn."""
-    return unit.serial, unit.batch, LANE_LETTER[unit.lane], unit.turn
+    return unit.serial, unit.batch, LANE_LETTER[unit.lane], unit.dispatch_number
 
 
 def decode_unit(item: object) -> Unit | None:
     """Return what `encode_unit` was given; None if *item* is something else."""
     match item:
-        case [str(serial), int(batch), str(letter), int(turn)] if letter in LANE:
-            return Unit(serial, batch, LANE[letter], turn)
+        case [str(serial), int(batch), str(letter), int(dispatch_number)] if letter in LANE:
+            return Unit(serial, batch, LANE[letter], dispatch_number)
     return None

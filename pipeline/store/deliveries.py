@@ -23,7 +23,7 @@ Resent = Literal["ok", "changed", "cancelled", "gone"]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RecipientPlace:
     """Where a recipient stands."""
 
     serial: str
@@ -45,12 +45,12 @@ class Fact:
     kind: FactKind
     code: str = ""
     delay: float = 0.0
-    generation: int = 1
+    resend_number: int = 1
     suppress: tuple[str, bytes] | None = None
 
 
 @dataclass(slots=True)  # as above
-class Wanted:
+class IntentRequest:
     """
     A delivery that a worker wants to start; `attempt` is the last of its `generation` it knows of.
 
@@ -62,7 +62,7 @@ class Wanted:
     channel: ChannelName
     attempt: int
     suppression: tuple[str, bytes] | None = None
-    generation: int = 1
+    resend_number: int = 1
 
 
 class DeliveryStore:
@@ -74,7 +74,7 @@ class DeliveryStore:
         self.waits_for_disk = scripts.waits_for_disk
         """Whether an intent takes seconds, as the server does not sync every write."""
 
-    async def intend(self, claim: Claim, wanted: Sequence[Wanted]) -> list[int]:
+    async def intend(self, claim: Claim, wanted: Sequence[IntentRequest]) -> list[int]:
         """
         Record the intent to send; return the attempt number per delivery, 0 where refused.
 
@@ -109,9 +109,9 @@ class DeliveryStore:
 
     async def resend(
         self,
-        place: Place,
+        place: RecipientPlace,
         channel: ChannelName,
-        generation: int,
+        resend_number: int,
         *,
         seen: str,
         sealed: bytes,
@@ -123,7 +123,7 @@ class DeliveryStore:
         returns "ok". May be repeated with the same arguments.
         """
         where = (place.serial, place.batch, place.index, CHANNEL_LETTER[channel])
-        reply = await self._run("resend", *where, generation, seen, sealed)
+        reply = await self._run("resend", *where, resend_number, seen, sealed)
         return cast("Resent", reply.decode())
 
     async def read(self, serial: str, batch: int) -> dict[int, tuple[DeliveryRecord, ...]]:
@@ -132,13 +132,13 @@ class DeliveryStore:
         return {int(index): parse_record(text) for index, text in reply.items()}
 
 
-def _asked(delivery: Wanted) -> list[str | int]:
+def _asked(delivery: IntentRequest) -> list[str | int]:
     """Return a wanted delivery as `intend.lua` reads it."""
     place = delivery.suppression[:1] if delivery.suppression else ()
     return [
         delivery.index,
         CHANNEL_LETTER[delivery.channel],
-        delivery.generation,
+        delivery.resend_number,
         delivery.attempt,
         *place,
     ]
@@ -154,6 +154,6 @@ def _listed(fact: Fact) -> list[str | int]:
         FACT_LETTER[fact.kind],
         fact.code,
         round(fact.delay * 1000),
-        fact.generation,
+        fact.resend_number,
         *place,
     ]

@@ -16,7 +16,7 @@ from pipeline.store.keys import (
 _AT_ONCE = 1000
 _ID_SIZE, _LINK_SIZE = 9, 12
 
-Place = tuple[int, bytes]
+LookupPlace = tuple[int, bytes]
 """Bucket and digest that an id is looked up by."""
 
 
@@ -59,7 +59,7 @@ class Lookups:
         self._redis = redis
         self._vault = vault
 
-    def place_of(self, serial: str, buckets: int, recipient_id: str) -> Place:
+    def place_of(self, serial: str, buckets: int, recipient_id: str) -> LookupPlace:
         """Return under which bucket and digest an id is looked up."""
         digest = id_digest(self._vault, serial, recipient_id)
         return bucket_of(digest, buckets), digest
@@ -93,7 +93,7 @@ class Lookups:
 
     async def places(
         self, serial: str, buckets: int, positions: Collection[int]
-    ) -> dict[int, Place]:
+    ) -> dict[int, LookupPlace]:
         """
         Return under which bucket and digest each of *positions* is looked up.
 

@@ -72,9 +72,9 @@ class Limiter:
         self._measurements.permits(name, permits.granted, permits.wait)
         return permits
 
-    async def hush(self, name: str, seconds: float) -> None:
+    async def cool_down(self, name: str, seconds: float) -> None:
         """Let nobody take a permit of *name* for a while; never shortens a longer silence."""
-        await self._run("hush", name, round(min(seconds, _LONGEST_SILENCE) * 1e6))
+        await self._run("cooldown", name, round(min(seconds, _LONGEST_SILENCE) * 1e6))
 
     async def trip(
         self,
@@ -89,7 +89,7 @@ class Limiter:
         silence = await self._run("trip", channel, threshold, first * 1e6, longest * 1e6, reason)
         seconds = float(silence) / 1e6
         if seconds:
-            await self.hush(channel, seconds)
+            await self.cool_down(channel, seconds)
         return seconds
 
     async def recovered(self, channel: str) -> None:

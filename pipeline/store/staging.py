@@ -40,7 +40,7 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True)
-class Busy:
+class StagingBusy:
     """Another process is staging the same campaign; it lapses after *seconds* of silence."""
 
     seconds: float
@@ -84,13 +84,13 @@ class StagingStore:
 
     async def begin(
         self, campaign_id: str, nonce: str, *, expected_rows: int
-    ) -> Staging | Committed | Busy:
+    ) -> Staging | Committed | StagingBusy:
         """Open a staging area, or say why not; repeating it keeps the area alive."""
         kind, serial, *rest = await self._run("stage_begin", campaign_id, nonce, _PATIENCE_MS)
         if kind == b"committed":
             return Committed(serial.decode())
         if kind == b"busy":
-            return Busy(int(serial) / 1000)
+            return StagingBusy(int(serial) / 1000)
         if rest[0]:
             await self._remove_keys(rest[0].decode())
         buckets = max(1, expected_rows // _ROWS_PER_BUCKET)

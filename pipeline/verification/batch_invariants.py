@@ -19,7 +19,7 @@ from pipeline.store.formats.snapshot import (
     people_counter,
 )
 from pipeline.store.keys import due_index
-from pipeline.views.batch_view import Entry, Records
+from pipeline.views.batch_view import BatchView, Records
 
 OPEN = frozenset({DeliveryStatus.PENDING, DeliveryStatus.SENDING, DeliveryStatus.UNCERTAIN})
 UNFINISHED = frozenset(
@@ -51,7 +51,7 @@ class Violation:
         return f"invariant {self.invariant} ({self.rule}), {place}: {self.found}"
 
 
-def tally(entry: Entry) -> Counter[str]:
+def tally(entry: BatchView) -> Counter[str]:
     """Return what this batch adds to the counters of its campaign's hash."""
     batch, counted = entry.batch, Counter({batch_counter(entry.batch.state): 1})
     for _, records in entry.people():
@@ -75,7 +75,7 @@ def tally(entry: Entry) -> Counter[str]:
     return counted
 
 
-def batch_violations(entry: Entry) -> Iterator[Violation]:
+def batch_violations(entry: BatchView) -> Iterator[Violation]:
     """Yield what is wrong with one batch, as far as it can be told without its blobs."""
     for invariant, rule, found in (
         *_order_faults(entry.batch),
@@ -85,7 +85,7 @@ def batch_violations(entry: Entry) -> Iterator[Violation]:
         yield Violation(invariant, rule, entry.number, found)
 
 
-def link_violations(links: Sequence[str], entry: Entry) -> Iterator[Violation]:
+def link_violations(links: Sequence[str], entry: BatchView) -> Iterator[Violation]:
     """
     Yield what is wrong with the links of one batch by themselves.
 
@@ -124,7 +124,7 @@ def _forgotten(record: DeliveryRecord) -> bool:
     return record.code == "forgotten" and record.status in _LEFT
 
 
-def _links(entry: Entry) -> dict[str, int]:
+def _links(entry: BatchView) -> dict[str, int]:
     batch = entry.batch
     if batch.order.id is None:
         return {}
@@ -146,7 +146,7 @@ def _links(entry: Entry) -> dict[str, int]:
     }
 
 
-def _unsent(entry: Entry, index: int, records: Records) -> bool:
+def _unsent(entry: BatchView, index: int, records: Records) -> bool:
     """Return whether cancelling found nothing that was ever started for this person."""
     return index not in entry.earlier and all(
         record.code == "cancelled" and not record.attempt for record in records
@@ -169,12 +169,12 @@ def _order_faults(batch: Batch) -> Iterator[tuple[int, str, str]]:
         yield 5, "missing_links", f"{batch.order.missing} links are missing of {batch.quantity}"
 
 
-def _ledger_faults(entry: Entry) -> Iterator[tuple[int, str, str]]:
+def _ledger_faults(entry: BatchView) -> Iterator[tuple[int, str, str]]:
     if entry.damaged:
         yield 7, "ledger", f"fields {', '.join(sorted(entry.damaged))} are no delivery records"
     for index, records in entry.ledger.items():
         channels = [record.channel for record in records]
-        known = reachable(entry.ground.channels, entry.batch.plan, index)
+        known = reachable(entry.terms.channels, entry.batch.plan, index)
         if len(set(channels)) != len(channels) or not set(channels) <= set(known):
             yield 7, "ledger", f"recipient {index + 1} has deliveries over {', '.join(channels)}"
         waits = any(record.status is DeliveryStatus.PENDING for record in records)
@@ -193,14 +193,14 @@ def _ledger_faults(entry: Entry) -> Iterator[tuple[int, str, str]]:
 
 def _in_turn(earlier: Records, records: Records) -> bool:
     """Return whether what was resent has a later generation over the same channel."""
-    last = {record.channel: record.generation for record in records}
-    numbers = [(record.channel, record.generation) for record in earlier]
+    last = {record.channel: record.resend_number for record in records}
+    numbers = [(record.channel, record.resend_number) for record in earlier]
     return len(set(numbers)) == len(numbers) and all(
         number < last.get(channel, 0) for channel, number in numbers
     )
 
 
-def _due_faults(entry: Entry) -> Iterator[tuple[int, str, str]]:
+def _due_faults(entry: BatchView) -> Iterator[tuple[int, str, str]]:
     state = entry.batch.state
     shown = " and ".join(f'"{due_index(lane)}"' for lane in entry.lanes) or "none"
     if state not in UNFINISHED:
@@ -208,7 +208,7 @@ def _due_faults(entry: Entry) -> Iterator[tuple[int, str, str]]:
             yield 7, "due_index", f"it is {state}, but stands in due index {shown}"
         return
     # What was held when the campaign was cancelled is due wherever it had got to.
-    anywhere = entry.ground.cancelled and state is BatchState.HELD
+    anywhere = entry.terms.cancelled and state is BatchState.HELD
     allowed = frozenset(Lane) if anywhere else _LANES[state]
     if len(entry.lanes) != 1 or entry.lanes[0] not in allowed:
         yield 7, "due_index", f"it is {state} and stands in due index {shown}"

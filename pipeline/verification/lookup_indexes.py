@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.lookups import LinkOwner, Lookups
 from pipeline.verification.batch_invariants import Violation
-from pipeline.verification.sealed_contents import BatchContents
-from pipeline.views.batch_view import Entry
+from pipeline.verification.sealed_contents import SealedContents
+from pipeline.views.batch_view import BatchView
 
 Looked = tuple[int, int, str]
 """Batch and index of what is looked up, and the id or link."""
 
 
-class Places:
+class LookupIndexes:
     """
     Checks that ids and links are distinct over the campaign, in little memory.
 
@@ -24,7 +24,7 @@ class Places:
         self._lookups = lookups
 
     async def violations(
-        self, campaign: CampaignSnapshot, batches: Sequence[tuple[Entry, BatchContents]]
+        self, campaign: CampaignSnapshot, batches: Sequence[tuple[BatchView, SealedContents]]
     ) -> list[Violation]:
         """Return what is wrong with the look-ups of some batches."""
         serial, size = campaign.serial, campaign.batch_size or 1
@@ -48,14 +48,14 @@ class Places:
         return [Violation(3, "recipient_place", None, found)]
 
 
-def _people(entry: Entry, content: BatchContents) -> Iterator[Looked]:
+def _people(entry: BatchView, content: SealedContents) -> Iterator[Looked]:
     """Yield who can be looked up: of a forgotten person the digest is left, but not the id."""
     for index, recipient in enumerate(content.rows or ()):
         if index not in entry.batch.forgotten:
             yield entry.number, index, recipient.id
 
 
-def _links(entry: Entry, content: BatchContents) -> Iterator[Looked]:
+def _links(entry: BatchView, content: SealedContents) -> Iterator[Looked]:
     for index, link in enumerate(content.links or ()):
         if index not in entry.batch.forgotten:
             yield entry.number, index, link

@@ -18,7 +18,7 @@ from pipeline.stages.order_decisions import api_delay
 from pipeline.stages.permits import permit
 from pipeline.store.rate_limiter import Limiter
 from pipeline.verification.batch_invariants import Violation
-from pipeline.views.batch_view import Entry
+from pipeline.views.batch_view import BatchView
 
 _TRIES = 6
 
@@ -32,7 +32,7 @@ class OrderComparison:
         self._links_path = links_path
 
     async def violations(
-        self, entry: Entry, request: OrderRequest, links: Sequence[str]
+        self, entry: BatchView, request: OrderRequest, links: Sequence[str]
     ) -> list[Violation]:
         """
         Return what the API shows differently; *links* are those stored, none before they came.
@@ -66,7 +66,7 @@ class OrderComparison:
             except RewardsUnavailableError as error:
                 delay = api_delay(failures, error.retry_after, 0.5)
                 if error.code == "http_429":
-                    await self._limiter.hush(FleetLimit.READS, delay)
+                    await self._limiter.cool_down(FleetLimit.READS, delay)
                 await asyncio.sleep(delay)
             except OrderNotFoundError:
                 raise

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from pipeline.verification.batch_invariants import Violation
-from pipeline.views.batch_view import Entry
+from pipeline.views.batch_view import BatchView
 
 
-class Lineage:
+class ReplacementChain:
     """
     What the batches of a campaign say of each other, added one by one in any order.
 
@@ -18,7 +18,7 @@ class Lineage:
         self._left: dict[int, tuple[int, int]] = {}
         self._came: dict[int, tuple[int, int]] = {}
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: BatchView) -> None:
         batch = entry.batch
         if batch.replacement.into:
             self._left[batch.replacement.into] = (entry.number, batch.quantity - batch.size)

@@ -11,7 +11,7 @@ from pipeline.domain.vault import SealError, Vault, is_in_clear
 from pipeline.store.batch_pages import StoredBatch
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.formats.recipient_codec import TOMBSTONE, decode_batch
-from pipeline.store.formats.resends import open_generations
+from pipeline.store.formats.resends import open_resends
 from pipeline.store.formats.sealed_batch import decode_links
 from pipeline.store.keys import (
     definition_purpose,
@@ -20,11 +20,11 @@ from pipeline.store.keys import (
     recipients_purpose,
 )
 from pipeline.verification.batch_invariants import Violation
-from pipeline.views.batch_view import Entry
+from pipeline.views.batch_view import BatchView
 
 
 @dataclass(slots=True)
-class BatchContents:
+class SealedContents:
     """What the blobs of a batch hold; None is a blob that is absent or cannot be opened."""
 
     rows: Sequence[Recipient] | None = None
@@ -35,9 +35,9 @@ class BatchContents:
     _has_evidence: bool = False
     _has_resends: bool = False
 
-    def mismatches(self, entry: Entry) -> Iterator[Violation]:
+    def mismatches(self, entry: BatchView) -> Iterator[Violation]:
         """Yield what the blobs and the ledger of a batch say differently."""
-        if entry.ground.purging:
+        if entry.terms.purging:
             yield from self._leftovers(entry)
             return
         if not self._has_rows:
@@ -51,7 +51,7 @@ class BatchContents:
             found = "links rest here" if self._has_links else "its links are gone"
             yield Violation(2, "links_stored", entry.number, f"{found}, and the ledger differs")
 
-    def _leftovers(self, entry: Entry) -> Iterator[Violation]:
+    def _leftovers(self, entry: BatchView) -> Iterator[Violation]:
         """Yield what a purge that came to its end has left behind."""
         kept = [
             name
@@ -63,12 +63,12 @@ class BatchContents:
             )
             if there
         ]
-        if kept and entry.ground.purged:
+        if kept and entry.terms.purged:
             found = f"it was purged, but its {' and '.join(kept)} still rest here"
             yield Violation(6, "purged", entry.number, found)
 
 
-def _misplaced_tombstones(rows: Sequence[Recipient], entry: Entry) -> Iterator[Violation]:
+def _misplaced_tombstones(rows: Sequence[Recipient], entry: BatchView) -> Iterator[Violation]:
     for index, recipient in enumerate(rows):
         forgotten = index in entry.batch.forgotten
         if forgotten and recipient != TOMBSTONE:
@@ -94,10 +94,10 @@ class Contents:
         except ValidationError:
             return None, Violation(5, "definition", None, "the campaign's definition is damaged")
 
-    def open(self, serial: str, stored: StoredBatch) -> BatchContents:
+    def open(self, serial: str, stored: StoredBatch) -> SealedContents:
         """Open the blobs of a batch; what is wrong with them stands in `violations`."""
         number = stored.number
-        found = BatchContents(
+        found = SealedContents(
             _has_rows=stored.rows is not None,
             _has_links=stored.links is not None,
             _has_evidence=stored.evidence is not None,
@@ -115,11 +115,11 @@ class Contents:
         self._check_resends(found, serial, stored)
         return found
 
-    def _check_resends(self, found: BatchContents, serial: str, stored: StoredBatch) -> None:
+    def _check_resends(self, found: SealedContents, serial: str, stored: StoredBatch) -> None:
         if found.rows is None:
             return
         try:
-            open_generations(self._vault, serial, found.rows, stored.resends)
+            open_resends(self._vault, serial, found.rows, stored.resends)
         except SealError as error:
             found.violations.append(Violation(3, "blob", stored.number, str(error)))
         except (ValueError, KeyError, TypeError, IndexError):
@@ -127,7 +127,7 @@ class Contents:
             found.violations.append(damaged)
 
     def _part(
-        self, found: BatchContents, sealed: bytes | None, purpose: str, number: int
+        self, found: SealedContents, sealed: bytes | None, purpose: str, number: int
     ) -> bytes | None:
         if sealed is None:
             return None

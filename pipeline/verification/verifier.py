@@ -33,10 +33,10 @@ from pipeline.verification.batch_invariants import (
     link_violations,
     tally,
 )
-from pipeline.verification.lookup_indexes import Places
-from pipeline.verification.replacement_chain import Lineage
-from pipeline.verification.sealed_contents import BatchContents, Contents
-from pipeline.views.batch_view import Entry, Ground
+from pipeline.verification.lookup_indexes import LookupIndexes
+from pipeline.verification.replacement_chain import ReplacementChain
+from pipeline.verification.sealed_contents import Contents, SealedContents
+from pipeline.views.batch_view import BatchView, CampaignTerms
 
 _SHOWN = 1000
 _COUNTS = 4  # a campaign that never stands still for one count is not compared
@@ -45,7 +45,7 @@ _OPEN_DELIVERIES = tuple(map(delivery_counter, OPEN))
 
 class RemoteCheck(Protocol):
     async def violations(
-        self, entry: Entry, request: OrderRequest, links: Sequence[str]
+        self, entry: BatchView, request: OrderRequest, links: Sequence[str]
     ) -> list[Violation]:
         """Read the order of a batch again and return what differs; may be called again."""
         ...
@@ -96,7 +96,7 @@ class Verifier:
         self._pages = pages
         self._campaigns = campaigns
         self._contents = Contents(campaigns, vault)
-        self._places = Places(lookups)
+        self._places = LookupIndexes(lookups)
 
     async def run(self, serial: str, remote: RemoteCheck | None = None) -> VerificationFindings:
         """Check every invariant that can be seen at rest, and with *remote* every order."""
@@ -175,20 +175,20 @@ class _Recount:
         self.counted: Counter[str] = Counter()
         self._campaign = campaign
         self._orders: dict[str, int] = {}
-        self._lineage = Lineage()
+        self._replacement_chain = ReplacementChain()
 
-    def page(self, page: Page) -> list[tuple[StoredBatch, Entry]]:
+    def page(self, page: Page) -> list[tuple[StoredBatch, BatchView]]:
         """Count a page and judge its batches; return those that could be read."""
-        ground = Ground.of(page.campaign)
+        terms = CampaignTerms.of(page.campaign)
         entries = []
         for stored in page.batches:
-            entry = self._entry(stored, ground)
+            entry = self._entry(stored, terms)
             if entry is not None:
                 self._take(entry)
                 entries.append((stored, entry))
         return entries
 
-    def request(self, entry: Entry) -> OrderRequest | None:
+    def request(self, entry: BatchView) -> OrderRequest | None:
         """Return what this batch's order must have asked for; None if that is not known."""
         if self._campaign is None:
             return None
@@ -204,33 +204,33 @@ class _Recount:
         if self.findings.recipients != recipients:
             found = f"{self.findings.recipients} recipients in the batches, {recipients} taken in"
             yield Violation(5, "recipient_count", None, found)
-        yield from self._lineage.violations()
+        yield from self._replacement_chain.violations()
         if self._campaign is None:
             return
         reward = self._campaign.reward
         self.findings.value = self.counted[links_counter("ordered")] * reward.value
         # What a dead order did not give was ordered again, and the cap was set for living ones.
-        living = self.findings.value - self._lineage.given_up * reward.value
+        living = self.findings.value - self._replacement_chain.given_up * reward.value
         if reward.max_total is not None and living > reward.max_total:
             found = f"ordered for {living}, allowed are {reward.max_total}"
             yield Violation(5, "value", None, found)
 
-    def _entry(self, stored: StoredBatch, ground: Ground) -> Entry | None:
+    def _entry(self, stored: StoredBatch, terms: CampaignTerms) -> BatchView | None:
         try:
-            return Entry.read(stored, ground)
+            return BatchView.read(stored, terms)
         except (ValueError, KeyError):
             self.findings.add(Violation(5, "batch", stored.number, "it is gone or damaged"))
             return None
 
-    def _take(self, entry: Entry) -> None:
+    def _take(self, entry: BatchView) -> None:
         self.findings.batches += 1
         self.findings.recipients += entry.batch.size
         self.counted.update(tally(entry))
-        self._lineage.add(entry)
+        self._replacement_chain.add(entry)
         for violation in (*batch_violations(entry), *self._order_violations(entry)):
             self.findings.add(violation)
 
-    def _order_violations(self, entry: Entry) -> Iterator[Violation]:
+    def _order_violations(self, entry: BatchView) -> Iterator[Violation]:
         batch, request = entry.batch, self.request(entry)
         if request is not None and batch.order.po_number is not None:
             if batch.order.po_number != request.po_number:
@@ -246,7 +246,9 @@ class _Recount:
                 yield Violation(1, "order_id", entry.number, found)
 
 
-def _judge_contents(findings: VerificationFindings, entry: Entry, content: BatchContents) -> None:
+def _judge_contents(
+    findings: VerificationFindings, entry: BatchView, content: SealedContents
+) -> None:
     for violation in content.violations:
         findings.add(violation)
     if content.links is not None:
@@ -261,8 +263,8 @@ async def _ask_remote(
     findings: VerificationFindings,
     remote: RemoteCheck | None,
     request: OrderRequest | None,
-    entry: Entry,
-    content: BatchContents,
+    entry: BatchView,
+    content: SealedContents,
 ) -> None:
     if remote is None or request is None or entry.batch.order.id is None:
         return

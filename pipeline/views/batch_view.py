@@ -14,7 +14,7 @@ Records = tuple[DeliveryRecord, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
+class CampaignTerms:
     """
     What the batches of a campaign have in common; *cancelled* is of the page's moment.
 
@@ -28,7 +28,7 @@ class Ground:
     purged: bool = False
 
     @classmethod
-    def of(cls, campaign: CampaignSnapshot) -> "Ground":
+    def of(cls, campaign: CampaignSnapshot) -> "CampaignTerms":
         return cls(
             channels=campaign.channels,
             mode=campaign.mode,
@@ -39,7 +39,7 @@ class Ground:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class BatchView:
     """A batch with its ledger understood; `damaged` says which fields could not be."""
 
     number: int
@@ -48,10 +48,10 @@ class Entry:
     earlier: Mapping[int, Records]
     damaged: Sequence[str]
     lanes: Sequence[Lane]
-    ground: Ground
+    terms: CampaignTerms
 
     @classmethod
-    def read(cls, stored: StoredBatch, ground: Ground) -> "Entry":
+    def read(cls, stored: StoredBatch, terms: CampaignTerms) -> "BatchView":
         """Understand a stored batch; raises ValueError or KeyError if its hash is no batch."""
         batch = stored.decode()
         ledger, damaged = _understood(stored.ledger, batch.size)
@@ -63,7 +63,7 @@ class Entry:
             earlier=earlier,
             damaged=damaged + damaged_too,
             lanes=stored.lanes,
-            ground=ground,
+            terms=terms,
         )
 
     def people(self) -> Iterator[tuple[int, Records]]:
@@ -72,14 +72,14 @@ class Entry:
             yield (
                 index,
                 self.ledger.get(index)
-                or initial(self.ground.channels, self.ground.mode, self.batch.plan, index),
+                or initial(self.terms.channels, self.terms.mode, self.batch.plan, index),
             )
 
 
-def understood(stored: StoredBatch, ground: Ground) -> Entry:
+def understood(stored: StoredBatch, terms: CampaignTerms) -> BatchView:
     """Return a batch with its ledger; raises ClaimcastError if it is gone or damaged."""
     try:
-        return Entry.read(stored, ground)
+        return BatchView.read(stored, terms)
     except (ValueError, KeyError) as error:
         msg = f"Batch {stored.number} is gone or damaged; `claimcast verify` says what is wrong."
         raise ClaimcastError(msg) from error

@@ -9,15 +9,15 @@ from typing import Literal, TextIO
 
 from pipeline.domain.clock import iso
 from pipeline.domain.models import Recipient
-from pipeline.domain.resend_history import Generations, address_of
+from pipeline.domain.resend_history import ResendHistory, address_of
 from pipeline.domain.vault import Vault
 from pipeline.store.batch_pages import BatchPages, Page, StoredBatch
 from pipeline.store.formats.recipient_codec import TOMBSTONE
 from pipeline.store.formats.records import DeliveryRecord
-from pipeline.store.formats.resends import open_generations
+from pipeline.store.formats.resends import open_resends
 from pipeline.store.formats.sealed_batch import open_links, open_recipients
 from pipeline.store.keys import LINK_REFERENCE_DIGEST
-from pipeline.views.batch_view import Entry, Ground, understood
+from pipeline.views.batch_view import BatchView, CampaignTerms, understood
 from pipeline.views.delivery_times import sent_at, settled_at
 
 COLUMNS = (
@@ -35,11 +35,11 @@ COLUMNS = (
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 _NUMBER = re.compile(r"[+-]\d+")
 
-Row = dict[str, str | int | None]
+ReportRow = dict[str, str | int | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Reveal:
+class Disclosure:
     """What a report shows beyond references: `link` and `address` as further columns."""
 
     links: bool = False
@@ -60,12 +60,12 @@ def link_ref(vault: Vault, link: str) -> str:
 class Report:
     """Reads the rows of one campaign; each page of batches is as it stood at one moment."""
 
-    def __init__(self, pages: BatchPages, vault: Vault, reveal: Reveal | None = None) -> None:
+    def __init__(self, pages: BatchPages, vault: Vault, reveal: Disclosure | None = None) -> None:
         self._pages = pages
         self._vault = vault
-        self._reveal = reveal or Reveal()
+        self._reveal = reveal or Disclosure()
 
-    async def rows(self, serial: str, batches: int) -> AsyncIterator[Row]:
+    async def rows(self, serial: str, batches: int) -> AsyncIterator[ReportRow]:
         """
         Yield a row per delivery; *batches* is how many the campaign has.
 
@@ -75,10 +75,10 @@ class Report:
             for row in self._page(serial, page):
                 yield row
 
-    def _page(self, serial: str, page: Page) -> Iterator[Row]:
-        ground, epoch = Ground.of(page.campaign), page.campaign.epoch_ms
+    def _page(self, serial: str, page: Page) -> Iterator[ReportRow]:
+        terms, epoch = CampaignTerms.of(page.campaign), page.campaign.epoch_ms
         for stored in page.batches:
-            entry = understood(stored, ground)
+            entry = understood(stored, terms)
             people, links = self._people(serial, stored, entry), self._links(serial, stored)
             for index, records in entry.people():
                 for record in records:
@@ -87,12 +87,12 @@ class Report:
                     )
 
     def _people(
-        self, serial: str, stored: StoredBatch, entry: Entry
-    ) -> Sequence[tuple[Recipient, Generations]]:
-        if stored.rows is None and entry.ground.purging:
+        self, serial: str, stored: StoredBatch, entry: BatchView
+    ) -> Sequence[tuple[Recipient, ResendHistory]]:
+        if stored.rows is None and entry.terms.purging:
             return [(TOMBSTONE, ())] * entry.batch.size
         rows = open_recipients(self._vault, serial, stored.number, stored.rows)
-        resends = open_generations(self._vault, serial, rows, stored.resends)
+        resends = open_resends(self._vault, serial, rows, stored.resends)
         return [(recipient, resends.get(index, ())) for index, recipient in enumerate(rows)]
 
     def _links(self, serial: str, stored: StoredBatch) -> Sequence[str]:
@@ -100,13 +100,13 @@ class Report:
 
     def _row(
         self,
-        entry: Entry,
-        person: tuple[Recipient, Generations],
+        entry: BatchView,
+        person: tuple[Recipient, ResendHistory],
         link: str | None,
         record: DeliveryRecord,
         epoch: int,
-    ) -> Row:
-        row: Row = {
+    ) -> ReportRow:
+        row: ReportRow = {
             "recipient_id": person[0].id,
             "channel": record.channel.value,
             "status": record.status.value,
@@ -121,12 +121,15 @@ class Report:
         if self._reveal.links:
             row["link"] = link or None
         if self._reveal.addresses:
-            row["address"] = address_of(*person, record.channel, record.generation)
+            row["address"] = address_of(*person, record.channel, record.resend_number)
         return row
 
 
 async def write_report(
-    rows: AsyncIterator[Row], out: TextIO, file_format: Literal["csv", "json"], reveal: Reveal
+    rows: AsyncIterator[ReportRow],
+    out: TextIO,
+    file_format: Literal["csv", "json"],
+    reveal: Disclosure,
 ) -> int:
     """
     Write all rows and return how many; little memory is used, however many there are.
@@ -140,7 +143,7 @@ async def write_report(
     return await _write_json(rows, out)
 
 
-async def _write_csv(rows: AsyncIterator[Row], out: TextIO, columns: Sequence[str]) -> int:
+async def _write_csv(rows: AsyncIterator[ReportRow], out: TextIO, columns: Sequence[str]) -> int:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
     number = 0
@@ -150,7 +153,7 @@ async def _write_csv(rows: AsyncIterator[Row], out: TextIO, columns: Sequence[st
     return number
 
 
-async def _write_json(rows: AsyncIterator[Row], out: TextIO) -> int:
+async def _write_json(rows: AsyncIterator[ReportRow], out: TextIO) -> int:
     number = 0
     async for row in rows:
         out.write(",\n" if number else "[\n")

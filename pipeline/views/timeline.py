@@ -8,16 +8,16 @@ from pipeline.domain.campaign_versions import version_at
 from pipeline.domain.clock import iso
 from pipeline.domain.codes import in_words
 from pipeline.domain.models import ChannelName, Recipient
-from pipeline.domain.resend_history import Generations, address_of, readdressed
+from pipeline.domain.resend_history import ResendHistory, address_of, readdressed
 from pipeline.domain.vault import Vault
 from pipeline.store.batch_pages import BatchPages, StoredBatch
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.formats.recipient_codec import TOMBSTONE
 from pipeline.store.formats.records import DeliveryRecord
-from pipeline.store.formats.resends import open_generations
+from pipeline.store.formats.resends import open_resends
 from pipeline.store.formats.sealed_batch import open_links, open_recipients
 from pipeline.store.formats.snapshot import CampaignSnapshot
-from pipeline.views.batch_view import Entry, Ground, understood
+from pipeline.views.batch_view import BatchView, CampaignTerms, understood
 from pipeline.views.delivery_times import next_at, settled_at, started_at
 from pipeline.views.order_history import Event, former_orders, order_events
 from pipeline.views.person import find_person
@@ -40,7 +40,7 @@ class Timelines:
         """
         page, index = await find_person(self._campaigns, self._pages, snapshot, recipient_id)
         stored = page.batches[0]
-        entry = understood(stored, Ground.of(page.campaign))
+        entry = understood(stored, CampaignTerms.of(page.campaign))
         recipient, resends = self._recipient(snapshot.serial, stored, index)
         forgotten_ms = entry.batch.forgotten.get(index, 0)
         purged_ms = page.campaign.purged_ms
@@ -82,12 +82,12 @@ class Timelines:
 
     def _recipient(
         self, serial: str, stored: StoredBatch, index: int
-    ) -> tuple[Recipient, Generations]:
+    ) -> tuple[Recipient, ResendHistory]:
         """Return what rests of a person: nothing once the campaign is purged."""
         if stored.rows is None:
             return TOMBSTONE, ()
         rows = open_recipients(self._vault, serial, stored.number, stored.rows)
-        resends = open_generations(self._vault, serial, rows, stored.resends)
+        resends = open_resends(self._vault, serial, rows, stored.resends)
         return rows[index], resends.get(index, ())
 
     def _link_ref(self, serial: str, stored: StoredBatch, index: int) -> str | None:
@@ -97,7 +97,7 @@ class Timelines:
         return link_ref(self._vault, link) if link else None
 
 
-def mask(address: str) -> str:
+def mask_address(address: str) -> str:
     """Return enough of an address to recognise it: `a…@example.com`, `+49…23`."""
     local, at, domain = address.rpartition("@")
     if at:
@@ -107,7 +107,7 @@ def mask(address: str) -> str:
 
 def _masked(recipient: Recipient) -> dict[str, str]:
     return {
-        channel.value: mask(address)
+        channel.value: mask_address(address)
         for channel in ChannelName
         # The id is what a webhook takes, and what the person was asked for by.
         if channel is not ChannelName.WEBHOOK and (address := recipient.address(channel))
@@ -115,7 +115,7 @@ def _masked(recipient: Recipient) -> dict[str, str]:
 
 
 def _events(
-    entry: Entry, began: Mapping[int, int], records: tuple[DeliveryRecord, ...], epoch: int
+    entry: BatchView, began: Mapping[int, int], records: tuple[DeliveryRecord, ...], epoch: int
 ) -> Iterator[Event]:
     batch = entry.batch
     for version, at in began.items():
@@ -138,7 +138,7 @@ def _removed(forgotten_ms: int, purged_ms: int) -> Iterator[Event]:
         yield purged_ms, "the people and links of the campaign were purged"
 
 
-def _resent(resends: Generations) -> Iterator[Event]:
+def _resent(resends: ResendHistory) -> Iterator[Event]:
     for resend in resends:
         to = _shown(resend.channel, resend.address)
         yield resend.at_ms, f"{resend.channel}: resent as generation {resend.number} to {to}"
@@ -146,8 +146,8 @@ def _resent(resends: Generations) -> Iterator[Event]:
 
 def _attempts(record: DeliveryRecord, epoch: int, began: Mapping[int, int]) -> Iterator[Event]:
     name = f"{record.channel}"
-    if record.generation > 1:
-        name += f" (generation {record.generation})"
+    if record.resend_number > 1:
+        name += f" (generation {record.resend_number})"
     if started := started_at(record, epoch):
         text = f" with version {version_at(began, started)}" if len(began) > 1 else ""
         yield started, f"{name}: attempt {record.attempt} started{text}"
@@ -160,15 +160,15 @@ def _attempts(record: DeliveryRecord, epoch: int, began: Mapping[int, int]) -> I
 
 
 def _whither(
-    record: DeliveryRecord, recipient: Recipient, resends: Generations
+    record: DeliveryRecord, recipient: Recipient, resends: ResendHistory
 ) -> dict[str, str | None]:
-    address = address_of(recipient, resends, record.channel, record.generation)
+    address = address_of(recipient, resends, record.channel, record.resend_number)
     return {"address": _shown(record.channel, address) if address else None}
 
 
 def _shown(channel: ChannelName, address: str) -> str:
     # The id is what a webhook takes, and what the person was asked for by.
-    return address if channel is ChannelName.WEBHOOK else mask(address)
+    return address if channel is ChannelName.WEBHOOK else mask_address(address)
 
 
 def _delivery(record: DeliveryRecord, epoch: int, began: Mapping[int, int]) -> dict[str, Any]:
@@ -179,7 +179,7 @@ def _delivery(record: DeliveryRecord, epoch: int, began: Mapping[int, int]) -> d
         "code": record.code or None,
         "meaning": in_words(record.code) if record.code else None,
         "attempts": record.attempt,
-        "generation": record.generation,
+        "generation": record.resend_number,
         "version": version_at(began, started) if started else None,
         "started_at": iso(started),
         "settled_at": iso(settled_at(record, epoch)),

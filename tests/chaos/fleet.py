@@ -143,7 +143,7 @@ class Fleet:
         if skewed and self.clock_library is not None:
             extra = skew.environment(self.clock_library, skewed)
         elif skewed:
-            command = skew.launch(skewed)
+            command = skew.intent_write(skewed)
         environment = {**self.environment(place), **extra}
         return self._process(f"worker-{place}", [sys.executable, *command], environment)
 

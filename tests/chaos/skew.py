@@ -39,7 +39,7 @@ def environment(path: Path, seconds: int) -> dict[str, str]:
     }
 
 
-def launch(seconds: int) -> list[str]:
+def intent_write(seconds: int) -> list[str]:
     """Return the arguments of Python for a worker whose time.time() is wrong by *seconds*."""
     return ["-c", _LAUNCH.format(seconds=seconds)]
 

@@ -17,7 +17,7 @@ from pipeline.domain.errors import DuplicateOrderError
 from pipeline.domain.models import DeliveryStatus, FactKind
 from pipeline.stages.order_decisions import Adopt, decide_order
 from pipeline.store.batches import Claim
-from pipeline.store.deliveries import Fact, Wanted
+from pipeline.store.deliveries import Fact, IntentRequest
 from pipeline.store.durability import EverySecond
 from tests.chaos.power import Sizes, client, cut, filmed, left_of, on_disk, valkey
 from tests.pipeline.ledger import (
@@ -46,7 +46,7 @@ async def intents(ledger: Ledger, data: Path, cuts: set[int]) -> dict[int, Sizes
     found = await fulfilled(ledger, await submit(ledger, a_campaign(), [people(PEOPLE)]))
     sizes = {}
     for index in range(PEOPLE):
-        assert await ledger.deliveries.intend(found, [Wanted(index, EMAIL, 0)]) == [1]
+        assert await ledger.deliveries.intend(found, [IntentRequest(index, EMAIL, 0)]) == [1]
         if index in cuts:
             sizes[index] = on_disk(data)
     return sizes
@@ -133,7 +133,7 @@ async def test_with_everysec_nobody_is_pending_for_whom_a_message_may_have_left(
 
     async def send(app: App, claim: Claim, index: int) -> None:
         await asyncio.sleep(dice.uniform(0, 2.5))  # so that the cuts come upon all stages
-        assert await app.deliveries.intend(claim, [Wanted(index, EMAIL, 0)]) == [1]
+        assert await app.deliveries.intend(claim, [IntentRequest(index, EMAIL, 0)]) == [1]
         left[index] = time.monotonic()
         await app.deliveries.record({("1", 1): [Fact(index, EMAIL, 1, FactKind.SENT)]})
 
@@ -212,7 +212,9 @@ async def test_a_worker_that_outlives_the_server_has_its_lost_intent_written_aga
             await wait_until(lambda: nothing_to_write(app))
             sizes = on_disk(data)
             gate.put_before_the_disk(monkeypatch)
-            intent = asyncio.create_task(app.deliveries.intend(claim, [Wanted(0, EMAIL, 0)]))
+            intent = asyncio.create_task(
+                app.deliveries.intend(claim, [IntentRequest(0, EMAIL, 0)])
+            )
             await wait_until(lambda: gate.tried.is_set() or intent.done())
             assert await status(app) is DeliveryStatus.SENDING
             assert not intent.done(), "it does not wait for the disk"

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from structlog.contextvars import bound_contextvars
 
 from config.logging import LogFormat, configure_logging
-from config.redaction import REDACTED, mask, redact
+from config.redaction import REDACTED, mask_secrets, redact
 
 LINK = "https://claim.rewards.example/c/Zx9-secret_42?k=a'b&x=%20y#z"
 ADDRESS = "ada.lovelace+x@mail.example.org"
@@ -167,7 +167,7 @@ printable = st.text(
 def test_no_link_survives_any_surroundings(before: str, after: str, path: str) -> None:
     link = f"https://claim.example/{path}#secret_42"
     for text in (link, quote(link, safe=""), json.dumps(link), repr(link)):
-        assert "secret_42" not in mask(f"{before}{text} {after}")
+        assert "secret_42" not in mask_secrets(f"{before}{text} {after}")
 
 
 json_values = st.recursive(

@@ -8,7 +8,7 @@ from cryptography.fernet import Fernet
 from redis import Redis
 from standardwebhooks import Webhook
 
-from pipeline.store.formats.alert_records import Phase, Record, decode_record
+from pipeline.store.formats.alert_records import AlertPhase, AlertRecord, decode_record
 from tests.channels.app import KEPT, SECRET, App, body_of, headers_of
 from tests.channels.sms.servers import SILENCE
 from tests.end_to_end.support.world import World
@@ -58,7 +58,7 @@ def shared(here: World, valkey_url: str) -> Iterator[Redis]:
         yield redis
 
 
-def record(redis: Redis) -> tuple[str, Record]:
+def record(redis: Redis) -> tuple[str, AlertRecord]:
     """Return the only alert there is."""
     stored = cast("dict[bytes, bytes]", redis.hgetall("cc:alerts"))
     [(field, text)] = stored.items()
@@ -72,12 +72,12 @@ def test_a_worker_looks_while_it_works_and_tells_when_it_leaves(
     shared.hset("cc:1", "blk:o", "credentials")
     worker = here.start("worker")
     wait_until_sync(lambda: shared.exists("cc:alerts"))
-    assert record(shared)[1].phase is Phase.SEEN
+    assert record(shared)[1].phase is AlertPhase.SEEN
     assert told(receiver) == []
     worker.terminate()
     worker.communicate(timeout=120)
     assert [alert["data"]["code"] for alert in told(receiver)] == ["credentials"]
-    assert record(shared)[1].phase is Phase.TOLD
+    assert record(shared)[1].phase is AlertPhase.TOLD
 
 
 def test_what_a_run_was_telling_when_it_was_killed_is_told_again(
@@ -92,7 +92,7 @@ def test_what_a_run_was_telling_when_it_was_killed_is_told_again(
     process.communicate()
 
     field, claimed = record(shared)
-    assert claimed.phase is Phase.TELLING
+    assert claimed.phase is AlertPhase.TELLING
     # A minute later:
     lapsed = f"{claimed.at_ms - 60_000} {claimed.becomes(claimed.phase, claimed.tries)}"
     shared.hset("cc:alerts", field, lapsed)

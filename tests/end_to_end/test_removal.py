@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from redis import Redis
 
-from pipeline.operations.erase_recipient import Forgetting
+from pipeline.operations.erase_recipient import RecipientEraser
 from pipeline.views.timeline import Timelines
 from tests.end_to_end.support.world import World, opened_values
 from tests.pipeline.installation import Installation
@@ -72,7 +72,9 @@ async def forget(here: World, recipients: Sequence[str]) -> set[str]:
     with EmbeddedValkey(here.directory / "state") as server:
         async with AsyncRedis.from_url(server.start_or_join()) as redis:
             ledger = await Installation.opened(redis, secret(here))
-            forgetting = Forgetting(ledger.pages, ledger.campaigns, ledger.erasures, ledger.vault)
+            forgetting = RecipientEraser(
+                ledger.pages, ledger.campaigns, ledger.erasures, ledger.vault
+            )
             timelines = Timelines(ledger.pages, ledger.campaigns, ledger.vault)
             snapshot = await ledger.snapshot(await ledger.campaigns.find("e2e") or "")
             await asyncio.gather(*(forgetting.forget(snapshot, who) for who in recipients))

@@ -41,8 +41,8 @@ def test_a_person_who_asks_again_gets_the_same_link(here: World) -> None:
         assert len({link for mail in here.mails() for link in mail.links}) == 10
 
         document = json.loads(here.run("recipient", "e2e", "r4", "--json"))
-        generations = document["earlier"] + document["deliveries"]
-        told = [(each["generation"], each["address"], each["status"]) for each in generations]
+        resends = document["earlier"] + document["deliveries"]
+        told = [(each["generation"], each["address"], each["status"]) for each in resends]
         assert told == [(1, "p…@example.com", "sent"), (2, "c…@example.com", "sent")]
         here.run("verify", "e2e", "--remote")
         assert OTHER not in log(here)

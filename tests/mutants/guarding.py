@@ -15,12 +15,12 @@ GUARDING = (
         test=_LIMITS + "test_low_rates_give_one_permit_however_many_are_wanted",
     ),
     Defect(
-        name="hush-ignored",
+        name="cooldown-ignored",
         path="pipeline/store/lua/verbs/limits/permit.lua",
-        old="  if hush > now then\n",
+        old="  if cooldown_until > now then\n",
         new="  if false then\n",
         costs="a provider that asked for silence is asked on, and locks the account",
-        test=_LIMITS + "test_a_hush_is_silence_for_everybody_and_ends",
+        test=_LIMITS + "test_a_cooldown_is_silence_for_everybody_and_ends",
     ),
     Defect(
         name="provider-failure-costs-a-try",
@@ -115,7 +115,7 @@ GUARDING = (
     Defect(
         name="order-not-audited",
         path="pipeline/stages/order.py",
-        old="            await self._record(Action.ORDER, claim, request.po_number)\n",
+        old="            await self._record(AuditAction.ORDER, claim, request.po_number)\n",
         new="            pass\n",
         costs="money is spent without a trace",
         test="tests/pipeline/stages/test_order.py::"

@@ -110,10 +110,10 @@ ORDERING = (
         test=_ORDER + "test_an_order_of_something_else_is_not_even_adopted_on_request",
     ),
     Defect(
-        name="clearance-of-an-order-not-asked",
+        name="order-guard-not-asked",
         path="pipeline/rewards/client.py",
-        old="answer = await self._authorised(Call.CREATE_ORDER, post, clearance)",
-        new="answer = await self._authorised(Call.CREATE_ORDER, post)",
+        old="answer = await self._authorised(ApiCall.CREATE_ORDER, post, order_guard)",
+        new="answer = await self._authorised(ApiCall.CREATE_ORDER, post)",
         costs="a worker that lost its lease places the order all the same",
         test=_ORDER + "test_after_the_lease_is_lost_nothing_is_ordered",
     ),
@@ -179,8 +179,8 @@ ORDERING = (
     Defect(
         name="link-of-the-neighbour",
         path="pipeline/stages/batch_work.py",
-        old="link=self.packet.links[index],",
-        new="link=self.packet.links[index - 1],",
+        old="link=self.contents.links[index],",
+        new="link=self.contents.links[index - 1],",
         costs="everybody gets the link that was issued for somebody else",
         test="tests/pipeline/stages/test_distribute.py::"
         "test_everybody_is_sent_the_link_that_was_issued_for_his_place",

@@ -45,13 +45,13 @@ SENDING = (
         "test_a_suppressed_address_is_not_written_to_and_the_next_channel_is_tried",
     ),
     Defect(
-        name="clearance-of-a-message-not-asked",
+        name="send-guard-not-asked",
         path="channels/email/transaction.py",
-        old="            self._clearance()\n",
+        old="            self._send_guard()\n",
         new="            pass\n",
         costs="content leaves after the lease, the pause or the window ended",
         test="tests/channels/email/test_adapter.py::"
-        "test_refused_clearance_abandons_the_message_with_nothing_sent",
+        "test_refused_send_guard_abandons_the_message_with_nothing_sent",
     ),
     Defect(
         name="lost-answer-taken-for-not-sent",
@@ -97,8 +97,8 @@ SENDING = (
     Defect(
         name="another-key-per-attempt",
         path="pipeline/stages/batch_work.py",
-        old="delivery_key(self.known.campaign.id, recipient.id, channel.name, record.generation)",
-        new="delivery_key(self.known.campaign.id, recipient.id, channel.name, attempt)",
+        old="recipient.id, channel.name, record.resend_number",
+        new="recipient.id, channel.name, attempt",
         costs="a repeated mail has another Message-ID and is shown twice",
         test=_DISPATCHER + "test_an_uncertain_message_is_repeated_with_the_same_key_and_link",
     ),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pipeline.domain.campaign import Campaign
-from pipeline.domain.errors import CrowdedError
+from pipeline.domain.errors import BackpressureError
 from pipeline.domain.models import (
     ChannelName,
     DeliveryKey,
@@ -15,7 +15,7 @@ from pipeline.domain.models import (
     Recipient,
     ReturnPaths,
 )
-from pipeline.domain.ports import Clearance
+from pipeline.domain.ports import SendGuard
 
 Answer = Exception | None
 
@@ -63,13 +63,13 @@ class ScriptedChannel:
     def composer(self, campaign: Campaign) -> PlainComposer:
         return PlainComposer(self.broken)
 
-    async def send(self, message: Message, clearance: Clearance) -> Receipt:
+    async def send(self, message: Message, send_guard: SendGuard) -> Receipt:
         self.on_the_wire += 1
         self.most_on_the_wire = max(self.most_on_the_wire, self.on_the_wire)
         try:
             await asyncio.sleep(0)  # others get on the wire as well
             await self.gate.wait()
-            await self._cleared(clearance)
+            await self._cleared(send_guard)
             answer = self.answer(message)
             if answer is not None:
                 raise answer
@@ -78,11 +78,11 @@ class ScriptedChannel:
         finally:
             self.on_the_wire -= 1
 
-    async def _cleared(self, clearance: Clearance) -> None:
+    async def _cleared(self, send_guard: SendGuard) -> None:
         while True:
             try:
-                return clearance()
-            except CrowdedError as error:
+                return send_guard()
+            except BackpressureError as error:
                 self.crowded += 1
                 await error.room
 

@@ -14,7 +14,7 @@ from pipeline.rewards.models import OrderRequest
 from pipeline.stages.order_request import po_number
 from pipeline.store.batches import BatchStore, Claim
 from pipeline.store.campaigns import CampaignStore
-from pipeline.store.deliveries import DeliveryStore, Fact, Wanted
+from pipeline.store.deliveries import DeliveryStore, Fact, IntentRequest
 from pipeline.store.fleet.keyring import unlock
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.scripts import Scripts
@@ -122,7 +122,7 @@ class Installation(Stores):
         for claim in await self.claims(Lane.SEND):
             unit = claim.unit
             wanted = [
-                Wanted(index, channel, attempt_of(claim, index, channel))
+                IntentRequest(index, channel, attempt_of(claim, index, channel))
                 for index in range(claim.batch.size)
             ]
             attempts = await self.deliveries.intend(claim, wanted)

@@ -53,7 +53,7 @@ class Stores:
         return ErasureStore(Scripts(self.redis))
 
     @property
-    def reorders(self) -> ReorderStore:
+    def order_replacement(self) -> ReorderStore:
         return ReorderStore(Scripts(self.redis), self.vault)
 
     @property

@@ -116,14 +116,14 @@ def test_what_postfix_returns_is_recorded_as_a_bounce(here: World) -> None:
 
 def test_postfix_killed_in_the_middle_costs_nobody_a_link(here: World) -> None:
     here.env["CLAIMCAST_LIMITS__EMAIL"] = "5/s"  # a minute's work, so that it is in the middle
-    relay = postfix(here)
-    with relay.run(kill=True):
+    handoff = postfix(here)
+    with handoff.run(kill=True):
         process = here.start("run", *here.campaign(PEOPLE))
         wait_until_sync(lambda: len(here.mails()) >= FEW, PATIENCE)
     assert process.poll() is None
 
     here.run("limits", "set", "email", "unlimited")
-    with relay.run():
+    with handoff.run():
         process.communicate(timeout=PATIENCE)
         wait_until_sync(lambda: len(reached(here)) >= PEOPLE, PATIENCE)
 

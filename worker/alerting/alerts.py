@@ -11,17 +11,17 @@ from pipeline.alerting import messages
 from pipeline.alerting.messages import Notice
 from pipeline.alerting.rules import Pace, SubjectState, causes, next_phase, standing
 from pipeline.domain.errors import DeliveryError
-from pipeline.store.fleet.alerts import AlertStore, Sight
+from pipeline.store.fleet.alerts import AlertSources, AlertStore
 from pipeline.store.formats.alert_records import (
     Alert,
-    Cause,
-    Kind,
-    Phase,
-    Record,
+    AlertCause,
+    AlertKind,
+    AlertPhase,
+    AlertRecord,
     encode_alert,
 )
 from pipeline.store.outages import STORE_ERRORS
-from worker.alerting.notifiers import Teller, open_tellers
+from worker.alerting.notifiers import Notifier, open_notifiers
 from worker.wiring.ledger import App
 
 log = structlog.get_logger()
@@ -30,8 +30,8 @@ LOOK_SECONDS = 10.0
 _TURN = 0.9  # of the time between two looks: whoever comes late takes the turn
 _LEAVE_SECONDS = 4.0  # Ctrl-C stops within a few seconds
 _AT_ONCE = 4
-_AFTER = {Phase.TELLING: Phase.TOLD, Phase.ENDING: Phase.FORGOTTEN}
-_FAILED = {Phase.TELLING: Phase.UNTOLD, Phase.ENDING: Phase.UNENDED}
+_AFTER = {AlertPhase.TELLING: AlertPhase.TOLD, AlertPhase.ENDING: AlertPhase.FORGOTTEN}
+_FAILED = {AlertPhase.TELLING: AlertPhase.UNTOLD, AlertPhase.ENDING: AlertPhase.UNENDED}
 _TELLS = frozenset(_AFTER)
 
 
@@ -40,9 +40,9 @@ class _Due:
     """One alert that moves on now: as it was read (None if new), and the phase that it enters."""
 
     alert: Alert
-    read: Record | None
-    record: Record
-    phase: Phase
+    read: AlertRecord | None
+    record: AlertRecord
+    phase: AlertPhase
 
 
 class Alerts:
@@ -54,21 +54,21 @@ class Alerts:
     """
 
     def __init__(
-        self, store: AlertStore, tellers: Sequence[Teller], pace: Pace | None = None
+        self, store: AlertStore, notifiers: Sequence[Notifier], pace: Pace | None = None
     ) -> None:
         self._store = store
-        self._tellers = {teller.name: teller for teller in tellers}
+        self._notifiers = {notifier.name: notifier for notifier in notifiers}
         self._pace = pace or Pace()
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     async def look(self) -> None:
         """Look, unless somebody of the fleet just did; raises one of STORE_ERRORS."""
-        if self._tellers and await self._store.turn(LOOK_SECONDS * _TURN):
+        if self._notifiers and await self._store.turn(LOOK_SECONDS * _TURN):
             await self.tell()
 
     async def tell(self, *, leaving: bool = False) -> None:
         """Tell what is due; with *leaving* also what just came up: nobody else may be left."""
-        if not self._tellers:
+        if not self._notifiers:
             return
         sight = await self._store.sight()
         due = list(self._due(sight, leaving=leaving))
@@ -82,9 +82,9 @@ class Alerts:
         except STORE_ERRORS as error:  # a time-out is one of them
             log.warning("alert.not_told", why=type(error).__name__)
 
-    def _due(self, sight: Sight, *, leaving: bool) -> Iterator[_Due]:
+    def _due(self, sight: AlertSources, *, leaving: bool) -> Iterator[_Due]:
         present = set(_present(sight))
-        alerts = {Alert(name, cause) for cause in present for name in self._tellers}
+        alerts = {Alert(name, cause) for cause in present for name in self._notifiers}
         for alert in sorted(alerts | sight.records.keys(), key=encode_alert):
             read = sight.records.get(alert)
             phase = next_phase(
@@ -96,18 +96,18 @@ class Alerts:
                 now_ms=sight.now_ms,
             )
             if phase is not None:
-                record = read or Record(phase, sight.now_ms, sight.now_ms)
+                record = read or AlertRecord(phase, sight.now_ms, sight.now_ms)
                 yield _Due(alert=alert, read=read, record=record, phase=phase)
 
-    def _subject(self, alert: Alert, sight: Sight) -> SubjectState:
+    def _subject(self, alert: Alert, sight: AlertSources) -> SubjectState:
         found = _standing(alert.cause, sight)
-        if alert.target in self._tellers:
+        if alert.target in self._notifiers:
             return found
         # Another worker may have other settings, so it is left alone until the campaign ends.
         ended = found in {SubjectState.FINISHED, SubjectState.GONE}
         return SubjectState.GONE if ended else SubjectState.PAUSED
 
-    async def _move(self, due: _Due, sight: Sight) -> None:
+    async def _move(self, due: _Due, sight: AlertSources) -> None:
         """Let one alert enter its next phase; tell it if nobody else claimed it first."""
         async with self._slots:
             claimed = await self._store.put(
@@ -128,11 +128,11 @@ class Alerts:
         names = {
             "about": notice.document["data"]["campaign"] or due.alert.cause.subject,
             "code": notice.document["data"]["code"],
-            "over": due.phase is Phase.ENDING,
+            "over": due.phase is AlertPhase.ENDING,
             "by": target,
         }
         try:
-            await self._tellers[target].tell(notice)
+            await self._notifiers[target].tell(notice)
         except DeliveryError as error:
             log.warning("alert.not_told", **names, why=error.code)
             return False
@@ -146,28 +146,28 @@ class Alerts:
 @asynccontextmanager
 async def open_alerts(app: App) -> AsyncIterator[Alerts]:
     """Make what tells the targets of the settings; raises InputError if one cannot be used."""
-    async with open_tellers(app.settings) as tellers:
-        yield Alerts(app.alerts, tellers)
+    async with open_notifiers(app.settings) as notifiers:
+        yield Alerts(app.alerts, notifiers)
 
 
-def _present(sight: Sight) -> Iterator[Cause]:
+def _present(sight: AlertSources) -> Iterator[AlertCause]:
     for snapshot in sight.snapshots.values():
         yield from causes(snapshot)
     for channel, breaker in sight.breakers.items():
         # It keeps its time until a message goes through: between two silences it is not over.
         if breaker.until_ms:
-            yield Cause(channel, Kind.CHANNEL, "")
+            yield AlertCause(channel, AlertKind.CHANNEL, "")
 
 
-def _standing(cause: Cause, sight: Sight) -> SubjectState:
-    if cause.kind is Kind.CHANNEL:
+def _standing(cause: AlertCause, sight: AlertSources) -> SubjectState:
+    if cause.kind is AlertKind.CHANNEL:
         return SubjectState.OPEN
     return standing(sight.snapshots[cause.subject])
 
 
-def _notice(due: _Due, sight: Sight) -> Notice:
-    cause, over, since = due.alert.cause, due.phase is Phase.ENDING, due.record.since_ms
-    if cause.kind is Kind.CHANNEL:
+def _notice(due: _Due, sight: AlertSources) -> Notice:
+    cause, over, since = due.alert.cause, due.phase is AlertPhase.ENDING, due.record.since_ms
+    if cause.kind is AlertKind.CHANNEL:
         breaker = sight.breakers[cause.subject]
         return messages.of_channel(cause, breaker, since_ms=since, now_ms=sight.now_ms, over=over)
     snapshot = sight.snapshots[cause.subject]

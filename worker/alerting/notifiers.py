@@ -35,7 +35,7 @@ class Wording(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Teller:
+class Notifier:
     """One target, reached as people are: same time-outs, no redirects, answers not looked at."""
 
     name: str
@@ -56,16 +56,16 @@ class Teller:
 
 
 @asynccontextmanager
-async def open_tellers(settings: Settings) -> AsyncIterator[Sequence[Teller]]:
+async def open_notifiers(settings: Settings) -> AsyncIterator[Sequence[Notifier]]:
     """Make a teller for each target that is set; raises InputError if one cannot be used."""
     async with AsyncExitStack() as stack:
-        tellers = [*_url(settings), *_email(settings)]
-        for teller in tellers:
-            await stack.enter_async_context(aclosing(teller.channel))
-        yield tellers
+        notifiers = [*_url(settings), *_email(settings)]
+        for notifier in notifiers:
+            await stack.enter_async_context(aclosing(notifier.channel))
+        yield notifiers
 
 
-def _url(settings: Settings) -> list[Teller]:
+def _url(settings: Settings) -> list[Notifier]:
     url, secret = settings.alert.url, settings.alert.secret
     if url is None or secret is None:
         return []
@@ -79,10 +79,10 @@ def _url(settings: Settings) -> list[Teller]:
     def wording(notice: Notice) -> Message:
         return Message(key=DeliveryKey(notice.id), to=URL, content=notice.as_json())
 
-    return [Teller(URL, WebhookChannel(target), wording)]
+    return [Notifier(URL, WebhookChannel(target), wording)]
 
 
-def _email(settings: Settings) -> list[Teller]:
+def _email(settings: Settings) -> list[Notifier]:
     if settings.alert.email is None:
         return []
     to = Mailbox.parse(settings.alert.email, where="CLAIMCAST_ALERT__EMAIL")
@@ -100,4 +100,4 @@ def _email(settings: Settings) -> list[Teller]:
         recipient = Recipient(id=EMAIL, name=to.name, email=to.address, variables=words)
         return composer.compose(recipient, "", DeliveryKey(notice.id), sent_at=time.time())
 
-    return [Teller(EMAIL, EmailChannel(server), wording)]
+    return [Notifier(EMAIL, EmailChannel(server), wording)]

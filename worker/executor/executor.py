@@ -11,12 +11,12 @@ from arq.worker import Worker, func
 from pipeline.domain.batch import Lane, Unit
 from pipeline.domain.clock import uptime
 from pipeline.domain.tasks import finish, stop
-from pipeline.operations.purge import Purging, Retention
+from pipeline.operations.purge import CampaignPurger, Retention
 from pipeline.store.codec import encode_unit
 from pipeline.store.keys import SUBMIT_QUEUE, worker_health_key, worker_queue_key
 from pipeline.store.outages import STORE_ERRORS
 from worker.alerting.alerts import LOOK_SECONDS, Alerts, open_alerts
-from worker.executor.handoff import Relay
+from worker.executor.handoff import Handoff
 from worker.executor.jobs import run_units, submit_campaign
 from worker.executor.outage_log import Outage
 from worker.executor.queue import connect_queue, connection
@@ -56,7 +56,7 @@ class Executor:
         self._app = app
         self._machinery = machinery
         self._slots = Slots(_SLOTS, more=_MORE_SLOTS)
-        self._relay = Relay(self._slots)
+        self._handoff = Handoff(self._slots)
         self.name = machinery.name
         self._queue = worker_queue_key(self.name)
         self._stopping = False
@@ -67,7 +67,7 @@ class Executor:
         self._stopping = True
         for worker in self._arq:
             worker.allow_pick_jobs = False
-        self._relay.close()
+        self._handoff.close()
         self._slots.changed.set()
 
     async def run(self, *, burst: bool = False) -> None:
@@ -147,7 +147,7 @@ class Executor:
                 idle=len(self._slots) == 0,
                 spare=spare,
             )
-            if left := [unit for unit in units if not self._relay.hand(unit)]:
+            if left := [unit for unit in units if not self._handoff.hand(unit)]:
                 await self._enqueue(pool, left, seconds)
         self._let_arq_look()
         return len(self._slots) > 0
@@ -219,7 +219,7 @@ class Executor:
             ctx={
                 "units": self._machinery.units,
                 "slots": self._slots,
-                "relay": self._relay,
+                "relay": self._handoff,
             },
             job_serializer=dump_job,
             job_deserializer=load_job,
@@ -266,13 +266,13 @@ class Executor:
     async def _purge(self) -> None:
         """Remove people and links of campaigns whose time is over."""
         app = self._app
-        purging = Purging(app.campaigns, app.audit, app.purges)
+        purging = CampaignPurger(app.campaigns, app.audit, app.purges)
         retention = Retention(app.purges, app.campaigns, purging)
         await retention.run(self.name, app.settings.retention)
 
     async def _finish(self) -> None:
         """Wait for what is on the wire; what is not started yet is given up at once."""
-        self._relay.close()
+        self._handoff.close()
         until = uptime() + _STOP_SECONDS
         while self._slots.running() and uptime() < until:
             self._machinery.leases.halt(self._machinery.leases.serials())

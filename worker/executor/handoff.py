@@ -6,7 +6,7 @@ from pipeline.domain.batch import Unit
 from worker.executor.slots import Slots
 
 
-class Relay:
+class Handoff:
     """
     Jobs that are through with their unit, and the units that are handed to them.
 

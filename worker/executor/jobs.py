@@ -11,7 +11,7 @@ from pipeline.domain.batch import Unit
 from pipeline.domain.campaign import CAMPAIGN_ID, Campaign
 from pipeline.domain.clock import uptime
 from pipeline.domain.errors import ClaimcastError
-from pipeline.execution.unit_runner import Units
+from pipeline.execution.unit_runner import UnitRunner
 from pipeline.intake import service
 from pipeline.intake.definition import CampaignDefinition
 from pipeline.intake.preflight.findings import IntakeFindings, InvalidInputError
@@ -20,7 +20,7 @@ from pipeline.intake.request import IntakeRequest
 from pipeline.intake.submission import DifferentContentError
 from pipeline.store.codec import decode_unit
 from pipeline.views.campaign_status import campaign_state
-from worker.executor.handoff import Relay
+from worker.executor.handoff import Handoff
 from worker.executor.slots import Slots
 from worker.wiring.intake import intake_ledger
 from worker.wiring.ledger import App
@@ -49,7 +49,7 @@ async def run_units(ctx: dict[str, Any], *args: object, **more: object) -> None:
             runners.create_task(_go_on(*_parts(ctx), unit))
 
 
-async def _go_on(slots: Slots, units: Units, relay: Relay, unit: Unit | None) -> None:
+async def _go_on(slots: Slots, units: UnitRunner, handoff: Handoff, unit: Unit | None) -> None:
     until = uptime() + _SHIFT_SECONDS
     while unit is not None:
         slots.start(unit)
@@ -57,7 +57,7 @@ async def _go_on(slots: Slots, units: Units, relay: Relay, unit: Unit | None) ->
             await units.run(unit)
         finally:
             slots.give_back(unit)
-        unit = await relay.next(_PATIENCE_SECONDS) if uptime() < until else None
+        unit = await handoff.next(_PATIENCE_SECONDS) if uptime() < until else None
 
 
 async def submit_campaign(ctx: dict[str, Any], *args: object, **more: object) -> dict[str, str]:
@@ -83,8 +83,12 @@ async def submit_campaign(ctx: dict[str, Any], *args: object, **more: object) ->
         return _refused(campaign, str(error), why=type(error).__name__)
 
 
-def _parts(ctx: dict[str, Any]) -> tuple[Slots, Units, Relay]:
-    return cast("Slots", ctx["slots"]), cast("Units", ctx["units"]), cast("Relay", ctx["relay"])
+def _parts(ctx: dict[str, Any]) -> tuple[Slots, UnitRunner, Handoff]:
+    return (
+        cast("Slots", ctx["slots"]),
+        cast("UnitRunner", ctx["units"]),
+        cast("Handoff", ctx["relay"]),
+    )
 
 
 def _units(args: tuple[object, ...], more: dict[str, object]) -> list[Unit]:

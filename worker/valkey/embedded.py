@@ -20,7 +20,7 @@ from urllib.parse import quote
 from pipeline.domain.errors import UnavailableError
 from pipeline.store.outages import STORE_ERRORS
 from worker.valkey.file_lock import FileLock
-from worker.valkey.restart_backoff import Restarts
+from worker.valkey.restart_backoff import RestartBackoff
 from worker.valkey.server import ValkeyServer
 
 _PATIENCE_SECONDS = 20.0
@@ -49,7 +49,7 @@ class EmbeddedValkey:
         self._patience = patience
         self._server = ValkeyServer(self._state_dir)
         self._turn = threading.Lock()
-        self._restarts = Restarts()
+        self._restarts = RestartBackoff()
         self._waits_for_room = False
 
     @property

@@ -7,7 +7,7 @@ _STEADY_SECONDS = 10.0
 """A server that ends sooner was started in vain: on a full disk its first write ends it."""
 
 
-class Restarts:
+class RestartBackoff:
     """The starts of one server by one of its users; pauses double from one second to 30."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pipeline.callbacks.dsn import LARGEST, Bounce, parse_bounce
-from pipeline.callbacks.signed_tokens import Purpose, Target, Tokens
+from pipeline.callbacks.signed_tokens import Purpose, SignedTokens, Target
 from worker.web.bodies import body_of
 from worker.web.feedback import Feedback
 from worker.web.metrics import WebhookCounter
@@ -31,7 +31,7 @@ class Taken(StrEnum):
 class BounceDesk:
     """Takes in notifications; each may come any number of times."""
 
-    def __init__(self, tokens: Tokens, feedback: Feedback) -> None:
+    def __init__(self, tokens: SignedTokens, feedback: Feedback) -> None:
         self._tokens = tokens
         self._feedback = feedback
 
@@ -75,7 +75,7 @@ class BounceDesk:
 class BounceWebhook:
     """`POST /webhooks/bounces/{token}`: one notification, as message/rfc822."""
 
-    def __init__(self, tokens: Tokens, desk: BounceDesk, webhooks: WebhookCounter) -> None:
+    def __init__(self, tokens: SignedTokens, desk: BounceDesk, webhooks: WebhookCounter) -> None:
         self._tokens = tokens
         self._desk = desk
         self._count = webhooks.count
@@ -89,6 +89,6 @@ class BounceWebhook:
         return Response(status_code=202)
 
 
-def bounce_path(tokens: Tokens) -> str:
+def bounce_path(tokens: SignedTokens) -> str:
     """Return the path of the webhook; whoever knows it may post notifications."""
     return f"/webhooks/bounces/{tokens.make(Purpose.BOUNCE, DOOR)}"

@@ -12,7 +12,7 @@ from prometheus_client.core import (
 from pipeline.domain.batch import WORKED_LANES
 from pipeline.domain.metrics import BUCKETS, result_of
 from pipeline.domain.models import ChannelName, FactKind
-from pipeline.store.fleet.readings import LIMITS
+from pipeline.store.fleet.readings import LIMIT_NAMES
 
 _LOSS = "; what a killed worker counted in its last 5 s is missing"
 
@@ -49,7 +49,7 @@ def _permits(totals: Mapping[str, float]) -> Metric:
         f" of single campaigns count under their channel{_LOSS}",
         labels=["limit"],
     )
-    for limit in LIMITS:
+    for limit in LIMIT_NAMES:
         granted, waited = (
             totals.get(f"{name}|{limit}", 0) for name in ("permits", "permits_seconds")
         )

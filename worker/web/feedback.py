@@ -23,7 +23,7 @@ class Feedback:
             target.attempt,
             kind,
             code,
-            generation=target.generation,
+            resend_number=target.resend_number,
         )
         return bool(await self._app.deliveries.record({(target.serial, target.batch): [fact]}))
 
@@ -49,4 +49,4 @@ class Feedback:
         people = await self._app.campaigns.people(target.serial, target.batch)
         if target.index >= len(people):
             return ""
-        return address_of(*people[target.index], target.channel, target.generation)
+        return address_of(*people[target.index], target.channel, target.resend_number)

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pipeline.callbacks.signed_tokens import Purpose, Tokens
+from pipeline.callbacks.signed_tokens import Purpose, SignedTokens
 from pipeline.store.batches import BatchStore
 from pipeline.store.outages import STORE_ERRORS
 from worker.web.metrics import WebhookCounter
@@ -82,7 +82,7 @@ async def waking(batches: BatchStore) -> AsyncIterator[Wakes]:
 
 
 class FulfilmentWebhook:
-    def __init__(self, tokens: Tokens, wakes: Wakes, webhooks: WebhookCounter) -> None:
+    def __init__(self, tokens: SignedTokens, wakes: Wakes, webhooks: WebhookCounter) -> None:
         self._tokens = tokens
         self._wakes = wakes
         self._count = webhooks.count

@@ -8,7 +8,7 @@ from twilio.request_validator import RequestValidator  # type: ignore[import-unt
 
 from channels.sms.codes import failure, of_callback
 from config.settings import Settings
-from pipeline.callbacks.signed_tokens import Purpose, Tokens
+from pipeline.callbacks.signed_tokens import Purpose, SignedTokens
 from pipeline.domain.errors import BlockedError, DeliveryError, PermanentError
 from pipeline.domain.models import ChannelName, FactKind
 from pipeline.intake.fields import phone
@@ -63,7 +63,7 @@ class StatusCallback:
     def __init__(
         self,
         signature: TwilioSignature,
-        tokens: Tokens,
+        tokens: SignedTokens,
         feedback: Feedback,
         webhooks: WebhookCounter,
     ) -> None:

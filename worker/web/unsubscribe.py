@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pipeline.callbacks.signed_tokens import Purpose, Target, Tokens
+from pipeline.callbacks.signed_tokens import Purpose, SignedTokens, Target
 from worker.web import pages
 from worker.web.bodies import body_of
 from worker.web.feedback import Feedback
@@ -29,7 +29,7 @@ class Unsubscribe:
     Mail scanners open every link of a message, so that a GET must never count.
     """
 
-    def __init__(self, tokens: Tokens, feedback: Feedback, webhooks: WebhookCounter) -> None:
+    def __init__(self, tokens: SignedTokens, feedback: Feedback, webhooks: WebhookCounter) -> None:
         self._tokens = tokens
         self._feedback = feedback
         self._count = webhooks.count

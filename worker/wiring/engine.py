@@ -16,23 +16,23 @@ from channels.email.address import Mailbox
 from channels.sms import SmsChannel
 from channels.webhook import WebhookChannel
 from config.settings import Settings
-from pipeline.callbacks.return_paths import Returns
+from pipeline.callbacks.return_paths import ReturnPathFactory
 from pipeline.domain.batch import Lane
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName
 from pipeline.domain.ports import Channel
 from pipeline.domain.tasks import stop
 from pipeline.execution.leases import Leases
-from pipeline.execution.unit_runner import Stage, Units
+from pipeline.execution.unit_runner import Stage, UnitRunner
 from pipeline.intake.preflight.outside import NO_REWARDS
 from pipeline.rewards.account import Account
 from pipeline.rewards.client import RewardsClient, http_client
 from pipeline.rewards.products import ProductCatalog
 from pipeline.rewards.tokens import FleetToken
-from pipeline.sending.dispatcher import Outbox
-from pipeline.sending.result_writer import Recorder
+from pipeline.sending.dispatcher import Dispatcher
+from pipeline.sending.result_writer import ResultWriter
 from pipeline.stages.await_fulfilment import FulfilmentStage, OrderReading
-from pipeline.stages.campaign_cache import Catalog
+from pipeline.stages.campaign_cache import CampaignCache
 from pipeline.stages.distribute import DistributeStage
 from pipeline.stages.order import OrderStage
 from pipeline.store.fleet.token_cache import TokenCache
@@ -58,10 +58,10 @@ class Machinery:
     """What a worker needs on top: everything that acts, and the name it acts under."""
 
     name: str
-    units: Units
+    units: UnitRunner
     leases: Leases
-    recorder: Recorder
-    outboxes: Mapping[ChannelName, Outbox]
+    result_writer: ResultWriter
+    dispatchers: Mapping[ChannelName, Dispatcher]
     alive: Callable[[], bool]
     """Whether everything that runs beside the stages still does."""
 
@@ -121,13 +121,13 @@ async def open_machinery(app: App) -> AsyncIterator[Machinery]:
                 "CLAIMCAST_WEBHOOK__URL and __SECRET."
             )
             raise InputError(msg)
-        recorder = Recorder(app.deliveries)
+        result_writer = ResultWriter(app.deliveries)
         name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         leases = Leases(app.batches, app.settings.lease_seconds, holder=name)
-        outboxes = {
-            name: Outbox(
+        dispatchers = {
+            name: Dispatcher(
                 channel,
-                recorder,
+                result_writer,
                 app.limiter,
                 app.campaigns,
                 retry_policy(app.settings),
@@ -136,53 +136,53 @@ async def open_machinery(app: App) -> AsyncIterator[Machinery]:
             )
             for name, channel in channels.items()
         }
-        units = _units(app, rewards, channels, outboxes, leases)
+        units = _units(app, rewards, channels, dispatchers, leases)
         # A group: should one of them die of a defect, the worker ends instead of idling for ever.
         failure: Exception | None = None
         async with asyncio.TaskGroup() as group:
-            senders = [group.create_task(outbox.run()) for outbox in outboxes.values()]
-            others = [group.create_task(recorder.run()), group.create_task(leases.run())]
+            senders = [group.create_task(dispatcher.run()) for dispatcher in dispatchers.values()]
+            others = [group.create_task(result_writer.run()), group.create_task(leases.run())]
             try:
                 yield Machinery(
                     name=name,
                     units=units,
                     leases=leases,
-                    recorder=recorder,
-                    outboxes=outboxes,
+                    result_writer=result_writer,
+                    dispatchers=dispatchers,
                     alive=lambda: not any(task.done() for task in (*senders, *others)),
                 )
             except Exception as error:  # noqa: BLE001 - raised below: the group would wrap it
                 failure = error
             finally:
                 await stop(*senders)
-                await _drain(recorder, patience=0 if others[0].done() else _DRAIN_SECONDS)
+                await _drain(result_writer, patience=0 if others[0].done() else _DRAIN_SECONDS)
                 await stop(*others)
         if failure is not None:
             raise failure
 
 
-def _returns(app: App) -> Returns:
+def _returns(app: App) -> ReturnPathFactory:
     address = app.settings.smtp.bounces if app.settings.smtp else None
     bounces = Mailbox.parse(address, where="CLAIMCAST_SMTP__BOUNCES").address if address else None
-    return Returns(app.tokens, public_url=app.settings.public_url, bounces=bounces)
+    return ReturnPathFactory(app.tokens, public_url=app.settings.public_url, bounces=bounces)
 
 
 def _units(
     app: App,
     rewards: Rewards,
     channels: Mapping[ChannelName, Channel],
-    outboxes: Mapping[ChannelName, Outbox],
+    dispatchers: Mapping[ChannelName, Dispatcher],
     leases: Leases,
-) -> Units:
+) -> UnitRunner:
     found = app.settings.rewards
     assert found is not None  # noqa: S101 - open_rewards has checked it
-    catalog, returns = Catalog(app.campaigns, channels), _returns(app)
+    campaign_cache, returns = CampaignCache(app.campaigns, channels), _returns(app)
     fulfilment = FulfilmentStage(
         batches=app.batches,
         campaigns=app.campaigns,
         limiter=app.limiter,
         rewards=rewards.client,
-        catalog=catalog,
+        campaign_cache=campaign_cache,
         reading=OrderReading(
             completed=found.completed_statuses,
             failed=found.failed_statuses,
@@ -198,7 +198,7 @@ def _units(
         limiter=app.limiter,
         rewards=rewards.client,
         products=rewards.products,
-        catalog=catalog,
+        campaign_cache=campaign_cache,
         fulfilment=fulfilment,
         funds_probe=found.funds_probe.total_seconds(),
         returns=returns,
@@ -209,13 +209,13 @@ def _units(
         campaigns=app.campaigns,
         deliveries=app.deliveries,
         limiter=app.limiter,
-        catalog=catalog,
-        outboxes=outboxes,
+        campaign_cache=campaign_cache,
+        dispatchers=dispatchers,
         suppressions=app.suppressions,
         returns=returns,
     )
     stages: dict[Lane, Stage] = {Lane.ORDER: order, Lane.READ: fulfilment, Lane.SEND: distribute}
-    return Units(
+    return UnitRunner(
         leases=leases,
         batches=app.batches,
         stages=stages,
@@ -224,9 +224,9 @@ def _units(
     )
 
 
-async def _drain(recorder: Recorder, *, patience: float) -> None:
+async def _drain(result_writer: ResultWriter, *, patience: float) -> None:
     """Give results a last chance to be written; what is not, comes back as uncertain."""
     try:
-        await asyncio.wait_for(recorder.drained(), timeout=patience)
+        await asyncio.wait_for(result_writer.drained(), timeout=patience)
     except TimeoutError:
         log.warning("facts.left_unrecorded")

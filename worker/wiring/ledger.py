@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from config.keys import key_file_hint, secret_keys
 from config.settings import Settings
-from pipeline.callbacks.signed_tokens import Tokens
+from pipeline.callbacks.signed_tokens import SignedTokens
 from pipeline.domain.errors import ClaimcastError, InputError
 from pipeline.domain.metrics import Measurements
 from pipeline.domain.rate import FleetLimit, Rate
@@ -66,12 +66,12 @@ class App:
     deliveries: DeliveryStore
     limiter: Limiter
     suppressions: Suppressions
-    tokens: Tokens
+    tokens: SignedTokens
     pages: BatchPages
     lookups: Lookups
     purges: PurgeStore
     erasures: ErasureStore
-    reorders: ReorderStore
+    order_replacement: ReorderStore
     blobs: SealedBlobs
     audit: AuditTrail
     alerts: AlertStore
@@ -127,12 +127,12 @@ async def open_ledger(
             deliveries=DeliveryStore(redis, scripts),
             limiter=Limiter(redis, scripts, _rates(settings), measurements),
             suppressions=Suppressions(redis, vault),
-            tokens=Tokens(vault),
+            tokens=SignedTokens(vault),
             pages=BatchPages(redis),
             lookups=Lookups(redis, vault),
             purges=PurgeStore(redis, scripts),
             erasures=ErasureStore(scripts),
-            reorders=ReorderStore(scripts, vault),
+            order_replacement=ReorderStore(scripts, vault),
             blobs=SealedBlobs(redis, scripts),
             audit=AuditTrail(redis, scripts, vault),
             alerts=AlertStore(redis, scripts),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["delivery", "hold", "block", "note"]
+ReasonKind = Literal["delivery", "hold", "block", "note"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Reason:
     """
 
     code: str
-    kind: Kind
+    kind: ReasonKind
     meaning: str
     by_itself: str
     action: str

@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline.domain.codes.reason import ANOTHER, FAILED, RESUME, TRIES, WAITS, Kind, Reason
+from pipeline.domain.codes.reason import ANOTHER, FAILED, RESUME, TRIES, WAITS, Reason, ReasonKind
 
 _UNSURE = "It is looked up at Twilio; where that does not settle it, the campaign's policy holds."
 _PERSON = "Look it up in Twilio's console, then run `claimcast retry {campaign} --uncertain`."
@@ -11,12 +11,14 @@ _CONSOLE = "Look the code up in Twilio's documentation and mend it in Twilio's c
 _NUMBER = "Ask the person for another number."
 
 
-def _sms(code: str, meaning: str, by_itself: str, action: str, kind: Kind = "delivery") -> Reason:
+def _sms(
+    code: str, meaning: str, by_itself: str, action: str, kind: ReasonKind = "delivery"
+) -> Reason:
     return Reason(code, kind, meaning, by_itself, action)
 
 
 def _twilio(
-    numbers: str, meaning: str, by_itself: str, action: str, kind: Kind = "delivery"
+    numbers: str, meaning: str, by_itself: str, action: str, kind: ReasonKind = "delivery"
 ) -> tuple[re.Pattern[str], Reason]:
     pattern = re.compile(rf"twilio_(?:{numbers})")
     return pattern, _sms("", meaning, by_itself, action, kind)

@@ -2,11 +2,20 @@
 
 import re
 
-from pipeline.domain.codes.reason import ANOTHER, DEAD, FAILED, RESUME, TRIES, WAITS, Kind, Reason
+from pipeline.domain.codes.reason import (
+    ANOTHER,
+    DEAD,
+    FAILED,
+    RESUME,
+    TRIES,
+    WAITS,
+    Reason,
+    ReasonKind,
+)
 
 
 def _smtp(
-    pattern: str, meaning: str, by_itself: str, action: str, kind: Kind = "delivery"
+    pattern: str, meaning: str, by_itself: str, action: str, kind: ReasonKind = "delivery"
 ) -> tuple[re.Pattern[str], Reason]:
     return re.compile(pattern), Reason("", kind, meaning, by_itself, action)
 

@@ -9,8 +9,8 @@ from pipeline.domain.codes.reason import (
     RESUME,
     TRIES,
     WAITS,
-    Kind,
     Reason,
+    ReasonKind,
 )
 
 _UNSURE = "The campaign's policy holds: it is posted again under the same id, or waits for you."
@@ -25,7 +25,7 @@ def _webhook(code: str, meaning: str, by_itself: str, action: str) -> Reason:
 
 
 def _status(
-    codes: str, meaning: str, by_itself: str, action: str, kind: Kind = "delivery"
+    codes: str, meaning: str, by_itself: str, action: str, kind: ReasonKind = "delivery"
 ) -> tuple[re.Pattern[str], Reason]:
     return re.compile(rf"webhook_(?:{codes})"), Reason("", kind, meaning, by_itself, action)
 

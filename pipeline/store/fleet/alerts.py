@@ -9,8 +9,8 @@ from pipeline.store.campaigns import read_snapshots
 from pipeline.store.client import Client
 from pipeline.store.formats.alert_records import (
     Alert,
-    Kind,
-    Record,
+    AlertKind,
+    AlertRecord,
     decode_alert,
     decode_record,
     encode_alert,
@@ -23,11 +23,11 @@ from pipeline.store.scripts import Scripts, server_ms, texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class AlertSources:
     """All that alerts are about; `now_ms` is the server's time when it was looked at."""
 
     now_ms: int
-    records: Mapping[Alert, Record]
+    records: Mapping[Alert, AlertRecord]
     snapshots: Mapping[str, CampaignSnapshot]
     breakers: Mapping[str, Breaker]
 
@@ -41,7 +41,7 @@ class AlertStore:
         """Return whether nobody has looked for *seconds*: one look of the whole fleet will do."""
         return bool(await self._redis.set(keys.ALERTS_TURN, 1, nx=True, px=round(seconds * 1000)))
 
-    async def sight(self) -> Sight:
+    async def sight(self) -> AlertSources:
         """Read flags and counters of active campaigns, and of those that alerts are about."""
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.time()
@@ -53,14 +53,16 @@ class AlertStore:
         records = _records(texts(stored))
         serials = sorted(_campaigns(records) | {serial.decode() for serial in active})
         snapshots = await read_snapshots(self._redis, serials)
-        return Sight(
+        return AlertSources(
             now_ms=server_ms(time),
             records=records,
             snapshots=dict(zip(serials, snapshots, strict=True)),
             breakers=dict(zip(ChannelName, map(decode_breaker, breakers), strict=True)),
         )
 
-    async def put(self, alert: Alert, read: Record | None, becomes: Record) -> Record | None:
+    async def put(
+        self, alert: Alert, read: AlertRecord | None, becomes: AlertRecord
+    ) -> AlertRecord | None:
         """
         Replace the record of an alert if it is still what was *read* (None for no record).
 
@@ -72,10 +74,10 @@ class AlertStore:
         return decode_record(reply.decode()) if reply else None
 
 
-def _records(stored: Mapping[str, str]) -> dict[Alert, Record]:
+def _records(stored: Mapping[str, str]) -> dict[Alert, AlertRecord]:
     return {decode_alert(field): decode_record(text) for field, text in stored.items()}
 
 
 def _campaigns(alerts: Iterable[Alert]) -> set[str]:
     """Return the serials of the campaigns that *alerts* are about."""
-    return {each.cause.subject for each in alerts if each.cause.kind is not Kind.CHANNEL}
+    return {each.cause.subject for each in alerts if each.cause.kind is not AlertKind.CHANNEL}

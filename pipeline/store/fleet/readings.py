@@ -14,7 +14,7 @@ from pipeline.store.fleet.workers import ALIVE_SECONDS
 from pipeline.store.formats.snapshot import CampaignSnapshot, summary_fields
 from pipeline.store.scripts import server_seconds, texts
 
-LIMITS = (
+LIMIT_NAMES = (
     FleetLimit.ORDERS.value,
     FleetLimit.READS.value,
     *(channel.value for channel in ChannelName),
@@ -99,7 +99,7 @@ def _ask_for_fleet(pipe: Pipeline) -> None:
     pipe.zcard(keys.SUBMIT_QUEUE)
     for channel in ChannelName:
         pipe.hmget(keys.breaker_key(channel), ["failures", "until"])
-    for name in LIMITS:
+    for name in LIMIT_NAMES:
         pipe.hmget(keys.limiter_key(name), ["next", "hush"])
     for bucket in range(keys.SUPPRESSION_BUCKETS):
         pipe.hlen(keys.suppressed_key(bucket))
@@ -119,7 +119,7 @@ def _fleet(replies: Iterator[Any]) -> FleetReading:
         workers=alive,
         submits=next(replies),
         breakers={channel: _breaker(next(replies), now) for channel in ChannelName},
-        permits={name: _next_permit(next(replies), now) for name in LIMITS},
+        permits={name: _next_permit(next(replies), now) for name in LIMIT_NAMES},
         suppressed=sum(replies),
         leases=sum(int(leases.get(name, 0)) for name in alive),
         counted={name: float(amount) for name, amount in counted.items()},

@@ -13,7 +13,7 @@ from pipeline.domain.batch import Lane
 from pipeline.store.codec import LANE_LETTER
 
 
-class Kind(StrEnum):
+class AlertKind(StrEnum):
     """What holds something up; the first three are the blocked lane."""
 
     ORDERING = Lane.ORDER.value
@@ -23,7 +23,7 @@ class Kind(StrEnum):
     CHANNEL = "channel"
 
 
-class Phase(StrEnum):
+class AlertPhase(StrEnum):
     """Where one alert is, on its way to one target."""
 
     SEEN = "seen"
@@ -37,7 +37,7 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class AlertCause:
     """
     What a person is told once, however many batches it holds up.
 
@@ -46,7 +46,7 @@ class Cause:
     """
 
     subject: str
-    kind: Kind
+    kind: AlertKind
     code: str
 
 
@@ -55,29 +55,29 @@ class Alert:
     """A cause, and the target that is told of it."""
 
     target: str
-    cause: Cause
+    cause: AlertCause
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class AlertRecord:
     """How far an alert is: since `at_ms` in `phase`; `since_ms` is when it was first seen."""
 
-    phase: Phase
+    phase: AlertPhase
     at_ms: int
     since_ms: int
     tries: int = 0
 
-    def becomes(self, phase: Phase, tries: int = 0) -> Self:
+    def becomes(self, phase: AlertPhase, tries: int = 0) -> Self:
         """Return the record of its next phase; `AlertStore.put` gives it its time."""
         return replace(self, phase=phase, tries=tries)
 
 
 _KIND_CODE = {
-    Kind.ORDERING: LANE_LETTER[Lane.ORDER],
-    Kind.READING: LANE_LETTER[Lane.READ],
-    Kind.SENDING: LANE_LETTER[Lane.SEND],
-    Kind.HELD: "held",
-    Kind.CHANNEL: "channel",
+    AlertKind.ORDERING: LANE_LETTER[Lane.ORDER],
+    AlertKind.READING: LANE_LETTER[Lane.READ],
+    AlertKind.SENDING: LANE_LETTER[Lane.SEND],
+    AlertKind.HELD: "held",
+    AlertKind.CHANNEL: "channel",
 }
 _KIND = {code: kind for kind, code in _KIND_CODE.items()}
 
@@ -91,19 +91,19 @@ def encode_alert(alert: Alert) -> str:
 def decode_alert(field: str) -> Alert:
     """Return what `encode_alert` was given; raises ValueError or KeyError if damaged."""
     target, subject, kind, code = field.split("|", 3)
-    return Alert(target, Cause(subject, _KIND[kind], code))
+    return Alert(target, AlertCause(subject, _KIND[kind], code))
 
 
-def encode_record(record: Record) -> str:
+def encode_record(record: AlertRecord) -> str:
     return f"{record.at_ms} {encode_next(record)}"
 
 
-def encode_next(record: Record) -> str:
+def encode_next(record: AlertRecord) -> str:
     """Return a record as `alert.lua` wants it: without its time, '' to forget the alert."""
     return f"{record.phase} {record.since_ms} {record.tries}" if record.phase else ""
 
 
-def decode_record(text: str) -> Record:
+def decode_record(text: str) -> AlertRecord:
     """Return what `encode_record` was given; raises ValueError if damaged."""
     at, phase, since, tries = text.split(" ")
-    return Record(Phase(phase), int(at), int(since), int(tries))
+    return AlertRecord(AlertPhase(phase), int(at), int(since), int(tries))

@@ -18,7 +18,7 @@ def decode_batch_fields(fields: Mapping[str, str]) -> Batch:
         forgotten=_forgotten(fields.get("gone", "")),
         order=_order(fields),
         lease=BatchLease(
-            turn=_number(fields, "turn"),
+            dispatch_number=_number(fields, "turn"),
             taken="tok" in fields,
             woken="woken" in fields,
             deaths=_deaths(fields.get("died", "")),

@@ -21,7 +21,7 @@ class DeliveryRecord:
 
     channel: ChannelName
     status: DeliveryStatus = DeliveryStatus.PENDING
-    generation: int = 1
+    resend_number: int = 1
     attempt: int = 0
     tries: int = 0
     started_ms: int = 0
@@ -36,7 +36,7 @@ def parse_record(text: str) -> tuple[DeliveryRecord, ...]:
         DeliveryRecord(
             channel=CHANNEL[match[2]],
             status=STATUS[match[1]],
-            generation=int(match[3]),
+            resend_number=int(match[3]),
             attempt=int(match[4]),
             tries=int(match[5]),
             started_ms=int(match[6]),

@@ -22,11 +22,14 @@ class IncludeError(ValueError):
 def verbs() -> Mapping[str, str]:
     """Return the complete text of every verb by its name."""
     folder = resources.files("pipeline.store.lua")
-    library = texts(folder / "lib")
-    return {name: assembled(name, text, library) for name, text in texts(folder / "verbs").items()}
+    library = read_scripts(folder / "lib")
+    return {
+        name: assembled(name, text, library)
+        for name, text in read_scripts(folder / "verbs").items()
+    }
 
 
-def texts(folder: Traversable) -> dict[str, str]:
+def read_scripts(folder: Traversable) -> dict[str, str]:
     """Return all Lua files under *folder* by name; raises IncludeError if two have the same."""
     found: dict[str, str] = {}
     for file in _lua_files(folder):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pipeline.domain.models import Recipient
 from pipeline.domain.vault import Vault
 from pipeline.store.formats.sealed_batch import seal_links, seal_recipients
-from pipeline.store.lookups import Place, link_digests
+from pipeline.store.lookups import LookupPlace, link_digests
 from pipeline.store.scripts import Scripts
 
 
@@ -30,7 +30,7 @@ class Division:
     moved: Sequence[Recipient] = field(repr=False)
     links: Sequence[str] = field(repr=False)
     forgotten: Collection[int]
-    lookups: Sequence[Place] = field(repr=False)
+    lookups: Sequence[LookupPlace] = field(repr=False)
 
 
 class ReorderStore:

@@ -8,8 +8,8 @@ import pytest
 from channels.email import EmailChannel
 from pipeline.domain.errors import (
     AbandonedError,
+    BackpressureError,
     BlockedError,
-    CrowdedError,
     DeliveryError,
     PermanentError,
     TransientError,
@@ -332,7 +332,7 @@ async def test_421_closes_the_connection_and_blames_the_provider(verb: str) -> N
     assert server.sessions == 2
 
 
-async def test_refused_clearance_abandons_the_message_with_nothing_sent() -> None:
+async def test_refused_send_guard_abandons_the_message_with_nothing_sent() -> None:
     def refused() -> None:
         code = "lease_lost"
         raise AbandonedError(code)
@@ -356,7 +356,7 @@ async def test_a_server_that_loses_patience_with_us_costs_the_recipient_nothing(
 
     def crowded() -> None:
         asked.set()
-        raise CrowdedError(room)
+        raise BackpressureError(room)
 
     async with mail_server() as server:
         channel = EmailChannel(server.settings(connections=1))

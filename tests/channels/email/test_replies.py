@@ -2,10 +2,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.email.replies import Phase, classify
+from channels.email.replies import SmtpPhase, classify
 from pipeline.domain.errors import BlockedError, DeliveryError, PermanentError, TransientError
 
-PHASES: list[Phase] = ["connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "content"]
+PHASES: list[SmtpPhase] = [
+    "connect",
+    "ehlo",
+    "starttls",
+    "auth",
+    "mail",
+    "rcpt",
+    "data",
+    "content",
+]
 
 
 def verdict(error: DeliveryError) -> str:
@@ -70,7 +79,7 @@ def verdict(error: DeliveryError) -> str:
     ],
 )
 def test_reply_means_what_the_standards_say(
-    phase: Phase, reply: str, expected: str, code: str
+    phase: SmtpPhase, reply: str, expected: str, code: str
 ) -> None:
     error = classify(phase, int(reply[:3]), reply[4:])
 
@@ -93,7 +102,9 @@ def test_enhanced_status_of_another_class_than_the_reply_is_not_believed() -> No
     code=st.integers(-1, 999),
     text=st.text() | st.from_regex(r"[245]\.\d{1,3}\.\d{1,3}\b.*"),
 )
-def test_every_reply_gets_a_code_that_can_be_stored(phase: Phase, code: int, text: str) -> None:
+def test_every_reply_gets_a_code_that_can_be_stored(
+    phase: SmtpPhase, code: int, text: str
+) -> None:
     error = classify(phase, code, text)
 
     assert len(error.code) <= 20
@@ -105,6 +116,6 @@ def test_every_reply_gets_a_code_that_can_be_stored(phase: Phase, code: int, tex
 def test_no_refusal_before_a_recipient_is_named_costs_the_recipient_anything(
     code: int, text: str
 ) -> None:
-    phases: list[Phase] = ["connect", "ehlo", "starttls", "auth", "mail"]
+    phases: list[SmtpPhase] = ["connect", "ehlo", "starttls", "auth", "mail"]
     for phase in phases:
         assert isinstance(classify(phase, code, text), BlockedError)

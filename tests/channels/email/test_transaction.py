@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from channels.email.replies import Phase
+from channels.email.replies import SmtpPhase
 from channels.email.transaction import LineLostError, StaleConnectionError, Transaction
 from channels.email.wire import Wire
-from pipeline.domain.errors import AbandonedError, CrowdedError
+from pipeline.domain.errors import AbandonedError, BackpressureError
 from pipeline.domain.models import DeliveryKey, Message
 
 COMMANDS = (b"MAIL\r\n", b"RCPT\r\n", b"DATA\r\n")
@@ -45,11 +45,11 @@ class Talk:
         self.asked = 0
         self.crowd: asyncio.Future[None] | None = None
         self.next = next_
-        self.at: list[Phase] = []
-        self.transaction = Transaction(MESSAGE, self.clearance)
+        self.at: list[SmtpPhase] = []
+        self.transaction = Transaction(MESSAGE, self.send_guard)
         self.transaction.start(self, COMMANDS)
 
-    def moved(self, phase: Phase) -> None:
+    def moved(self, phase: SmtpPhase) -> None:
         self.at.append(phase)
 
     def follower(self) -> Transaction | None:
@@ -58,10 +58,10 @@ class Talk:
             found.ride(self, COMMANDS)
         return found
 
-    def clearance(self) -> None:
+    def send_guard(self) -> None:
         self.asked += 1
         if self.crowd is not None:
-            raise CrowdedError(self.crowd)
+            raise BackpressureError(self.crowd)
 
     def hear(self, *replies: str) -> None:
         self.wire.data_received("".join(f"{reply}\r\n" for reply in replies).encode())
@@ -126,7 +126,7 @@ async def test_a_reply_that_nobody_waited_for_spoils_the_line() -> None:
     assert await talk.outcome() == ("content", 250, "queued")
     assert not talk.wire.clear
 
-    second = Transaction(MESSAGE, talk.clearance)
+    second = Transaction(MESSAGE, talk.send_guard)
     second.start(talk, COMMANDS)
     with pytest.raises(LineLostError):
         await second.answer

@@ -159,11 +159,11 @@ async def test_clearance_is_asked_after_the_connection_stands_and_before_anythin
     seen: list[tuple[int, int]] = []
     async with talking(connections=1) as (channel, server):
 
-        def clearance() -> None:
+        def send_guard() -> None:
             seen.append((server.sessions, len(server.requests)))
 
         await channel.send(a_message(), cleared)
-        await channel.send(a_message(), clearance)
+        await channel.send(a_message(), send_guard)
 
     assert seen == [(1, 1)]
 

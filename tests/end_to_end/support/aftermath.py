@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.domain.models import ChannelName
-from pipeline.store.audit_trail import Action, AuditEntry, AuditTrail
+from pipeline.store.audit_trail import AuditAction, AuditEntry, AuditTrail
 from pipeline.store.scripts import Scripts
 from pipeline.verification.verifier import Verifier
-from pipeline.views.report import Report, Reveal, Row
+from pipeline.views.report import Disclosure, Report, ReportRow
 from tests.end_to_end.support.lane import BATCH_SIZE, Lane, Person
 
 InFlight = Collection[tuple[ChannelName, str]]
@@ -38,7 +38,7 @@ class Aftermath:
     people: Sequence[Person]
     orders: Sequence[tuple[str, tuple[str, ...]]]
     arrived: Arrived
-    rows: Sequence[Row]
+    rows: Sequence[ReportRow]
     violations: Sequence[str]
     finished: bool
     audited: Sequence[AuditEntry]
@@ -79,7 +79,7 @@ class Aftermath:
         assert len(set(numbers)) == len(numbers), "an order doubled"
         assert len(numbers) == -(-len(self.people) // BATCH_SIZE), "more or fewer orders"
         trail = {(entry.action, entry.details.get("po_number")) for entry in self.audited}
-        assert trail >= {(Action.SUBMIT, None), *((Action.ORDER, po) for po in numbers)}
+        assert trail >= {(AuditAction.SUBMIT, None), *((AuditAction.ORDER, po) for po in numbers)}
 
     def _link_of(self, person: Person) -> str:
         """Return the one link that a person has, by every message and by the report."""
@@ -105,7 +105,7 @@ class Aftermath:
             assert last["channel"] == ChannelName.SMS, "mail is sent again by itself"
             assert (last["channel"], person.id) in in_flight
 
-    def _rows_of(self, person: Person) -> list[Row]:
+    def _rows_of(self, person: Person) -> list[ReportRow]:
         return [row for row in self.rows if row["recipient_id"] == person.id]
 
     def _mails(self, person: Person) -> Sequence[Message]:
@@ -124,7 +124,7 @@ async def aftermath(lane: Lane) -> Aftermath:
     snapshot = await store.snapshot(serial)
     findings = await Verifier(store.pages, store.campaigns, store.lookups, store.vault).run(serial)
     audit = AuditTrail(lane.redis, Scripts(lane.redis), store.vault)
-    report = Report(store.pages, store.vault, Reveal(links=True))
+    report = Report(store.pages, store.vault, Disclosure(links=True))
     return Aftermath(
         people=lane.people(),
         orders=_ordered(lane.campaign, account),

@@ -26,7 +26,7 @@ from arq.connections import ArqRedis
 
 import pipeline
 from channels.registry import ADAPTERS
-from pipeline.sending.dispatcher import Outbox
+from pipeline.sending.dispatcher import Dispatcher
 from worker.cli import main
 
 Moment = Literal["before", "after"]
@@ -138,8 +138,8 @@ def perform(plan: Plan) -> None:
     with plan.log.open("a") as log:
         os.dup2(log.fileno(), sys.stdout.fileno())
         os.dup2(log.fileno(), sys.stderr.fileno())
-    assert Outbox.__init__.__kwdefaults__ is not None
-    Outbox.__init__.__kwdefaults__["look_every"] = _LOOK_SECONDS
+    assert Dispatcher.__init__.__kwdefaults__ is not None
+    Dispatcher.__init__.__kwdefaults__["look_every"] = _LOOK_SECONDS
     boundaries = Boundaries(plan.kill)
     boundaries.put_around_ports()
     try:

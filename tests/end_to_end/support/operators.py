@@ -11,7 +11,7 @@ from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.fleet.keyring import Keyring
 from pipeline.store.scripts import Scripts
 from pipeline.verification.verifier import Verifier
-from pipeline.views.report import Report, Reveal
+from pipeline.views.report import Disclosure, Report
 from tests.end_to_end.support.lane import Lane
 from tests.pipeline.installation import PEOPLE, Installation
 from tests.pipeline.intake.builders import a_campaign
@@ -146,7 +146,7 @@ async def state_of(lane: Lane) -> State:
 async def _campaign(lane: Lane, store: Installation, serial: str) -> State:
     snapshot = await store.snapshot(serial)
     findings = await Verifier(store.pages, store.campaigns, store.lookups, store.vault).run(serial)
-    report = Report(store.pages, store.vault, Reveal(addresses=True))
+    report = Report(store.pages, store.vault, Disclosure(addresses=True))
     rows = [row async for row in report.rows(serial, snapshot.batch_count)]
     definition = await store.campaigns.definition(serial)
     fields = {name: value for name, value in snapshot.fields.items() if value != "0"}

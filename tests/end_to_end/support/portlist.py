@@ -13,7 +13,7 @@ IN_TROUBLE = {
     "AlertStore.put": FOREIGN,
     "BatchStore.renew": SLOW,
     "Limiter.trip": SHAKY,
-    "Limiter.hush": SHAKY,
+    "Limiter.cool_down": SHAKY,
     "BatchStore.order_unsent": POOR,
     "CampaignStore.block": POOR,
 }

@@ -4,7 +4,7 @@ import json
 
 from pipeline.alerting.messages import Notice, of_campaign, of_channel
 from pipeline.domain.codes import find_reason
-from pipeline.store.formats.alert_records import Cause, Kind
+from pipeline.store.formats.alert_records import AlertCause, AlertKind
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.rate_limiter import Breaker
 
@@ -24,12 +24,12 @@ SNAPSHOT = CampaignSnapshot(
     60_000,
 )
 BLOCKED, HELD = (
-    Cause("7", Kind.ORDERING, "insufficient_funds"),
-    Cause("7", Kind.HELD, "order_failed"),
+    AlertCause("7", AlertKind.ORDERING, "insufficient_funds"),
+    AlertCause("7", AlertKind.HELD, "order_failed"),
 )
 
 
-def a_notice(cause: Cause, *, over: bool = False, since_ms: int = 1000) -> Notice:
+def a_notice(cause: AlertCause, *, over: bool = False, since_ms: int = 1000) -> Notice:
     return of_campaign(cause, SNAPSHOT, since_ms=since_ms, now_ms=60_000, over=over)
 
 
@@ -85,7 +85,7 @@ def test_told_again_it_has_the_same_id_and_anything_else_another() -> None:
 
 
 def test_an_id_is_made_as_it_always_was() -> None:
-    channel = Cause("email", Kind.CHANNEL, "")
+    channel = AlertCause("email", AlertKind.CHANNEL, "")
     failing = of_channel(channel, Breaker(0, "", 0), since_ms=1, now_ms=2, over=False)
     notices = [a_notice(BLOCKED), a_notice(BLOCKED, over=True), a_notice(HELD), failing]
     assert [notice.id for notice in notices] == [
@@ -97,13 +97,13 @@ def test_an_id_is_made_as_it_always_was() -> None:
 
 
 def test_a_code_that_nobody_knows_still_says_how_to_go_on() -> None:
-    data = a_notice(Cause("7", Kind.SENDING, "no_such_code")).document["data"]
+    data = a_notice(AlertCause("7", AlertKind.SENDING, "no_such_code")).document["data"]
     assert data["meaning"] is None
     assert "`claimcast resume survey`" in data["action"]
 
 
 def test_a_failing_channel_is_told_without_a_campaign() -> None:
-    cause = Cause("email", Kind.CHANNEL, "")
+    cause = AlertCause("email", AlertKind.CHANNEL, "")
     breaker = Breaker(failures=9, reason="smtp_connect", until_ms=1)
     raised = of_channel(cause, breaker, since_ms=1, now_ms=2, over=False)
     assert raised.subject == "claimcast: the channel email fails: smtp_connect"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.alerting.rules import Pace, SubjectState, causes, next_phase, standing
-from pipeline.store.formats.alert_records import Cause, Kind, Phase, Record
+from pipeline.store.formats.alert_records import AlertCause, AlertKind, AlertPhase, AlertRecord
 from pipeline.store.formats.snapshot import CampaignSnapshot
 
 PACE = Pace()
@@ -20,17 +20,17 @@ def snapshot(**fields: str) -> CampaignSnapshot:
     return CampaignSnapshot("7", {"id": "c", "n": "3"} | named, 1_000_000)
 
 
-def a_record(phase: Phase, seconds_ago: float = 0, tries: int = 0) -> Record:
-    return Record(phase, 1_000_000 - round(seconds_ago * 1000), 900_000, tries)
+def a_record(phase: AlertPhase, seconds_ago: float = 0, tries: int = 0) -> AlertRecord:
+    return AlertRecord(phase, 1_000_000 - round(seconds_ago * 1000), 900_000, tries)
 
 
 def after(
-    record: Record | None,
+    record: AlertRecord | None,
     *,
     present: bool,
     subject: SubjectState = OPEN,
     patience: float = PACE.patience,
-) -> Phase | None:
+) -> AlertPhase | None:
     return next_phase(
         record, present=present, subject=subject, patience=patience, pace=PACE, now_ms=1_000_000
     )
@@ -41,8 +41,8 @@ class World:
 
     def __init__(self) -> None:
         self.now_ms = 0
-        self.record: Record | None = None
-        self.told: list[tuple[int, Phase]] = []
+        self.record: AlertRecord | None = None
+        self.told: list[tuple[int, AlertPhase]] = []
 
     def look(self, *, present: bool, outcome: str, subject: SubjectState = OPEN) -> None:
         phase = next_phase(
@@ -57,22 +57,22 @@ class World:
             self._enter(phase, outcome)
         self.now_ms += LOOK * 1000
 
-    def _enter(self, phase: Phase, outcome: str) -> None:
-        known = self.record or Record(phase, self.now_ms, self.now_ms)
-        if phase in {Phase.TELLING, Phase.ENDING} and outcome != "dies":
-            raised = phase is Phase.TELLING
+    def _enter(self, phase: AlertPhase, outcome: str) -> None:
+        known = self.record or AlertRecord(phase, self.now_ms, self.now_ms)
+        if phase in {AlertPhase.TELLING, AlertPhase.ENDING} and outcome != "dies":
+            raised = phase is AlertPhase.TELLING
             if outcome == "works":
                 self.told.append((self.now_ms, phase))
-                phase = Phase.TOLD if raised else Phase.FORGOTTEN
+                phase = AlertPhase.TOLD if raised else AlertPhase.FORGOTTEN
             else:
-                phase = Phase.UNTOLD if raised else Phase.UNENDED
+                phase = AlertPhase.UNTOLD if raised else AlertPhase.UNENDED
         following = replace(known.becomes(phase, known.tries + 1), at_ms=self.now_ms)
         self.record = following if phase else None
 
     def alternates(self) -> bool:
         phases = [phase for _, phase in self.told]
-        return phases == [Phase.TELLING, Phase.ENDING] * (len(phases) // 2) + (
-            [Phase.TELLING] * (len(phases) % 2)
+        return phases == [AlertPhase.TELLING, AlertPhase.ENDING] * (len(phases) // 2) + (
+            [AlertPhase.TELLING] * (len(phases) % 2)
         )
 
 
@@ -99,7 +99,7 @@ def test_in_the_end_it_is_told_as_it_is(looks: list[tuple[bool, str]], present: 
     for _ in range(round(PACE.cap * 2 / LOOK)):
         world.look(present=present, outcome="works")
     assert world.alternates()
-    assert (world.record is not None and world.record.phase is Phase.TOLD) == present
+    assert (world.record is not None and world.record.phase is AlertPhase.TOLD) == present
     assert bool(len(world.told) % 2) == present
 
 
@@ -111,7 +111,7 @@ def test_what_comes_and_goes_within_a_minute_is_told_once(gone: list[bool]) -> N
     for each in gone:
         world.look(present=not each, outcome="works")
         world.look(present=True, outcome="works")
-    assert [phase for _, phase in world.told] == [Phase.TELLING]
+    assert [phase for _, phase in world.told] == [AlertPhase.TELLING]
 
 
 def test_what_stays_is_told_within_a_minute() -> None:
@@ -123,13 +123,13 @@ def test_what_stays_is_told_within_a_minute() -> None:
 
 
 def test_what_is_gone_before_it_is_told_is_forgotten() -> None:
-    assert after(a_record(Phase.SEEN, 14), present=True) is None
-    assert after(a_record(Phase.SEEN, 15), present=True) is Phase.TELLING
-    assert after(a_record(Phase.SEEN, 15), present=False) is Phase.FORGOTTEN
+    assert after(a_record(AlertPhase.SEEN, 14), present=True) is None
+    assert after(a_record(AlertPhase.SEEN, 15), present=True) is AlertPhase.TELLING
+    assert after(a_record(AlertPhase.SEEN, 15), present=False) is AlertPhase.FORGOTTEN
 
 
 def test_a_claim_that_nobody_confirms_lapses_after_a_minute() -> None:
-    for phase in (Phase.TELLING, Phase.ENDING):
+    for phase in (AlertPhase.TELLING, AlertPhase.ENDING):
         assert after(a_record(phase, 59), present=True) is None
         assert after(a_record(phase, 60), present=False) is phase
 
@@ -137,30 +137,35 @@ def test_a_claim_that_nobody_confirms_lapses_after_a_minute() -> None:
 def test_what_cannot_be_delivered_is_tried_ever_more_rarely() -> None:
     assert [PACE.again(tries) for tries in (1, 2, 3)] == [10, 20, 40]
     assert PACE.again(10_000) == PACE.cap
-    assert after(a_record(Phase.UNTOLD, 39, tries=3), present=False) is None
-    assert after(a_record(Phase.UNTOLD, 40, tries=3), present=False) is Phase.TELLING
-    assert after(a_record(Phase.UNENDED, 40, tries=3), present=True) is Phase.ENDING
+    assert after(a_record(AlertPhase.UNTOLD, 39, tries=3), present=False) is None
+    assert after(a_record(AlertPhase.UNTOLD, 40, tries=3), present=False) is AlertPhase.TELLING
+    assert after(a_record(AlertPhase.UNENDED, 40, tries=3), present=True) is AlertPhase.ENDING
 
 
 def test_the_end_of_a_finished_campaign_waits_for_nothing() -> None:
-    assert after(a_record(Phase.TOLD), present=False) is Phase.CALMING
-    assert after(a_record(Phase.TOLD), present=False, subject=FINISHED) is Phase.ENDING
-    assert after(a_record(Phase.CALMING), present=False, subject=FINISHED) is Phase.ENDING
+    assert after(a_record(AlertPhase.TOLD), present=False) is AlertPhase.CALMING
+    assert after(a_record(AlertPhase.TOLD), present=False, subject=FINISHED) is AlertPhase.ENDING
+    assert (
+        after(a_record(AlertPhase.CALMING), present=False, subject=FINISHED) is AlertPhase.ENDING
+    )
 
 
-@pytest.mark.parametrize("phase", [phase for phase in Phase if phase])
-def test_a_paused_campaign_is_left_alone_and_a_cancelled_one_forgotten(phase: Phase) -> None:
+@pytest.mark.parametrize("phase", [phase for phase in AlertPhase if phase])
+def test_a_paused_campaign_is_left_alone_and_a_cancelled_one_forgotten(phase: AlertPhase) -> None:
     old = a_record(phase, 10_000)
     for present in (True, False):
         assert after(old, present=present, subject=PAUSED) is None
         assert after(None, present=present, subject=PAUSED) is None
-        assert after(old, present=present, subject=GONE) is Phase.FORGOTTEN
+        assert after(old, present=present, subject=GONE) is AlertPhase.FORGOTTEN
         assert after(None, present=present, subject=GONE) is None
 
 
 def test_a_worker_that_leaves_tells_at_once_but_never_of_a_channel() -> None:
-    assert after(None, present=True, patience=0) is Phase.TELLING
-    blocked, failing = Cause("7", Kind.ORDERING, "credentials"), Cause("email", Kind.CHANNEL, "")
+    assert after(None, present=True, patience=0) is AlertPhase.TELLING
+    blocked, failing = (
+        AlertCause("7", AlertKind.ORDERING, "credentials"),
+        AlertCause("email", AlertKind.CHANNEL, ""),
+    )
     assert PACE.patience_with(blocked, leaving=True) == 0
     assert PACE.patience_with(failing, leaving=True) == PACE.channel_patience
 
@@ -170,9 +175,9 @@ def test_each_blocked_lane_and_each_reason_of_held_batches_is_a_cause() -> None:
         blk__o="insufficient_funds", blk__s="credentials", h__order_failed="500", h__uncertain="0"
     )
     assert set(causes(found)) == {
-        Cause("7", Kind.ORDERING, "insufficient_funds"),
-        Cause("7", Kind.SENDING, "credentials"),
-        Cause("7", Kind.HELD, "order_failed"),
+        AlertCause("7", AlertKind.ORDERING, "insufficient_funds"),
+        AlertCause("7", AlertKind.SENDING, "credentials"),
+        AlertCause("7", AlertKind.HELD, "order_failed"),
     }
 
 

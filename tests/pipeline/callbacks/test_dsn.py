@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.callbacks.dsn import LARGEST, Action, Bounce, parse_bounce
+from pipeline.callbacks.dsn import LARGEST, Bounce, DsnAction, parse_bounce
 from pipeline.domain.models import FactKind
 from tests.pipeline.callbacks.notifications import block, notification
 
@@ -143,11 +143,11 @@ def test_no_pieces_of_notifications_make_it_raise(pieces: list[bytes]) -> None:
         assert bounce.status == "" or bounce.status[0] in "245"
 
 
-ACTIONS: list[Action] = ["delivered", "failed", "relayed", "expanded", "delayed"]
+ACTIONS: list[DsnAction] = ["delivered", "failed", "relayed", "expanded", "delayed"]
 
 
 @given(st.sampled_from(ACTIONS), st.from_regex(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}", fullmatch=True))
-def test_what_is_written_is_what_is_read(action: Action, status: str) -> None:
+def test_what_is_written_is_what_is_read(action: DsnAction, status: str) -> None:
     bounce = parsed(notification(TO, [block(action, status)]))
     assert (bounce.action, bounce.status) == (action, status)
 

@@ -8,12 +8,12 @@ from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.callbacks.signed_tokens import Purpose, Target, Tokens
+from pipeline.callbacks.signed_tokens import Purpose, SignedTokens, Target
 from pipeline.domain.models import ChannelName
 from pipeline.domain.vault import Vault
 
 KEY = Fernet.generate_key().decode()
-TOKENS = Tokens(Vault([KEY], digest_key=b"k" * 32))
+TOKENS = SignedTokens(Vault([KEY], digest_key=b"k" * 32))
 PURPOSES = st.sampled_from(list(Purpose))
 TARGETS = st.builds(
     Target,
@@ -21,7 +21,7 @@ TARGETS = st.builds(
     batch=st.integers(0, 2**32 - 1),
     index=st.integers(0, 255),
     channel=st.sampled_from([ChannelName.EMAIL, ChannelName.SMS]),
-    generation=st.integers(0, 255),
+    resend_number=st.integers(0, 255),
     attempt=st.integers(0, 0xFFFF),
 )
 A_TARGET = Target(serial="7", batch=3, index=99, attempt=2)
@@ -63,7 +63,7 @@ def test_a_part_of_a_token_is_none(cut: int) -> None:
 
 
 def test_another_installation_cannot_make_ours() -> None:
-    others = Tokens(Vault([KEY], digest_key=b"o" * 32))
+    others = SignedTokens(Vault([KEY], digest_key=b"o" * 32))
     assert TOKENS.read(Purpose.BOUNCE, others.make(Purpose.BOUNCE, A_TARGET)) is None
 
 

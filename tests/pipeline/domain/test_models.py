@@ -20,10 +20,10 @@ def test_delivery_keys_are_what_they_have_always_been() -> None:
 
 @given(st.text(), st.text(), st.sampled_from(ChannelName), st.integers(1, 100))
 def test_a_delivery_key_is_the_uuid_of_its_parts(
-    campaign: str, recipient: str, channel: ChannelName, generation: int
+    campaign: str, recipient: str, channel: ChannelName, resend_number: int
 ) -> None:
-    name = f"{campaign}\n{channel}\n{generation}\n{recipient}"
-    found = delivery_key(campaign, recipient, channel, generation)
+    name = f"{campaign}\n{channel}\n{resend_number}\n{recipient}"
+    found = delivery_key(campaign, recipient, channel, resend_number)
     assert found == str(uuid5(UUID("6f2f4f5e-6f0b-5b0e-9d53-1f8d0c1a7c11"), name))
 
 

@@ -5,38 +5,38 @@ from hypothesis import strategies as st
 
 from pipeline.domain.models import ChannelName, Recipient
 from pipeline.domain.resend_history import (
-    LAST_GENERATION,
-    Generation,
+    LAST_RESEND_NUMBER,
+    Resend,
     address_of,
     readdressed,
 )
-from pipeline.store.formats.resends import decode_generations, encode_generations
+from pipeline.store.formats.resends import decode_resends, encode_resends
 
 EMAIL, SMS = ChannelName.EMAIL, ChannelName.SMS
 ANN = Recipient(id="a", email="ann@example.com", phone="+15550100")
 
-generations = st.builds(
-    Generation,
+resends = st.builds(
+    Resend,
     channel=st.sampled_from(ChannelName),
-    number=st.integers(2, LAST_GENERATION),
+    number=st.integers(2, LAST_RESEND_NUMBER),
     address=st.text(),
     at_ms=st.integers(0, 2**45),
 )
 
 
-@given(st.lists(generations).map(tuple))
-def test_what_is_kept_is_read_again(found: tuple[Generation, ...]) -> None:
-    assert decode_generations(encode_generations(found)) == found
+@given(st.lists(resends).map(tuple))
+def test_what_is_kept_is_read_again(found: tuple[Resend, ...]) -> None:
+    assert decode_resends(encode_resends(found)) == found
 
 
 @given(st.lists(st.tuples(st.sampled_from([EMAIL, SMS]), st.text(min_size=1)), max_size=9))
 def test_each_generation_keeps_its_address_whatever_comes_later(
     resends: list[tuple[ChannelName, str]],
 ) -> None:
-    made: list[Generation] = []
+    made: list[Resend] = []
     for channel, address in resends:
         number = 2 + sum(1 for each in made if each.channel is channel)
-        made.append(Generation(channel=channel, number=number, address=address, at_ms=0))
+        made.append(Resend(channel=channel, number=number, address=address, at_ms=0))
     for each in made:
         assert address_of(ANN, tuple(made), each.channel, each.number) == each.address
     for channel in (EMAIL, SMS):

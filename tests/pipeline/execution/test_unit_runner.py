@@ -13,7 +13,7 @@ from pipeline.domain.metrics import Measurements
 from pipeline.domain.models import BatchState
 from pipeline.domain.vault import SealError
 from pipeline.execution.leases import Lease, Leases
-from pipeline.execution.unit_runner import Units
+from pipeline.execution.unit_runner import UnitRunner
 from pipeline.store.keys import due_key
 from tests.pipeline.ledger import (
     Ledger,
@@ -38,8 +38,8 @@ class Stage:
         await self._work(lease)
 
 
-def units_of(ledger: Ledger, work: Work) -> Units:
-    return Units(
+def units_of(ledger: Ledger, work: Work) -> UnitRunner:
+    return UnitRunner(
         leases=Leases(ledger.batches, 600),
         batches=ledger.batches,
         stages={Lane.ORDER: Stage(work)},
@@ -108,7 +108,7 @@ async def test_a_unit_that_is_cancelled_gives_its_batch_back(ledger: Ledger) -> 
 
 async def test_a_unit_whose_turn_is_over_does_nothing(ledger: Ledger) -> None:
     unit = await a_unit(ledger)
-    late = Unit(unit.serial, unit.batch, unit.lane, unit.turn - 1)
+    late = Unit(unit.serial, unit.batch, unit.lane, unit.dispatch_number - 1)
     await units_of(ledger, failing(AssertionError("worked"))).run(late)
     batch = await ledger.batches.read(unit.serial, 1)
     assert batch is not None
@@ -122,7 +122,7 @@ async def test_an_outage_at_the_claim_is_left_to_the_dispatch(ledger: Ledger) ->
         async def claim(self, *_: object, **__: object) -> None:
             raise RedisConnectionError
 
-    units = Units(
+    units = UnitRunner(
         leases=Leases(Gone(), 600),  # type: ignore[arg-type]
         batches=ledger.batches,
         stages={},
@@ -154,7 +154,7 @@ async def test_what_cannot_be_opened_is_left_to_those_who_have_the_key(ledger: L
         msg = "rows:1:1 cannot be decrypted"
         raise SealError(msg)
 
-    units = Units(
+    units = UnitRunner(
         leases=Leases(ledger.batches, 600),
         batches=ledger.batches,
         stages={Lane.ORDER: Stage(work)},

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.intake.duplicates import Sightings
+from pipeline.intake.duplicates import DuplicateIndex
 from pipeline.intake.recipients import read_recipients
 from tests.pipeline.intake.builders import an_intake, both_channels, told
 
@@ -103,7 +103,7 @@ def test_skip_keeps_the_first_of_each_address_and_id(rows: list[tuple[int, int]]
 @given(st.lists(st.lists(st.integers(0, 20), max_size=6), max_size=10))
 def test_sightings_add_all_or_nothing(batches: list[list[int]]) -> None:
     known: dict[int, int] = {}
-    with Sightings() as sightings:
+    with DuplicateIndex() as sightings:
         for line, batch in enumerate(batches):
             new = len(set(batch)) == len(batch) and known.keys().isdisjoint(batch)
 
@@ -120,7 +120,7 @@ def test_sightings_add_all_or_nothing(batches: list[list[int]]) -> None:
 def test_one_sighting_of_many_that_is_known_keeps_all_out(number: int, known: str) -> None:
     """More of them than one statement takes."""
     again = 0 if known == "first" else number - 1
-    with Sightings() as sightings:
+    with DuplicateIndex() as sightings:
         assert sightings.add_all_new([(again, 1)])
         assert not sightings.add_all_new([(digest, 2) for digest in range(number)])
         found = [sightings.find(digest) for digest in range(number)]
@@ -130,7 +130,7 @@ def test_one_sighting_of_many_that_is_known_keeps_all_out(number: int, known: st
 
 
 def test_digests_of_two_runs_have_nothing_in_common() -> None:
-    with Sightings() as one, Sightings() as other:
+    with DuplicateIndex() as one, DuplicateIndex() as other:
         assert one.digest("email", "a") == one.digest("email", "a")
         assert one.digest("email", "a") != one.digest("id", "a")
         assert one.digest("email", "a") != other.digest("email", "a")

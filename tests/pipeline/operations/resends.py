@@ -3,10 +3,10 @@
 from typing import Protocol
 
 from pipeline.domain.models import ChannelName
-from pipeline.domain.resend_history import Generation
+from pipeline.domain.resend_history import Resend
 from pipeline.domain.vault import Vault
-from pipeline.operations.resend import Resending
-from pipeline.operations.resend_rules import Wish
+from pipeline.operations.resend import LinkResender
+from pipeline.operations.resend_rules import ResendRequest
 from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.batch_pages import BatchPages
 from pipeline.store.campaigns import CampaignStore
@@ -34,8 +34,8 @@ class Stores(Protocol):
     def pages(self) -> BatchPages: ...
 
 
-def resending(stores: Stores) -> Resending:
-    return Resending(
+def resending(stores: Stores) -> LinkResender:
+    return LinkResender(
         stores.pages,
         stores.vault,
         campaigns=stores.campaigns,
@@ -53,10 +53,10 @@ async def resend(
     address: str = "",
     *,
     elsewhere: bool = False,
-) -> Generation:
+) -> Resend:
     snapshot = await stores.campaigns.snapshot(serial)
-    wish = Wish(channel=channel, address=address, elsewhere=elsewhere)
-    return await resending(stores).resend(snapshot, recipient, wish, actor="ann")
+    request = ResendRequest(channel=channel, address=address, elsewhere=elsewhere)
+    return await resending(stores).resend(snapshot, recipient, request, actor="ann")
 
 
 async def a_minute_passes(stores: Stores, serial: str) -> None:

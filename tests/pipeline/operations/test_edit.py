@@ -12,7 +12,7 @@ from pipeline.domain.errors import InputError
 from pipeline.domain.models import DeliveryKey, FactKind, Message, Recipient, ReturnPaths
 from pipeline.intake.submission import DifferentContentError, Submission
 from pipeline.operations.edit import change_of, check_editable, make_change, on_the_wire
-from pipeline.store.deliveries import Fact, Wanted
+from pipeline.store.deliveries import Fact, IntentRequest
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.views.timeline import Timelines
 from tests.pipeline.channel import ScriptedChannel
@@ -218,7 +218,7 @@ async def _let_time_pass(ledger: Ledger, serial: str) -> None:
 async def test_it_waits_for_what_is_on_the_wire_but_not_for_ever(ledger: Ledger) -> None:
     serial = await submit(ledger, titled("1"), [people(2)])
     claim = await fulfilled(ledger, serial)
-    await ledger.deliveries.intend(claim, [Wanted(0, EMAIL, 0)])
+    await ledger.deliveries.intend(claim, [IntentRequest(0, EMAIL, 0)])
     assert await on_the_wire(ledger.campaigns, serial, patience=0.05) == 1
 
     waiting = asyncio.create_task(on_the_wire(ledger.campaigns, serial, patience=600))
@@ -230,7 +230,7 @@ async def test_it_waits_for_what_is_on_the_wire_but_not_for_ever(ledger: Ledger)
 async def test_the_timeline_says_which_version_went_out(ledger: Ledger) -> None:
     serial = await submit(ledger, titled("1"), [people(2)])
     claim = await fulfilled(ledger, serial)
-    await ledger.deliveries.intend(claim, [Wanted(0, EMAIL, 0)])
+    await ledger.deliveries.intend(claim, [IntentRequest(0, EMAIL, 0)])
     await ledger.deliveries.record({(serial, 1): [Fact(0, EMAIL, 1, FactKind.SENT)]})
     await ledger.batches.wait(claim, delay=0)
     timelines = Timelines(ledger.pages, ledger.campaigns, ledger.vault)
@@ -244,7 +244,7 @@ async def test_the_timeline_says_which_version_went_out(ledger: Ledger) -> None:
     await edited(ledger, serial, titled("2"))
     claim = await taken(ledger, serial, nonce="other")
     assert (await story("r-1"))[0] is None
-    await ledger.deliveries.intend(claim, [Wanted(1, EMAIL, 0)])
+    await ledger.deliveries.intend(claim, [IntentRequest(1, EMAIL, 0)])
 
     (first, before), (second, behind) = await story("r-0"), await story("r-1")
     assert (first, second) == (1, 2)

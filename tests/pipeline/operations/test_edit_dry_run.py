@@ -7,8 +7,8 @@ from channels.email import EmailComposer
 from channels.email.address import Mailbox
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.models import ChannelName, FactKind, Recipient
-from pipeline.operations.edit_dry_run import SHOWN, Trial, remaining
-from pipeline.store.deliveries import Fact, Wanted
+from pipeline.operations.edit_dry_run import SHOWN, EditDryRun, remaining
+from pipeline.store.deliveries import Fact, IntentRequest
 from tests.pipeline.ledger import (
     EMAIL,
     SMS,
@@ -49,7 +49,7 @@ async def after(ledger: Ledger, ends: Sequence[End], *, mode: str) -> dict[str, 
     serial = await submit(ledger, campaign, [people(len(ends), phone=True)])
     claim = await fulfilled(ledger, serial)
     started = [index for index, end in enumerate(ends) if end != "not started"]
-    await ledger.deliveries.intend(claim, [Wanted(index, EMAIL, 0) for index in started])
+    await ledger.deliveries.intend(claim, [IntentRequest(index, EMAIL, 0) for index in started])
     facts = [
         Fact(index, EMAIL, 1, end, "code")
         for index, end in enumerate(ends)
@@ -99,7 +99,7 @@ async def test_every_batch_counts_that_is_not_done(ledger: Ledger) -> None:
     await fulfilled(ledger, serial, 3)
     await held(ledger, await taken(ledger, serial, 4), "order_refused")
     done = await fulfilled(ledger, serial, 5)
-    await ledger.deliveries.intend(done, [Wanted(0, EMAIL, 0)])
+    await ledger.deliveries.intend(done, [IntentRequest(0, EMAIL, 0)])
     await ledger.deliveries.record({(serial, 5): [Fact(0, EMAIL, 1, FactKind.SENT)]})
     await ledger.batches.distributed(done, delay=0)
 
@@ -112,7 +112,7 @@ async def test_who_could_only_be_retried_in_a_batch_that_is_done_does_not_count(
     campaign = a_campaign(channels=["email", "sms"])
     serial = await submit(ledger, campaign, [people(1, phone=True)])
     claim = await fulfilled(ledger, serial)
-    await ledger.deliveries.intend(claim, [Wanted(0, EMAIL, 0)])
+    await ledger.deliveries.intend(claim, [IntentRequest(0, EMAIL, 0)])
     await ledger.deliveries.record(
         {(serial, 1): [Fact(0, EMAIL, 1, FactKind.FAILED_OUTRIGHT, "smtp_550")]}
     )
@@ -132,10 +132,10 @@ async def test_who_was_forgotten_or_skipped_is_sent_nothing_more(ledger: Ledger)
 # Tried on everybody -----------------------------------------------------------------------------
 
 
-def tried(wanted: Campaign, recipients: Sequence[Recipient]) -> Trial:
+def tried(wanted: Campaign, recipients: Sequence[Recipient]) -> EditDryRun:
     assert wanted.email is not None
     sender = Mailbox.parse("a@example.com", where="test")
-    trial = Trial(wanted, {EMAIL: EmailComposer(wanted.email, sender)})
+    trial = EditDryRun(wanted, {EMAIL: EmailComposer(wanted.email, sender)})
     for recipient in recipients:
         trial.add(recipient, [EMAIL], 0.0)
     return trial

@@ -13,13 +13,13 @@ from redis import Redis as SyncRedis
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import DeliveryStatus as Status
 from pipeline.domain.models import FactKind
-from pipeline.operations.erase_recipient import Forgetting
-from pipeline.operations.replace_order import Plan, Reorders
+from pipeline.operations.erase_recipient import RecipientEraser
+from pipeline.operations.replace_order import OrderReplacement, ReplacementPlan
 from pipeline.store.batches import Claim
-from pipeline.store.deliveries import Fact, Wanted
+from pipeline.store.deliveries import Fact, IntentRequest
 from pipeline.store.formats.recipient_codec import TOMBSTONE
 from pipeline.store.maintenance.erasures import Erased
-from pipeline.verification.lookup_indexes import Places
+from pipeline.verification.lookup_indexes import LookupIndexes
 from pipeline.views.report import Report
 from pipeline.views.timeline import Timelines
 from tests.pipeline.channel import ScriptedChannel
@@ -44,8 +44,8 @@ from tests.pipeline.store.machines.ledger_machine import LedgerMachine
 from tests.support.waiting import wait_until
 
 
-def forgetting(ledger: Ledger) -> Forgetting:
-    return Forgetting(ledger.pages, ledger.campaigns, ledger.erasures, ledger.vault)
+def forgetting(ledger: Ledger) -> RecipientEraser:
+    return RecipientEraser(ledger.pages, ledger.campaigns, ledger.erasures, ledger.vault)
 
 
 async def forget(ledger: Ledger, serial: str, recipient: str = "r-0") -> Erased:
@@ -64,7 +64,7 @@ async def states(ledger: Ledger, serial: str, index: int = 0) -> list[tuple[Stat
 
 
 async def intend(ledger: Ledger, claim: Claim, *indexes: int, known: int = 0) -> list[int]:
-    wanted = [Wanted(index, EMAIL, known) for index in indexes]
+    wanted = [IntentRequest(index, EMAIL, known) for index in indexes]
     return await ledger.deliveries.intend(claim, wanted)
 
 
@@ -132,7 +132,7 @@ async def test_the_look_up_stays_and_the_timeline_says_when(ledger: Ledger) -> N
     story = await Timelines(ledger.pages, ledger.campaigns, ledger.vault).of(snapshot, "r-0")
     assert story["forgotten_at"]
     assert (story["addresses"], story["link_ref"]) == ({}, None)
-    places = Places(ledger.lookups)
+    places = LookupIndexes(ledger.lookups)
     assert await places.strays(snapshot) == []
 
 
@@ -165,7 +165,7 @@ async def test_no_channel_is_left_to_them(ledger: Ledger, mode: str) -> None:
     found = await states(ledger, serial)
     assert (Status.FAILED, "smtp_550") in found
     assert {status for status, _ in found} <= {Status.FAILED, Status.SKIPPED}
-    assert await ledger.deliveries.intend(claim, [Wanted(0, SMS, 0)]) == [0]
+    assert await ledger.deliveries.intend(claim, [IntentRequest(0, SMS, 0)]) == [0]
 
 
 async def test_what_is_on_the_wire_may_settle(ledger: Ledger) -> None:
@@ -302,11 +302,11 @@ async def test_whoever_moves_with_a_dead_order_stays_forgotten(ledger: Ledger) -
     serial = await submit(ledger, a_campaign(), [people(3)])
     await held(ledger, await placed(ledger, serial), "order_failed", missing=3)
     first = await forget(ledger, serial, "r-1")
-    store = ledger.reorders
-    reorders = Reorders(ledger.pages, ledger.lookups, store, ledger.vault, None)
-    plan = await reorders.look(await ledger.campaigns.snapshot(serial), 1)
-    assert isinstance(plan, Plan)
-    assert await reorders.carry_out(plan) == 2
+    store = ledger.order_replacement
+    order_replacement = OrderReplacement(ledger.pages, ledger.lookups, store, ledger.vault, None)
+    plan = await order_replacement.look(await ledger.campaigns.snapshot(serial), 1)
+    assert isinstance(plan, ReplacementPlan)
+    assert await order_replacement.carry_out(plan) == 2
     again = await forget(ledger, serial, "r-1")
     assert (again.before, again.at_ms) == (True, first.at_ms)
     claim = await placed(ledger, serial, 2)

@@ -8,8 +8,8 @@ from pipeline.domain.batch import Lane
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName, FactKind
 from pipeline.intake.submission import DifferentContentError
-from pipeline.operations.erase_recipient import Forgetting
-from pipeline.operations.purge import Purging, Retention
+from pipeline.operations.erase_recipient import RecipientEraser
+from pipeline.operations.purge import CampaignPurger, Retention
 from pipeline.store.audit_trail import AuditTrail
 from pipeline.store.deliveries import Fact
 from pipeline.store.scripts import Scripts
@@ -33,8 +33,8 @@ def trail(ledger: Installation) -> AuditTrail:
     return AuditTrail(ledger.redis, Scripts(ledger.redis), ledger.vault)
 
 
-def purging(ledger: Installation) -> Purging:
-    return Purging(ledger.campaigns, trail(ledger), ledger.purges)
+def purging(ledger: Installation) -> CampaignPurger:
+    return CampaignPurger(ledger.campaigns, trail(ledger), ledger.purges)
 
 
 def retention(ledger: Installation) -> Retention:
@@ -206,7 +206,7 @@ async def test_the_same_campaign_again_is_refused_as_done(ledger: Installation) 
 
 async def test_nobody_can_be_forgotten_any_more(ledger: Installation) -> None:
     serial = await purged(ledger)
-    forgetting = Forgetting(ledger.pages, ledger.campaigns, ledger.erasures, ledger.vault)
+    forgetting = RecipientEraser(ledger.pages, ledger.campaigns, ledger.erasures, ledger.vault)
     for call in (forgetting.look, forgetting.forget):
         with pytest.raises(InputError, match="nothing is left"):
             await call(await ledger.snapshot(serial), "r3")

@@ -9,12 +9,12 @@ from pipeline.domain.campaign import Campaign
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName, FactKind
 from pipeline.store.audit_trail import AuditTrail
-from pipeline.store.deliveries import Fact, Place, Wanted
+from pipeline.store.deliveries import Fact, IntentRequest, RecipientPlace
 from pipeline.store.formats.records import DeliveryRecord
 from pipeline.store.scripts import Scripts
 from pipeline.store.suppressions import Suppressions
 from pipeline.verification.verifier import Verifier
-from pipeline.views.report import Report, Reveal
+from pipeline.views.report import Disclosure, Report
 from pipeline.views.timeline import Timelines
 from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import both_channels
@@ -53,9 +53,9 @@ async def happened(
     *,
     channel: ChannelName = EMAIL,
     attempt: int = 1,
-    generation: int,
+    resend_number: int,
 ) -> int:
-    fact = Fact(SECOND[1], channel, attempt, kind, code, generation=generation)
+    fact = Fact(SECOND[1], channel, attempt, kind, code, resend_number=resend_number)
     return await ledger.deliveries.record({(serial, SECOND[0]): [fact]})
 
 
@@ -69,8 +69,8 @@ async def assert_true(ledger: Installation, serial: str) -> None:
 async def told(ledger: Installation, serial: str) -> list[tuple[int, str, str]]:
     timelines = Timelines(ledger.pages, ledger.campaigns, ledger.vault)
     document = await timelines.of(await ledger.snapshot(serial), "r1")
-    generations = document["earlier"] + document["deliveries"]
-    return [(each["generation"], each["address"], each["status"]) for each in generations]
+    resends = document["earlier"] + document["deliveries"]
+    return [(each["generation"], each["address"], each["status"]) for each in resends]
 
 
 async def test_a_finished_campaign_is_open_until_the_new_message_is_sent(
@@ -94,12 +94,12 @@ async def test_a_finished_campaign_is_open_until_the_new_message_is_sent(
     await assert_true(ledger, serial)
 
 
-async def settled(ledger: Installation, serial: str, generation: int = 2) -> None:
+async def settled(ledger: Installation, serial: str, resend_number: int = 2) -> None:
     """Send what waits over e-mail, as a worker does."""
     for claim in await ledger.claims(Lane.SEND):
-        wanted = [Wanted(SECOND[1], EMAIL, 0, generation=generation)]
+        wanted = [IntentRequest(SECOND[1], EMAIL, 0, resend_number=resend_number)]
         assert await ledger.deliveries.intend(claim, wanted) == [1]
-        assert await happened(ledger, serial, FactKind.SENT, generation=generation) == 1
+        assert await happened(ledger, serial, FactKind.SENT, resend_number=resend_number) == 1
         await ledger.batches.distributed(claim, delay=0)
 
 
@@ -109,7 +109,7 @@ async def test_a_worker_with_the_old_view_starts_nothing(ledger: Installation) -
     claims = await ledger.claims(Lane.SEND)
     await resend(ledger, serial, "r1", EMAIL, OTHER)
     [claim] = [claim for claim in claims if claim.unit.batch == SECOND[0]]
-    wanted = [Wanted(0, EMAIL, 0), Wanted(SECOND[1], EMAIL, 0)]
+    wanted = [IntentRequest(0, EMAIL, 0), IntentRequest(SECOND[1], EMAIL, 0)]
     assert await ledger.deliveries.intend(claim, wanted) == [1, 0]
     assert (await ledger.campaigns.readdressed(serial, 1))[1].email == OTHER
     assert (await ledger.campaigns.recipients(serial, 1))[1].email == "p1@example.com"
@@ -125,7 +125,7 @@ async def test_late_news_of_an_earlier_generation_are_kept_with_it(
     await resend(ledger, serial, "r1")
     before = await ledger.redis.hgetall(f"cc:{serial}:d:1")
     for change in (1, 0):
-        assert await happened(ledger, serial, kind, "late", attempt=0, generation=1) == change
+        assert await happened(ledger, serial, kind, "late", attempt=0, resend_number=1) == change
     assert await ledger.redis.hgetall(f"cc:{serial}:d:1") == before
     [first, second] = await told(ledger, serial)
     assert (first[2], second[2]) == (kind.value, "pending")
@@ -151,7 +151,7 @@ async def test_an_earlier_generation_never_waits_again(
     await ledger.settled(serial, FactKind.UNCERTAIN, "worker_lost")
     await a_minute_passes(ledger, serial)
     await resend(ledger, serial, "r1")
-    assert await happened(ledger, serial, kind, "late", generation=1) == 0
+    assert await happened(ledger, serial, kind, "late", resend_number=1) == 0
     assert [status for *_, status in await told(ledger, serial)] == ["uncertain", "pending"]
     await assert_true(ledger, serial)
 
@@ -160,10 +160,10 @@ async def test_the_failure_of_a_resent_message_falls_back(ledger: Installation) 
     serial = await reached(ledger, both_channels())
     await resend(ledger, serial, "r1", EMAIL, OTHER, elsewhere=True)
     await settled(ledger, serial)
-    assert await happened(ledger, serial, FactKind.BOUNCED, "bounce_5.1.1", generation=2) == 1
+    assert await happened(ledger, serial, FactKind.BOUNCED, "bounce_5.1.1", resend_number=2) == 1
     sms = await over(ledger, serial, SMS)
     assert sms is not None
-    assert (sms.status, sms.generation) == ("pending", 1)
+    assert (sms.status, sms.resend_number) == ("pending", 1)
     await assert_true(ledger, serial)
 
 
@@ -178,7 +178,7 @@ async def test_a_person_without_that_channel_gets_it(ledger: Installation) -> No
     mail, sms = (await over(ledger, serial), await over(ledger, serial, SMS))
     assert mail is not None
     assert sms is not None
-    assert (mail.status, sms.status, sms.generation) == ("sent", "pending", 1)
+    assert (mail.status, sms.status, sms.resend_number) == ("sent", "pending", 1)
     await assert_true(ledger, serial)
 
 
@@ -206,8 +206,8 @@ async def test_a_message_with_an_unknown_end_is_not_repeated_beside_the_new_one(
     mail = await over(ledger, serial)
     assert mail is not None
     assert (mail.status, mail.code) == ("skipped", "superseded")
-    assert await happened(ledger, serial, FactKind.DEFERRED, generation=1) == 0
-    assert await happened(ledger, serial, FactKind.DELIVERED, generation=1) == 1
+    assert await happened(ledger, serial, FactKind.DEFERRED, resend_number=1) == 0
+    assert await happened(ledger, serial, FactKind.DELIVERED, resend_number=1) == 1
     await assert_true(ledger, serial)
 
 
@@ -235,7 +235,9 @@ async def test_the_report_shows_the_latest_generation_and_its_address(
     await resend(ledger, serial, "r1", EMAIL, OTHER, elsewhere=True)
     rows = [
         (row["recipient_id"], row["status"], row["attempts"], row["address"])
-        async for row in Report(ledger.pages, ledger.vault, Reveal(addresses=True)).rows(serial, 3)
+        async for row in Report(ledger.pages, ledger.vault, Disclosure(addresses=True)).rows(
+            serial, 3
+        )
     ]
     assert rows[:2] == [("r0", "sent", 1, "p0@example.com"), ("r1", "pending", 0, OTHER)]
 
@@ -255,19 +257,19 @@ async def test_of_two_at_once_one_message_goes_out(ledger: Installation) -> None
     assert sum(not isinstance(outcome, BaseException) for outcome in outcomes) == 1
     record = await over(ledger, serial)
     assert record is not None
-    assert record.generation == 2
+    assert record.resend_number == 2
 
 
 async def test_what_happens_between_the_look_and_the_change_counts(ledger: Installation) -> None:
     serial = await ledger.submitted()
     await ledger.fulfilled(serial)
     [claim] = [c for c in await ledger.claims(Lane.SEND) if c.unit.batch == SECOND[0]]
-    assert await ledger.deliveries.intend(claim, [Wanted(SECOND[1], EMAIL, 0)]) == [1]
-    place = Place(serial, *SECOND)
+    assert await ledger.deliveries.intend(claim, [IntentRequest(SECOND[1], EMAIL, 0)]) == [1]
+    place = RecipientPlace(serial, *SECOND)
     assert await ledger.deliveries.resend(place, EMAIL, 2, seen="", sealed=b"x") == "changed"
     record = await over(ledger, serial)
     assert record is not None
-    assert (record.status, record.generation) == ("sending", 1)
+    assert (record.status, record.resend_number) == ("sending", 1)
 
 
 async def test_a_batch_that_somebody_works_on_is_due_again_at_once(ledger: Installation) -> None:
@@ -284,7 +286,7 @@ async def test_a_repeated_change_is_made_once(ledger: Installation) -> None:
     serial = await reached(ledger)
     seen = (await ledger.redis.hget(f"cc:{serial}:d:1", "1")).decode()
     for _ in range(2):
-        place = Place(serial, *SECOND)
+        place = RecipientPlace(serial, *SECOND)
         assert await ledger.deliveries.resend(place, EMAIL, 2, seen=seen, sealed=b"x") == "ok"
     assert (await ledger.redis.hget(f"cc:{serial}:g:1", "1")).count(b";") == 0
     assert (await ledger.snapshot(serial)).deliveries()["pending"] == 1

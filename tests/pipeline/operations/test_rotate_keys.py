@@ -7,10 +7,10 @@ from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.callbacks.signed_tokens import Purpose, Target, Tokens
+from pipeline.callbacks.signed_tokens import Purpose, SignedTokens, Target
 from pipeline.domain.models import ChannelName
 from pipeline.domain.vault import Vault, mark
-from pipeline.operations.rotate_keys import Rekey, chunks
+from pipeline.operations.rotate_keys import KeyRotation, chunks
 from pipeline.store.fleet.keyring import Keyring, unlock
 from pipeline.store.maintenance.sealed_blobs import Blob, Replacement, SealedBlobs
 from pipeline.store.scripts import Scripts
@@ -22,9 +22,9 @@ OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
 TARGET = Target(serial="1", batch=1)
 
 
-async def rekey_of(redis: Redis, *keys: str) -> Rekey:
+async def rekey_of(redis: Redis, *keys: str) -> KeyRotation:
     vault = await unlock(redis, Vault(keys or [NEW, OLD]))
-    return Rekey(SealedBlobs(redis, Scripts(redis)), vault)
+    return KeyRotation(SealedBlobs(redis, Scripts(redis)), vault)
 
 
 async def filled(redis: Redis, *, people: int = 5) -> tuple[Installation, str]:
@@ -45,7 +45,7 @@ async def test_everything_opens_with_the_new_key_alone_and_means_the_same(redis:
     before, serial = await filled(redis)
     suppressed = [(ChannelName.EMAIL, "p1@example.com")]
     await Suppressions(redis, before.vault).add(*suppressed[0], "operator")
-    token = Tokens(before.vault).make(Purpose.UNSUBSCRIBE, TARGET)
+    token = SignedTokens(before.vault).make(Purpose.UNSUBSCRIBE, TARGET)
     definition = await before.campaigns.definition(serial)
     rekey = await rekey_of(redis)
     # The digest key, the definition, 3 rows, 2 links, 1 answer, the token and one in a hash.
@@ -61,7 +61,7 @@ async def test_everything_opens_with_the_new_key_alone_and_means_the_same(redis:
     assert await after.batches.evidence(serial, 1) == b"{}"
     assert await after.campaigns.locate(await after.snapshot(serial), "r4") == (3, 0)
     assert await Suppressions(redis, after.vault).reasons(suppressed) == ["operator"]
-    assert Tokens(after.vault).read(Purpose.UNSUBSCRIBE, token) == TARGET
+    assert SignedTokens(after.vault).read(Purpose.UNSUBSCRIBE, token) == TARGET
     assert after.vault.digest("link", b"x") == before.vault.digest("link", b"x")
 
 

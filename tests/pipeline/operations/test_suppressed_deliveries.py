@@ -3,11 +3,11 @@
 import pytest
 
 from pipeline.domain.models import DeliveryStatus, FactKind
-from pipeline.domain.resend_history import Generation
-from pipeline.operations.suppressed_deliveries import BarredDeliveries, hopeless
-from pipeline.store.batches import Barred, Claim
-from pipeline.store.deliveries import Fact, Place, Wanted
-from pipeline.store.formats.resends import seal_generations
+from pipeline.domain.resend_history import Resend
+from pipeline.operations.suppressed_deliveries import SuppressedDeliveries, unreachable_people
+from pipeline.store.batches import Claim, SuppressedDelivery
+from pipeline.store.deliveries import Fact, IntentRequest, RecipientPlace
+from pipeline.store.formats.resends import seal_resends
 from pipeline.store.suppressions import Suppressions
 from tests.pipeline.ledger import (
     EMAIL,
@@ -31,7 +31,9 @@ async def refused(
     campaign = a_campaign(channels=("email", "sms") if both else ("email",))
     found = await fulfilled(ledger, await submit(ledger, campaign, [people(number, phone=both)]))
     for channel in (EMAIL, SMS)[: 1 + both]:
-        await ledger.deliveries.intend(found, [Wanted(i, channel, 0) for i in range(number)])
+        await ledger.deliveries.intend(
+            found, [IntentRequest(i, channel, 0) for i in range(number)]
+        )
         facts = [Fact(i, channel, 1, FactKind.FAILED, DEAD) for i in range(number)]
         if kind is FactKind.BOUNCED:
             facts += [Fact(i, channel, 1, FactKind.BOUNCED, "bounce_5.1.1") for i in range(number)]
@@ -44,8 +46,8 @@ def suppressions(ledger: Ledger) -> Suppressions:
     return Suppressions(ledger.redis, ledger.vault)
 
 
-async def barred(ledger: Ledger, serial: str) -> list[Barred]:
-    seen = BarredDeliveries(ledger.campaigns, suppressions(ledger))
+async def suppressed(ledger: Ledger, serial: str) -> list[SuppressedDelivery]:
+    seen = SuppressedDeliveries(ledger.campaigns, suppressions(ledger))
     return await seen.among(serial, 1, await ledger.deliveries.read(serial, 1))
 
 
@@ -58,7 +60,7 @@ async def retried(ledger: Ledger, serial: str) -> int:
         uncertain=False,
         held=False,
         adopt=False,
-        barred=await barred(ledger, serial),
+        suppressed=await suppressed(ledger, serial),
     )
     await assert_sound(ledger, serial)
     return moved
@@ -81,7 +83,9 @@ async def test_suppressed_addresses_are_left_as_they_are_until_they_are_off_the_
     await suppressions(ledger).remove(EMAIL, "person0@example.com")
     assert await retried(ledger, serial) == 1
     again = await taken(ledger, serial)
-    attempts = await ledger.deliveries.intend(again, [Wanted(0, EMAIL, 1), Wanted(1, EMAIL, 1)])
+    attempts = await ledger.deliveries.intend(
+        again, [IntentRequest(0, EMAIL, 1), IntentRequest(1, EMAIL, 1)]
+    )
     assert attempts == [2, 2]
 
 
@@ -90,11 +94,11 @@ async def test_a_suppressed_address_does_not_keep_the_other_channel_from_a_retry
 ) -> None:
     serial = (await refused(ledger, both=True)).unit.serial
     await suppressions(ledger).add(EMAIL, "person0@example.com", DEAD)
-    found = await barred(ledger, serial)
-    assert found == [Barred(0, EMAIL, 1, DEAD)]
+    found = await suppressed(ledger, serial)
+    assert found == [SuppressedDelivery(0, EMAIL, 1, DEAD)]
     records = await ledger.deliveries.read(serial, 1)
-    assert hopeless(records, found) == 0
-    assert hopeless(records, [*found, Barred(0, SMS, 1, "by hand")]) == 1
+    assert unreachable_people(records, found) == 0
+    assert unreachable_people(records, [*found, SuppressedDelivery(0, SMS, 1, "by hand")]) == 1
     assert await retried(ledger, serial) == 2
     assert await statuses(ledger, serial) == [
         [DeliveryStatus.FAILED, DeliveryStatus.PENDING],
@@ -106,25 +110,25 @@ async def test_what_counts_is_the_address_that_the_last_generation_went_to(ledge
     found = await refused(ledger, 1)
     serial = found.unit.serial
     await suppressions(ledger).add(EMAIL, "person0@example.com", DEAD)
-    given = Generation(channel=EMAIL, number=2, address="new@example.com", at_ms=1)
+    given = Resend(channel=EMAIL, number=2, address="new@example.com", at_ms=1)
     (seen,) = await ledger.redis.hvals(f"cc:{serial}:d:1")
-    sealed = seal_generations(ledger.vault, serial, "r-0", (given,))
-    place = Place(serial, 1, 0)
+    sealed = seal_resends(ledger.vault, serial, "r-0", (given,))
+    place = RecipientPlace(serial, 1, 0)
     assert (
         await ledger.deliveries.resend(place, EMAIL, 2, seen=seen.decode(), sealed=sealed) == "ok"
     )
     again = await taken(ledger, serial)
-    await ledger.deliveries.intend(again, [Wanted(0, EMAIL, 0, generation=2)])
+    await ledger.deliveries.intend(again, [IntentRequest(0, EMAIL, 0, resend_number=2)])
     await ledger.deliveries.record(
-        {(serial, 1): [Fact(0, EMAIL, 1, FactKind.FAILED, "smtp_550", generation=2)]}
+        {(serial, 1): [Fact(0, EMAIL, 1, FactKind.FAILED, "smtp_550", resend_number=2)]}
     )
-    assert await barred(ledger, serial) == []
+    assert await suppressed(ledger, serial) == []
     await suppressions(ledger).add(EMAIL, "new@example.com", "by hand")
-    assert await barred(ledger, serial) == [Barred(0, EMAIL, 2, "by hand")]
+    assert await suppressed(ledger, serial) == [SuppressedDelivery(0, EMAIL, 2, "by hand")]
 
 
 async def test_what_was_purged_bars_nobody(ledger: Ledger) -> None:
     serial = (await refused(ledger)).unit.serial
     await suppressions(ledger).add(EMAIL, "person0@example.com", DEAD)
     await ledger.redis.delete(f"cc:{serial}:r:1")
-    assert await barred(ledger, serial) == []
+    assert await suppressed(ledger, serial) == []

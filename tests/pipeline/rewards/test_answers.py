@@ -18,20 +18,20 @@ from pipeline.domain.errors import (
     RewardsError,
     RewardsUnavailableError,
 )
-from pipeline.rewards.answers import Answer, Call, classify, retry_after
+from pipeline.rewards.answers import ApiAnswer, ApiCall, classify, retry_after
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
-EVERY_CALL = list(Call)
+EVERY_CALL = list(ApiCall)
 
 
-def _answer(status: int, body: bytes = b"", **headers: str) -> Answer:
+def _answer(status: int, body: bytes = b"", **headers: str) -> ApiAnswer:
     named = httpx.Headers({name.replace("_", "-"): value for name, value in headers.items()})
-    return Answer(status=status, headers=named, body=body, hidden=("hush-hush",))
+    return ApiAnswer(status=status, headers=named, body=body, hidden=("hush-hush",))
 
 
 @pytest.mark.parametrize("call", EVERY_CALL)
 @pytest.mark.parametrize("status", [301, 307, 408, 425, 429, 500, 502, 503, 504, 599])
-def test_what_may_pass_is_unavailable_for_every_call(call: Call, status: int) -> None:
+def test_what_may_pass_is_unavailable_for_every_call(call: ApiCall, status: int) -> None:
     error = classify(call, _answer(status, b'{"message": "words"}', Retry_After="7"))
     assert isinstance(error, RewardsUnavailableError)
     assert (error.code, error.retry_after, error.sent) == (f"http_{status}", 7.0, True)
@@ -39,7 +39,7 @@ def test_what_may_pass_is_unavailable_for_every_call(call: Call, status: int) ->
 
 @pytest.mark.parametrize("call", EVERY_CALL)
 @pytest.mark.parametrize("status", [401, 403])
-def test_credentials_are_credentials_for_every_call(call: Call, status: int) -> None:
+def test_credentials_are_credentials_for_every_call(call: ApiCall, status: int) -> None:
     error = classify(call, _answer(status, b'{"message": "API access is disabled"}'))
     assert isinstance(error, CredentialsError)
     assert error.detail == "API access is disabled"
@@ -48,31 +48,31 @@ def test_credentials_are_credentials_for_every_call(call: Call, status: int) -> 
 @pytest.mark.parametrize(
     ("call", "status", "expected"),
     [
-        (Call.CREATE_ORDER, 400, RefusedError),
-        (Call.CREATE_ORDER, 404, RefusedError),
-        (Call.CREATE_ORDER, 405, RefusedError),
-        (Call.CREATE_ORDER, 409, DuplicateOrderError),
-        (Call.CREATE_ORDER, 413, RefusedError),
-        (Call.CREATE_ORDER, 422, FundsError),
-        (Call.READ_ORDER, 400, RefusedError),
-        (Call.READ_ORDER, 404, OrderNotFoundError),
-        (Call.READ_ORDER, 409, RefusedError),
-        (Call.READ_ORDER, 410, OrderNotFoundError),
-        (Call.READ_ORDER, 422, RefusedError),
-        (Call.TOKEN, 404, RefusedError),
-        (Call.TOKEN, 409, RefusedError),
-        (Call.PRODUCTS, 404, RefusedError),
-        (Call.PRODUCTS, 422, RefusedError),
+        (ApiCall.CREATE_ORDER, 400, RefusedError),
+        (ApiCall.CREATE_ORDER, 404, RefusedError),
+        (ApiCall.CREATE_ORDER, 405, RefusedError),
+        (ApiCall.CREATE_ORDER, 409, DuplicateOrderError),
+        (ApiCall.CREATE_ORDER, 413, RefusedError),
+        (ApiCall.CREATE_ORDER, 422, FundsError),
+        (ApiCall.READ_ORDER, 400, RefusedError),
+        (ApiCall.READ_ORDER, 404, OrderNotFoundError),
+        (ApiCall.READ_ORDER, 409, RefusedError),
+        (ApiCall.READ_ORDER, 410, OrderNotFoundError),
+        (ApiCall.READ_ORDER, 422, RefusedError),
+        (ApiCall.TOKEN, 404, RefusedError),
+        (ApiCall.TOKEN, 409, RefusedError),
+        (ApiCall.PRODUCTS, 404, RefusedError),
+        (ApiCall.PRODUCTS, 422, RefusedError),
     ],
 )
 def test_a_refusal_depends_on_what_was_asked(
-    call: Call, status: int, expected: type[RewardsError]
+    call: ApiCall, status: int, expected: type[RewardsError]
 ) -> None:
     assert type(classify(call, _answer(status))) is expected
 
 
 @given(st.sampled_from(EVERY_CALL), st.integers(300, 599), st.binary(max_size=50))
-def test_every_status_is_a_decision(call: Call, status: int, body: bytes) -> None:
+def test_every_status_is_a_decision(call: ApiCall, status: int, body: bytes) -> None:
     error = classify(call, _answer(status, body))
     assert error.code in {f"http_{status}", "duplicate_po"}
     assert len(error.detail) <= 300
@@ -83,14 +83,14 @@ def test_every_status_is_a_decision(call: Call, status: int, body: bytes) -> Non
     [(b'{"Id": "A-17"}', "A-17"), (b'{"id": 17}', "17"), (b"{}", None), (b"<html>", None)],
 )
 def test_a_duplicate_names_the_original_order(body: bytes, expected: str | None) -> None:
-    error = classify(Call.CREATE_ORDER, _answer(409, body))
+    error = classify(ApiCall.CREATE_ORDER, _answer(409, body))
     assert isinstance(error, DuplicateOrderError)
     assert error.order_id == expected
 
 
 def test_a_refusal_is_told_in_the_apis_words_without_secrets() -> None:
     body = b'{"message": "hush-hush: see https://claim.example/aaa111 or ask ann@example.com"}'
-    error = classify(Call.CREATE_ORDER, _answer(400, body))
+    error = classify(ApiCall.CREATE_ORDER, _answer(400, body))
     assert str(error) == "http_400: […]: see […] or ask […]"
     assert "hush" not in repr(_answer(400, body))
 
@@ -117,7 +117,7 @@ def test_a_refusal_is_told_in_the_apis_words_without_secrets() -> None:
 )
 @pytest.mark.parametrize("call", EVERY_CALL)
 def test_a_broken_line_says_whether_the_request_may_have_arrived(
-    call: Call, raised: Exception, code: str, *, sent: bool
+    call: ApiCall, raised: Exception, code: str, *, sent: bool
 ) -> None:
     error = classify(call, raised)
     assert isinstance(error, RewardsUnavailableError)

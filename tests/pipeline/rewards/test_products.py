@@ -119,16 +119,18 @@ async def test_two_accounts_do_not_share_products(redis: Redis) -> None:
 
 
 async def test_fresh_products_replace_the_cached_ones(redis: Redis) -> None:
-    catalog = ProductCatalog(ProductCache(redis, ACCOUNT), fetch=Api([CVS], [{"Id": "WMT"}]))
-    assert [each.id for each in await catalog.get()] == ["CVS"]
-    assert [each.id for each in await catalog.get(fresh=True)] == ["WMT"]
-    assert [each.id for each in await catalog.get()] == ["WMT"]
+    campaign_cache = ProductCatalog(
+        ProductCache(redis, ACCOUNT), fetch=Api([CVS], [{"Id": "WMT"}])
+    )
+    assert [each.id for each in await campaign_cache.get()] == ["CVS"]
+    assert [each.id for each in await campaign_cache.get(fresh=True)] == ["WMT"]
+    assert [each.id for each in await campaign_cache.get()] == ["WMT"]
 
 
 async def test_an_empty_answer_is_not_kept_for_a_week(redis: Redis) -> None:
-    catalog = ProductCatalog(ProductCache(redis, ACCOUNT), fetch=Api([], [CVS]))
-    assert await catalog.get() == []
-    assert len(await catalog.get()) == 1
+    campaign_cache = ProductCatalog(ProductCache(redis, ACCOUNT), fetch=Api([], [CVS]))
+    assert await campaign_cache.get() == []
+    assert len(await campaign_cache.get()) == 1
 
 
 async def test_a_damaged_cache_is_read_anew(redis: Redis) -> None:
@@ -138,9 +140,11 @@ async def test_a_damaged_cache_is_read_anew(redis: Redis) -> None:
 
 async def test_a_reward_is_not_refused_by_what_was_cached(redis: Redis) -> None:
     api = Api([{"Id": "WMT"}], [CVS])
-    catalog = ProductCatalog(ProductCache(redis, ACCOUNT), fetch=api)
-    await catalog.get()
-    assert await catalog.check(Reward(product_id="CVS", value=Decimal(10))) is None
-    assert await catalog.check(Reward(product_id="CVS", value=Decimal(10))) is None
+    campaign_cache = ProductCatalog(ProductCache(redis, ACCOUNT), fetch=api)
+    await campaign_cache.get()
+    assert await campaign_cache.check(Reward(product_id="CVS", value=Decimal(10))) is None
+    assert await campaign_cache.check(Reward(product_id="CVS", value=Decimal(10))) is None
     assert api.asked == 2
-    assert "no value 11" in str(await catalog.check(Reward(product_id="CVS", value=Decimal(11))))
+    assert "no value 11" in str(
+        await campaign_cache.check(Reward(product_id="CVS", value=Decimal(11)))
+    )

@@ -16,7 +16,7 @@ from pipeline.rewards.client import RewardsClient, http_client
 from pipeline.rewards.links import LinksProblem, extract_links
 from pipeline.rewards.models import OrderRequest, agrees
 from pipeline.rewards.products import ProductCatalog
-from pipeline.rewards.statuses import Progress, progress
+from pipeline.rewards.statuses import OrderProgress, progress
 from pipeline.store.product_cache import ProductCache
 from sandbox.faults import Faults
 from sandbox.options import LinkShape, SandboxOptions
@@ -57,7 +57,7 @@ async def test_links_are_found_in_every_shape(
 ) -> None:
     async with connect(link_shape=shape, faults=faults) as client:
         order = await client.create_order(REQUEST, cleared)
-        assert progress(order.status, ["completed"], ["failed"]) is Progress.COMPLETED
+        assert progress(order.status, ["completed"], ["failed"]) is OrderProgress.COMPLETED
         assert agrees(order, REQUEST) is None
         links = extract_links(order.document, 3, path=None)
         assert len(set(links)) == 3
@@ -105,9 +105,11 @@ async def test_an_order_that_nobody_can_pay_is_a_matter_of_funds(connect: Connec
 
 async def test_the_catalog_tells_what_can_be_ordered(connect: Connect, redis: Redis) -> None:
     async with connect() as client:
-        catalog = ProductCatalog(ProductCache(redis, "x"), fetch=client.products)
-        assert await catalog.check(Reward(product_id="CVS", value=Decimal(10))) is None
+        campaign_cache = ProductCatalog(ProductCache(redis, "x"), fetch=client.products)
+        assert await campaign_cache.check(Reward(product_id="CVS", value=Decimal(10))) is None
         assert "has no value" in str(
-            await catalog.check(Reward(product_id="CVS", value=Decimal("10.01")))
+            await campaign_cache.check(Reward(product_id="CVS", value=Decimal("10.01")))
         )
-        assert '"CVS"' in str(await catalog.check(Reward(product_id="CSV", value=Decimal(10))))
+        assert '"CVS"' in str(
+            await campaign_cache.check(Reward(product_id="CSV", value=Decimal(10)))
+        )

@@ -19,8 +19,8 @@ from pipeline.domain.models import BatchState, Message
 from pipeline.domain.models import DeliveryStatus as Status
 from pipeline.domain.tasks import stop
 from pipeline.sending.delivery_decisions import RetryPolicy
-from pipeline.sending.dispatcher import Outbox, Outgoing
-from pipeline.sending.result_writer import Recorder
+from pipeline.sending.dispatcher import Dispatcher, Outgoing
+from pipeline.sending.result_writer import ResultWriter
 from pipeline.store.rate_limiter import Limiter
 from pipeline.store.scripts import Scripts
 from pipeline.store.suppressions import Suppressions
@@ -161,13 +161,13 @@ async def test_what_waits_when_its_window_closes_is_never_sent(
     channel, handed = ScriptedChannel(connections=2), list[Outgoing]()
     channel.gate.clear()
     async with sending(ledger, channel) as plant:
-        put = plant.outbox.put
+        put = plant.dispatcher.put
 
         def put_and_keep(outgoing: Outgoing) -> None:
             handed.append(outgoing)
             put(outgoing)
 
-        monkeypatch.setattr(plant.outbox, "put", put_and_keep)
+        monkeypatch.setattr(plant.dispatcher, "put", put_and_keep)
         working = asyncio.create_task(plant.turn(serial))
         await wait_until(lambda: channel.on_the_wire == 2)
         for outgoing in handed:
@@ -219,7 +219,7 @@ async def test_the_breaker_stops_the_channel_and_costs_nobody_a_try(ledger: Ledg
 
     async with sending(ledger, ScriptedChannel(connections=2, answer=down)) as plant:
         scripts = Scripts(ledger.redis)
-        plant.outbox._limiter = ForLong(ledger.redis, scripts, {}, Measurements())  # noqa: SLF001
+        plant.dispatcher._limiter = ForLong(ledger.redis, scripts, {}, Measurements())  # noqa: SLF001
         await plant.turn(serial)
         assert tried <= 8, "the rest was let go when the breaker opened"
         await make_due(ledger, serial)
@@ -272,7 +272,7 @@ async def test_a_result_is_recorded_even_if_the_breaker_cannot_be_told(ledger: L
 
     async with sending(ledger, ScriptedChannel()) as plant:
         scripts = Scripts(ledger.redis)
-        plant.outbox._limiter = Deaf(ledger.redis, scripts, {}, Measurements())  # noqa: SLF001
+        plant.dispatcher._limiter = Deaf(ledger.redis, scripts, {}, Measurements())  # noqa: SLF001
         await plant.turn(serial)
     assert await ledger.counted(serial, "d:sent") == [2]
 
@@ -288,15 +288,15 @@ async def test_a_result_is_recorded_though_the_senders_are_cut_off_while_telling
             asked.set()
             await asyncio.Event().wait()
 
-    recorder = Recorder(ledger.deliveries)
-    writing = asyncio.create_task(recorder.run())
+    result_writer = ResultWriter(ledger.deliveries)
+    writing = asyncio.create_task(result_writer.run())
     async with sending(ledger, ScriptedChannel()) as plant:
         scripts = Scripts(ledger.redis)
-        plant.outbox._limiter = Busy(ledger.redis, scripts, {}, Measurements())  # noqa: SLF001
-        plant.outbox._recorder = recorder  # noqa: SLF001
+        plant.dispatcher._limiter = Busy(ledger.redis, scripts, {}, Measurements())  # noqa: SLF001
+        plant.dispatcher._result_writer = result_writer  # noqa: SLF001
         working = asyncio.create_task(plant.turn(serial))
         await asyncio.wait_for(asked.wait(), 60)
-    await asyncio.wait_for(recorder.drained(), 60)
+    await asyncio.wait_for(result_writer.drained(), 60)
     await asyncio.wait_for(working, 60)
     await stop(writing)
     assert await ledger.counted(serial, "d:sent") == [1]
@@ -314,23 +314,23 @@ async def test_a_lost_batch_of_links_is_never_guessed_at(ledger: Ledger) -> None
 
 
 async def test_room_that_was_reserved_and_given_back_is_there_again(ledger: Ledger) -> None:
-    recorder, channel = Recorder(ledger.deliveries), ScriptedChannel(connections=2)
+    result_writer, channel = ResultWriter(ledger.deliveries), ScriptedChannel(connections=2)
     policy = RetryPolicy(first=1, cap=2, give_up=3)
     suppressions = Suppressions(ledger.redis, ledger.vault)
-    outbox = Outbox(
+    dispatcher = Dispatcher(
         channel,
-        recorder,
+        result_writer,
         ledger.limiter,
         ledger.campaigns,
         policy,
         suppressions,
         measurements=Measurements(),
     )
-    assert await outbox.reserve(100, resends=False) == 4
-    waiting = asyncio.create_task(outbox.reserve(100, resends=False))
+    assert await dispatcher.reserve(100, resends=False) == 4
+    waiting = asyncio.create_task(dispatcher.reserve(100, resends=False))
     await asyncio.sleep(0)
     assert not waiting.done()
-    outbox.give_back(3)
+    dispatcher.give_back(3)
     assert await waiting == 3
 
 

@@ -8,7 +8,7 @@ import pytest
 from pipeline.domain.models import DeliveryStatus as Status
 from pipeline.domain.models import Message
 from pipeline.domain.tasks import stop
-from pipeline.sending.result_writer import Recorder
+from pipeline.sending.result_writer import ResultWriter
 from pipeline.store.deliveries import BatchKey, Fact
 from tests.pipeline.channel import Answer, ScriptedChannel
 from tests.pipeline.ledger import (
@@ -53,7 +53,7 @@ async def test_no_more_than_twice_the_connections_are_ever_unrecorded(ledger: Le
     serial = await ready(ledger, 60)
     slow, channel = Slow(ledger), ScriptedChannel(connections=3)
     async with sending(ledger, channel) as plant:
-        plant.recorder._deliveries = slow  # type: ignore[assignment] # noqa: SLF001
+        plant.result_writer._deliveries = slow  # type: ignore[assignment] # noqa: SLF001
         working = asyncio.create_task(plant.turn(serial))
         await wait_until(lambda: len(channel.sent) >= 3)
         await turns(500)
@@ -78,7 +78,7 @@ async def test_that_holds_for_those_who_wait_behind_others_too(ledger: Ledger) -
 
     channel.answer = answer
     async with sending(ledger, channel) as plant:
-        plant.recorder._deliveries = slow  # type: ignore[assignment] # noqa: SLF001
+        plant.result_writer._deliveries = slow  # type: ignore[assignment] # noqa: SLF001
         opening = asyncio.create_task(slow.open_when_nothing_moves(channel.sent))
         await plant.turn(serial)
         await stop(opening)
@@ -93,14 +93,14 @@ async def test_results_are_recorded_though_those_who_waited_for_them_are_cut_off
 ) -> None:
     serial = await ready(ledger, 10)
     slow, channel = Slow(ledger), ScriptedChannel(connections=2, senders=6)
-    recorder = Recorder(slow)  # type: ignore[arg-type]
-    writing = asyncio.create_task(recorder.run())
+    result_writer = ResultWriter(slow)  # type: ignore[arg-type]
+    writing = asyncio.create_task(result_writer.run())
     async with sending(ledger, channel) as plant:
-        plant.outbox._recorder = recorder  # noqa: SLF001
+        plant.dispatcher._result_writer = result_writer  # noqa: SLF001
         working = asyncio.create_task(plant.turn(serial))
         await wait_until(lambda: len(channel.sent) == 4 and channel.crowded)
     slow.gate.set()
-    await asyncio.wait_for(recorder.drained(), 60)
+    await asyncio.wait_for(result_writer.drained(), 60)
     assert not writing.done(), "it has to write what else comes"
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from pipeline.sending.intent_writes import Launches
+from pipeline.sending.intent_writes import IntentWrites
 from tests.support.waiting import wait_until
 
 
@@ -15,7 +15,7 @@ class Disk:
         self.begun = self.ended = self.stopped = 0
         self.turns = asyncio.Event()
 
-    async def launch(self, error: Exception | None = None) -> None:
+    async def intent_write(self, error: Exception | None = None) -> None:
         self.begun += 1
         try:
             await self.turns.wait()
@@ -30,19 +30,19 @@ class Disk:
 async def test_in_turn_each_is_over_before_the_next_begins() -> None:
     disk = Disk()
     disk.turns.set()
-    async with Launches(at_once=False) as launches:
+    async with IntentWrites(at_once=False) as intent_writes:
         for number in range(3):
             assert disk.begun == disk.ended == number
-            await launches.add(disk.launch())
+            await intent_writes.add(disk.intent_write())
 
 
 async def test_at_once_all_begin_and_the_block_ends_with_the_last() -> None:
     disk = Disk()
 
     async def launch_all() -> None:
-        async with Launches(at_once=True) as launches:
+        async with IntentWrites(at_once=True) as intent_writes:
             for _ in range(3):
-                await launches.add(disk.launch())
+                await intent_writes.add(disk.intent_write())
 
     task = asyncio.create_task(launch_all())
     await wait_until(lambda: disk.begun == 3)
@@ -57,8 +57,8 @@ async def test_a_failure_is_raised_as_it_is(*, at_once: bool) -> None:
     disk = Disk()
     disk.turns.set()
     with pytest.raises(ZeroDivisionError):
-        async with Launches(at_once=at_once) as launches:
-            await launches.add(disk.launch(ZeroDivisionError()))
+        async with IntentWrites(at_once=at_once) as intent_writes:
+            await intent_writes.add(disk.intent_write(ZeroDivisionError()))
     assert disk.begun == 1
 
 
@@ -67,10 +67,10 @@ async def test_after_a_failure_no_other_begins() -> None:
     disk.turns.set()
 
     async def launch_twice() -> None:
-        async with Launches(at_once=True) as launches:
-            await launches.add(disk.launch(ZeroDivisionError()))
+        async with IntentWrites(at_once=True) as intent_writes:
+            await intent_writes.add(disk.intent_write(ZeroDivisionError()))
             await wait_until(lambda: disk.begun)
-            await launches.add(disk.launch())
+            await intent_writes.add(disk.intent_write())
             pytest.fail("nobody was told")
 
     with pytest.raises(ZeroDivisionError):
@@ -81,8 +81,8 @@ async def test_a_failure_in_the_block_stops_what_still_waits() -> None:
     disk = Disk()
 
     async def fail_meanwhile() -> None:
-        async with Launches(at_once=True) as launches:
-            await launches.add(disk.launch())
+        async with IntentWrites(at_once=True) as intent_writes:
+            await intent_writes.add(disk.intent_write())
             await wait_until(lambda: disk.begun)
             raise ZeroDivisionError
 

@@ -8,9 +8,9 @@ from typing import Any
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from pipeline.domain.models import FactKind
-from pipeline.sending.result_writer import Recorder
+from pipeline.sending.result_writer import ResultWriter
 from pipeline.store.batches import Claim
-from pipeline.store.deliveries import Fact, Wanted
+from pipeline.store.deliveries import Fact, IntentRequest
 from tests.pipeline.ledger import (
     EMAIL,
     Ledger,
@@ -44,11 +44,11 @@ class _Store:
 
 
 @asynccontextmanager
-async def recording(store: _Store) -> AsyncIterator[Recorder]:
-    recorder = Recorder(store)  # type: ignore[arg-type]
-    task = asyncio.create_task(recorder.run())
+async def recording(store: _Store) -> AsyncIterator[ResultWriter]:
+    result_writer = ResultWriter(store)  # type: ignore[arg-type]
+    task = asyncio.create_task(result_writer.run())
     try:
-        yield recorder
+        yield result_writer
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -57,7 +57,7 @@ async def recording(store: _Store) -> AsyncIterator[Recorder]:
 async def started(ledger: Ledger, number: int) -> Claim:
     serial = await submit(ledger, a_campaign(), [people(number)])
     found = await fulfilled(ledger, serial)
-    await ledger.deliveries.intend(found, [Wanted(i, EMAIL, 0) for i in range(number)])
+    await ledger.deliveries.intend(found, [IntentRequest(i, EMAIL, 0) for i in range(number)])
     return found
 
 
@@ -71,11 +71,11 @@ async def test_what_happens_together_is_written_together_before_anybody_is_told(
     found, store = await started(ledger, 20), _Store(ledger)
     key = (found.unit.serial, 1)
     told: list[int] = []
-    async with recording(store) as recorder:
+    async with recording(store) as result_writer:
         for index in range(20):
-            recorder.add(key, sent(index), lambda index=index: told.append(index))  # type: ignore[misc]
+            result_writer.add(key, sent(index), lambda index=index: told.append(index))  # type: ignore[misc]
         assert told == []
-        await recorder.drained()
+        await result_writer.drained()
     assert told == list(range(20))
     assert store.calls == [20]
     assert await ledger.counted(key[0], "d:sent") == [20]
@@ -85,15 +85,15 @@ async def test_facts_are_kept_over_an_outage_and_written_once(ledger: Ledger) ->
     found, store = await started(ledger, 3), _Store(ledger)
     key, told = (found.unit.serial, 1), []
     store.away = OSError()
-    async with recording(store) as recorder:
-        recorder.add(key, sent(0), lambda: told.append(0))
+    async with recording(store) as result_writer:
+        result_writer.add(key, sent(0), lambda: told.append(0))
         await wait_until(lambda: store.calls)
         store.away = RedisConnectionError()
-        recorder.add(key, sent(1), lambda: told.append(1))
+        result_writer.add(key, sent(1), lambda: told.append(1))
         await wait_until(lambda: len(store.calls) >= 2)
         assert told == [], "nobody may run ahead of what is recorded"
         store.away = None
-        await recorder.drained()
+        await result_writer.drained()
         assert told == [0, 1]
     assert await ledger.counted(key[0], "d:sent", "d:sending") == [2, 1]
 
@@ -103,13 +103,13 @@ async def test_a_write_whose_reply_was_lost_is_repeated_without_counting_twice(
 ) -> None:
     found, store = await started(ledger, 1), _Store(ledger)
     store.lose_reply = True
-    async with recording(store) as recorder:
-        recorder.add(
+    async with recording(store) as result_writer:
+        result_writer.add(
             (found.unit.serial, 1),
             Fact(0, EMAIL, 1, FactKind.DEFERRED, "smtp_450", 60),
             lambda: None,
         )
-        await recorder.drained()
+        await result_writer.drained()
     assert len(store.calls) == 2
     (record,) = (await ledger.deliveries.read(found.unit.serial, 1))[0]
     assert record.tries == 1
@@ -119,12 +119,12 @@ async def test_a_write_whose_reply_was_lost_is_repeated_without_counting_twice(
 async def test_what_is_added_while_others_are_written_is_waited_for(ledger: Ledger) -> None:
     found, store = await started(ledger, 2), _Store(ledger)
     key, told = (found.unit.serial, 1), []
-    async with recording(store) as recorder:
+    async with recording(store) as result_writer:
 
         def and_one_more() -> None:
             told.append(0)
-            recorder.add(key, sent(1), lambda: told.append(1))
+            result_writer.add(key, sent(1), lambda: told.append(1))
 
-        recorder.add(key, sent(0), and_one_more)
-        await recorder.drained()
+        result_writer.add(key, sent(0), and_one_more)
+        await result_writer.drained()
         assert told == [0, 1]

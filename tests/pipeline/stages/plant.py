@@ -8,21 +8,21 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.callbacks.return_paths import Returns
-from pipeline.callbacks.signed_tokens import Tokens
+from pipeline.callbacks.return_paths import ReturnPathFactory
+from pipeline.callbacks.signed_tokens import SignedTokens
 from pipeline.domain.batch import Batch, Lane
 from pipeline.domain.metrics import Measurements
 from pipeline.execution.leases import Leases
-from pipeline.execution.unit_runner import Stage, Units
+from pipeline.execution.unit_runner import Stage, UnitRunner
 from pipeline.rewards.account import Account
 from pipeline.rewards.client import RewardsClient, http_client
 from pipeline.rewards.products import ProductCatalog
 from pipeline.rewards.tokens import FleetToken
 from pipeline.sending.delivery_decisions import RetryPolicy
-from pipeline.sending.dispatcher import Outbox
-from pipeline.sending.result_writer import Recorder
+from pipeline.sending.dispatcher import Dispatcher
+from pipeline.sending.result_writer import ResultWriter
 from pipeline.stages.await_fulfilment import FulfilmentStage, OrderReading
-from pipeline.stages.campaign_cache import Catalog
+from pipeline.stages.campaign_cache import CampaignCache
 from pipeline.stages.distribute import DistributeStage
 from pipeline.stages.order import OrderStage
 from pipeline.store.product_cache import ProductCache
@@ -45,13 +45,13 @@ class Plant:
     ledger: Ledger
     channel: ScriptedChannel
     leases: Leases
-    recorder: Recorder
-    outbox: Outbox
+    result_writer: ResultWriter
+    dispatcher: Dispatcher
     stages: dict[Lane, Stage] = field(default_factory=dict)
 
     @property
-    def units(self) -> Units:
-        return Units(
+    def units(self) -> UnitRunner:
+        return UnitRunner(
             leases=self.leases,
             batches=self.ledger.batches,
             stages=self.stages,
@@ -71,11 +71,11 @@ async def sending(
     ledger: Ledger, channel: ScriptedChannel, *, look_every: float = 60.0
 ) -> AsyncIterator[Plant]:
     """Run the senders of one channel, without any rewards API."""
-    recorder = Recorder(ledger.deliveries)
+    result_writer = ResultWriter(ledger.deliveries)
     suppressions = Suppressions(ledger.redis, ledger.vault)
-    outbox = Outbox(
+    dispatcher = Dispatcher(
         channel,
-        recorder,
+        result_writer,
         ledger.limiter,
         ledger.campaigns,
         POLICY,
@@ -83,18 +83,18 @@ async def sending(
         measurements=Measurements(),
         look_every=look_every,
     )
-    plant = Plant(ledger, channel, Leases(ledger.batches, LEASE), recorder, outbox)
+    plant = Plant(ledger, channel, Leases(ledger.batches, LEASE), result_writer, dispatcher)
     plant.stages[Lane.SEND] = DistributeStage(
         batches=ledger.batches,
         campaigns=ledger.campaigns,
         deliveries=ledger.deliveries,
         limiter=ledger.limiter,
-        catalog=Catalog(ledger.campaigns, {channel.name: channel}),
-        outboxes={channel.name: outbox},
+        campaign_cache=CampaignCache(ledger.campaigns, {channel.name: channel}),
+        dispatchers={channel.name: dispatcher},
         suppressions=suppressions,
         returns=no_returns(ledger),
     )
-    async with _background(recorder.run()), _background(outbox.run()):
+    async with _background(result_writer.run()), _background(dispatcher.run()):
         yield plant
 
 
@@ -166,7 +166,7 @@ def _add_stages(plant: Plant, client: RewardsClient, account: str, overdue: floa
         campaigns=ledger.campaigns,
         limiter=ledger.limiter,
         rewards=client,
-        catalog=Catalog(ledger.campaigns, {}),
+        campaign_cache=CampaignCache(ledger.campaigns, {}),
         reading=OrderReading(
             completed=["Completed"], failed=["Failed"], links_path=None, overdue=overdue
         ),
@@ -179,7 +179,7 @@ def _add_stages(plant: Plant, client: RewardsClient, account: str, overdue: floa
         limiter=ledger.limiter,
         rewards=client,
         products=ProductCatalog(ProductCache(ledger.redis, account), fetch=client.products),
-        catalog=Catalog(ledger.campaigns, {}),
+        campaign_cache=CampaignCache(ledger.campaigns, {}),
         fulfilment=fulfilment,
         funds_probe=FUNDS_PROBE,
         returns=no_returns(ledger),
@@ -187,9 +187,9 @@ def _add_stages(plant: Plant, client: RewardsClient, account: str, overdue: floa
     )
 
 
-def no_returns(ledger: Ledger) -> Returns:
+def no_returns(ledger: Ledger) -> ReturnPathFactory:
     """Nothing comes back: `serve` is not reachable."""
-    return Returns(Tokens(ledger.vault), public_url=None, bounces=None)
+    return ReturnPathFactory(SignedTokens(ledger.vault), public_url=None, bounces=None)
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 """What a worker remembers of a campaign is of that campaign."""
 
-from pipeline.stages.campaign_cache import Catalog
+from pipeline.stages.campaign_cache import CampaignCache
 from tests.pipeline.ledger import Ledger, a_campaign, submit, taken
 from tests.support.redis import Redis
 
@@ -8,9 +8,9 @@ from tests.support.redis import Redis
 async def test_another_campaign_under_a_serial_that_was_lost_is_not_taken_for_the_first(
     ledger: Ledger, redis: Redis
 ) -> None:
-    catalog = Catalog(ledger.campaigns, {})
+    campaign_cache = CampaignCache(ledger.campaigns, {})
     assert await submit(ledger, a_campaign("first")) == "1"
-    assert (await catalog.of(await taken(ledger, "1"))).campaign.id == "first"
+    assert (await campaign_cache.of(await taken(ledger, "1"))).campaign.id == "first"
     await redis.flushdb()  # as a restart without what was not on disk yet
     assert await submit(ledger, a_campaign("second")) == "1"
-    assert (await catalog.of(await taken(ledger, "1"))).campaign.id == "second"
+    assert (await campaign_cache.of(await taken(ledger, "1"))).campaign.id == "second"

@@ -11,7 +11,7 @@ from pipeline.domain.campaign import Campaign
 from pipeline.domain.errors import InputError, PermanentError
 from pipeline.domain.models import BatchState
 from pipeline.domain.rate import Rate
-from pipeline.stages.campaign_cache import Catalog
+from pipeline.stages.campaign_cache import CampaignCache
 from pipeline.store.batches import Claim
 from tests.pipeline.channel import PlainComposer, ScriptedChannel
 from tests.pipeline.ledger import (
@@ -180,11 +180,11 @@ async def test_a_job_that_runs_twice_works_once(ledger: Ledger) -> None:
 
 async def test_a_campaign_is_decrypted_once_per_version(ledger: Ledger) -> None:
     serial = await submit(ledger, a_campaign(), 1)
-    catalog = Catalog(ledger.campaigns, {})
+    campaign_cache = CampaignCache(ledger.campaigns, {})
     (unit,) = await pump(ledger)
     found = cast("Claim", await claim(ledger, unit))
     assert isinstance(found.batch, Batch)
-    first = await catalog.of(found)
-    assert await catalog.of(found) is first
+    first = await campaign_cache.of(found)
+    assert await campaign_cache.of(found) is first
     assert first.campaign == a_campaign()
     assert serial == found.unit.serial

@@ -18,7 +18,7 @@ from pipeline.domain.errors import (
 )
 from pipeline.domain.models import BatchState
 from pipeline.rewards.links import LinksProblem
-from pipeline.rewards.statuses import Progress
+from pipeline.rewards.statuses import OrderProgress
 from pipeline.stages.order_decisions import (
     Adopt,
     BlockOrdering,
@@ -104,7 +104,7 @@ def test_what_is_unavailable_is_tried_again_and_only_a_429_silences_others(
         assert isinstance(step, Wait)
         assert step.counter == "fails"
         assert max(0.1, wait or 0) <= step.delay <= max(60.0, wait or 0)
-        assert step.hush == (step.delay if code == "http_429" else 0)
+        assert step.cool_down == (step.delay if code == "http_429" else 0)
     assert api_delay(fails, wait, jitter) > 0
 
 
@@ -144,7 +144,7 @@ def test_an_order_that_cannot_be_found_is_doubted_and_then_held() -> None:
 
 def test_complete_and_dead_orders() -> None:
     assert read(("a", "b")) == Received(("a", "b"))
-    assert read(Progress.FAILED) == Hold("order_failed", missing=10)
+    assert read(OrderProgress.FAILED) == Hold("order_failed", missing=10)
 
 
 @given(fails=counts, posts=counts, code=st.sampled_from(["http_401", "http_403"]))
@@ -168,8 +168,10 @@ def test_only_tokens_refused_in_a_row_and_over_some_time_block(
             assert step.counter == "fails"
 
 
-@pytest.mark.parametrize("progress", [Progress.WAITING, Progress.UNKNOWN])
-def test_an_unfinished_order_is_waited_for_then_held_and_still_read(progress: Progress) -> None:
+@pytest.mark.parametrize("progress", [OrderProgress.WAITING, OrderProgress.UNKNOWN])
+def test_an_unfinished_order_is_waited_for_then_held_and_still_read(
+    progress: OrderProgress,
+) -> None:
     young = read(progress, placed_ms=NOW - 3_599_000)
     assert isinstance(young, Wait)
     assert young.counter == "polls"

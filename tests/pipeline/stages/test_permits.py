@@ -97,11 +97,11 @@ async def test_who_must_come_back_later_finds_the_permit_still_there(redis: "Red
 
 async def test_a_long_wait_silences_new_orders_for_a_minute_at_most(redis: "Redis") -> None:
     ledger = open_ledger(redis, orders="unlimited")
-    await ledger.limiter.hush("orders", 3600)
+    await ledger.limiter.cool_down("orders", 3600)
     assert await order_permit(ledger.limiter, interrupted=True) > 3500
     assert await redis.pttl("cc:gcra:orders:new") <= 61_000
 
 
 async def test_reading_is_nobodys_business(slow: Ledger) -> None:
-    await slow.limiter.hush("orders:new", 3000)
+    await slow.limiter.cool_down("orders:new", 3000)
     assert await permit(slow.limiter, FleetLimit.READS) == 0

@@ -7,7 +7,7 @@ import pytest
 from pipeline.domain.campaign import Window
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import delivery_key
-from pipeline.sending.quiet_hours import hours
+from pipeline.sending.quiet_hours import sort_by_window
 from pipeline.store.formats.records import DeliveryRecord
 from tests.pipeline.channel import ScriptedChannel
 from tests.pipeline.ledger import Ledger, a_campaign, assert_sound, fulfilled, people, submit
@@ -67,7 +67,7 @@ async def test_who_is_corrected_while_the_batch_is_worked_on_gets_it_there_only(
 
 def test_quiet_hours_put_off_the_generation_that_waits() -> None:
     window = Window(start="09:00", end="20:00", timezone="UTC")
-    waiting = [(0, DeliveryRecord(channel=EMAIL, generation=2))]
+    waiting = [(0, DeliveryRecord(channel=EMAIL, resend_number=2))]
     midnight = 1_700_006_400.0
-    [wait] = hours(window, EMAIL, waiting, people(1), midnight).waits
-    assert wait.generation == 2
+    [wait] = sort_by_window(window, EMAIL, waiting, people(1), midnight).waits
+    assert wait.resend_number == 2

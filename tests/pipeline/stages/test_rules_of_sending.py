@@ -16,9 +16,9 @@ from pipeline.domain.errors import (
 )
 from pipeline.domain.models import ChannelName, FactKind, Message, Receipt
 from pipeline.domain.models import DeliveryStatus as Status
-from pipeline.domain.ports import Clearance
+from pipeline.domain.ports import SendGuard
 from pipeline.sending.delivery_decisions import decide_look
-from pipeline.store.deliveries import Fact, Wanted
+from pipeline.store.deliveries import Fact, IntentRequest
 from pipeline.store.formats.records import DeliveryRecord
 from pipeline.store.suppressions import Suppressions
 from tests.pipeline.channel import ScriptedChannel
@@ -45,9 +45,9 @@ class SearchableChannel(ScriptedChannel):
     opened: float = field(default_factory=time.time)
     asked_to_send: float = 0.0
 
-    async def send(self, message: Message, clearance: Clearance) -> Receipt:
+    async def send(self, message: Message, send_guard: SendGuard) -> Receipt:
         self.asked_to_send = time.time()
-        return await super().send(message, clearance)
+        return await super().send(message, send_guard)
 
     async def look_up(
         self, message: Message, *, not_before: float
@@ -208,7 +208,7 @@ async def test_an_uncertain_mail_waits_for_its_window_as_well(ledger: Ledger) ->
     delivery = {"channels": ["email"], "window": window}
     serial = await a_batch(ledger, 1, ["email"], delivery=delivery)
     found = await taken(ledger, serial)
-    await ledger.deliveries.intend(found, [Wanted(0, ChannelName.EMAIL, 0)])
+    await ledger.deliveries.intend(found, [IntentRequest(0, ChannelName.EMAIL, 0)])
     await ledger.deliveries.record(
         {(serial, 1): [Fact(0, ChannelName.EMAIL, 1, FactKind.UNCERTAIN, "smtp_lost")]}
     )
@@ -227,7 +227,7 @@ async def test_an_uncertain_mail_waits_for_its_window_as_well(ledger: Ledger) ->
 async def test_who_unsubscribes_from_an_uncertain_mail_gets_no_sms(ledger: Ledger) -> None:
     serial = await a_batch(ledger, 1, ["email", "sms"])
     found = await taken(ledger, serial)
-    await ledger.deliveries.intend(found, [Wanted(0, ChannelName.EMAIL, 0)])
+    await ledger.deliveries.intend(found, [IntentRequest(0, ChannelName.EMAIL, 0)])
     await ledger.deliveries.record(
         {(serial, 1): [Fact(0, ChannelName.EMAIL, 1, FactKind.UNCERTAIN, "smtp_lost")]}
     )
@@ -235,7 +235,9 @@ async def test_who_unsubscribes_from_an_uncertain_mail_gets_no_sms(ledger: Ledge
     await suppressions.add(ChannelName.EMAIL, "person0@example.com", "unsubscribed")
     place = suppressions.key_of(ChannelName.EMAIL, "person0@example.com")
 
-    granted = await ledger.deliveries.intend(found, [Wanted(0, ChannelName.EMAIL, 1, place)])
+    granted = await ledger.deliveries.intend(
+        found, [IntentRequest(0, ChannelName.EMAIL, 1, place)]
+    )
 
     assert granted == [0]
     [record] = await only(ledger, serial)
@@ -249,7 +251,7 @@ async def test_a_clock_that_is_set_back_leaves_readable_records(ledger: Ledger) 
     epoch = int((await ledger.counters(serial))["t0"])
     await ledger.redis.hset(f"cc:{serial}", "t0", str(epoch + 60_000))
 
-    await ledger.deliveries.intend(found, [Wanted(0, ChannelName.EMAIL, 0)])
+    await ledger.deliveries.intend(found, [IntentRequest(0, ChannelName.EMAIL, 0)])
     await ledger.deliveries.record({(serial, 1): [Fact(0, ChannelName.EMAIL, 1, FactKind.SENT)]})
 
     [record] = await only(ledger, serial)
@@ -259,7 +261,7 @@ async def test_a_clock_that_is_set_back_leaves_readable_records(ledger: Ledger) 
 async def test_a_night_does_not_make_old_bad_news_count_against_a_retry(ledger: Ledger) -> None:
     serial = await a_batch(ledger, 1, ["email"])
     found = await taken(ledger, serial)
-    await ledger.deliveries.intend(found, [Wanted(0, ChannelName.EMAIL, 0)])
+    await ledger.deliveries.intend(found, [IntentRequest(0, ChannelName.EMAIL, 0)])
     failed = {(serial, 1): [Fact(0, ChannelName.EMAIL, 1, FactKind.FAILED, "smtp_550")]}
     await ledger.deliveries.record(failed)
     await ledger.batches.retry(serial, 1, failed=True, uncertain=False, held=False, adopt=False)

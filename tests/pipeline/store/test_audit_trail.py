@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pipeline.store.audit_trail import Action, AuditTrail
+from pipeline.store.audit_trail import AuditAction, AuditTrail
 from pipeline.store.scripts import Scripts
 from tests.pipeline.ledger import Ledger
 
@@ -20,7 +20,9 @@ def trail(ledger: Ledger) -> AuditTrail:
 async def written(ledger: Ledger, number: int = 5) -> AuditTrail:
     audit = trail(ledger)
     for i in range(number):
-        await audit.add(Action.RETRY, actor="ann", campaign=f"c-{i % 2}", failed=True, batch=i)
+        await audit.add(
+            AuditAction.RETRY, actor="ann", campaign=f"c-{i % 2}", failed=True, batch=i
+        )
     return audit
 
 
@@ -40,7 +42,11 @@ async def test_the_trail_says_who_did_what_when_and_to_which_campaign(ledger: Le
 async def test_many_writers_make_one_chain(ledger: Ledger) -> None:
     trails = [trail(ledger) for _ in range(5)]
     await asyncio.gather(
-        *(audit.add(Action.ORDER, actor=f"w{i}") for i, audit in enumerate(trails) for _ in "1234")
+        *(
+            audit.add(AuditAction.ORDER, actor=f"w{i}")
+            for i, audit in enumerate(trails)
+            for _ in "1234"
+        )
     )
     entries = [entry async for entry in trails[0].entries()]
     assert [entry.number for entry in entries] == list(range(1, 21))
@@ -93,7 +99,7 @@ async def test_an_entry_of_another_past_is_named(ledger: Ledger) -> None:
     await ledger.redis.set(f"{TRAIL}:count", 2)
     audit = trail(ledger)
     for _ in range(3):
-        await audit.add(Action.CANCEL, actor="ann")
+        await audit.add(AuditAction.CANCEL, actor="ann")
     assert await audit.violations() == []
     await ledger.redis.lset(TRAIL, 3, once)
     [found] = await audit.violations()
@@ -103,7 +109,7 @@ async def test_an_entry_of_another_past_is_named(ledger: Ledger) -> None:
 async def test_a_chain_goes_on_in_a_new_process(ledger: Ledger) -> None:
     await written(ledger)
     audit = trail(ledger)
-    await audit.add(Action.CANCEL, actor="ann")
+    await audit.add(AuditAction.CANCEL, actor="ann")
     assert await audit.violations() == []
 
 

@@ -169,7 +169,7 @@ async def test_while_an_interrupted_order_waits_for_a_permit_no_new_one_is_given
 ) -> None:
     serial = await submit(ledger, a_campaign(), 5)
     [found] = await posted(ledger, serial, 1)
-    await ledger.limiter.hush("orders:new", 3000)
+    await ledger.limiter.cool_down("orders:new", 3000)
     assert await next_batches(ledger, 5) == [found.unit.batch]
     assert await next_batches(ledger, 5) == []
 

@@ -5,7 +5,7 @@ import pytest
 from pipeline.domain.batch import Lane, WaitCounter
 from pipeline.domain.errors import StaleLeaseError
 from pipeline.domain.models import BatchState, FactKind
-from pipeline.store.deliveries import Fact, Wanted
+from pipeline.store.deliveries import Fact, IntentRequest
 from tests.pipeline.ledger import (
     EMAIL,
     Ledger,
@@ -76,7 +76,7 @@ async def test_an_uncertain_delivery_does_not_keep_a_cancelled_campaign_from_its
     serial = await submit(ledger, campaign, [people(1), people(1, first=1)])
     for number in (1, 2):
         found = await fulfilled(ledger, serial, number)
-        await ledger.deliveries.intend(found, [Wanted(0, EMAIL, 0)])
+        await ledger.deliveries.intend(found, [IntentRequest(0, EMAIL, 0)])
         await ledger.deliveries.record(
             {(serial, number): [Fact(0, EMAIL, 1, FactKind.UNCERTAIN, "reset")]}
         )
@@ -96,11 +96,11 @@ async def test_the_last_batch_of_a_cancelled_campaign_may_end_by_itself(ledger: 
     campaign = a_campaign(email_uncertain="hold")
     serial = await submit(ledger, campaign, [people(1), people(1, first=1)])
     uncertain = await fulfilled(ledger, serial, 1)
-    await ledger.deliveries.intend(uncertain, [Wanted(0, EMAIL, 0)])
+    await ledger.deliveries.intend(uncertain, [IntentRequest(0, EMAIL, 0)])
     await ledger.deliveries.record({(serial, 1): [Fact(0, EMAIL, 1, FactKind.UNCERTAIN, "reset")]})
     await ledger.batches.distributed(uncertain, delay=0)
     last = await fulfilled(ledger, serial, 2)
-    await ledger.deliveries.intend(last, [Wanted(0, EMAIL, 0)])
+    await ledger.deliveries.intend(last, [IntentRequest(0, EMAIL, 0)])
     await ledger.deliveries.record({(serial, 2): [Fact(0, EMAIL, 1, FactKind.SENT)]})
     await ledger.campaigns.steer(serial, "cancel")
     await ledger.batches.cancel(await taken(ledger, serial, 1))
@@ -112,7 +112,7 @@ async def test_the_last_batch_of_a_cancelled_campaign_may_end_by_itself(ledger: 
 async def test_cancelled_links_that_nobody_was_sent_are_spare(ledger: Ledger) -> None:
     serial = await submit(ledger, a_campaign(), [people(3)])
     found = await fulfilled(ledger, serial)
-    await ledger.deliveries.intend(found, [Wanted(0, EMAIL, 0)])
+    await ledger.deliveries.intend(found, [IntentRequest(0, EMAIL, 0)])
     await ledger.deliveries.record({(serial, 1): [Fact(0, EMAIL, 1, FactKind.SENT)]})
     await ledger.campaigns.steer(serial, "cancel")
     await ledger.batches.wait(found, delay=0)

@@ -86,7 +86,7 @@ def test_what_became_of_an_attempt_is_stored_by_the_letter_of_that_status() -> N
         serial=st.integers(1).map(str),
         batch=st.integers(1),
         lane=st.sampled_from(Lane),
-        turn=st.integers(0),
+        dispatch_number=st.integers(0),
     )
 )
 def test_a_unit_is_read_from_a_job_as_it_was_given(unit: Unit) -> None:

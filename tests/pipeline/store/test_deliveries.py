@@ -8,7 +8,7 @@ from pipeline.domain.errors import AbandonedError, StaleLeaseError
 from pipeline.domain.models import BatchState, FactKind
 from pipeline.domain.models import DeliveryStatus as Status
 from pipeline.store.batches import Claim
-from pipeline.store.deliveries import Fact, Wanted
+from pipeline.store.deliveries import Fact, IntentRequest
 from pipeline.store.formats.records import DeliveryRecord
 from tests.pipeline.ledger import (
     EMAIL,
@@ -25,7 +25,7 @@ from tests.pipeline.ledger import (
 )
 from tests.support.server_clock import server_time
 
-FIRST = [Wanted(0, EMAIL, 0)]
+FIRST = [IntentRequest(0, EMAIL, 0)]
 
 
 async def started(ledger: Ledger, **campaign: str) -> Claim:
@@ -68,8 +68,8 @@ async def test_only_the_holder_of_the_live_lease_gets_intents(ledger: Ledger) ->
     await lapse(ledger, found.unit.serial)
     other = await taken(ledger, found.unit.serial, nonce="other")
     with pytest.raises(StaleLeaseError):
-        await ledger.deliveries.intend(found, [Wanted(1, EMAIL, 0)])
-    assert await ledger.deliveries.intend(other, [Wanted(1, EMAIL, 0)]) == [1]
+        await ledger.deliveries.intend(found, [IntentRequest(1, EMAIL, 0)])
+    assert await ledger.deliveries.intend(other, [IntentRequest(1, EMAIL, 0)]) == [1]
 
 
 @pytest.mark.parametrize("verb", ["pause", "cancel"])
@@ -79,7 +79,7 @@ async def test_a_halted_campaign_grants_no_intent(
     found = await started(ledger)
     await ledger.campaigns.steer(found.unit.serial, verb)
     with pytest.raises(AbandonedError, match="halted"):
-        await ledger.deliveries.intend(found, [Wanted(1, EMAIL, 0)])
+        await ledger.deliveries.intend(found, [IntentRequest(1, EMAIL, 0)])
     await assert_sound(ledger, found.unit.serial)
 
 
@@ -87,7 +87,13 @@ async def test_what_is_settled_or_known_otherwise_is_not_granted(ledger: Ledger)
     found = await started(ledger)
     await tell(ledger, found, FactKind.SENT)
     assert await ledger.deliveries.intend(
-        found, [Wanted(0, EMAIL, 1), Wanted(0, EMAIL, 0), Wanted(1, EMAIL, 5), Wanted(1, SMS, 0)]
+        found,
+        [
+            IntentRequest(0, EMAIL, 1),
+            IntentRequest(0, EMAIL, 0),
+            IntentRequest(1, EMAIL, 5),
+            IntentRequest(1, SMS, 0),
+        ],
     ) == [0, 0, 0, 0]
 
 
@@ -97,7 +103,7 @@ async def test_the_uncertain_are_started_again_only_under_their_policy(
 ) -> None:
     found = await started(ledger, email_uncertain=policy)
     await tell(ledger, found, FactKind.UNCERTAIN, code="timeout")
-    assert await ledger.deliveries.intend(found, [Wanted(0, EMAIL, 1)]) == granted
+    assert await ledger.deliveries.intend(found, [IntentRequest(0, EMAIL, 1)]) == granted
 
 
 async def test_what_a_dead_worker_left_in_flight_becomes_uncertain(ledger: Ledger) -> None:
@@ -132,7 +138,7 @@ async def test_what_a_zombie_had_done_is_still_recorded(
 async def test_of_an_earlier_attempt_only_good_news_counts(ledger: Ledger) -> None:
     found = await started(ledger)
     await tell(ledger, found, FactKind.UNCERTAIN)
-    assert await ledger.deliveries.intend(found, [Wanted(0, EMAIL, 1)]) == [2]
+    assert await ledger.deliveries.intend(found, [IntentRequest(0, EMAIL, 1)]) == [2]
     bad: tuple[FactKind, ...] = (
         FactKind.FAILED,
         FactKind.BOUNCED,
@@ -178,7 +184,7 @@ async def test_a_transient_failure_costs_a_try_and_a_release_does_not(ledger: Le
     found = await started(ledger)
     await tell(ledger, found, FactKind.RELEASED, code="breaker_open")
     assert (await first(ledger, found)).tries == 0
-    assert await ledger.deliveries.intend(found, [Wanted(0, EMAIL, 1)]) == [2]
+    assert await ledger.deliveries.intend(found, [IntentRequest(0, EMAIL, 1)]) == [2]
     await tell(ledger, found, FactKind.DEFERRED, attempt=2, code="smtp_450")
     assert await tell(ledger, found, FactKind.DEFERRED, attempt=2) == 0, (
         "a duplicate costs nothing"
@@ -191,7 +197,7 @@ async def test_a_batch_is_due_again_when_its_first_delivery_is(ledger: Ledger) -
     found = await started(ledger)
     serial = found.unit.serial
     fact = Fact(0, EMAIL, 1, FactKind.DEFERRED, "smtp_450", delay=5000)
-    await ledger.deliveries.intend(found, [Wanted(1, EMAIL, 0)])
+    await ledger.deliveries.intend(found, [IntentRequest(1, EMAIL, 0)])
     began = await server_time(ledger.redis)
     await ledger.deliveries.record({(serial, 1): [fact, Fact(1, EMAIL, 1, FactKind.SENT)]})
     assert await ledger.batches.distributed(found, delay=0) is BatchState.FULFILLED
@@ -203,7 +209,7 @@ async def test_a_batch_is_due_again_when_its_first_delivery_is(ledger: Ledger) -
 
 async def test_a_late_fact_ends_the_hold_of_an_uncertain_batch(ledger: Ledger) -> None:
     found = await started(ledger, email_uncertain="hold")
-    await ledger.deliveries.intend(found, [Wanted(1, EMAIL, 0)])
+    await ledger.deliveries.intend(found, [IntentRequest(1, EMAIL, 0)])
     await ledger.deliveries.record({(found.unit.serial, 1): [Fact(1, EMAIL, 1, FactKind.SENT)]})
     await tell(ledger, found, FactKind.UNCERTAIN)
     assert await ledger.batches.distributed(found, delay=0) is BatchState.HELD
@@ -226,7 +232,7 @@ async def test_a_bounce_reopens_a_finished_campaign_for_the_next_channel(ledger:
     assert "fin" not in await ledger.counters(serial)
     again = await taken(ledger, serial)
     assert [d.channel for d in again.ledger[0]] == [EMAIL, SMS]
-    assert await ledger.deliveries.intend(again, [Wanted(0, SMS, 0)]) == [1]
+    assert await ledger.deliveries.intend(again, [IntentRequest(0, SMS, 0)]) == [1]
     await ledger.deliveries.record({(serial, 1): [Fact(0, SMS, 1, FactKind.SENT)]})
     assert await ledger.batches.distributed(again, delay=0) is BatchState.DONE
     assert await ledger.counted(serial, "p:reached", "p:open", "d:bounced") == [1, 0, 1]
@@ -261,14 +267,14 @@ async def retried(ledger: Ledger, found: Claim) -> None:
 
 async def test_a_retry_makes_the_failed_pending_again_and_nobody_else(ledger: Ledger) -> None:
     found = await started(ledger)
-    await ledger.deliveries.intend(found, [Wanted(1, EMAIL, 0)])
+    await ledger.deliveries.intend(found, [IntentRequest(1, EMAIL, 0)])
     await ledger.deliveries.record({(found.unit.serial, 1): [Fact(1, EMAIL, 1, FactKind.SENT)]})
     await tell(ledger, found, FactKind.FAILED)
     assert await ledger.batches.distributed(found, delay=0) is BatchState.DONE
     await retried(ledger, found)
     again = await taken(ledger, found.unit.serial)
     assert [d[0].status for d in again.ledger.values()] == [Status.PENDING, Status.SENT]
-    assert again.ledger[0][0].generation == 1
+    assert again.ledger[0][0].resend_number == 1
 
 
 async def test_a_retry_leaves_those_alone_who_wait_for_their_next_channel(ledger: Ledger) -> None:
@@ -324,7 +330,7 @@ async def test_good_news_about_what_was_skipped_later_still_counts(ledger: Ledge
     found = await started(ledger)
     serial = found.unit.serial
     await tell(ledger, found, FactKind.UNCERTAIN)
-    await ledger.deliveries.intend(found, [Wanted(0, EMAIL, 1)])
+    await ledger.deliveries.intend(found, [IntentRequest(0, EMAIL, 1)])
     await tell(ledger, found, FactKind.DEFERRED, attempt=2)
     await ledger.campaigns.steer(serial, "cancel")
     await ledger.batches.wait(found, delay=0)

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import pytest
 
-from pipeline.store.deliveries import Wanted
+from pipeline.store.deliveries import IntentRequest
 from pipeline.store.durability import EverySecond
 from tests.pipeline.ledger import EMAIL, a_campaign, fulfilled, open_ledger, people, submit
 from tests.support.redis import Redis
@@ -71,7 +71,7 @@ async def test_a_server_that_syncs_every_write_is_asked_nothing(redis: Redis) ->
     await redis.info()
     before = await infos(redis)
     found = await fulfilled(ledger, await submit(ledger, a_campaign(), [people(2)]))
-    assert await ledger.deliveries.intend(found, [Wanted(0, EMAIL, 0)]) == [1]
+    assert await ledger.deliveries.intend(found, [IntentRequest(0, EMAIL, 0)]) == [1]
     assert await infos(redis) == before + 1
 
 

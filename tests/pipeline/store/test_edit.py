@@ -9,7 +9,7 @@ from pipeline.domain.campaign import Campaign
 from pipeline.domain.campaign_versions import version_at
 from pipeline.domain.errors import AbandonedError
 from pipeline.domain.models import ChannelName
-from pipeline.store.deliveries import Wanted
+from pipeline.store.deliveries import IntentRequest
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from tests.pipeline.ledger import (
     Ledger,
@@ -23,7 +23,7 @@ from tests.pipeline.ledger import (
     taken,
 )
 
-FIRST = Wanted(0, ChannelName.EMAIL, 0)
+FIRST = IntentRequest(0, ChannelName.EMAIL, 0)
 HOUR_MS = 3_600_000
 
 
@@ -110,13 +110,13 @@ async def test_who_claimed_before_an_edit_starts_nothing_after_it(ledger: Ledger
     await ledger.campaigns.steer(serial, "resume")
 
     with pytest.raises(AbandonedError, match="edited"):
-        await ledger.deliveries.intend(old, [Wanted(1, ChannelName.EMAIL, 0)])
+        await ledger.deliveries.intend(old, [IntentRequest(1, ChannelName.EMAIL, 0)])
 
     assert set(await ledger.deliveries.read(serial, 1)) == {0}
     await lapse(ledger, serial)
     new = await taken(ledger, serial, nonce="other")
     assert new.version == "2"
-    assert await ledger.deliveries.intend(new, [Wanted(1, ChannelName.EMAIL, 0)]) == [1]
+    assert await ledger.deliveries.intend(new, [IntentRequest(1, ChannelName.EMAIL, 0)]) == [1]
     await assert_sound(ledger, serial)
 
 
@@ -157,7 +157,7 @@ async def test_the_time_tells_the_version_also_after_the_clock_was_set_back(
     await ledger.campaigns.steer(serial, "resume")
     await lapse(ledger, serial)
     new = await taken(ledger, serial, nonce="other")
-    await ledger.deliveries.intend(new, [Wanted(1, ChannelName.EMAIL, 0)])
+    await ledger.deliveries.intend(new, [IntentRequest(1, ChannelName.EMAIL, 0)])
 
     fields = await ledger.counters(serial)
     assert int(fields["ver:2"]) == ahead + 1

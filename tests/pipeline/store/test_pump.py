@@ -55,7 +55,7 @@ async def test_a_dispatch_that_nobody_claims_lapses_and_is_given_again(ledger: L
     await submit(ledger, a_campaign())
     first = await ledger.batches.pump(order=1, read=1, send=1, dispatch_seconds=0)
     again = await ledger.batches.pump(order=1, read=1, send=1, dispatch_seconds=0)
-    assert [unit.turn for unit in (*first, *again)] == [1, 2]
+    assert [unit.dispatch_number for unit in (*first, *again)] == [1, 2]
 
 
 async def test_a_batch_under_a_live_lease_is_not_dispatched(ledger: Ledger) -> None:
@@ -180,7 +180,7 @@ async def test_what_has_no_permit_to_get_is_not_dispatched(
     serial = await submit(ledger, a_campaign(), 2)
     await ledger.batches.wait(await fulfilled(ledger, serial, 1), delay=0)
     await make_due(ledger, serial)
-    await ledger.limiter.hush(limiter, 3000)
+    await ledger.limiter.cool_down(limiter, 3000)
     assert lane not in [unit.lane for unit in await pump(ledger)]
 
 
@@ -188,8 +188,8 @@ async def test_a_shorter_silence_does_not_hide_the_longer_one_from_the_pump(
     ledger: Ledger,
 ) -> None:
     await submit(ledger, a_campaign(), 2)
-    await ledger.limiter.hush("orders", 3000)
-    await ledger.limiter.hush("orders", 0.01)
+    await ledger.limiter.cool_down("orders", 3000)
+    await ledger.limiter.cool_down("orders", 0.01)
     assert await dispatched(ledger) == []
 
 

@@ -114,10 +114,10 @@ async def test_several_limiters_give_all_or_nothing(redis: Redis) -> None:
     assert (await limiter.take("email", 1, {"1:email": None})).granted == 1
 
 
-async def test_one_of_two_limiters_that_is_hushed_stops_both(redis: Redis) -> None:
+async def test_one_of_two_limiters_that_cools_down_stops_both(redis: Redis) -> None:
     limiter = a_limiter(redis, email="unlimited")
     started = await clock(redis)
-    await limiter.hush("1:email", 3000)
+    await limiter.cool_down("1:email", 3000)
     refused = await limiter.take("email", 5, {"1:email": Rate.parse("unlimited")})
     assert refused.granted == 0
     assert refused.wait >= 3000 - (await clock(redis) - started)
@@ -138,17 +138,17 @@ async def test_a_rate_set_at_run_time_wins_until_it_is_unset(redis: Redis) -> No
 
 
 @pytest.mark.parametrize("rate", ["unlimited", "50/s", "1000/s", "6/m"])
-async def test_a_hush_is_silence_for_everybody_and_ends(redis: Redis, rate: str) -> None:
+async def test_a_cooldown_is_silence_for_everybody_and_ends(redis: Redis, rate: str) -> None:
     limiter, other = a_limiter(redis, email=rate), a_limiter(redis, email=rate, sms=rate)
     started = await clock(redis)
-    await limiter.hush("email", 3000)
-    await limiter.hush("email", 0.01)
+    await limiter.cool_down("email", 3000)
+    await limiter.cool_down("email", 0.01)
     refused = await other.take("email", 10)
     assert refused.granted == 0
     assert refused.wait >= 3000 - (await clock(redis) - started)
 
     started = await clock(redis)
-    await limiter.hush("sms", 0.5)
+    await limiter.cool_down("sms", 0.5)
 
     async def is_over() -> bool:
         found = await other.take("sms", 10)
@@ -161,7 +161,7 @@ async def test_a_hush_is_silence_for_everybody_and_ends(redis: Redis, rate: str)
 
 async def test_a_retry_after_is_clamped_to_an_hour(redis: Redis) -> None:
     limiter = a_limiter(redis, orders="5/s")
-    await limiter.hush("orders", 10**9)
+    await limiter.cool_down("orders", 10**9)
     assert 3500 < (await limiter.take("orders")).wait < 3602
 
 
@@ -231,7 +231,7 @@ async def test_a_rate_set_at_run_time_counts_at_once_whatever_was_booked(
 
 async def test_a_silence_outlasts_a_new_rate(redis: Redis) -> None:
     limiter = a_limiter(redis, email="1/h")
-    await limiter.hush("email", 3000)
+    await limiter.cool_down("email", 3000)
 
     await limiter.set_rate("email", Rate.parse("unlimited"))
 

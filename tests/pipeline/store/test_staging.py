@@ -7,7 +7,14 @@ import pytest
 
 from pipeline.domain.errors import InputError
 from pipeline.store.keys import STAGING
-from pipeline.store.staging import Busy, Committed, Staging, Totals, plan_of, planned_deliveries
+from pipeline.store.staging import (
+    Committed,
+    Staging,
+    StagingBusy,
+    Totals,
+    plan_of,
+    planned_deliveries,
+)
 from tests.pipeline.ledger import Ledger, a_campaign, assert_sound, people, pump, stage, submit
 from tests.support.redis import Redis
 
@@ -66,7 +73,7 @@ async def test_a_second_submit_waits_for_the_first_and_takes_over_a_dead_one(
     monkeypatch.setattr("pipeline.store.staging._PATIENCE_MS", 600_000)
     first, totals = await stage(ledger, a_campaign(), [people(2)], nonce="a")
     busy = await ledger.staging.begin("c", "b", expected_rows=1)
-    assert isinstance(busy, Busy)
+    assert isinstance(busy, StagingBusy)
     assert 0 < busy.seconds <= 600
     await lapse_staging(redis)
     second = await ledger.staging.begin("c", "b", expected_rows=1)

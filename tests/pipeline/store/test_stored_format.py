@@ -10,7 +10,7 @@ from pipeline.domain.errors import InputError
 from pipeline.domain.stored_format import OURS, FormatError, StoredFormat
 from pipeline.domain.tasks import stop
 from pipeline.domain.vault import Vault
-from pipeline.operations.rotate_keys import Rekey
+from pipeline.operations.rotate_keys import KeyRotation
 from pipeline.store.fleet.keyring import Keyring, unlock
 from pipeline.store.maintenance.sealed_blobs import SealedBlobs
 from pipeline.store.scripts import Scripts
@@ -191,7 +191,7 @@ async def test_the_mark_outlives_a_rotation_of_the_keys(redis: Redis) -> None:
     new = Fernet.generate_key().decode()
     ours = Keyring(redis, Vault([new, KEY]))
     vault = await ours.unlock(lenient=True)
-    assert await Rekey(SealedBlobs(redis, Scripts(redis)), vault).reseal() > 0
+    assert await KeyRotation(SealedBlobs(redis, Scripts(redis)), vault).reseal() > 0
     assert await ours.retire(silent_seconds=0) == 1
     assert await mark(redis) == b"1"
     await Keyring(redis, Vault([new])).unlock()

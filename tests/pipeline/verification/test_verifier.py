@@ -12,7 +12,7 @@ from pipeline.rewards.models import OrderRequest
 from pipeline.store.batch_pages import StoredBatch
 from pipeline.verification.batch_invariants import Violation, tally
 from pipeline.verification.verifier import VerificationFindings, Verifier
-from pipeline.views.batch_view import Entry, Ground
+from pipeline.views.batch_view import BatchView, CampaignTerms
 from tests.pipeline.installation import Installation, links_of
 from tests.pipeline.intake.builders import both_channels
 from tests.support.redis import Redis
@@ -163,10 +163,10 @@ def test_the_tally_of_an_untouched_batch_counts_first_channels_only() -> None:
         evidence=None,
         resends={},
     )
-    ground = Ground(channels=list(ChannelName), mode="first", cancelled=False)
-    assert tally(Entry.read(stored, ground)) == {"b:planned": 1, "d:pending": 3, "p:open": 3}
-    everything = replace(ground, mode="all")
-    assert tally(Entry.read(stored, everything))["d:pending"] == 4
+    terms = CampaignTerms(channels=list(ChannelName), mode="first", cancelled=False)
+    assert tally(BatchView.read(stored, terms)) == {"b:planned": 1, "d:pending": 3, "p:open": 3}
+    everything = replace(terms, mode="all")
+    assert tally(BatchView.read(stored, everything))["d:pending"] == 4
 
 
 # The orders at the API --------------------------------------------------------------------------
@@ -179,7 +179,7 @@ class Disagreeing:
         self.asked: list[tuple[str, int]] = []
 
     async def violations(
-        self, entry: Entry, request: OrderRequest, links: Sequence[str]
+        self, entry: BatchView, request: OrderRequest, links: Sequence[str]
     ) -> list[Violation]:
         self.asked.append((request.po_number, len(links)))
         return [Violation(1, "remote_order", entry.number, "differs")]

@@ -16,7 +16,7 @@ from pipeline.domain.models import ChannelName, FactKind
 from pipeline.store.codec import STATUS
 from pipeline.store.formats.records import DeliveryRecord
 from pipeline.views.delivery_times import next_at, sent_at, settled_at
-from pipeline.views.report import COLUMNS, Report, Reveal, Row, link_ref, write_report
+from pipeline.views.report import COLUMNS, Disclosure, Report, ReportRow, link_ref, write_report
 from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import both_channels
 from tests.support.redis import Redis
@@ -29,21 +29,23 @@ async def ledger(redis: Redis) -> Installation:
     return await Installation.opened(redis)
 
 
-async def rows(ledger: Installation, serial: str, reveal: Reveal | None = None) -> list[Row]:
+async def rows(
+    ledger: Installation, serial: str, reveal: Disclosure | None = None
+) -> list[ReportRow]:
     snapshot = await ledger.snapshot(serial)
     report = Report(ledger.pages, ledger.vault, reveal)
     return [row async for row in report.rows(serial, snapshot.batch_count)]
 
 
 async def written(
-    found: list[Row], file_format: Literal["csv", "json"], reveal: Reveal | None = None
+    found: list[ReportRow], file_format: Literal["csv", "json"], reveal: Disclosure | None = None
 ) -> str:
-    async def source() -> AsyncIterator[Row]:
+    async def source() -> AsyncIterator[ReportRow]:
         for row in found:
             yield row
 
     out = io.StringIO()
-    assert await write_report(source(), out, file_format, reveal or Reveal()) == len(found)
+    assert await write_report(source(), out, file_format, reveal or Disclosure()) == len(found)
     return out.getvalue()
 
 
@@ -89,7 +91,7 @@ async def test_nothing_secret_is_in_a_default_report(ledger: Installation) -> No
 async def test_links_and_addresses_are_further_columns(ledger: Installation) -> None:
     serial = await ledger.submitted(campaign=both_channels(mode="all"))
     await ledger.fulfilled(serial)
-    reveal = Reveal(links=True, addresses=True)
+    reveal = Disclosure(links=True, addresses=True)
     found = await rows(ledger, serial, reveal)
     text = await written(found, "csv", reveal)
     assert text.splitlines()[0] == HEADER + ",link,address"
@@ -119,7 +121,7 @@ async def test_json_is_one_array(ledger: Installation) -> None:
 
 @given(st.text(max_size=8))
 async def test_no_cell_is_a_formula_and_json_is_exact(text: str) -> None:
-    row: Row = {**dict.fromkeys(COLUMNS), "recipient_id": text}
+    row: ReportRow = {**dict.fromkeys(COLUMNS), "recipient_id": text}
     (_, cells) = csv.reader(io.StringIO(await written([row], "csv"), newline=""))
     line = text.replace("\r", " ")
     assert cells[0] in {line, f"'{line}"}

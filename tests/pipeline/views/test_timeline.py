@@ -8,7 +8,7 @@ import pytest
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import FactKind
 from pipeline.views.report import link_ref
-from pipeline.views.timeline import Timelines, mask
+from pipeline.views.timeline import Timelines, mask_address
 from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import both_channels
 from tests.support.redis import Redis
@@ -105,4 +105,4 @@ async def test_nobody_has_no_timeline(ledger: Installation) -> None:
     ],
 )
 def test_an_address_is_masked(address: str, shown: str) -> None:
-    assert mask(address) == shown
+    assert mask_address(address) == shown

@@ -21,10 +21,10 @@ from pipeline.domain.batch import Lane
 from pipeline.store.fleet.alerts import AlertStore
 from pipeline.store.formats.alert_records import (
     Alert,
-    Cause,
-    Kind,
-    Phase,
-    Record,
+    AlertCause,
+    AlertKind,
+    AlertPhase,
+    AlertRecord,
     decode_alert,
     decode_record,
     encode_alert,
@@ -40,7 +40,7 @@ from tests.support.prolong import prolong
 from tests.support.redis import Redis
 from worker.alerting import alerts
 from worker.alerting.alerts import Alerts
-from worker.alerting.notifiers import Teller, open_tellers
+from worker.alerting.notifiers import Notifier, open_notifiers
 
 PACE = Pace(patience=0)
 SLOW = Pace(patience=0, settle=6000, channel_patience=30_000)
@@ -68,12 +68,12 @@ class Watch:
 
     ledger: Installation
     receiver: App
-    tellers: list[Teller]
+    notifiers: list[Notifier]
     alerts: Alerts
     serial: str
 
     def another(self, pace: Pace = PACE) -> Alerts:
-        return alerts_of(self.ledger.redis, self.tellers, pace)
+        return alerts_of(self.ledger.redis, self.notifiers, pace)
 
     async def block(self, code: str = "insufficient_funds") -> None:
         await self.ledger.campaigns.block(
@@ -89,7 +89,7 @@ class Watch:
             await self.ledger.batches.hold(claim, reason, missing=0, reread=0)
         return len(claims)
 
-    async def records(self) -> dict[Alert, Record]:
+    async def records(self) -> dict[Alert, AlertRecord]:
         stored = texts(await self.ledger.redis.hgetall("cc:alerts"))
         return {decode_alert(field): decode_record(text) for field, text in stored.items()}
 
@@ -113,16 +113,16 @@ class Watch:
         return [headers_of(raw)["webhook-id"] for raw in self.receiver.raw]
 
 
-def alerts_of(redis: Redis, tellers: list[Teller], pace: Pace = PACE) -> Alerts:
-    return Alerts(AlertStore(redis, Scripts(redis)), tellers, pace)
+def alerts_of(redis: Redis, notifiers: list[Notifier], pace: Pace = PACE) -> Alerts:
+    return Alerts(AlertStore(redis, Scripts(redis)), notifiers, pace)
 
 
 @asynccontextmanager
 async def watching(redis: Redis, people: int = 5, size: int = 2) -> AsyncIterator[Watch]:
     ledger = await Installation.opened(redis)
     serial = await ledger.submitted(people, size=size)
-    async with app() as receiver, open_tellers(settings_of(receiver)) as tellers:
-        found = list(tellers)
+    async with app() as receiver, open_notifiers(settings_of(receiver)) as notifiers:
+        found = list(notifiers)
         yield Watch(ledger, receiver, found, alerts_of(redis, found), serial)
 
 
@@ -211,15 +211,17 @@ async def test_what_a_killed_worker_had_claimed_is_told_by_the_next(watch: Watch
         pass
 
     class Dying(AlertStore):
-        async def put(self, alert: Alert, read: Record | None, becomes: Record) -> Record | None:
-            if becomes.phase is Phase.TOLD:
+        async def put(
+            self, alert: Alert, read: AlertRecord | None, becomes: AlertRecord
+        ) -> AlertRecord | None:
+            if becomes.phase is AlertPhase.TOLD:
                 raise Killed
             return await super().put(alert, read, becomes)
 
     await watch.block()
     redis = watch.ledger.redis
     with pytest.raises(Killed):
-        await Alerts(Dying(redis, Scripts(redis)), watch.tellers, PACE).tell()
+        await Alerts(Dying(redis, Scripts(redis)), watch.notifiers, PACE).tell()
     await watch.alerts.tell()
     assert watch.types() == ["raised"], "its claim still holds"
     await watch.later(60)
@@ -238,7 +240,7 @@ async def test_a_receiver_that_is_down_is_told_later(watch: Watch, reply: Answer
     await watch.block()
     await watch.alerts.tell()
     [record] = (await watch.records()).values()
-    assert (record.phase, record.tries) == (Phase.UNTOLD, 1)
+    assert (record.phase, record.tries) == (AlertPhase.UNTOLD, 1)
     await watch.alerts.tell()
     assert len(watch.receiver.heads) == 1, "it was not left alone for a while"
 
@@ -331,12 +333,14 @@ async def test_a_worker_that_leaves_tells_what_it_has_just_seen(watch: Watch) ->
 
 async def test_a_worker_can_leave_while_redis_is_away(watch: Watch) -> None:
     class Away(AlertStore):
-        async def put(self, alert: Alert, read: Record | None, becomes: Record) -> Record | None:
+        async def put(
+            self, alert: Alert, read: AlertRecord | None, becomes: AlertRecord
+        ) -> AlertRecord | None:
             raise ConnectionError
 
     await watch.block()
     redis = watch.ledger.redis
-    await Alerts(Away(redis, Scripts(redis)), watch.tellers, PACE).leave()
+    await Alerts(Away(redis, Scripts(redis)), watch.notifiers, PACE).leave()
 
 
 async def test_a_channel_is_told_when_it_fails_for_minutes(watch: Watch) -> None:
@@ -367,7 +371,7 @@ async def test_the_alert_of_a_target_that_is_not_set_here_is_left_to_who_has_it(
     field = f"email|{watch.serial}|o|insufficient_funds"
     await watch.ledger.redis.hset("cc:alerts", field, "5 told 5 0")
     await watch.alerts.tell()
-    cause = Cause(watch.serial, Kind.ORDERING, "insufficient_funds")
+    cause = AlertCause(watch.serial, AlertKind.ORDERING, "insufficient_funds")
     assert set(await watch.records()) == {Alert("email", cause)}
     await watch.ledger.finished(watch.serial)
     await watch.alerts.tell()
@@ -387,10 +391,10 @@ async def test_a_defect_in_telling_is_tried_again(watch: Watch) -> None:
         raise ZeroDivisionError
 
     await watch.block()
-    [teller] = watch.tellers
-    await alerts_of(watch.ledger.redis, [replace(teller, wording=broken)]).tell()
+    [notifier] = watch.notifiers
+    await alerts_of(watch.ledger.redis, [replace(notifier, wording=broken)]).tell()
     [record] = (await watch.records()).values()
-    assert record.phase is Phase.UNTOLD
+    assert record.phase is AlertPhase.UNTOLD
 
 
 async def test_mail_goes_to_the_address_besides_the_post_each_until_it_arrives(
@@ -402,9 +406,9 @@ async def test_mail_goes_to_the_address_besides_the_post_each_until_it_arrives(
     async with (
         running(options) as sandbox,
         app(Answer(500)) as receiver,
-        open_tellers(settings_of(receiver, sandbox)) as tellers,
+        open_notifiers(settings_of(receiver, sandbox)) as notifiers,
     ):
-        watch = Watch(ledger, receiver, list(tellers), alerts_of(redis, list(tellers)), serial)
+        watch = Watch(ledger, receiver, list(notifiers), alerts_of(redis, list(notifiers)), serial)
         await watch.hold()
         for _ in range(3):
             await watch.alerts.tell()

@@ -75,11 +75,11 @@ def defect() -> None:
 
 def break_recorder(machinery: Machinery) -> None:
     fact = Fact(0, ChannelName.EMAIL, 1, FactKind.SENT)
-    machinery.recorder.add(("1", 1), fact, defect)
+    machinery.result_writer.add(("1", 1), fact, defect)
 
 
 def break_sender(machinery: Machinery) -> None:
-    machinery.outboxes[ChannelName.EMAIL].put(cast("Any", None))
+    machinery.dispatchers[ChannelName.EMAIL].put(cast("Any", None))
 
 
 def break_heartbeat(machinery: Machinery) -> None:

@@ -13,7 +13,7 @@ from config.settings import load_settings
 from pipeline.domain.batch import Lane
 from pipeline.store.codec import LANE, LANE_LETTER
 from tests.support.redis import Redis
-from worker.executor.handoff import Relay
+from worker.executor.handoff import Handoff
 from worker.executor.jobs import run_units, submit_campaign
 from worker.executor.slots import Slots
 from worker.wiring.engine import open_app
@@ -107,10 +107,10 @@ async def test_units_that_are_none_are_reported_and_those_that_are_reach_their_w
     args: tuple[object, ...], more: dict[str, object]
 ) -> None:
     noted, slots = _Noted(), Slots(dict.fromkeys(Lane, 3))
-    relay = Relay(slots)
-    relay.close()
+    handoff = Handoff(slots)
+    handoff.close()
     with capture_logs() as logs:
-        await run_units({"slots": slots, "units": noted, "relay": relay}, *args, **more)
+        await run_units({"slots": slots, "units": noted, "relay": handoff}, *args, **more)
     reported = [entry["event"] for entry in logs] == ["job.unreadable"]
     assert reported != bool(noted.units)
     for unit in noted.units:
@@ -122,9 +122,9 @@ async def test_units_that_are_none_are_reported_and_those_that_are_reach_their_w
 @given(items=st.lists(UNITS, min_size=1, max_size=3))
 async def test_every_unit_of_ours_reaches_its_work(items: list[tuple[str, int, str, int]]) -> None:
     noted, slots = _Noted(), Slots(dict.fromkeys(Lane, 3))
-    relay = Relay(slots)
-    relay.close()
-    await run_units({"slots": slots, "units": noted, "relay": relay}, items)
+    handoff = Handoff(slots)
+    handoff.close()
+    await run_units({"slots": slots, "units": noted, "relay": handoff}, items)
     found = [(unit.serial, unit.batch, LANE_LETTER[unit.lane], unit.turn) for unit in noted.units]
     assert sorted(found) == sorted(items)
 

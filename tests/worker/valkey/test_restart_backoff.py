@@ -1,10 +1,10 @@
 """When a server that keeps ending is started again."""
 
 from tests.support.clock import Clock
-from worker.valkey.restart_backoff import Restarts
+from worker.valkey.restart_backoff import RestartBackoff
 
 
-def pause(clock: Clock, tried: Restarts) -> int:
+def pause(clock: Clock, tried: RestartBackoff) -> int:
     """Let the pause pass, second by second; return how many there were."""
     seconds = 0
     while tried.pausing:
@@ -14,7 +14,7 @@ def pause(clock: Clock, tried: Restarts) -> int:
 
 
 def test_the_first_start_is_at_once_and_pauses_double_up_to_half_a_minute(clock: Clock) -> None:
-    tried = Restarts()
+    tried = RestartBackoff()
     assert not tried.pausing
     found = []
     for _ in range(8):
@@ -26,7 +26,7 @@ def test_the_first_start_is_at_once_and_pauses_double_up_to_half_a_minute(clock:
 def test_a_server_that_ends_soon_was_started_in_vain_and_one_that_ends_late_was_not(
     clock: Clock,
 ) -> None:
-    tried = Restarts()
+    tried = RestartBackoff()
     assert not tried.in_vain()
     tried.start()
     clock.now += 9
@@ -36,7 +36,7 @@ def test_a_server_that_ends_soon_was_started_in_vain_and_one_that_ends_late_was_
 
 
 def test_a_start_in_vain_counts_once(clock: Clock) -> None:
-    tried = Restarts()
+    tried = RestartBackoff()
     tried.start()
     tried.fail()
     pause(clock, tried)
@@ -44,7 +44,7 @@ def test_a_start_in_vain_counts_once(clock: Clock) -> None:
 
 
 def test_it_is_settled_some_time_after_the_last_trouble(clock: Clock) -> None:
-    tried = Restarts()
+    tried = RestartBackoff()
     tried.fail()
     pause(clock, tried)
     found = [tried.settled]
@@ -56,7 +56,7 @@ def test_it_is_settled_some_time_after_the_last_trouble(clock: Clock) -> None:
 
 
 def test_once_all_is_well_the_pauses_begin_anew(clock: Clock) -> None:
-    tried = Restarts()
+    tried = RestartBackoff()
     for _ in range(5):
         tried.fail()
         pause(clock, tried)

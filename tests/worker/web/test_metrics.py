@@ -75,7 +75,7 @@ async def test_it_shows_what_waits(site: Site) -> None:
     await redis.zadd("cc:workers", {"w1": seconds + LONG, "w2": seconds - 40})
     await redis.zadd("claimcast", {"job": 1, "other": 2})
     await redis.zadd("claimcast:worker:w1", {"a": 1, "b": 2, "c": 3})
-    await site.app.limiter.hush("orders", LONG)
+    await site.app.limiter.cool_down("orders", LONG)
     for _ in range(5):
         await site.app.limiter.trip("email", "smtp_421", first=LONG, longest=LONG)
     await site.app.suppressions.add(ChannelName.EMAIL, "a@example.com", "operator")

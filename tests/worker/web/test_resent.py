@@ -3,7 +3,7 @@
 from pipeline.callbacks.signed_tokens import Purpose, Target
 from pipeline.domain.batch import Lane
 from pipeline.domain.models import ChannelName, DeliveryStatus
-from pipeline.store.deliveries import Wanted
+from pipeline.store.deliveries import IntentRequest
 from tests.pipeline.callbacks.notifications import notification
 from tests.pipeline.intake.builders import both_channels
 from tests.pipeline.operations.resends import OTHER, a_minute_passes, resend
@@ -24,8 +24,8 @@ async def corrected(site: Site) -> str:
     return serial
 
 
-async def bounced(site: Site, serial: str, generation: int) -> None:
-    target = Target(serial=serial, batch=1, channel=EMAIL, generation=generation)
+async def bounced(site: Site, serial: str, resend_number: int) -> None:
+    target = Target(serial=serial, batch=1, channel=EMAIL, resend_number=resend_number)
     token = site.app.tokens.make(Purpose.BOUNCE, target)
     desk = BounceDesk(site.app.tokens, Feedback(site.app))
     await desk.take(notification(f"<bounces+{token}@example.org>"))
@@ -37,17 +37,17 @@ async def test_a_late_bounce_suppresses_the_old_address_only(site: Site) -> None
     assert await site.reason(EMAIL, FIRST) == "bounce_5.1.1"
     assert await site.reason(EMAIL, OTHER) is None
     [mail] = await site.records(serial)
-    assert (mail.status, mail.generation) == (DeliveryStatus.PENDING, 2)
+    assert (mail.status, mail.resend_number) == (DeliveryStatus.PENDING, 2)
 
 
 async def test_a_bounce_of_the_new_message_suppresses_the_new_address(site: Site) -> None:
     serial = await corrected(site)
     [claim] = await site.installation.claims(Lane.SEND)
-    wanted = Wanted(0, EMAIL, 0, generation=2)
+    wanted = IntentRequest(0, EMAIL, 0, resend_number=2)
     assert await site.installation.deliveries.intend(claim, [wanted]) == [1]
     await bounced(site, serial, 2)
     [mail, sms] = await site.records(serial)
-    assert (mail.status, mail.generation) == (DeliveryStatus.BOUNCED, 2)
+    assert (mail.status, mail.resend_number) == (DeliveryStatus.BOUNCED, 2)
     assert sms.status is DeliveryStatus.PENDING
     assert await site.reason(EMAIL, OTHER) == "bounce_5.1.1"
     assert await site.reason(EMAIL, FIRST) is None
@@ -55,7 +55,7 @@ async def test_a_bounce_of_the_new_message_suppresses_the_new_address(site: Site
 
 async def test_unsubscribing_by_the_old_message_is_for_the_old_address(site: Site) -> None:
     serial = await corrected(site)
-    target = Target(serial=serial, batch=1, channel=EMAIL, generation=1)
+    target = Target(serial=serial, batch=1, channel=EMAIL, resend_number=1)
     path = "/unsubscribe/" + site.app.tokens.make(Purpose.UNSUBSCRIBE, target)
     await site.client.post(path, data={"List-Unsubscribe": "One-Click"})
     assert await site.reason(EMAIL, FIRST) == "unsubscribed"

@@ -20,7 +20,7 @@ class _Spoken:
         say(f"Warning: {_SENTENCES[event].format(**fields)}")
 
 
-def at_desk(*, keys: Use = "seal") -> AbstractAsyncContextManager[App]:
+def open_session(*, keys: Use = "seal") -> AbstractAsyncContextManager[App]:
     """
     Open the ledger that the environment names; raises what `open_ledger` raises.
 

@@ -10,7 +10,7 @@ import click
 _GAP = "  "
 _NARROWEST = 20  # below that, folding makes nothing more readable
 
-Row = Sequence[str]
+TableRow = Sequence[str]
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> list[str]:
@@ -24,7 +24,9 @@ def facts(pairs: Iterable[tuple[str, str]]) -> list[str]:
     ]
 
 
-def columns(heading: Row, rows: Iterable[Row], *, right: Collection[int] = ()) -> list[str]:
+def columns(
+    heading: TableRow, rows: Iterable[TableRow], *, right: Collection[int] = ()
+) -> list[str]:
     """
     Return a table; the columns with the numbers *right* are aligned there, the last is folded.
 

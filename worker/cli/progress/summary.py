@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.domain.codes import find_reason, in_words
 from pipeline.domain.models import CampaignState, DeliveryStatus
-from pipeline.operations.suppressed_deliveries import BarredDeliveries, hopeless
+from pipeline.operations.suppressed_deliveries import SuppressedDeliveries, unreachable_people
 from pipeline.store.formats.records import DeliveryRecord
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import campaign_state, ended, moves, reached_everybody
@@ -32,7 +32,7 @@ class Closing:
     snapshot: CampaignSnapshot
     name: str
     codes: Counter[str]
-    barred: int
+    suppressed: int
     example: str | None
     program: str = "claimcast"
 
@@ -69,12 +69,12 @@ class Closing:
 
     def _ways_out(self, not_reached: int) -> Iterator[str]:
         again = self._command("retry", "--failed")
-        if not_reached > self.barred:
+        if not_reached > self.suppressed:
             yield f"               to try them again: {again}"
-        if self.barred:
+        if self.suppressed:
             addressed = ("RECIPIENT", "--email", "ADDRESS")
             remove = f"{self._start}suppress remove --email ADDRESS"
-            yield f"               {self.barred:,} no retry reaches: on the suppression list"
+            yield f"               {self.suppressed:,} no retry reaches: on the suppression list"
             yield f"               to use another address: {self._command('resend', *addressed)}"
             yield f"               to try the same again: {remove}, then {again}"
 
@@ -110,9 +110,9 @@ class Closing:
 async def closing(app: App, serial: str, *, program: str = "claimcast") -> Closing:
     """Look the campaign up in the ledger; reads every batch if somebody was not reached."""
     snapshot = await app.campaigns.snapshot(serial)
-    codes, place, barred = Counter[str](), (1, 0), 0
+    codes, place, suppressed = Counter[str](), (1, 0), 0
     if snapshot.people()["not_reached"]:
-        codes, place, barred = await _causes(app, snapshot)
+        codes, place, suppressed = await _causes(app, snapshot)
     definition = await app.campaigns.definition(serial)
     recipients = await app.campaigns.recipients(serial, place[0])
     # Everybody of a batch may have moved to another one, after a dead order.
@@ -121,7 +121,7 @@ async def closing(app: App, serial: str, *, program: str = "claimcast") -> Closi
         snapshot=snapshot,
         name=definition.name,
         codes=codes,
-        barred=barred,
+        suppressed=suppressed,
         # Of ids that are addresses none is shown: what is on the terminal ends up in logs.
         example=None if "@" in example else example,
         program=program,
@@ -151,20 +151,20 @@ async def _causes(
 
     And how many of them no retry can reach.
     """
-    codes, place, barred = Counter[str](), (1, 0), 0
-    seen = BarredDeliveries(app.campaigns, app.suppressions)
+    codes, place, suppressed = Counter[str](), (1, 0), 0
+    seen = SuppressedDeliveries(app.campaigns, app.suppressions)
     for batch in range(1, snapshot.batch_count + 1):
         ledger = await app.deliveries.read(snapshot.serial, batch)
         left = {index: ledger[index] for index in sorted(ledger) if _cause(ledger[index])}
         for index, records in left.items():
             place = place if codes else (batch, index)
             codes[_cause(records) or ""] += 1
-        barred += hopeless(left, await seen.among(snapshot.serial, batch, left))
+        suppressed += unreachable_people(left, await seen.among(snapshot.serial, batch, left))
     # Who was never tried has no field in the ledger: only a cancel settles such people.
     untried = snapshot.people()["not_reached"] - codes.total()
     if untried > 0:
         codes["cancelled"] += untried
-    return codes, place, barred
+    return codes, place, suppressed
 
 
 def _cause(records: Sequence[DeliveryRecord]) -> str | None:

@@ -7,7 +7,7 @@ from pipeline.domain.metrics import Measurements
 from pipeline.domain.models import BatchState
 from pipeline.domain.vault import SealError
 from pipeline.execution.leases import Lease, Leases
-from pipeline.execution.unit_runner import Units
+from pipeline.execution.unit_runner import UnitRunner
 from tests.pipeline.channel import ScriptedChannel
 from tests.pipeline.ledger import (
     Ledger,
@@ -44,7 +44,7 @@ async def test_a_cancelled_batch_whose_order_cannot_be_judged_comes_to_its_end(
     serial = await submit(ledger, a_campaign())
     await placed(ledger, serial)
     await ledger.campaigns.steer(serial, "cancel")
-    units = Units(
+    units = UnitRunner(
         leases=Leases(ledger.batches, 600),
         batches=ledger.batches,
         stages={Lane.READ: Unreadable()},
@@ -64,7 +64,7 @@ async def test_a_batch_whose_people_or_links_are_gone_is_held(ledger: Ledger, ki
     await fulfilled(ledger, serial)
     await ledger.redis.delete(f"cc:{serial}:{kind}:1")
     async with sending(ledger, ScriptedChannel()) as plant:
-        units = Units(
+        units = UnitRunner(
             leases=plant.leases,
             batches=ledger.batches,
             stages=plant.stages,

@@ -5,7 +5,7 @@ import pytest
 from pipeline.domain.batch import Lane, Unit
 from pipeline.domain.models import BatchState, FactKind
 from pipeline.store.batches import Claim
-from pipeline.store.deliveries import Fact, Wanted
+from pipeline.store.deliveries import Fact, IntentRequest
 from tests.pipeline.ledger import (
     EMAIL,
     Ledger,
@@ -112,7 +112,7 @@ async def test_what_was_in_flight_is_uncertain_in_a_held_batch_and_goes_on_after
     [unit] = await given(ledger, "w")
     last = await claimed(ledger, unit, "n")
     assert last is not None
-    assert await ledger.deliveries.intend(last, [Wanted(0, EMAIL, 0)]) == [1]
+    assert await ledger.deliveries.intend(last, [IntentRequest(0, EMAIL, 0)]) == [1]
     await lapse(ledger, serial)
     [unit] = await given(ledger, "w")
     assert await claimed(ledger, unit, "m") is None
@@ -133,7 +133,7 @@ async def test_progress_starts_the_count_anew(ledger: Ledger, deaths: int) -> No
     units = await given(ledger, "w") or await given(ledger, "w")
     last = await claimed(ledger, units[0], "n")
     assert last is not None
-    await ledger.deliveries.intend(last, [Wanted(0, EMAIL, 0)])
+    await ledger.deliveries.intend(last, [IntentRequest(0, EMAIL, 0)])
     await ledger.deliveries.record({(serial, 1): [Fact(0, EMAIL, 1, FactKind.SENT)]})
     await ledger.redis.delete(ALONE)
 

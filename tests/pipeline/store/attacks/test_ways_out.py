@@ -8,9 +8,9 @@ import pytest
 from pipeline.domain.batch import Lane
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import FactKind
-from pipeline.operations.replace_order import Plan, Reorders
-from pipeline.store.audit_trail import Action, AuditTrail
-from pipeline.store.deliveries import Fact, Wanted
+from pipeline.operations.replace_order import OrderReplacement, ReplacementPlan
+from pipeline.store.audit_trail import AuditAction, AuditTrail
+from pipeline.store.deliveries import Fact, IntentRequest
 from pipeline.store.scripts import Arg, Scripts
 from tests.pipeline.ledger import (
     EMAIL,
@@ -37,9 +37,9 @@ def ledger(redis: Redis) -> Ledger:
     return open_ledger(redis)
 
 
-def reorders(ledger: Ledger) -> Reorders:
-    store = ledger.reorders
-    return Reorders(ledger.pages, ledger.lookups, store, ledger.vault, None)
+def order_replacement(ledger: Ledger) -> OrderReplacement:
+    store = ledger.order_replacement
+    return OrderReplacement(ledger.pages, ledger.lookups, store, ledger.vault, None)
 
 
 async def short(ledger: Ledger) -> str:
@@ -53,9 +53,9 @@ async def short(ledger: Ledger) -> str:
 
 
 async def reordered(ledger: Ledger, serial: str) -> int:
-    plan = await reorders(ledger).look(await ledger.campaigns.snapshot(serial), 1)
-    assert isinstance(plan, Plan)
-    return await reorders(ledger).carry_out(plan)
+    plan = await order_replacement(ledger).look(await ledger.campaigns.snapshot(serial), 1)
+    assert isinstance(plan, ReplacementPlan)
+    return await order_replacement(ledger).carry_out(plan)
 
 
 async def test_retry_moves_on_what_is_uncertain_of_people_whom_another_channel_reached(
@@ -64,7 +64,7 @@ async def test_retry_moves_on_what_is_uncertain_of_people_whom_another_channel_r
     campaign = a_campaign(channels=("email", "sms"), mode="all", email_uncertain="hold")
     serial = await submit(ledger, campaign, [people(1, phone=True)])
     claim = await fulfilled(ledger, serial)
-    await ledger.deliveries.intend(claim, [Wanted(0, EMAIL, 0), Wanted(0, SMS, 0)])
+    await ledger.deliveries.intend(claim, [IntentRequest(0, EMAIL, 0), IntentRequest(0, SMS, 0)])
     facts = [Fact(0, EMAIL, 1, FactKind.UNCERTAIN, "unconfirmed"), Fact(0, SMS, 1, FactKind.SENT)]
     await ledger.deliveries.record({(serial, 1): facts})
     assert await ledger.batches.distributed(claim, delay=0) == "held"
@@ -146,5 +146,5 @@ async def test_an_entry_of_the_audit_trail_whose_reply_was_lost_stands_there_onc
     ledger: Ledger,
 ) -> None:
     trail = AuditTrail(ledger.redis, LosingAReply(ledger.redis), ledger.vault)
-    await trail.add(Action.PAUSE, actor="ann", campaign="c")
+    await trail.add(AuditAction.PAUSE, actor="ann", campaign="c")
     assert len([entry async for entry in trail.entries()]) == 1

@@ -160,9 +160,9 @@ def intend(w: World, place: Place, token: str) -> Move:
     wanted, fields = [], b""
     for _ in range(w.random.randint(0, 5)):
         index = w.index(place)
-        letter, generation, attempt = w.random.choice(w.deliveries(place, index))
-        generation = max(1, generation - (1 if w.chance(0.1) else 0))
-        asked = [index, letter, generation, attempt + (1 if w.chance(0.05) else 0)]
+        letter, resend_number, attempt = w.random.choice(w.deliveries(place, index))
+        resend_number = max(1, resend_number - (1 if w.chance(0.1) else 0))
+        asked = [index, letter, resend_number, attempt + (1 if w.chance(0.05) else 0)]
         if w.chance(0.4):
             key, field = w.suppressed()
             asked, fields = [*asked, key], fields + field
@@ -178,11 +178,11 @@ def record(w: World, place: Place) -> Move:
         facts = []
         for _ in range(w.random.randint(0, 6)):
             index = w.index(where)
-            letter, generation, attempt = w.random.choice(w.deliveries(where, index))
+            letter, resend_number, attempt = w.random.choice(w.deliveries(where, index))
             attempt = w.random.choice([attempt, attempt, attempt, attempt, 0, attempt - 1])
-            generation = max(1, generation - (1 if w.chance(0.15) else 0))
+            resend_number = max(1, resend_number - (1 if w.chance(0.15) else 0))
             kind, code = w.random.choice(kinds), w.random.choice(CODES)
-            fact = [index, letter, attempt, kind, code, w.ms(0, 0, 2000), generation]
+            fact = [index, letter, attempt, kind, code, w.ms(0, 0, 2000), resend_number]
             if kind in "bfx" and w.chance(0.3):
                 key, field = w.suppressed()
                 fact += [key, field.hex()]
@@ -250,17 +250,17 @@ def edit(w: World) -> Move:
 
 def retry(w: World) -> Move:
     place = w.place(w.random.choice(["held", "done", "fulfilled"]))
-    barred = [f"{w.index(place)}e1" for _ in range(w.random.randint(0, 2))]
+    suppressed = [f"{w.index(place)}e1" for _ in range(w.random.randint(0, 2))]
     flags = [w.ms(0, 1, 1) for _ in range(4)]
-    yield "retry_batch", *place.args, *flags, json.dumps(barred)
+    yield "retry_batch", *place.args, *flags, json.dumps(suppressed)
 
 
 def resend(w: World) -> Move:
     place = w.place(w.random.choice(["done", "done", "fulfilled", "held"]))
     index = w.index(place)
-    letter, generation, _ = w.random.choice(w.deliveries(place, index))
+    letter, resend_number, _ = w.random.choice(w.deliveries(place, index))
     seen, sealed = w.field(place, index), w.sealed()
-    args = (*place.args, index, letter, generation + 1)
+    args = (*place.args, index, letter, resend_number + 1)
     yield "resend", *args, "old" if w.chance(0.05) else seen, sealed
     if w.chance(0.1):
         yield "resend", *args, seen, sealed
@@ -314,9 +314,15 @@ def limit(w: World) -> Move:
         asked += [w.random.choice(names), w.random.choice(["0.0", "50000.0"])]
     yield "permit", w.ms(0, 1, 3, 50), *asked
     if w.chance(0.1):
-        yield "hush", name, w.ms(0, 1000, 200_000, 5_000_000)
+        yield "cooldown", name, w.ms(0, 1000, 200_000, 5_000_000)
     if w.chance(0.1):
-        yield "!", "HSET", keys.LIMITS, name, w.random.choice(["100000.0|10/s", "0.0|unlimited"])
+        yield (
+            "!",
+            "HSET",
+            keys.LIMITS,
+            name,
+            w.random.choice(["100000.0|10/s", "0.0|unlimited"]),
+        )
     if w.chance(0.1):
         yield "!", "HDEL", keys.LIMITS, name
 

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.store.lua.sources import assembled, texts
+from pipeline.store.lua.sources import assembled, read_scripts
 from tests.support.root import ROOT
 
 Scripts = Mapping[str, str]
@@ -27,6 +27,10 @@ def _read(lua: Path) -> Scripts:
     common = lua / "common.lua"
     if common.exists():  # before there were includes, every verb was given all of it
         shared = common.read_text("utf-8")
-        return {verb: shared + text for verb, text in texts(lua).items() if verb != "common"}
-    library = texts(lua / "lib")
-    return {verb: assembled(verb, text, library) for verb, text in texts(lua / "verbs").items()}
+        return {
+            verb: shared + text for verb, text in read_scripts(lua).items() if verb != "common"
+        }
+    library = read_scripts(lua / "lib")
+    return {
+        verb: assembled(verb, text, library) for verb, text in read_scripts(lua / "verbs").items()
+    }

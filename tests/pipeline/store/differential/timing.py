@@ -232,7 +232,7 @@ def _sending(place: tuple[str, str], turn: str) -> Move:
 def _permits() -> Move:
     yield "permit", 10, "email", "1000.0"
     yield "permit two", 10, "email", "1000.0", "1:email", "1000.0"
-    yield "hush", "email", 1
+    yield "cooldown", "email", 1
     yield "trip", "email", 5, 2e6, 3e8, "smtp_421"
 
 

@@ -5,12 +5,18 @@ import pytest
 from pipeline.domain.models import ChannelName
 from pipeline.store import keys
 from pipeline.store.fleet.alerts import AlertStore
-from pipeline.store.formats.alert_records import Alert, Cause, Kind, Phase, Record
+from pipeline.store.formats.alert_records import (
+    Alert,
+    AlertCause,
+    AlertKind,
+    AlertPhase,
+    AlertRecord,
+)
 from pipeline.store.rate_limiter import Breaker
 from pipeline.store.scripts import Scripts
 from tests.support.redis import Redis
 
-ALERT = Alert("url", Cause("7", Kind.ORDERING, "credentials"))
+ALERT = Alert("url", AlertCause("7", AlertKind.ORDERING, "credentials"))
 FIELD = "url|7|o|credentials"
 
 
@@ -22,19 +28,19 @@ def alerts(redis: Redis) -> AlertStore:
 async def test_what_nobody_has_moved_on_meanwhile_is_moved_on(
     alerts: AlertStore, redis: Redis
 ) -> None:
-    new = Record(Phase.SEEN, at_ms=5, since_ms=5)
+    new = AlertRecord(AlertPhase.SEEN, at_ms=5, since_ms=5)
     seen = await alerts.put(ALERT, None, new)
     assert seen is not None
-    assert (seen.phase, seen.since_ms, seen.tries) == (Phase.SEEN, 5, 0)
+    assert (seen.phase, seen.since_ms, seen.tries) == (AlertPhase.SEEN, 5, 0)
     assert await redis.hget(keys.ALERTS, FIELD) == f"{seen.at_ms} seen 5 0".encode()
 
     assert await alerts.put(ALERT, None, new) is None, "somebody was faster"
-    told = await alerts.put(ALERT, seen, seen.becomes(Phase.TELLING, 2))
+    told = await alerts.put(ALERT, seen, seen.becomes(AlertPhase.TELLING, 2))
     assert told is not None
     assert await redis.hget(keys.ALERTS, FIELD) == f"{told.at_ms} telling 5 2".encode()
-    assert await alerts.put(ALERT, seen, seen.becomes(Phase.FORGOTTEN)) is None
+    assert await alerts.put(ALERT, seen, seen.becomes(AlertPhase.FORGOTTEN)) is None
     assert await redis.hexists(keys.ALERTS, FIELD)
-    assert await alerts.put(ALERT, told, told.becomes(Phase.FORGOTTEN)) is None
+    assert await alerts.put(ALERT, told, told.becomes(AlertPhase.FORGOTTEN)) is None
     assert not await redis.hexists(keys.ALERTS, FIELD)
 
 
@@ -50,8 +56,10 @@ async def test_a_sight_has_active_campaigns_and_those_that_alerts_are_about(
     await redis.hset(keys.breaker_key("sms"), mapping={"failures": 9, "reason": "x", "until": 4})
     found = await alerts.sight()
     assert found.records == {
-        ALERT: Record(Phase.TOLD, 6, 5, 2),
-        Alert("email", Cause("sms", Kind.CHANNEL, "")): Record(Phase.SEEN, 3, 3, 0),
+        ALERT: AlertRecord(AlertPhase.TOLD, 6, 5, 2),
+        Alert("email", AlertCause("sms", AlertKind.CHANNEL, "")): AlertRecord(
+            AlertPhase.SEEN, 3, 3, 0
+        ),
     }
     assert {serial: each.campaign_id for serial, each in found.snapshots.items()} == {
         "1": "c1",

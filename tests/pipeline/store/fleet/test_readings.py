@@ -8,7 +8,7 @@ from pipeline.domain.batch import Lane
 from pipeline.domain.metrics import Measurements
 from pipeline.domain.models import ChannelName, FactKind
 from pipeline.store import keys
-from pipeline.store.fleet.readings import LIMITS, Readings
+from pipeline.store.fleet.readings import LIMIT_NAMES, Readings
 from pipeline.store.fleet.workers import Workers
 from pipeline.store.suppressions import Suppressions
 from tests.pipeline.ledger import Ledger, a_campaign, held, submit, taken
@@ -31,7 +31,7 @@ async def test_an_empty_installation_has_figures_too(readings: Readings) -> None
         workers=[],
         submits=0,
         breakers=dict.fromkeys(ChannelName, (0, 0.0)),
-        permits=dict.fromkeys(LIMITS, 0.0),
+        permits=dict.fromkeys(LIMIT_NAMES, 0.0),
         suppressed=0,
         leases=0,
         counted={},
@@ -49,7 +49,7 @@ async def test_the_fleet_is_read_as_it_stands(
     now, _ = await redis.time()
     await redis.zadd(keys.WORKERS, {"alive": now + LONG, "dead": now - LONG})
     await redis.zadd(keys.SUBMIT_QUEUE, {"job": 1, "other": 2})
-    await ledger.limiter.hush("orders", LONG)
+    await ledger.limiter.cool_down("orders", LONG)
     for _ in range(5):
         await ledger.limiter.trip("email", "smtp_421", first=LONG, longest=LONG)
     suppressions = Suppressions(redis, ledger.vault)

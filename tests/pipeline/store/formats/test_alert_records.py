@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from pipeline.store.formats.alert_records import (
     Alert,
-    Cause,
-    Kind,
-    Phase,
-    Record,
+    AlertCause,
+    AlertKind,
+    AlertPhase,
+    AlertRecord,
     decode_alert,
     decode_record,
     encode_alert,
@@ -17,32 +17,36 @@ from pipeline.store.formats.alert_records import (
     encode_record,
 )
 
-RECORD = Record(Phase.UNTOLD, at_ms=1_700_000_000_123, since_ms=1_700_000_000_000, tries=3)
+RECORD = AlertRecord(
+    AlertPhase.UNTOLD, at_ms=1_700_000_000_123, since_ms=1_700_000_000_000, tries=3
+)
 times = st.integers(0, 2**53)
 
 
 @pytest.mark.parametrize(
     ("cause", "field"),
     [
-        (Cause("7", Kind.ORDERING, "credentials"), "url|7|o|credentials"),
-        (Cause("7", Kind.READING, "credentials"), "url|7|r|credentials"),
-        (Cause("7", Kind.SENDING, "smtp_auth"), "url|7|s|smtp_auth"),
-        (Cause("7", Kind.HELD, "order_failed"), "url|7|held|order_failed"),
-        (Cause("email", Kind.CHANNEL, ""), "url|email|channel|"),
+        (AlertCause("7", AlertKind.ORDERING, "credentials"), "url|7|o|credentials"),
+        (AlertCause("7", AlertKind.READING, "credentials"), "url|7|r|credentials"),
+        (AlertCause("7", AlertKind.SENDING, "smtp_auth"), "url|7|s|smtp_auth"),
+        (AlertCause("7", AlertKind.HELD, "order_failed"), "url|7|held|order_failed"),
+        (AlertCause("email", AlertKind.CHANNEL, ""), "url|email|channel|"),
     ],
 )
-def test_the_field_of_an_alert_never_changes(cause: Cause, field: str) -> None:
+def test_the_field_of_an_alert_never_changes(cause: AlertCause, field: str) -> None:
     assert encode_alert(Alert("url", cause)) == field
     assert decode_alert(field) == Alert("url", cause)
 
 
 @given(
     st.from_regex(r"[a-z]{1,5}", fullmatch=True),
-    st.sampled_from(Kind),
+    st.sampled_from(AlertKind),
     st.from_regex(r"[a-z0-9_.|]{0,20}", fullmatch=True),
 )
-def test_an_alert_can_be_read_back_from_its_field(subject: str, kind: Kind, code: str) -> None:
-    alert = Alert("url", Cause(subject, kind, code))
+def test_an_alert_can_be_read_back_from_its_field(
+    subject: str, kind: AlertKind, code: str
+) -> None:
+    alert = Alert("url", AlertCause(subject, kind, code))
     assert decode_alert(encode_alert(alert)) == alert
 
 
@@ -50,16 +54,18 @@ def test_a_record_has_its_times_its_phase_and_its_tries() -> None:
     assert encode_record(RECORD) == "1700000000123 untold 1700000000000 3"
 
 
-@given(st.sampled_from([phase for phase in Phase if phase]), times, times, times)
-def test_a_record_can_be_read_back(phase: Phase, at_ms: int, since_ms: int, tries: int) -> None:
-    record = Record(phase, at_ms, since_ms, tries)
+@given(st.sampled_from([phase for phase in AlertPhase if phase]), times, times, times)
+def test_a_record_can_be_read_back(
+    phase: AlertPhase, at_ms: int, since_ms: int, tries: int
+) -> None:
+    record = AlertRecord(phase, at_ms, since_ms, tries)
     assert decode_record(encode_record(record)) == record
 
 
 def test_the_next_record_is_written_without_its_time() -> None:
-    assert encode_next(RECORD.becomes(Phase.TELLING, 4)) == "telling 1700000000000 4"
-    assert encode_next(RECORD.becomes(Phase.TOLD)) == "told 1700000000000 0"
-    assert encode_next(RECORD.becomes(Phase.FORGOTTEN)) == ""
+    assert encode_next(RECORD.becomes(AlertPhase.TELLING, 4)) == "telling 1700000000000 4"
+    assert encode_next(RECORD.becomes(AlertPhase.TOLD)) == "told 1700000000000 0"
+    assert encode_next(RECORD.becomes(AlertPhase.FORGOTTEN)) == ""
 
 
 @pytest.mark.parametrize("field", ["", "url|7|o", "url|7|order|credentials"])

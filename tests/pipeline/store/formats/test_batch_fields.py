@@ -66,7 +66,7 @@ def test_every_field_has_its_place() -> None:
             odd_since_ms=9,
         ),
         lease=BatchLease(
-            turn=10, taken=True, woken=True, deaths=((Lane.ORDER, 11), (Lane.SEND, 12))
+            dispatch_number=10, taken=True, woken=True, deaths=((Lane.ORDER, 11), (Lane.SEND, 12))
         ),
         replacement=BatchReplacement(into=13, origin=14, dead="d", at_ms=15, ordered_for=16),
         hold=BatchHold(reason="w", since_ms=17),
@@ -97,7 +97,8 @@ async def test_it_is_read_as_the_verbs_write_it(ledger: Ledger) -> None:
     assert (found.order.po_number, found.order.id) == (f"PO-{serial}-1", f"order-{serial}-1")
     assert (found.order.posts, found.order.interrupted) == (1, False)
     assert 0 < found.order.first_post_ms <= found.order.placed_ms
-    assert (found.lease.turn, found.lease.taken) == (2, True), "one for the order, one to read it"
+    assert found.lease.dispatch_number == 2, "one for the order, one to read it"
+    assert found.lease.taken
     assert found.hold == BatchHold()
     other = await submit(ledger, a_campaign("other"))
     await ledger.batches.hold(await taken(ledger, other), "damaged", missing=0, reread=0)

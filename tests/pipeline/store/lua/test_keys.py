@@ -13,18 +13,18 @@ from pipeline.domain.models import ChannelName
 from pipeline.store import keys
 from pipeline.store.codec import LANE_LETTER
 from pipeline.store.lookups import id_digest, link_digest
-from pipeline.store.lua.sources import assembled, texts
+from pipeline.store.lua.sources import assembled, read_scripts
 from pipeline.store.suppressions import Suppressions
 from tests.pipeline.ledger import open_ledger
 from tests.pipeline.store.lua.reading import defined_in, definitions, without_comments
 from tests.support.redis import Redis
 
 _FOLDER = files("pipeline.store.lua")
-LIBRARY = texts(_FOLDER / "lib")
+LIBRARY = read_scripts(_FOLDER / "lib")
 _FILE_OF = {name: file for file, text in LIBRARY.items() for name in defined_in(text)}
 _BUILT = {
     name: body
-    for text in texts(_FOLDER / "lib" / "keys").values()
+    for text in read_scripts(_FOLDER / "lib" / "keys").values()
     for names, body in definitions(text)
     for name in names
 }
@@ -88,8 +88,8 @@ async def test_digests_are_as_long_as_in_python(redis: Redis) -> None:
 
 
 def test_no_key_is_built_anywhere_else() -> None:
-    builders = set(texts(_FOLDER / "lib" / "keys"))
-    others = LIBRARY | texts(_FOLDER / "verbs")
+    builders = set(read_scripts(_FOLDER / "lib" / "keys"))
+    others = LIBRARY | read_scripts(_FOLDER / "verbs")
     assert builders < others.keys()
     built = re.compile(r"cc:|(?:\b(?:campaign|batch)|_key\([^()]*\)) \.\. '")
     found = {name for name, text in others.items() if built.search(without_comments(text))}

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.store.lua.sources import IncludeError, assembled, includes, texts, verbs
+from pipeline.store.lua.sources import IncludeError, assembled, includes, read_scripts, verbs
 from tests.pipeline.store.lua.reading import defined_in, definitions, names_in
 
 _FOLDER = files("pipeline.store.lua")
-LIBRARY = texts(_FOLDER / "lib")
-VERBS = texts(_FOLDER / "verbs")
+LIBRARY = read_scripts(_FOLDER / "lib")
+VERBS = read_scripts(_FOLDER / "verbs")
 _DEFINED_IN = {name: file for file, text in LIBRARY.items() for name in defined_in(text)}
 
 library_file = pytest.mark.parametrize("file", LIBRARY)
@@ -40,7 +40,7 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "same.lua").write_text("")
     with pytest.raises(IncludeError, match="same"):
-        texts(tmp_path)
+        read_scripts(tmp_path)
 
 
 def test_every_verb_is_there_complete() -> None:

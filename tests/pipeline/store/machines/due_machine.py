@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from pipeline.domain.batch import Lane, Unit
 from pipeline.domain.models import ChannelName, FactKind
 from pipeline.store.batches import Claim
-from pipeline.store.deliveries import Fact, Wanted
+from pipeline.store.deliveries import Fact, IntentRequest
 from pipeline.store.keys import due_key
 from tests.pipeline.ledger import (
     LANES,
@@ -54,7 +54,7 @@ class Model:
     """Given to a worker, and neither claimed nor lapsed."""
     late: set[Batch] = field(default_factory=set)
     """Leased, but its worker's heartbeat is late, so that others may be sent to look."""
-    turns: dict[Batch, int] = field(default_factory=dict)
+    dispatch_numbers: dict[Batch, int] = field(default_factory=dict)
     """The last unit of each, as long as it may still be claimed."""
 
 
@@ -106,7 +106,7 @@ class DueMachine(RuleBasedStateMachine):
         self.assert_fair(found, self.do(self.ready()))
         for unit in found:
             self.model.dispatched.add((unit.serial, unit.batch))
-            self.model.turns[unit.serial, unit.batch] = unit.turn
+            self.model.dispatch_numbers[unit.serial, unit.batch] = unit.dispatch_number
         self.units += found
         return found
 
@@ -131,11 +131,12 @@ class DueMachine(RuleBasedStateMachine):
         found = self.do(claim(self.ledger, unit, nonce=f"n{next(self.nonces)}"))
         if found is not None:
             assert batch not in self.model.claims, "two workers hold the same batch"
-            assert self.model.turns.pop(batch) == unit.turn, "a job ran again, or out of turn"
+            expected = self.model.dispatch_numbers.pop(batch)
+            assert unit.dispatch_number == expected, "a job ran again, or out of turn"
             assert not self.model.campaigns[unit.serial].paused
             self.model.claims[batch] = found
             self.model.dispatched.discard(batch)
-        elif self.model.turns.get(batch) == unit.turn:
+        elif self.model.dispatch_numbers.get(batch) == unit.dispatch_number:
             self.model.dispatched.discard(batch)  # paused, or one death too many
 
     @precondition(lambda self: self.model.claims)
@@ -301,7 +302,7 @@ class DueMachine(RuleBasedStateMachine):
             links = links_of(unit.serial, unit.batch, found.batch.size)
             assert await batches.links_received(found, links) is None
         else:
-            wanted = [Wanted(0, ChannelName.EMAIL, 0)]
+            wanted = [IntentRequest(0, ChannelName.EMAIL, 0)]
             [number] = await self.ledger.deliveries.intend(found, wanted)
             fact = Fact(0, ChannelName.EMAIL, number, FactKind.SENT)
             await self.ledger.deliveries.record({(unit.serial, unit.batch): [fact]})

@@ -14,7 +14,7 @@ from pipeline.domain.batch import Lane, Unit, WaitCounter
 from pipeline.domain.errors import AbandonedError, StaleLeaseError
 from pipeline.domain.models import ChannelName, DeliveryStatus, FactKind, Recipient
 from pipeline.store.batches import Claim
-from pipeline.store.deliveries import Fact, Wanted
+from pipeline.store.deliveries import Fact, IntentRequest
 from pipeline.store.formats.records import initial
 from tests.pipeline.ledger import (
     Counted,
@@ -337,7 +337,9 @@ class LedgerMachine(RuleBasedStateMachine):
             for record in claim.ledger.get(index)
             or initial(delivery.channels, delivery.mode, claim.batch.plan, index)
         ]
-        wanted = [Wanted(index, record.channel, record.attempt) for index, record in records]
+        wanted = [
+            IntentRequest(index, record.channel, record.attempt) for index, record in records
+        ]
         granted = await self.ledger.deliveries.intend(claim, wanted)
         self.attempts += [
             Attempt(claim.unit.batch, each.index, each.channel, number)

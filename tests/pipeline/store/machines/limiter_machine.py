@@ -44,7 +44,7 @@ class Booked:
     silent_till: tuple[float, float] = (0.0, 0.0)
     """Its silence ends between the two."""
 
-    def hush(self, earliest: float, latest: float) -> None:
+    def cool_down(self, earliest: float, latest: float) -> None:
         first, last = self.silent_till
         self.silent_till = max(first, earliest), max(last, latest)
 
@@ -122,12 +122,12 @@ class LimiterMachine(RuleBasedStateMachine):
         self.do(self.age(seconds * 1e6))
 
     @rule(seconds=pauses, which=st.sampled_from([SHARED, OWN]))
-    def hush(self, seconds: float, which: str) -> None:
+    def cool_down(self, seconds: float, which: str) -> None:
         booked = self.shared if which == SHARED else self.own
         lasts = min(seconds, 3600) * 1e6
         earliest = self.do(self.now()) + lasts
-        self.do(self.workers[0].hush(which, seconds))
-        booked.hush(earliest, self.do(self.now()) + lasts)
+        self.do(self.workers[0].cool_down(which, seconds))
+        booked.cool_down(earliest, self.do(self.now()) + lasts)
 
     @rule(rate=rates)
     def set_rate(self, rate: Rate) -> None:

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from pipeline.domain.errors import InputError, StaleLeaseError
 from pipeline.domain.models import ChannelName, DeliveryStatus, FactKind
 from pipeline.store.batches import Claim
-from pipeline.store.deliveries import Fact, Wanted
+from pipeline.store.deliveries import Fact, IntentRequest
 from pipeline.store.formats.records import initial
 from tests.pipeline.ledger import (
     a_campaign,
@@ -51,7 +51,7 @@ class View:
 class Started:
     index: int
     channel: ChannelName
-    generation: int
+    resend_number: int
     attempt: int
 
 
@@ -69,7 +69,7 @@ class ResendMachine(RuleBasedStateMachine):
         self.started: list[Started] = []
         self.sent: dict[int, set[str]] = {index: set() for index in range(SIZE)}
         self.wanted: dict[tuple[int, ChannelName], str] = {}
-        self.generations: dict[tuple[int, ChannelName], int] = {}
+        self.numbers: dict[tuple[int, ChannelName], int] = {}
         self.serial = ""
 
     def do(self, work: Coroutine[Any, Any, Value]) -> Value:
@@ -110,13 +110,15 @@ class ResendMachine(RuleBasedStateMachine):
             delivery.channels, delivery.mode, view.claim.batch.plan, index
         )
         for record in records:
-            wanted = Wanted(index, record.channel, record.attempt, generation=record.generation)
+            wanted = IntentRequest(
+                index, record.channel, record.attempt, resend_number=record.resend_number
+            )
             try:
                 [attempt] = self.do(self.ledger.deliveries.intend(view.claim, [wanted]))
             except StaleLeaseError:
                 return
             if attempt:
-                self._send(view, index, record.channel, record.generation, attempt)
+                self._send(view, index, record.channel, record.resend_number, attempt)
 
     @rule(which=pick, kind=st.sampled_from(KINDS), exact=st.booleans())
     def happens(self, which: int, kind: FactKind, exact: bool) -> None:  # noqa: FBT001 - drawn
@@ -124,7 +126,9 @@ class ResendMachine(RuleBasedStateMachine):
         if self.started:
             s = self.started[which % len(self.started)]
             attempt = s.attempt if exact else 0
-            fact = Fact(s.index, s.channel, attempt, kind, "code", 0, generation=s.generation)
+            fact = Fact(
+                s.index, s.channel, attempt, kind, "code", 0, resend_number=s.resend_number
+            )
             self.do(self.ledger.deliveries.record({(self.serial, 1): [fact]}))
 
     @rule(which=pick)
@@ -156,7 +160,7 @@ class ResendMachine(RuleBasedStateMachine):
             return
         assert made.address == (address or self.wanted[index, made.channel])
         self.wanted[index, made.channel] = made.address
-        self.generations[index, made.channel] = made.number
+        self.numbers[index, made.channel] = made.number
 
     @rule(failed=st.booleans())
     def retries(self, failed: bool) -> None:  # noqa: FBT001 - drawn
@@ -176,8 +180,8 @@ class ResendMachine(RuleBasedStateMachine):
             live = [record for record in records if record.status in LIVE]
             assert self.campaign.delivery.mode == "all" or len(live) < 2, records
             for record in records:
-                known = self.generations.get((index, record.channel), 1)
-                assert record.generation == known, "the generation is not what was resent last"
+                known = self.numbers.get((index, record.channel), 1)
+                assert record.resend_number == known, "the generation is not what was resent last"
             assert len(self.sent[index]) < 2, "a person with two links"
 
     def teardown(self) -> None:
@@ -197,10 +201,10 @@ class ResendMachine(RuleBasedStateMachine):
         self.views.append(View(claim, addresses, links))
 
     def _send(
-        self, view: View, index: int, channel: ChannelName, generation: int, attempt: int
+        self, view: View, index: int, channel: ChannelName, resend_number: int, attempt: int
     ) -> None:
-        known = self.generations.get((index, channel), 1)
-        assert generation == known, "a message of an old generation starts after a resend"
+        known = self.numbers.get((index, channel), 1)
+        assert resend_number == known, "a message of an old generation starts after a resend"
         assert view.addresses[index][channel] == self.wanted[index, channel], "an old address"
         self.sent[index].add(view.links[index])
-        self.started.append(Started(index, channel, generation, attempt))
+        self.started.append(Started(index, channel, resend_number, attempt))

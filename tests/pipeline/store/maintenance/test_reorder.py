@@ -18,7 +18,7 @@ from redis import Redis
 
 from pipeline.domain.batch import Lane
 from pipeline.domain.errors import InputError
-from pipeline.operations.replace_order import Plan, Reorders
+from pipeline.operations.replace_order import OrderReplacement, ReplacementPlan
 from pipeline.store.batches import Claim
 from pipeline.store.maintenance.reorders import ReorderStore
 from pipeline.store.scripts import Scripts
@@ -44,7 +44,7 @@ class ReorderMachine(LedgerMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.plans: list[Plan] = []
+        self.plans: list[ReplacementPlan] = []
         self.given: dict[str, str] = {}
         self.people: set[str] | None = None
         self.urls = itertools.count()
@@ -61,10 +61,10 @@ class ReorderMachine(LedgerMachine):
     ) -> None:
         super().submitted(mode=mode, email=email, sms=sms, crowd=crowd, ahead=ahead)
 
-    def reorders(self) -> Reorders:
+    def order_replacement(self) -> OrderReplacement:
         vault = self.ledger.vault
         store = ReorderStore(Scripts(self.redis), vault)
-        return Reorders(self.ledger.pages, self.ledger.lookups, store, vault, None)
+        return OrderReplacement(self.ledger.pages, self.ledger.lookups, store, vault, None)
 
     @rule(which=pick)
     def look(self, which: int) -> None:
@@ -72,10 +72,10 @@ class ReorderMachine(LedgerMachine):
         number = 1 + which % len(self.batches())
         snapshot = self.do(self.ledger.campaigns.snapshot(self.serial))
         try:
-            found = self.do(self.reorders().look(snapshot, number))
+            found = self.do(self.order_replacement().look(snapshot, number))
         except InputError:
             return
-        if isinstance(found, Plan):
+        if isinstance(found, ReplacementPlan):
             self.plans.append(found)
 
     @precondition(lambda self: self.plans)
@@ -129,9 +129,9 @@ class ReorderMachine(LedgerMachine):
                     return claim
         return None
 
-    def end(self, plan: Plan) -> None:
+    def end(self, plan: ReplacementPlan) -> None:
         try:
-            new = self.do(self.reorders().carry_out(plan))
+            new = self.do(self.order_replacement().carry_out(plan))
         except InputError:
             return
         self.size = max(self.size, new)

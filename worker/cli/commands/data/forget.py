@@ -3,8 +3,8 @@
 import click
 
 from pipeline.domain.clock import iso
-from pipeline.operations.erase_recipient import Forgetting
-from pipeline.store.audit_trail import Action
+from pipeline.operations.erase_recipient import RecipientEraser
+from pipeline.store.audit_trail import AuditAction
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.maintenance.erasures import Erased
 from worker.cli.console.actor import actor, actor_option
@@ -25,7 +25,7 @@ async def forget(campaign: str, recipient: str, *, yes: bool) -> int:
     """Remove name, address, variables and link of RECIPIENT (an id); nothing is sent any more."""
     async with open_logged() as app:
         snapshot = await found_campaign(app, campaign)
-        forgetting = Forgetting(app.pages, app.campaigns, app.erasures, app.vault)
+        forgetting = RecipientEraser(app.pages, app.campaigns, app.erasures, app.vault)
         if before := await forgetting.look(snapshot, recipient):
             say(f"They were forgotten before, on {iso(before)}.")
             return OK
@@ -44,7 +44,7 @@ async def forget(campaign: str, recipient: str, *, yes: bool) -> int:
 async def _record(app: App, snapshot: CampaignSnapshot, recipient: str) -> None:
     campaign = snapshot.campaign_id
     person = app.audit.person(campaign, recipient)
-    await app.audit.add(Action.FORGET, actor=actor(), campaign=campaign, recipient=person)
+    await app.audit.add(AuditAction.FORGET, actor=actor(), campaign=campaign, recipient=person)
 
 
 def _told(done: Erased) -> str:

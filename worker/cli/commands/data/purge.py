@@ -3,7 +3,7 @@
 import click
 
 from pipeline.domain.clock import iso
-from pipeline.operations.purge import Purging
+from pipeline.operations.purge import CampaignPurger
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import ended
 from worker.cli.console.actor import actor, actor_option
@@ -29,7 +29,7 @@ async def purge(campaign: str, *, yes: bool) -> int:
             say(_consequences(snapshot))
             if not agreed_for_good("Purge it for good?", yes=yes):
                 return NOT_ALL_REACHED
-        purging = Purging(app.campaigns, app.audit, app.purges)
+        purging = CampaignPurger(app.campaigns, app.audit, app.purges)
         await purging.purge(snapshot.serial, actor=actor())
         await app.purges.rewrite_log()
     say(

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import click
 
-from config.redaction import mask
+from config.redaction import mask_secrets
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName
 from pipeline.intake.files.lines import UnreadableError
-from pipeline.store.audit_trail import Action
+from pipeline.store.audit_trail import AuditAction
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.addresses import FROM_INPUT, AddressType
 from worker.cli.console.campaigns import times
 from worker.cli.console.entry import NOT_ALL_REACHED, OK, command, say
-from worker.cli.console.session import at_desk
+from worker.cli.console.session import open_session
 from worker.cli.console.tables import columns
 from worker.cli.intake.address_file import AddressFile, normal_address
 from worker.wiring.ledger import App
@@ -47,7 +47,7 @@ async def add(*, email: str | None, phone: str | None, reason: str) -> int:
     """Let nobody write to an address any more."""
     channel, address = _address(email, phone)
     words = _checked(reason)
-    async with at_desk() as app:
+    async with open_session() as app:
         await _record(app, "add", channel, reason=words)
         if await app.suppressions.add(channel, address, words):
             say("The address is on the list from now on.")
@@ -65,7 +65,7 @@ async def add(*, email: str | None, phone: str | None, reason: str) -> int:
 async def remove(*, email: str | None, phone: str | None) -> int:
     """Take an address off the list, for example because its owner asks for it."""
     channel, address = _address(email, phone)
-    async with at_desk() as app:
+    async with open_session() as app:
         await _record(app, "remove", channel)
         removed = await app.suppressions.remove(channel, address)
     say("The address is off the list." if removed else "The address was not on the list.")
@@ -84,7 +84,7 @@ async def remove(*, email: str | None, phone: str | None) -> int:
 async def show(*, check: str | None) -> int:
     """Count the addresses by reason; the list keeps digests, so it cannot show them."""
     wanted = None if check is None else _either(check)
-    async with at_desk() as app:
+    async with open_session() as app:
         if wanted is None:
             _print(await app.suppressions.count())
         else:
@@ -105,7 +105,7 @@ async def import_file(*, file: Path, channel: str, reason: str) -> int:
     try:
         with file.open("rb") as stream:
             source = AddressFile(stream, name)
-            async with at_desk() as app:
+            async with open_session() as app:
                 await _record(app, "import", name, reason=words)
                 added, known = await _add_file(app, source, words)
     except UnreadableError as error:
@@ -119,7 +119,7 @@ async def import_file(*, file: Path, channel: str, reason: str) -> int:
 async def _record(app: App, change: str, channel: ChannelName, **details: str) -> None:
     """Leave a trace of the change; whose address it is about stays out of it."""
     await app.audit.add(
-        Action.SUPPRESS, actor=actor(), change=change, channel=str(channel), **details
+        AuditAction.SUPPRESS, actor=actor(), change=change, channel=str(channel), **details
     )
 
 
@@ -176,7 +176,7 @@ def _checked(reason: str) -> str:
     if not reason or len(reason) > _LONGEST_REASON or not reason.isprintable():
         msg = f"--reason must be one line of at most {_LONGEST_REASON} characters."
         raise InputError(msg)
-    if mask(reason) != reason:
+    if mask_secrets(reason) != reason:
         msg = "--reason must not hold an address, a number or a link: it is stored in clear."
         raise InputError(msg)
     return reason

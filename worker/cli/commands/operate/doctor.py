@@ -30,7 +30,7 @@ from pipeline.domain.models import ChannelName
 from pipeline.domain.ports import Channel
 from pipeline.intake.campaign_file import load_campaign
 from pipeline.rewards.products import check_product
-from worker.alerting.notifiers import URL, Teller, open_tellers
+from worker.alerting.notifiers import URL, Notifier, open_notifiers
 from worker.cli.console.campaigns import times
 from worker.cli.console.configured import settings
 from worker.cli.console.entry import BAD_INPUT, OK, UNREACHABLE, command
@@ -199,26 +199,26 @@ async def _channel(channel: Channel) -> CheckResult:
 
 async def _alerts(found: Settings, *, trial: bool) -> AsyncIterator[CheckResult]:
     try:
-        async with open_tellers(found) as tellers:
-            for teller in tellers:
-                yield await _alert(teller, trial=trial)
-            if trial and not tellers:
+        async with open_notifiers(found) as notifiers:
+            for notifier in notifiers:
+                yield await _alert(notifier, trial=trial)
+            if trial and not notifiers:
                 names = "CLAIMCAST_ALERT__URL and __SECRET, or CLAIMCAST_ALERT__EMAIL"
                 yield CheckResult("alerts", f"nobody is told of anything: set {names}", BAD_INPUT)
     except ClaimcastError as error:
         yield CheckResult("alerts", str(error), _code(error))
 
 
-async def _alert(teller: Teller, *, trial: bool) -> CheckResult:
-    subject = f"alerts, {teller.name}"
+async def _alert(notifier: Notifier, *, trial: bool) -> CheckResult:
+    subject = f"alerts, {notifier.name}"
     try:
         if not trial:
-            return CheckResult(subject, await teller.channel.check())
-        await teller.tell(messages.trial(str(uuid4()), round(time.time() * 1000)))
+            return CheckResult(subject, await notifier.channel.check())
+        await notifier.tell(messages.trial(str(uuid4()), round(time.time() * 1000)))
         return CheckResult(subject, "a test alert was taken")
     except DeliveryError as error:
-        names = " and __SECRET" if teller.name == URL else " and the mail server"
-        words = f"{error}: check CLAIMCAST_ALERT__{teller.name.upper()}{names}"
+        names = " and __SECRET" if notifier.name == URL else " and the mail server"
+        words = f"{error}: check CLAIMCAST_ALERT__{notifier.name.upper()}{names}"
         return CheckResult(subject, words, UNREACHABLE)
 
 

@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipeline.domain.errors import InputError
-from pipeline.operations.rotate_keys import KeyUsage, Rekey
-from pipeline.store.audit_trail import Action
+from pipeline.operations.rotate_keys import KeyRotation, KeyUsage
+from pipeline.store.audit_trail import AuditAction
 from pipeline.store.fleet.keyring import Keyring, Process
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.campaigns import times
 from worker.cli.console.entry import NOT_ALL_REACHED, OK, command, say
-from worker.cli.console.session import at_desk
+from worker.cli.console.session import open_session
 from worker.cli.console.tables import columns
 from worker.wiring.ledger import App
 
@@ -35,8 +35,8 @@ async def rekey(*, check: bool) -> int:
     that nothing needs the old key, drop it and restart. It may be stopped and run again; the exit
     code is 1 as long as something needs another key than the first.
     """
-    async with at_desk(keys="change") as app:
-        work = Rekey(app.blobs, app.vault)
+    async with open_session(keys="change") as app:
+        work = KeyRotation(app.blobs, app.vault)
         standing = await work.look()
         if standing.unreadable:
             await app.keyring.refuse_missing()
@@ -70,10 +70,10 @@ async def _living(app: App) -> list[Process]:
     return living
 
 
-async def _reseal(app: App, work: Rekey, standing: KeyUsage) -> None:
+async def _reseal(app: App, work: KeyRotation, standing: KeyUsage) -> None:
     first, *others = app.vault.fingerprints
     await app.audit.add(
-        Action.REKEY,
+        AuditAction.REKEY,
         actor=actor(),
         key=first,
         replaces=",".join(others),

@@ -6,13 +6,13 @@ from pipeline.domain.batch import Batch
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.codes import in_words
 from pipeline.domain.errors import InputError
-from pipeline.operations.replace_order import Plan, Reorders
+from pipeline.operations.replace_order import OrderReplacement, ReplacementPlan
 from pipeline.stages.order_request import po_number
-from pipeline.store.audit_trail import Action
+from pipeline.store.audit_trail import AuditAction
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.campaigns import found_campaign, times
 from worker.cli.console.entry import OK, command, say
-from worker.cli.console.session import at_desk
+from worker.cli.console.session import open_session
 from worker.cli.progress.campaign_view import advice, view
 from worker.wiring.ledger import App
 
@@ -31,10 +31,10 @@ async def reorder(campaign: str, batch: int, *, yes: bool) -> int:
     PO number of its own. Only the rewards provider knows whether an order is dead: ask first.
     Without --yes it says what would be done. May be repeated: a batch is ended once.
     """
-    async with at_desk() as app:
+    async with open_session() as app:
         snapshot = await found_campaign(app, campaign)
-        reorders = _reorders(app)
-        found = await reorders.look(snapshot, batch)
+        order_replacement = _order_replacement(app)
+        found = await order_replacement.look(snapshot, batch)
         if isinstance(found, Batch):
             say(f"Batch {batch} was reordered before, as batch {found.replacement.into}.")
             return OK
@@ -44,27 +44,27 @@ async def reorder(campaign: str, batch: int, *, yes: bool) -> int:
             msg = f"{held} {_consequences(found, definition)} {_condition(found)}"
             raise InputError(msg)
         await _record(app, found)
-        new = await reorders.carry_out(found)
+        new = await order_replacement.carry_out(found)
         say(f"Batch {batch} was reordered as batch {new}. {_consequences(found, definition)}")
         for line in advice(await view(app, snapshot.serial)):
             say(line)
     return OK
 
 
-def _reorders(app: App) -> Reorders:
+def _order_replacement(app: App) -> OrderReplacement:
     rewards = app.settings.rewards
-    return Reorders(
+    return OrderReplacement(
         app.pages,
         app.lookups,
-        app.reorders,
+        app.order_replacement,
         app.vault,
         rewards.links_path if rewards else None,
     )
 
 
-async def _record(app: App, plan: Plan) -> None:
+async def _record(app: App, plan: ReplacementPlan) -> None:
     await app.audit.add(
-        Action.REORDER,
+        AuditAction.REORDER,
         actor=actor(),
         campaign=plan.snapshot.campaign_id,
         batch=plan.number,
@@ -77,7 +77,7 @@ async def _record(app: App, plan: Plan) -> None:
     )
 
 
-def _consequences(plan: Plan, definition: Campaign) -> str:
+def _consequences(plan: ReplacementPlan, definition: Campaign) -> str:
     """Return, in sentences, what happens to the people of a batch, and what it costs."""
     reward, moved = definition.reward, len(plan.moved)
     kept = (
@@ -94,7 +94,7 @@ def _consequences(plan: Plan, definition: Campaign) -> str:
     )
 
 
-def _condition(plan: Plan) -> str:
+def _condition(plan: ReplacementPlan) -> str:
     batch = plan.batch
     number = f"order {batch.order.id}" if batch.order.id else "an order, if there is one,"
     po_number = batch.order.po_number or "not given yet"

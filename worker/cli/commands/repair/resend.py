@@ -6,16 +6,16 @@ import click
 
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName
-from pipeline.domain.resend_history import Generation
+from pipeline.domain.resend_history import Resend
 from pipeline.intake import fields
-from pipeline.operations.resend import Resending
-from pipeline.operations.resend_rules import BY, Wish
-from pipeline.views.timeline import mask
+from pipeline.operations.resend import LinkResender
+from pipeline.operations.resend_rules import BY, ResendRequest
+from pipeline.views.timeline import mask_address
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.addresses import FROM_INPUT, AddressType
 from worker.cli.console.campaigns import found_campaign
 from worker.cli.console.entry import OK, command, say
-from worker.cli.console.session import at_desk
+from worker.cli.console.session import open_session
 from worker.cli.progress.campaign_view import advice, view
 from worker.wiring.ledger import App
 
@@ -44,28 +44,28 @@ async def resend(
 
     Without an address it goes out as it did the last time.
     """
-    wish = _wish(email, phone, elsewhere=yes)
-    async with at_desk() as app:
+    request = _request(email, phone, elsewhere=yes)
+    async with open_session() as app:
         snapshot = await found_campaign(app, campaign)
         resending = _resending(app)
-        generation = await resending.resend(snapshot, recipient, wish, actor=actor())
-        say(_resent(generation))
+        resend = await resending.resend(snapshot, recipient, request, actor=actor())
+        say(_resent(resend))
         for line in advice(await view(app, snapshot.serial)):
             say(line)
     return OK
 
 
-def _wish(email: str | None, phone: str | None, *, elsewhere: bool) -> Wish:
+def _request(email: str | None, phone: str | None, *, elsewhere: bool) -> ResendRequest:
     if email is not None and phone is not None:
         msg = "Give --email or --phone; each of them is a resend of its own."
         raise InputError(msg)
     if email is not None:
         address = _checked("--email", email, fields.email)
-        return Wish(channel=ChannelName.EMAIL, address=address, elsewhere=elsewhere)
+        return ResendRequest(channel=ChannelName.EMAIL, address=address, elsewhere=elsewhere)
     if phone is not None:
         address = _checked("--phone", phone, fields.phone)
-        return Wish(channel=ChannelName.SMS, address=address, elsewhere=elsewhere)
-    return Wish(elsewhere=elsewhere)
+        return ResendRequest(channel=ChannelName.SMS, address=address, elsewhere=elsewhere)
+    return ResendRequest(elsewhere=elsewhere)
 
 
 def _checked(option: str, text: str, normalise: Callable[[str], str]) -> str:
@@ -77,8 +77,8 @@ def _checked(option: str, text: str, normalise: Callable[[str], str]) -> str:
         raise InputError(msg) from error
 
 
-def _resending(app: App) -> Resending:
-    return Resending(
+def _resending(app: App) -> LinkResender:
+    return LinkResender(
         app.pages,
         app.vault,
         campaigns=app.campaigns,
@@ -88,11 +88,8 @@ def _resending(app: App) -> Resending:
     )
 
 
-def _resent(generation: Generation) -> str:
-    to = generation.address
-    if generation.channel is not ChannelName.WEBHOOK:
-        to = mask(to)
-    return (
-        f"The same link goes out by {BY[generation.channel]} to {to} "
-        f"(generation {generation.number})."
-    )
+def _resent(resend: Resend) -> str:
+    to = resend.address
+    if resend.channel is not ChannelName.WEBHOOK:
+        to = mask_address(to)
+    return f"The same link goes out by {BY[resend.channel]} to {to} (generation {resend.number})."

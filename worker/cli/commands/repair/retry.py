@@ -9,14 +9,14 @@ import click
 
 from pipeline.domain.batch import WORKED_LANES
 from pipeline.domain.errors import InputError
-from pipeline.operations.suppressed_deliveries import BarredDeliveries
-from pipeline.store.audit_trail import Action
-from pipeline.store.batches import Barred
+from pipeline.operations.suppressed_deliveries import SuppressedDeliveries
+from pipeline.store.audit_trail import AuditAction
+from pipeline.store.batches import SuppressedDelivery
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.campaigns import found_campaign, times
 from worker.cli.console.entry import OK, command, say
-from worker.cli.console.session import at_desk
+from worker.cli.console.session import open_session
 from worker.cli.progress.campaign_view import advice, view, way_out
 from worker.wiring.ledger import App
 
@@ -40,20 +40,21 @@ class Retried:
 
     moved: int = 0
     freed: int = 0
-    barred: Counter[str] = field(default_factory=Counter)
+    suppressed: Counter[str] = field(default_factory=Counter)
 
     def sentences(self, campaign: str) -> Iterator[str]:
-        if self.moved or self.freed or self.barred:
+        if self.moved or self.freed or self.suppressed:
             yield (
                 f"{times(self.moved, 'delivery', 'deliveries')} pending again, "
                 f"{times(self.freed, 'held batch', 'held batches')} moved on."
             )
         else:
             yield "There was nothing of that kind to retry."
-        if self.barred:
+        if self.suppressed:
+            left_out = times(self.suppressed.total(), "delivery", "deliveries")
             yield (
-                f"{times(self.barred.total(), 'delivery', 'deliveries')} left out, as the address "
-                f"is on the suppression list ({_most(self.barred)}). {way_out(campaign)}"
+                f"{left_out} left out, as the address "
+                f"is on the suppression list ({_most(self.suppressed)}). {way_out(campaign)}"
             )
 
 
@@ -69,7 +70,7 @@ async def retry(campaign: str, *, failed: bool, uncertain: bool, held: bool, ado
     """Try again what only a person can move; people keep their links."""
     _check_flags(failed=failed, uncertain=uncertain, held=held, adopt=adopt)
     wanted = RetryRequest(failed=failed, uncertain=uncertain, held=held, adopt=adopt)
-    async with at_desk() as app:
+    async with open_session() as app:
         snapshot = await found_campaign(app, campaign)
         _refuse_retry(snapshot)
         await _record(app, campaign, wanted)
@@ -82,7 +83,7 @@ async def retry(campaign: str, *, failed: bool, uncertain: bool, held: bool, ado
         for line in retried.sentences(campaign):
             say(line)
         for line in advice(await view(app, snapshot.serial)):
-            if not (retried.barred and way_out(campaign) in line):  # which was told just now
+            if not (retried.suppressed and way_out(campaign) in line):  # which was told just now
                 say(line)
     return OK
 
@@ -98,7 +99,7 @@ def _check_flags(*, failed: bool, uncertain: bool, held: bool, adopt: bool) -> N
 
 async def _record(app: App, campaign: str, wanted: RetryRequest) -> None:
     await app.audit.add(
-        Action.ADOPT if wanted.adopt else Action.RETRY,
+        AuditAction.ADOPT if wanted.adopt else AuditAction.RETRY,
         actor=actor(),
         campaign=campaign,
         failed=wanted.failed,
@@ -115,21 +116,21 @@ async def _retry(app: App, snapshot: CampaignSnapshot, wanted: RetryRequest) -> 
         results = await asyncio.gather(
             *(_retry_batch(app, snapshot.serial, number, wanted) for number in numbers)
         )
-        for moved, freed, barred in results:
+        for moved, freed, suppressed in results:
             retried.moved += moved
             retried.freed += freed
-            retried.barred.update(each.reason for each in barred)
+            retried.suppressed.update(each.reason for each in suppressed)
     return retried
 
 
 async def _retry_batch(
     app: App, serial: str, number: int, wanted: RetryRequest
-) -> tuple[int, int, list[Barred]]:
-    barred: list[Barred] = []
+) -> tuple[int, int, list[SuppressedDelivery]]:
+    suppressed: list[SuppressedDelivery] = []
     if wanted.failed:
         ledger = await app.deliveries.read(serial, number)
-        seen = BarredDeliveries(app.campaigns, app.suppressions)
-        barred = await seen.among(serial, number, ledger)
+        seen = SuppressedDeliveries(app.campaigns, app.suppressions)
+        suppressed = await seen.among(serial, number, ledger)
     moved, freed = await app.batches.retry(
         serial,
         number,
@@ -137,9 +138,9 @@ async def _retry_batch(
         uncertain=wanted.uncertain,
         held=wanted.held,
         adopt=wanted.adopt,
-        barred=barred,
+        suppressed=suppressed,
     )
-    return moved, freed, barred
+    return moved, freed, suppressed
 
 
 def _most(reasons: Counter[str]) -> str:

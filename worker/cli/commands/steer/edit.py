@@ -11,8 +11,8 @@ from pipeline.domain.errors import InputError
 from pipeline.intake.definition import CampaignDefinition
 from pipeline.intake.preflight.sms_estimate import SmsCounter, SmsEstimate
 from pipeline.operations.edit import Change, change_of, check_editable, make_change, on_the_wire
-from pipeline.operations.edit_dry_run import Trial, remaining
-from pipeline.store.audit_trail import Action
+from pipeline.operations.edit_dry_run import EditDryRun, remaining
+from pipeline.store.audit_trail import AuditAction
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.campaigns import found_campaign, times
@@ -34,7 +34,7 @@ class Proposal:
 
     wanted: Campaign
     change: Change
-    trial: Trial
+    trial: EditDryRun
     texting: SmsEstimate | None
 
     def tell(self) -> None:
@@ -95,7 +95,7 @@ async def _tried(
     ports = intake_ports(app.settings)
     counter, now = SmsCounter(wanted, ports), time.time()
     composers = {each: ports.composer(wanted, each) for each in wanted.delivery.channels}
-    trial = Trial(wanted, composers)
+    trial = EditDryRun(wanted, composers)
     async for recipient, channels in remaining(
         app.campaigns, app.batches, app.deliveries, snapshot, wanted
     ):
@@ -106,7 +106,7 @@ async def _tried(
     return Proposal(wanted, change, trial, counter.estimate())
 
 
-def _refuse(trial: Trial) -> int:
+def _refuse(trial: EditDryRun) -> int:
     for line in trial.failures:
         say(line)
     more = trial.failure_count - len(trial.failures)
@@ -123,7 +123,7 @@ async def _make(app: App, snapshot: CampaignSnapshot, proposal: Proposal) -> Non
     campaign, change = snapshot.campaign_id, proposal.change
     left = await on_the_wire(app.campaigns, snapshot.serial, patience=_SETTLING_SECONDS)
     await app.audit.add(
-        Action.EDIT,
+        AuditAction.EDIT,
         actor=actor(),
         campaign=campaign,
         version=change.made_from + 1,

@@ -6,14 +6,14 @@ import click
 
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import CampaignState
-from pipeline.store.audit_trail import Action
+from pipeline.store.audit_trail import AuditAction
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import campaign_state
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.campaigns import found_campaign, times
 from worker.cli.console.confirm import agreed_for_good
 from worker.cli.console.entry import NOT_ALL_REACHED, OK, command, say
-from worker.cli.console.session import at_desk
+from worker.cli.console.session import open_session
 from worker.cli.progress.campaign_view import advice, view
 from worker.wiring.ledger import App
 
@@ -26,7 +26,7 @@ _DONE = {"pause": "pausing", "resume": "resuming", "cancel": "cancelling"}
 @command
 async def pause(campaign: str) -> int:
     """Stop CAMPAIGN from starting anything; what is on the wire is finished."""
-    async with at_desk() as app:
+    async with open_session() as app:
         snapshot = await found_campaign(app, campaign)
         if campaign_state(snapshot)[0] is CampaignState.PAUSED:
             say(f'Campaign "{campaign}" is paused already; see `claimcast resume {campaign}`.')
@@ -45,7 +45,7 @@ async def pause(campaign: str) -> int:
 @command
 async def resume(campaign: str) -> int:
     """Let CAMPAIGN go on after a pause, or after what blocked it was mended."""
-    async with at_desk() as app:
+    async with open_session() as app:
         snapshot = await found_campaign(app, campaign)
         if _goes_on(snapshot):
             say(f'Campaign "{campaign}" was neither paused nor blocked: it goes on already.')
@@ -64,7 +64,7 @@ async def resume(campaign: str) -> int:
 @command
 async def cancel(campaign: str, *, yes: bool) -> int:
     """End CAMPAIGN for good: no new order, no new message."""
-    async with at_desk() as app:
+    async with open_session() as app:
         snapshot = await found_campaign(app, campaign)
         if snapshot.cancelled:
             say(f'Campaign "{campaign}" was cancelled before.')
@@ -93,7 +93,7 @@ async def _steer(
 ) -> None:
     """Steer the campaign; raises InputError if it has ended, without a trace of the attempt."""
     _refuse_ended(snapshot, verb)
-    await app.audit.add(Action(verb), actor=actor(), campaign=snapshot.campaign_id)
+    await app.audit.add(AuditAction(verb), actor=actor(), campaign=snapshot.campaign_id)
     if not await app.campaigns.steer(snapshot.serial, verb):
         _refuse_ended(await app.campaigns.snapshot(snapshot.serial), verb)
 

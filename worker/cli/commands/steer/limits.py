@@ -6,10 +6,10 @@ import click
 
 from pipeline.domain.errors import InputError
 from pipeline.domain.rate import Rate
-from pipeline.store.audit_trail import Action
+from pipeline.store.audit_trail import AuditAction
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.entry import OK, command, say
-from worker.cli.console.session import at_desk
+from worker.cli.console.session import open_session
 from worker.cli.console.tables import columns
 from worker.wiring.ledger import App
 
@@ -30,9 +30,9 @@ def limits(context: click.Context) -> None:
 async def set_limit(name: str, rate: str) -> int:
     """Set limiter NAME to RATE, such as 50/s, 300/m or unlimited; wins over the environment."""
     wanted = _parsed(rate)
-    async with at_desk() as app:
+    async with open_session() as app:
         await _known(app, name)
-        await app.audit.add(Action.LIMITS, actor=actor(), name=name, rate=str(wanted))
+        await app.audit.add(AuditAction.LIMITS, actor=actor(), name=name, rate=str(wanted))
         await app.limiter.set_rate(name, wanted)
     say(f"{name} is limited to {wanted} from now on; `claimcast limits unset {name}` undoes it.")
     return OK
@@ -44,9 +44,9 @@ async def set_limit(name: str, rate: str) -> int:
 @command
 async def unset_limit(name: str) -> int:
     """Let the environment say again what limiter NAME is."""
-    async with at_desk() as app:
+    async with open_session() as app:
         await _known(app, name)
-        await app.audit.add(Action.LIMITS, actor=actor(), name=name, rate="unset")
+        await app.audit.add(AuditAction.LIMITS, actor=actor(), name=name, rate="unset")
         was_set = await app.limiter.unset_rate(name)
         rate, _ = (await app.limiter.rates())[name]
     again = "again " if was_set else ""
@@ -56,7 +56,7 @@ async def unset_limit(name: str) -> int:
 
 @command
 async def _show() -> int:
-    async with at_desk() as app:
+    async with open_session() as app:
         rates = await app.limiter.rates()
     rows = [
         (name, str(rate), "limits set" if at_run_time else _environment(name))

@@ -9,7 +9,7 @@ import click
 from pipeline.domain.errors import InputError
 from pipeline.store.audit_trail import AuditEntry
 from worker.cli.console.entry import NOT_ALL_REACHED, OK, command, say
-from worker.cli.console.session import at_desk
+from worker.cli.console.session import open_session
 from worker.wiring.ledger import App
 
 
@@ -27,7 +27,7 @@ async def audit(campaign: str | None, *, recipient: str | None) -> int:
     if recipient is not None and campaign is None:
         msg = "--recipient goes with a campaign, as ids are unique only within one."
         raise click.UsageError(msg)
-    async with at_desk(keys="look") as app:
+    async with open_session(keys="look") as app:
         number = await _print(app, campaign, recipient)
         if campaign is not None and not number and await app.campaigns.find(campaign) is None:
             msg = f'There is no campaign "{campaign}", and nothing was done to one of that name.'

@@ -9,7 +9,7 @@ import click
 from pipeline.views.timeline import Timelines
 from worker.cli.console.campaigns import found_campaign, times
 from worker.cli.console.entry import OK, command
-from worker.cli.console.session import at_desk
+from worker.cli.console.session import open_session
 from worker.cli.console.tables import columns, facts
 
 
@@ -20,7 +20,7 @@ from worker.cli.console.tables import columns, facts
 @command
 async def recipient(campaign: str, recipient: str, *, as_document: bool) -> int:
     """Show what happened to RECIPIENT (an id) of CAMPAIGN; neither link nor full address."""
-    async with at_desk(keys="look") as app:
+    async with open_session(keys="look") as app:
         snapshot = await found_campaign(app, campaign)
         timelines = Timelines(app.pages, app.campaigns, app.vault)
         document = await timelines.of(snapshot, recipient)

@@ -7,8 +7,8 @@ import click
 import structlog
 
 from pipeline.domain.errors import InputError
-from pipeline.store.audit_trail import Action
-from pipeline.views.report import Report, Reveal, write_report
+from pipeline.store.audit_trail import AuditAction
+from pipeline.views.report import Disclosure, Report, write_report
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.campaigns import found_campaign, times
 from worker.cli.console.configured import open_logged
@@ -44,7 +44,7 @@ async def report(
     yes: bool,
 ) -> int:
     """Write one row per delivery of CAMPAIGN, in the order of the list."""
-    reveal = Reveal(links=with_links, addresses=with_addresses)
+    reveal = Disclosure(links=with_links, addresses=with_addresses)
     if reveal and not yes:
         msg = "Whoever has a link can spend it: revealing links or addresses needs --yes."
         raise InputError(msg)
@@ -63,9 +63,9 @@ async def report(
     return OK
 
 
-async def _record(app: App, campaign: str, reveal: Reveal) -> None:
+async def _record(app: App, campaign: str, reveal: Disclosure) -> None:
     await app.audit.add(
-        Action.REVEAL,
+        AuditAction.REVEAL,
         actor=actor(),
         campaign=campaign,
         links=reveal.links,

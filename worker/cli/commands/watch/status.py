@@ -12,7 +12,7 @@ from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import as_json, ended
 from worker.cli.console.campaigns import found_campaign
 from worker.cli.console.entry import OK, command
-from worker.cli.console.session import at_desk
+from worker.cli.console.session import open_session
 from worker.cli.progress.campaign_view import (
     all_lines,
     campaign_lines,
@@ -53,7 +53,7 @@ async def status(campaign: str | None, *, as_document: bool, watch: bool) -> int
     With --watch a terminal is refreshed; elsewhere a line is printed at every change, or with
     --json one document at the end.
     """
-    async with at_desk(keys="look") as app:
+    async with open_session(keys="look") as app:
         look = await _look_at(app, campaign)
         shown = await look()
         if watch:

@@ -30,9 +30,9 @@ for i = 2, #ARGV, 2 do
     -- The rate was changed: what the old one had booked ahead counts no longer.
     ahead = math.min(ahead, tolerance - interval)
   end
-  local hush = tonumber(stored[3] or 0)
-  if hush > now then
-    granted, wait = 0, math.max(wait, hush - now)
+  local cooldown_until = tonumber(stored[3] or 0)
+  if cooldown_until > now then
+    granted, wait = 0, math.max(wait, cooldown_until - now)
   end
   local limiter = { key = key, ahead = ahead, interval = interval, tolerance = tolerance }
   if interval > 0 then

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.callbacks.signed_tokens import Purpose, Target, Tokens
+from pipeline.callbacks.signed_tokens import Purpose, SignedTokens, Target
 from pipeline.domain.models import DeliveryStatus
 from tests.pipeline.callbacks.notifications import block, notification
 from tests.pipeline.installation import Installation
@@ -17,7 +17,7 @@ def sent(desk: Desk) -> tuple[str, str]:
         serial = await installation.submitted()
         await installation.finished(serial)
         target = Target(serial=serial, batch=1, attempt=1)
-        return serial, Tokens(installation.vault).make(Purpose.BOUNCE, target)
+        return serial, SignedTokens(installation.vault).make(Purpose.BOUNCE, target)
 
     return desk.prepare(work)
 
@@ -80,6 +80,6 @@ def test_the_address_of_the_webhook_is_printed_when_there_is_one(
     assert head == "https://claims.example.org/hooks/webhooks/bounces"
 
     async def read(installation: Installation) -> Target | None:
-        return Tokens(installation.vault).read(Purpose.BOUNCE, token)
+        return SignedTokens(installation.vault).read(Purpose.BOUNCE, token)
 
     assert desk.prepare(read) == DOOR

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipeline.callbacks.signed_tokens import Purpose, Target, Tokens
+from pipeline.callbacks.signed_tokens import Purpose, SignedTokens, Target
 from tests.pipeline.installation import Installation
 from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
@@ -62,7 +62,9 @@ def test_it_serves_until_it_is_told_to_stop(
     desk: Desk, tmp_path: Path, number: signal.Signals
 ) -> None:
     async def token(installation: Installation) -> str:
-        return Tokens(installation.vault).make(Purpose.FULFILMENT, Target(serial="1", batch=1))
+        return SignedTokens(installation.vault).make(
+            Purpose.FULFILMENT, Target(serial="1", batch=1)
+        )
 
     secret = desk.prepare(token)
     log = tmp_path / "log"
