@@ -1,12 +1,13 @@
 """Commands that are imported when they are called: each waits only for what it needs itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 import click
 
+from worker.cli.console.synonyms import COMMANDS, HelpfulGroup
 from worker.interrupt import INTERRUPTED, UNBEGUN, begin
 
 
@@ -24,42 +25,47 @@ class LazyCommand:
         return command
 
 
-class CommandGroup(click.Group):
+@dataclass(frozen=True, slots=True)
+class CommandSection:
+    """Commands of one kind, by name, in the order in which they are used."""
+
+    title: str
+    commands: Mapping[str, LazyCommand]
+
+
+class CommandGroup(HelpfulGroup):
     """
     All commands, loaded as click's "Lazily Loading Subcommands" does; its help loads none.
 
     Ctrl-C before a command has begun is a line and not a traceback.
     """
 
-    def __init__(self, *, lazy_subcommands: Mapping[str, LazyCommand], **kwargs: Any) -> None:  # noqa: ANN401 - click
-        super().__init__(**kwargs)
-        self.lazy_subcommands = lazy_subcommands
+    def __init__(self, *, sections: Sequence[CommandSection], **kwargs: Any) -> None:  # noqa: ANN401 - click
+        super().__init__(synonyms=COMMANDS, **kwargs)
+        self.sections = sections
+        self.lazy_subcommands = {
+            name: command for section in sections for name, command in section.commands.items()
+        }
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return sorted(self.lazy_subcommands)
+        return list(self.lazy_subcommands)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
         found = self.lazy_subcommands.get(cmd_name)
         return found.load() if found else None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(
-                [
-                    (name, self.lazy_subcommands[name].short_help)
-                    for name in self.list_commands(ctx)
-                ]
-            )
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        width = max(map(len, self.lazy_subcommands))  # summaries stand below each other
+        for section in self.sections:
+            with formatter.section(section.title):
+                formatter.write_dl(
+                    [(name.ljust(width), one.short_help) for name, one in section.commands.items()]
+                )
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        try:
-            found = super().resolve_command(ctx, args)
-        except click.NoSuchCommand as error:  # click looks for the nearest among loaded ones only
-            raise click.NoSuchCommand(
-                error.command_name, possibilities=self.lazy_subcommands, ctx=ctx
-            ) from None
+        found = super().resolve_command(ctx, args)
         begin()
         return found
 

@@ -22,7 +22,11 @@ from worker.wiring.ledger import App
 @actor_option
 @command
 async def forget(campaign: str, recipient: str, *, yes: bool) -> int:
-    """Remove name, address, variables and link of RECIPIENT (an id); nothing is sent any more."""
+    """
+    Erase the data of RECIPIENT (an id) in CAMPAIGN: name, address, variables and link.
+
+    Nothing is sent to them any more. This is what a request under the GDPR asks for.
+    """
     async with open_logged() as app:
         snapshot = await found_campaign(app, campaign)
         forgetting = RecipientEraser(app.pages, app.campaigns, app.erasures, app.vault)

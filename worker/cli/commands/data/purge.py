@@ -19,7 +19,7 @@ from worker.cli.console.entry import NOT_ALL_REACHED, OK, command, say
 @actor_option
 @command
 async def purge(campaign: str, *, yes: bool) -> int:
-    """Remove people and links of CAMPAIGN, which has ended; counts, orders and audit stay."""
+    """Delete people and links of CAMPAIGN, which has ended; counts, orders and audit stay."""
     async with open_logged() as app:
         snapshot = await found_campaign(app, campaign)
         if purged := snapshot.purged_ms:

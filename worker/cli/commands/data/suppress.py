@@ -14,6 +14,7 @@ from worker.cli.console.addresses import FROM_INPUT, AddressType
 from worker.cli.console.campaigns import times
 from worker.cli.console.entry import NOT_ALL_REACHED, OK, command, say
 from worker.cli.console.session import open_session
+from worker.cli.console.synonyms import HelpfulGroup, synonyms
 from worker.cli.console.tables import columns
 from worker.cli.intake.address_file import AddressFile, normal_address
 from worker.wiring.ledger import App
@@ -22,6 +23,14 @@ _OPERATOR = "operator"
 _LONGEST_REASON = 100
 _AT_ONCE = 1000
 _MOST_SHOWN = 20
+_SYNONYMS = synonyms(
+    {
+        ("add",): "block create new set",
+        ("remove",): "rm del delete unblock allow unset",
+        ("list",): "ls show status count check find search",
+        ("import",): "load upload file",
+    }
+)
 
 _email = click.option("--email", type=AddressType(), help=f"An e-mail address; {FROM_INPUT}")
 _phone = click.option(
@@ -32,9 +41,9 @@ _reason = click.option(
 )
 
 
-@click.group()
+@click.group(cls=HelpfulGroup, synonyms=_SYNONYMS)
 def suppress() -> None:
-    """Say which addresses nobody may write to; it holds for every campaign, at once."""
+    """Keep the suppression list: no campaign writes to an address on it any more."""
 
 
 @suppress.command()
@@ -44,7 +53,7 @@ def suppress() -> None:
 @actor_option
 @command
 async def add(*, email: str | None, phone: str | None, reason: str) -> int:
-    """Let nobody write to an address any more."""
+    """Add an address to the list: nobody may write to it any more."""
     channel, address = _address(email, phone)
     words = _checked(reason)
     async with open_session() as app:
@@ -57,13 +66,13 @@ async def add(*, email: str | None, phone: str | None, reason: str) -> int:
     return OK
 
 
-@suppress.command(short_help="Take an address off the list.")
+@suppress.command(short_help="Remove an address from the list.")
 @_email
 @_phone
 @actor_option
 @command
 async def remove(*, email: str | None, phone: str | None) -> int:
-    """Take an address off the list, for example because its owner asks for it."""
+    """Remove an address from the list, for example because its owner asks for it."""
     channel, address = _address(email, phone)
     async with open_session() as app:
         await _record(app, "remove", channel)
@@ -74,7 +83,7 @@ async def remove(*, email: str | None, phone: str | None) -> int:
     return OK
 
 
-@suppress.command("list", short_help="Count the addresses by reason, or look for one.")
+@suppress.command("list", short_help="List how many there are by reason, or look for one.")
 @click.option(
     "--check",
     type=AddressType(),
@@ -93,14 +102,14 @@ async def show(*, check: str | None) -> int:
     return OK
 
 
-@suppress.command("import", short_help="Add every address of a file.")
+@suppress.command("import", short_help="Import every address of a file.")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--channel", type=click.Choice(["email", "sms"]), required=True)
 @_reason
 @actor_option
 @command
 async def import_file(*, file: Path, channel: str, reason: str) -> int:
-    """Add every address of FILE: one a line, or CSV with a column email or phone."""
+    """Import every address of FILE: one a line, or CSV with a column email or phone."""
     words, name = _checked(reason), ChannelName(channel)
     try:
         with file.open("rb") as stream:

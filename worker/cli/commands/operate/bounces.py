@@ -26,7 +26,7 @@ _WORDS = {
 @command
 async def bounces(*, url: bool) -> int:
     """
-    Take one delivery status notification (RFC 3464) from standard input.
+    Take one bounce, a delivery status notification (RFC 3464), from standard input.
 
     Whatever else is handed over is ignored, with exit status 0. In a mail server's pipe write
     `claimcast bounces || exit 75`, so that it keeps the message while Redis cannot be reached.

@@ -64,7 +64,7 @@ class CheckResult:
 @command
 async def doctor(campaign_file: Path | None, *, alert: bool) -> int:
     """
-    Try configuration, Redis, keys, rewards API, channels and where alerts go.
+    Test settings, Redis, keys, rewards API, channels and where alerts go.
 
     Nothing is ordered, and nothing is sent but, with --alert, a test alert.
     """

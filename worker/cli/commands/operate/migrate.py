@@ -11,7 +11,7 @@ from worker.cli.console.session import open_session
 @command
 async def migrate() -> int:
     """
-    Bring stored data of an older version up to date, with all workers stopped.
+    Upgrade stored data of an older version, with all workers stopped.
 
     This version reads everything that an earlier one stored as it is, so there is nothing to do
     but to mark it with its format, which the first command that changes something does as well.

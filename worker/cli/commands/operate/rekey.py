@@ -29,7 +29,9 @@ _RESTART = "restart the workers, `serve` and running commands with the same CLAI
 @command
 async def rekey(*, check: bool) -> int:
     """
-    Re-encrypt everything under the first of CLAIMCAST_SECRET_KEYS, also while campaigns run.
+    Rotate the encryption keys, also while campaigns run.
+
+    Everything is re-encrypted under the first of CLAIMCAST_SECRET_KEYS.
 
     1. Set CLAIMCAST_SECRET_KEYS=NEW,OLD everywhere and restart. 2. Run this. 3. When it has said
     that nothing needs the old key, drop it and restart. It may be stopped and run again; the exit

@@ -25,7 +25,7 @@ from worker.wiring.engine import open_app
 @command
 async def serve(*, host: str, port: int) -> int:
     """
-    Take in fulfilment webhooks, delivery receipts, bounces and unsubscribing; show metrics.
+    Serve HTTP: fulfilment webhooks, delivery receipts, bounces, opt-outs and metrics.
 
     It speaks HTTP and belongs behind a proxy that ends TLS and keeps /metrics inside. It sends
     nothing: workers do. SIGTERM or Ctrl-C answers what has come in, then exits; a second one

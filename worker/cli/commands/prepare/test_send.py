@@ -84,7 +84,7 @@ async def test_send(
     given: tuple[tuple[str, str], ...],
 ) -> int:
     """
-    Send one message of CAMPAIGN.toml through the channel that is configured here.
+    Send one test message of CAMPAIGN.toml through the channel that is configured here.
 
     It is what a recipient would get, but for the link, which is worth nothing, and for the ways
     back: no callback, no unsubscribing. Nothing is submitted, ordered or counted, and no Redis is

@@ -25,7 +25,7 @@ from worker.wiring.ledger import App
 @command
 async def reorder(campaign: str, batch: int, *, yes: bool) -> int:
     """
-    End BATCH (a number) of CAMPAIGN, whose order is dead, and order for its people again.
+    Replace the dead order of BATCH (a number) of CAMPAIGN: end it, order for its people again.
 
     Links that the order gave stay with their people; everybody else moves to a new batch with a
     PO number of its own. Only the rewards provider knows whether an order is dead: ask first.

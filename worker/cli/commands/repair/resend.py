@@ -40,7 +40,7 @@ async def resend(
     campaign: str, recipient: str, *, email: str | None, phone: str | None, yes: bool
 ) -> int:
     """
-    Send RECIPIENT the same link once more, in a new message.
+    Send RECIPIENT (an id) the same link again, in a new message.
 
     Without an address it goes out as it did the last time.
     """

@@ -67,7 +67,11 @@ class Retried:
 @actor_option
 @command
 async def retry(campaign: str, *, failed: bool, uncertain: bool, held: bool, adopt: bool) -> int:
-    """Try again what only a person can move; people keep their links."""
+    """
+    Retry failed or uncertain deliveries of CAMPAIGN, and held batches.
+
+    These are what goes on only when a person says so. People keep their links.
+    """
     _check_flags(failed=failed, uncertain=uncertain, held=held, adopt=adopt)
     wanted = RetryRequest(failed=failed, uncertain=uncertain, held=held, adopt=adopt)
     async with open_session() as app:

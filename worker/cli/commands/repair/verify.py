@@ -18,7 +18,11 @@ from worker.wiring.ledger import App
 @click.option("--remote", is_flag=True, help="Also read every order again at the rewards API.")
 @command
 async def verify(campaign: str, *, remote: bool) -> int:
-    """Recount the invariants of CAMPAIGN by decrypting every batch, and the audit trail."""
+    """
+    Verify the stored data of CAMPAIGN, and the audit trail.
+
+    Every batch is decrypted and the invariants are recounted.
+    """
     async with open_app(settings(), keys="look") as app:
         snapshot = await found_campaign(app, campaign)
         verifier = Verifier(app.pages, app.campaigns, app.lookups, app.vault)

@@ -65,7 +65,7 @@ async def submit(
     **asked: Any,  # noqa: ANN401 - what click has read and checked
 ) -> int:
     """
-    Submit CAMPAIGN.toml for RECIPIENTS and leave the work to `claimcast worker`.
+    Submit CAMPAIGN.toml for RECIPIENTS; `claimcast worker` works it, now or from --at on.
 
     RECIPIENTS is CSV or NDJSON, - is standard input. Everything is checked before, as `validate`
     does. Submitting the same again changes nothing; the same id with other content is refused.

@@ -15,7 +15,7 @@ from worker.wiring.engine import open_app, open_machinery
 @command
 async def worker(*, burst: bool) -> int:
     """
-    Work on all submitted campaigns, together with every other worker.
+    Start a worker: it works on all submitted campaigns, together with every other worker.
 
     SIGTERM or Ctrl-C settles what is on the wire and exits within seconds; a second one exits at
     once. What a killed worker had in hand is taken over by another one.

@@ -53,7 +53,7 @@ class Proposal:
 @command
 async def edit(campaign: str, campaign_file: Path, *, yes: bool) -> int:
     """
-    Give the paused CAMPAIGN the messages and limits of CAMPAIGN.toml.
+    Change the messages or limits of the paused CAMPAIGN to those of CAMPAIGN.toml.
 
     Nothing else may differ from what was submitted. The messages are made for everybody who may
     still be sent one before anything is changed. Who was written to keeps what they got;

@@ -25,7 +25,7 @@ _DONE = {"pause": "pausing", "resume": "resuming", "cancel": "cancelling"}
 @actor_option
 @command
 async def pause(campaign: str) -> int:
-    """Stop CAMPAIGN from starting anything; what is on the wire is finished."""
+    """Pause CAMPAIGN: nothing new is started; what is on the wire is finished."""
     async with open_session() as app:
         snapshot = await found_campaign(app, campaign)
         if campaign_state(snapshot)[0] is CampaignState.PAUSED:
@@ -44,7 +44,7 @@ async def pause(campaign: str) -> int:
 @actor_option
 @command
 async def resume(campaign: str) -> int:
-    """Let CAMPAIGN go on after a pause, or after what blocked it was mended."""
+    """Resume CAMPAIGN after a pause, or after what blocked it was mended."""
     async with open_session() as app:
         snapshot = await found_campaign(app, campaign)
         if _goes_on(snapshot):
@@ -63,7 +63,7 @@ async def resume(campaign: str) -> int:
 @actor_option
 @command
 async def cancel(campaign: str, *, yes: bool) -> int:
-    """End CAMPAIGN for good: no new order, no new message."""
+    """Cancel CAMPAIGN for good: no new order, no new message."""
     async with open_session() as app:
         snapshot = await found_campaign(app, campaign)
         if snapshot.cancelled:

@@ -10,14 +10,23 @@ from pipeline.store.audit_trail import AuditAction
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.entry import OK, command, say
 from worker.cli.console.session import open_session
+from worker.cli.console.synonyms import HelpfulGroup, synonyms
 from worker.cli.console.tables import columns
 from worker.wiring.ledger import App
 
+_SYNONYMS = synonyms(
+    {
+        ("set",): "add change edit update",
+        ("unset",): "rm remove del delete reset clear default",
+        ("claimcast limits",): "show list ls get status",
+    }
+)
 
-@click.group(invoke_without_command=True)
+
+@click.group(cls=HelpfulGroup, synonyms=_SYNONYMS, invoke_without_command=True)
 @click.pass_context
 def limits(context: click.Context) -> None:
-    """Show the rate limits; `set` and `unset` change them at once, for every worker."""
+    """Show the rate limits; `set` and `unset` change them at once for every worker."""
     if context.invoked_subcommand is None:
         _show()
 

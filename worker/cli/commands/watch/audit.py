@@ -19,7 +19,7 @@ from worker.wiring.ledger import App
 @command
 async def audit(campaign: str | None, *, recipient: str | None) -> int:
     """
-    Print the audit trail of CAMPAIGN, or of everything, oldest first.
+    Print the audit log of CAMPAIGN, or of everything, oldest first, as JSON Lines.
 
     A recipient stands in it by a digest, so --recipient finds the entries of one whose id you
     know. The exit code is 1 if the trail was tampered with.

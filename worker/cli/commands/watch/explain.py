@@ -20,7 +20,7 @@ _NEAREST = 3
 @command
 async def explain(code: str | None, *, as_json: bool) -> int:
     """
-    Say what the code of a failed delivery, a held batch or a blocked campaign means.
+    Explain the code of a failed delivery, a held batch or a blocked campaign.
 
     Codes are in reports, alerts, logs, and the answers of `status` and `recipient`. Without CODE
     all of them are listed. Needs neither settings nor Redis.

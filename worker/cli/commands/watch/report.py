@@ -43,7 +43,7 @@ async def report(
     with_addresses: bool,
     yes: bool,
 ) -> int:
-    """Write one row per delivery of CAMPAIGN, in the order of the list."""
+    """Export one row per delivery of CAMPAIGN, in the order of the list."""
     reveal = Disclosure(links=with_links, addresses=with_addresses)
     if reveal and not yes:
         msg = "Whoever has a link can spend it: revealing links or addresses needs --yes."

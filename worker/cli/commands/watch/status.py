@@ -48,7 +48,7 @@ Look = Callable[[], Awaitable[Shown]]
 @command
 async def status(campaign: str | None, *, as_document: bool, watch: bool) -> int:
     """
-    Show how far CAMPAIGN is and what holds it up; without it, all campaigns.
+    Show the progress of CAMPAIGN and what holds it up; without it, of all campaigns.
 
     With --watch a terminal is refreshed; elsewhere a line is printed at every change, or with
     --json one document at the end.
