@@ -217,7 +217,7 @@ def _code(error: Exception) -> str:
 
 @dataclass(slots=True)
 class _WebhookTrace:
-    """Asks for clearance when httpcore is about to write the request (its `trace` extension)."""
+    """Asks the send guard when httpcore is about to write the request (its `trace` extension)."""
 
     send_guard: SendGuard
     left: bool = False

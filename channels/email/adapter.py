@@ -24,7 +24,7 @@ class EmailChannel:
 
     def __init__(self, server: SmtpServer) -> None:
         self.connections = server.connections
-        # One on the wire, and one whose envelope rides behind it (RFC 2920).
+        # One on the wire, and one whose envelope is pipelined behind it (RFC 2920).
         self.senders = 2 * server.connections
         self._server = server
         self._sender = Mailbox.parse(server.sender, where="the sender of e-mail")
@@ -45,7 +45,7 @@ class EmailChannel:
         try:
             return await self._send(message, send_guard, fresh=False)
         except StaleConnectionError:
-            # The server had closed it before this message's turn: once more, over a new one.
+            # The server had closed it before this message began: once more, over a new one.
             return await self._send(message, send_guard, fresh=True)
 
     async def check(self) -> str:

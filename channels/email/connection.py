@@ -32,15 +32,19 @@ class SmtpConnection:
     """
     An open, logged-in session: one message after the other, the next perhaps right behind it.
 
-    `users` counts the transactions that were begun and not left (see `Pool`).
-    `next_up` is asked for the message that may follow. `usable` is false from the start of a
+    `users` counts the transactions that were begun and not left (see `ConnectionPool`).
+    `next_waiting` is asked for the message that may follow. `usable` is false from the start of a
     transaction until all that were begun ended in a known state. There is one deadline, moved on
     by every step, and one timer that looks at it: time-outs and the end of idleness cost a message
     nothing.
     """
 
     def __init__(
-        self, client: SMTP, server: SmtpServer, sender: str, next_up: "NextUp | None" = None
+        self,
+        client: SMTP,
+        server: SmtpServer,
+        sender: str,
+        next_waiting: "NextWaiting | None" = None,,
     ) -> None:
         if client.transport is None:
             # The server hung up between its last answer and now.
@@ -49,7 +53,7 @@ class SmtpConnection:
         self._client = client
         self.wire = Wire(transport_of(client.transport))
         self.pipelining = client.supports_extension("pipelining")
-        self._next_up = next_up
+        self._next_waiting = next_waiting
         self._server = server
         self._mail = b"MAIL FROM:<%b>" % sender.encode("ascii")
         self._loop = asyncio.get_running_loop()
@@ -64,16 +68,16 @@ class SmtpConnection:
 
     @property
     def usable(self) -> bool:
-        return not self._open and not self._worn and self.wire.clear and self.wire.connected
+        return not self._open and not self._exhausted and self.wire.clear and self.wire.connected
 
     @property
-    def _worn(self) -> bool:
+    def _exhausted(self) -> bool:
         return self.sent + self._open >= self._server.messages_per_connection
 
     def start(self, transaction: Transaction) -> None:
         """Begin a transaction; raises PermanentError if this server can't take the address."""
         commands = self._envelope(transaction.message)
-        self._begun()
+        self._count_begun()
         transaction.start(self, commands)
 
     async def outcome(self, transaction: Transaction) -> str:
@@ -87,7 +91,7 @@ class SmtpConnection:
             phase, code, text = await transaction.answer
         except LineLostError as error:
             raise self._lost(error.phase) from None
-        if is_final((phase, code, text)) and (code // 100 == 2 or transaction.follower):
+        if is_final((phase, code, text)) and (code // 100 == 2 or transaction.next_transaction):
             # Whatever the answer to the content, the server is done with this message.
             self._open -= 1
         if phase == "content" and code // 100 == 2:
@@ -95,13 +99,13 @@ class SmtpConnection:
             return text
         raise await self._refused(transaction, phase, code, text)
 
-    def follower(self) -> Transaction | None:
-        """Take along the message that waits longest, if it may be taken; see `SmtpSession`."""
-        found = None if self._worn or self._next_up is None else self._next_up(self)
+    def next_transaction(self) -> Transaction | None:
+        """Bind the message that waits longest, if it may be pipelined; see `SmtpSession`."""
+        found = None if self._exhausted or self._next_waiting is None else self._next_waiting(self)
         if found is not None:
-            self._begun()
+            self._count_begun()
             self._used = True
-            found.ride(self, self._envelope(found.message))
+            found.bind(self, self._envelope(found.message))
         return found
 
     def describe(self) -> str:
@@ -140,7 +144,7 @@ class SmtpConnection:
         return mail + b"\r\n", b"RCPT TO:<%b>\r\n" % to.encode(), b"DATA\r\n"
 
     def _international(self) -> bytes:
-        # RFC 6531, section 3.2: who offers SMTPUTF8 takes 8BITMIME as well.
+        # RFC 6531, section 3.2: a server that offers SMTPUTF8 takes 8BITMIME as well.
         if not self._client.supports_extension("smtputf8"):
             code = "smtputf8_unsupported"
             raise PermanentError(code, "the mail server takes only ASCII addresses")
@@ -154,7 +158,7 @@ class SmtpConnection:
             return UncertainError(error, f"unexpected answer {code} to the content")
         if code == 421 and phase == "mail" and self._used:
             return StaleConnectionError()
-        if code != 421 and transaction.follower is None:
+        if code != 421 and transaction.next_transaction is None:
             await self._reset()
         return classify(phase, code, text)
 
@@ -177,12 +181,12 @@ class SmtpConnection:
             return StaleConnectionError()
         return verdicts.get(phase, BlockedError)(code, detail)
 
-    def _begun(self) -> None:
+    def _count_begun(self) -> None:
         self.users += 1
         self._open += 1
 
-    def moved(self, phase: SmtpPhase) -> None:
-        """Take note that a transaction came to the next step."""
+    def entered(self, phase: SmtpPhase) -> None:
+        """Note that a transaction reached the next step."""
         last = phase == "content"
         self._move_deadline(self._server.reply_timeout if last else self._server.command_timeout)
 
@@ -197,5 +201,5 @@ class SmtpConnection:
             self.discard()
 
 
-NextUp = Callable[[SmtpConnection], Transaction | None]
+NextWaiting = Callable[[SmtpConnection], Transaction | None]
 """Gives a connection the message that waits longest, if it may follow another one."""

@@ -12,7 +12,7 @@ from pipeline.domain.errors import BlockedError
 
 class ConnectionPool:
     """
-    At most `server.connections` at once; who finds none waits for one, or rides on one in use.
+    At most `server.connections` at once; a message that finds none waits, or is pipelined on one.
 
     The one used last is taken first, so that those not needed grow idle and close.
     """
@@ -26,7 +26,7 @@ class ConnectionPool:
         self._sender = sender
         self._context = server.tls_context()
         self._idle: list[SmtpConnection] = []
-        self._trial = asyncio.Lock()
+        self._opening_lock = asyncio.Lock()
         self._proven = asyncio.Event()
         self._failure: BlockedError | None = None
         self._closed = False
@@ -38,11 +38,11 @@ class ConnectionPool:
         A *fresh* one is opened for it. Raises BlockedError if none can be opened, PermanentError
         if this server can't take the address.
         """
-        taken_along = await self._turn(transaction, may_ride=not fresh)
-        if taken_along is not None:
-            return taken_along
+        pipelined = await self._acquire(transaction, pipelinable=not fresh)
+        if pipelined is not None:
+            return pipelined
         try:
-            connection = await (self._anew() if fresh else self._any())
+            connection = await (self._open_fresh() if fresh else self._reuse_or_open())
         except BaseException:
             self._release()
             raise
@@ -56,7 +56,7 @@ class ConnectionPool:
     def leave(self, transaction: Transaction, connection: SmtpConnection) -> None:
         """End a transaction, also a cancelled one; the last one gives the connection back."""
         transaction.answer.cancel()
-        if transaction.answer.cancelled() and transaction.heard:
+        if transaction.answer.cancelled() and transaction.listening:
             connection.discard()  # its answer would be taken for another one's
         connection.users -= 1
         if not connection.users:
@@ -67,12 +67,12 @@ class ConnectionPool:
         Return a new connection; raises BlockedError.
 
         Until one has succeeded, and again after a failure, they are opened one at a time, and
-        who waited shares the failure: twenty tries of a wrong password lock an account.
+        all that waited share the failure: twenty tries of a wrong password lock an account.
         """
         if self._proven.is_set():
             return await self._open()
         failure = self._failure
-        async with self._trial:
+        async with self._opening_lock:
             if not self._proven.is_set():
                 if self._failure is not None and self._failure is not failure:
                     raise _copy(self._failure)
@@ -91,7 +91,7 @@ class ConnectionPool:
             raise BlockedError(code, "the channel is closed")
         try:
             client = await open_client(self._server, self._context)
-            connection = SmtpConnection(client, self._server, self._sender, self._next_up)
+            connection = SmtpConnection(client, self._server, self._sender, self._next_waiting)
         except BlockedError as error:
             self._proven.clear()
             self._failure = error
@@ -99,44 +99,48 @@ class ConnectionPool:
         self._proven.set()
         return connection
 
-    async def _turn(self, transaction: Transaction, *, may_ride: bool) -> SmtpConnection | None:
-        """Wait for the right to a connection, or for one that has taken *transaction* along."""
+    async def _acquire(
+        self, transaction: Transaction, *, pipelinable: bool
+    ) -> SmtpConnection | None:
+        """Wait for the right to a connection, or for one that *transaction* is pipelined on."""
         if self._free:
             self._free -= 1
             return None
-        place: asyncio.Future[SmtpConnection | None] = asyncio.get_running_loop().create_future()
-        # Only what any server can take rides: there is nobody to tell what is wrong with it.
-        self._waiting.append((transaction, may_ride and transaction.message.to.isascii(), place))
+        waiter: asyncio.Future[SmtpConnection | None] = asyncio.get_running_loop().create_future()
+        # Pipelined is only what any server can take: nobody could be told what is wrong with it.
+        self._waiting.append(
+            (transaction, pipelinable and transaction.message.to.isascii(), waiter)
+        )
         try:
-            return await place
+            return await waiter
         except asyncio.CancelledError:
-            if not place.cancelled():
-                self._renounce(transaction, place.result())
+            if not waiter.cancelled():
+                self._give_up(transaction, waiter.result())
             raise
 
-    def _renounce(self, transaction: Transaction, connection: SmtpConnection | None) -> None:
+    def _give_up(self, transaction: Transaction, connection: SmtpConnection | None) -> None:
         if connection is None:
             self._release()
         else:
             self.leave(transaction, connection)
 
-    def _next_up(self, connection: SmtpConnection) -> Transaction | None:
+    def _next_waiting(self, connection: SmtpConnection) -> Transaction | None:
         while self._waiting and not self._closed:
-            transaction, may_ride, place = self._waiting[0]
-            if place.done():  # cancelled
+            transaction, pipelinable, waiter = self._waiting[0]
+            if waiter.done():  # cancelled
                 self._waiting.popleft()
-            elif may_ride:
+            elif pipelinable:
                 self._waiting.popleft()
-                place.set_result(connection)
+                waiter.set_result(connection)
                 return transaction
             else:
                 return None
         return None
 
-    async def _any(self) -> SmtpConnection:
+    async def _reuse_or_open(self) -> SmtpConnection:
         return self._reusable() or await self.open()
 
-    async def _anew(self) -> SmtpConnection:
+    async def _open_fresh(self) -> SmtpConnection:
         # Those in use and those that rest are together no more than are allowed.
         while len(self._idle) > self._free:
             self._idle.pop(0).discard()
@@ -152,7 +156,7 @@ class ConnectionPool:
         return None
 
     def _put_back(self, connection: SmtpConnection) -> None:
-        """Keep *connection* for the next message, or close it if it is worn or unclear."""
+        """Keep *connection* for the next message, or close it if it is exhausted or unclear."""
         if connection.usable and not self._closed:
             connection.rest()
             self._idle.append(connection)
@@ -162,9 +166,9 @@ class ConnectionPool:
 
     def _release(self) -> None:
         while self._waiting:
-            _, _, place = self._waiting.popleft()
-            if not place.done():
-                place.set_result(None)
+            _, _, waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
                 return
         self._free += 1
 

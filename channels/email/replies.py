@@ -1,4 +1,4 @@
-"""What the mail server's answers mean: here reply codes are judged."""
+"""What a reply of the mail server means for the delivery: one table of rules."""
 
 import re
 from collections.abc import Callable
@@ -13,7 +13,7 @@ SmtpPhase: TypeAlias = Literal[
 ]
 
 GREYLIST_WAIT = 60.0
-"""Seconds; a greylisting server wants at least a minute (contract: 4.7.x starts at 60 s)."""
+"""Seconds; a greylisting server wants at least a minute, so 4.7.x is repeated after that."""
 
 _ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b", re.ASCII)
 

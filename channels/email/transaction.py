@@ -10,14 +10,14 @@ from pipeline.domain.models import Message
 from pipeline.domain.ports import SendGuard
 
 _PHASES: tuple[SmtpPhase, ...] = ("mail", "rcpt", "data", "content")
-_NOBODY = b".\r\n"
+_EMPTY_CONTENT = b".\r\n"
 
 SmtpAnswer = tuple[SmtpPhase, int, str]
 Commands = tuple[bytes, bytes, bytes]
 
 
 class StaleConnectionError(Exception):
-    """The connection turned out to be dead before the message's turn; nothing of it was sent."""
+    """The connection was dead before the message began; nothing of it was sent."""
 
 
 class LineLostError(Exception):
@@ -34,44 +34,44 @@ class SmtpSession(Protocol):
     wire: Wire
     pipelining: bool
 
-    def moved(self, phase: SmtpPhase) -> None:
-        """Take note that a transaction came to this step, and now awaits its answer."""
+    def entered(self, phase: SmtpPhase) -> None:
+        """Note that a transaction reached this step, and now awaits its answer."""
         ...
 
-    def follower(self) -> "Transaction | None":
-        """Return a message that waits, told by `ride` that it is next; None if there is none."""
+    def next_transaction(self) -> "Transaction | None":
+        """Return the waiting message that is next, bound by `bind`; None if there is none."""
         ...
 
 
 class Transaction:
     """
-    Hands over one message; `answer` gets the reply that decided, or what the clearance raised.
+    Hands over one message; `answer` gets the reply that decided, or what the send guard raised.
 
-    With pipelining (RFC 2920) the three commands leave together, and those of the next message,
-    the `follower`, right behind this one's content: a message costs one journey instead of two.
-    Either way the content leaves in the step that reads the go-ahead: nothing lies between the
-    clearance and the write. Replies are `heard` once the message before has its answer.
+    With pipelining (RFC 2920) the three commands leave together, and those of the next transaction
+    right behind this one's content: a message costs one journey instead of two. Either way the
+    content leaves in the step that reads the go-ahead: nothing lies between the send guard and the
+    write. A transaction is `listening` once the one before it has its answer.
     """
 
     def __init__(self, message: Message, send_guard: SendGuard) -> None:
         self.answer: asyncio.Future[SmtpAnswer] = asyncio.get_running_loop().create_future()
         self.message = message
-        self.follower: Transaction | None = None
+        self.next_transaction: Transaction | None = None
         self._content = _dotted(message.content)
         self._send_guard = send_guard
-        self._at = 0
+        self._phase_index = 0
         self._refusal: SmtpAnswer | None = None
-        self.heard = False
-        self._waits = False
+        self.listening = False
+        self._awaits_room = False
 
     def start(self, session: SmtpSession, commands: Commands) -> None:
         """Begin on a session that is free."""
-        self.ride(session, commands)
-        self.hear()
+        self.bind(session, commands)
+        self.start_listening()
         session.wire.write(self.envelope if session.pipelining else commands[0])
 
-    def ride(self, session: SmtpSession, commands: Commands) -> None:
-        """Be the next of a session: `envelope` leaves behind the content of the one before."""
+    def bind(self, session: SmtpSession, commands: Commands) -> None:
+        """Belong to a session, whose `envelope` leaves behind the content of the one before."""
         self._session = session
         self._wire = session.wire
         self._commands = commands
@@ -80,17 +80,17 @@ class Transaction:
     def envelope(self) -> bytes:
         return b"".join(self._commands)
 
-    def hear(self) -> None:
+    def start_listening(self) -> None:
         """Take the replies from now on."""
-        self.heard = True
-        self._session.moved("mail")
+        self.listening = True
+        self._session.entered("mail")
         self._wire.listen(self)
 
     def replied(self, code: int, text: str) -> None:
         if self.answer.done():  # cancelled: nothing more may leave
             return
-        phase = _PHASES[self._at]
-        if self._waits:  # the server has asked for the content and speaks again
+        phase = _PHASES[self._phase_index]
+        if self._awaits_room:  # the server has asked for the content and speaks again
             self._wire.listen(None)
             self.lost()
             return
@@ -109,17 +109,17 @@ class Transaction:
 
     def lost(self) -> None:
         if not self.answer.done():
-            if not self.heard:
+            if not self.listening:
                 self.answer.set_exception(StaleConnectionError())
-            elif self._waits:
+            elif self._awaits_room:
                 # The server lost patience with us: that must not count against the recipient.
                 self.answer.set_exception(AbandonedError("crowded"))
             elif self._refusal:
                 self.answer.set_result(self._refusal)
             else:
-                self.answer.set_exception(LineLostError(_PHASES[self._at]))
-        if self.follower is not None:
-            self.follower.lost()
+                self.answer.set_exception(LineLostError(_PHASES[self._phase_index]))
+        if self.next_transaction is not None:
+            self.next_transaction.lost()
 
     @property
     def _pipelining(self) -> bool:
@@ -127,48 +127,48 @@ class Transaction:
 
     def _unfinished(self, code: int) -> bool:
         """Return whether a refused transaction still has replies to come, or an end to write."""
-        return _PHASES[self._at] != "data" or code == 354
+        return _PHASES[self._phase_index] != "data" or code == 354
 
     def _move_on(self) -> None:
-        self._at += 1
-        self._session.moved(_PHASES[self._at])
-        if self._at < len(self._commands) and not self._pipelining:
-            self._wire.write(self._commands[self._at])
+        self._phase_index += 1
+        self._session.entered(_PHASES[self._phase_index])
+        if self._phase_index < len(self._commands) and not self._pipelining:
+            self._wire.write(self._commands[self._phase_index])
 
     def _hand_over(self) -> None:
         if self._refusal:
             # The server wants content although it took no recipient (RFC 2920, section 3.1).
             self._move_on()
-            self._wire.write(_NOBODY)
+            self._wire.write(_EMPTY_CONTENT)
             return
         try:
             self._send_guard()
         except BackpressureError as error:
-            self._waits = True
+            self._awaits_room = True
             error.room.add_done_callback(lambda _: self._ask_again())
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing was sent
             self._wire.listen(None)
             self.answer.set_exception(error)
         else:
             self._move_on()
-            self.follower = self._session.follower() if self._pipelining else None
-            ahead = b"" if self.follower is None else self.follower.envelope
+            self.next_transaction = self._session.next_transaction() if self._pipelining else None
+            ahead = b"" if self.next_transaction is None else self.next_transaction.envelope
             self._wire.write(self._content + ahead)
 
     def _ask_again(self) -> None:
         if not self.answer.done() and self._wire.connected:  # or else `lost` is on its way
-            self._waits = False
+            self._awaits_room = False
             self._hand_over()
 
     def _settle(self, answer: SmtpAnswer) -> None:
         self._wire.listen(None)
         self.answer.set_result(answer)
-        if self.follower is not None:
+        if self.next_transaction is not None:
             # After any other answer than yes and no it is unclear what later ones answer.
             if is_final(answer):
-                self.follower.hear()
+                self.next_transaction.start_listening()
             else:
-                self.follower.lost()
+                self.next_transaction.lost()
 
 
 def is_final(answer: SmtpAnswer) -> bool:

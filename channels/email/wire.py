@@ -7,7 +7,7 @@ _LONGEST_REPLY = 32_768  # octets; RFC 5321, section 4.5.3.1.5, allows 512 to a 
 
 
 class Listener(Protocol):
-    """Who waits for replies."""
+    """What waits for replies."""
 
     def replied(self, code: int, text: str) -> None:
         """Take the next reply; lines of one reply are joined by LF."""
@@ -22,7 +22,7 @@ class Wire(asyncio.Protocol):
     """
     Takes over the transport of a session that was opened, encrypted and logged in before.
 
-    One listener at a time. A reply that nobody waits for leaves it unclear what later ones answer,
+    One listener at a time. A reply that no listener waits for leaves it unclear what later ones answer,
     so after one `clear` is false, and the line is good for nothing more.
     """
 

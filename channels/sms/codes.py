@@ -84,7 +84,7 @@ def meaning(number: int) -> DeliveryError:
     """
     Return what Twilio's error *number* means for the delivery.
 
-    Of one that is not in the table nobody knows whether another channel should be tried.
+    Whether another channel should be tried is unknown for a code that is not in the table.
     """
     code = f"twilio_{number}"
     if number in CODES:

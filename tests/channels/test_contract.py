@@ -170,7 +170,7 @@ async def test_repeated_message_is_known_by_the_same_name(setting: Setting) -> N
         assert first == second != b""
 
 
-async def test_refused_clearance_passes_through_and_nothing_arrives(setting: Setting) -> None:
+async def test_refused_send_guard_passes_through_and_nothing_arrives(setting: Setting) -> None:
     abandoned = AbandonedError("lease_lost")
 
     def refused() -> None:

@@ -222,7 +222,7 @@ async def test_a_certificate_of_nobody_we_know_stops_the_message() -> None:
         assert server.heads == []
 
 
-async def test_clearance_is_asked_over_the_open_connection_before_anything_is_written() -> None:
+async def test_send_guard_is_asked_over_the_open_connection_before_anything_is_written() -> None:
     sessions: list[int] = []
     async with app() as server, channel_to(server) as channel:
 
@@ -239,7 +239,7 @@ async def test_clearance_is_asked_over_the_open_connection_before_anything_is_wr
     assert len(server.heads) == 1
 
 
-async def test_an_error_of_the_clearance_passes_through_whatever_its_kind() -> None:
+async def test_an_error_of_the_send_guard_passes_through_whatever_its_kind() -> None:
     broken = OSError("not of the network")
 
     def refused() -> None:

@@ -371,7 +371,7 @@ async def test_a_server_that_loses_patience_with_us_costs_the_recipient_nothing(
         await channel.aclose()
 
 
-async def test_clearance_is_asked_once_and_only_after_the_server_is_ready() -> None:
+async def test_send_guard_is_asked_once_and_only_after_the_server_is_ready() -> None:
     asked: list[list[str]] = []
 
     async with mail_server() as server:

@@ -43,27 +43,27 @@ class Talk:
         self.wire = Wire(self.line)
         self.pipelining = pipelining
         self.asked = 0
-        self.crowd: asyncio.Future[None] | None = None
+        self.room: asyncio.Future[None] | None = None
         self.next = next_
         self.at: list[SmtpPhase] = []
         self.transaction = Transaction(MESSAGE, self.send_guard)
         self.transaction.start(self, COMMANDS)
 
-    def moved(self, phase: SmtpPhase) -> None:
+    def entered(self, phase: SmtpPhase) -> None:
         self.at.append(phase)
 
-    def follower(self) -> Transaction | None:
+    def next_transaction(self) -> Transaction | None:
         found, self.next = self.next, None
         if found is not None:
-            found.ride(self, COMMANDS)
+            found.bind(self, COMMANDS)
         return found
 
     def send_guard(self) -> None:
         self.asked += 1
-        if self.crowd is not None:
-            raise BackpressureError(self.crowd)
+        if self.room is not None:
+            raise BackpressureError(self.room)
 
-    def hear(self, *replies: str) -> None:
+    def receive(self, *replies: str) -> None:
         self.wire.data_received("".join(f"{reply}\r\n" for reply in replies).encode())
 
     async def outcome(self) -> tuple[str, int, str]:
@@ -73,56 +73,56 @@ class Talk:
 async def test_the_commands_leave_together_and_the_content_after_the_go_ahead() -> None:
     talk = Talk()
     assert talk.line.written == [ENVELOPE]
-    talk.hear("250 ok", "250 ok")
+    talk.receive("250 ok", "250 ok")
     assert talk.asked == 0
-    talk.hear("354 go on")
+    talk.receive("354 go on")
     assert talk.line.written[1:] == [CONTENT]
-    talk.hear("250 queued")
+    talk.receive("250 queued")
     assert (await talk.outcome(), talk.asked) == (("content", 250, "queued"), 1)
     assert talk.wire.clear
 
 
 async def test_a_server_that_wants_content_for_nobody_is_given_none() -> None:
     talk = Talk()
-    talk.hear("250 ok", "550 5.1.1 nobody", "354 go on")
+    talk.receive("250 ok", "550 5.1.1 nobody", "354 go on")
     assert talk.line.written[1:] == [b".\r\n"]
     assert talk.asked == 0
-    talk.hear("554 no valid recipients")
+    talk.receive("554 no valid recipients")
     assert await talk.outcome() == ("rcpt", 550, "5.1.1 nobody")
 
 
 async def test_a_refusal_is_known_although_the_line_breaks_after_it() -> None:
     talk = Talk()
-    talk.hear("250 ok", "550 5.1.1 nobody")
+    talk.receive("250 ok", "550 5.1.1 nobody")
     talk.wire.connection_lost(None)
     assert await talk.outcome() == ("rcpt", 550, "5.1.1 nobody")
 
 
-@pytest.mark.parametrize("heard", [["250 ok", "250 ok"], []])
-async def test_after_a_cancellation_nothing_more_leaves(heard: Sequence[str]) -> None:
+@pytest.mark.parametrize("replies", [["250 ok", "250 ok"], []])
+async def test_after_a_cancellation_nothing_more_leaves(replies: Sequence[str]) -> None:
     talk = Talk()
-    talk.hear(*heard)
+    talk.receive(*replies)
     talk.transaction.answer.cancel()
-    talk.hear(*["250 ok"] * (2 - len(heard)), "354 go on", "250 queued")
+    talk.receive(*["250 ok"] * (2 - len(replies)), "354 go on", "250 queued")
     assert talk.line.written == [ENVELOPE]
     assert talk.asked == 0
 
 
 @pytest.mark.parametrize(
-    ("heard", "phase"), [([], "mail"), (["250 ok"], "rcpt"), (["250 ok"] * 2, "data")]
+    ("replies", "phase"), [([], "mail"), (["250 ok"], "rcpt"), (["250 ok"] * 2, "data")]
 )
 async def test_a_server_that_says_farewell_is_waited_for_no_longer(
-    heard: Sequence[str], phase: str
+    replies: Sequence[str], phase: str
 ) -> None:
     talk = Talk()
-    talk.hear(*heard, "421 4.3.2 closing")
+    talk.receive(*replies, "421 4.3.2 closing")
     assert await talk.outcome() == (phase, 421, "4.3.2 closing")
     assert talk.line.written == [ENVELOPE]
 
 
 async def test_a_reply_that_nobody_waited_for_spoils_the_line() -> None:
     talk = Talk()
-    talk.hear("250 ok", "250 ok", "354 go on", "250 queued", "250 and what is this")
+    talk.receive("250 ok", "250 ok", "354 go on", "250 queued", "250 and what is this")
     assert await talk.outcome() == ("content", 250, "queued")
     assert not talk.wire.clear
 
@@ -135,12 +135,12 @@ async def test_a_reply_that_nobody_waited_for_spoils_the_line() -> None:
 @pytest.mark.parametrize("noise", [b"x" * 40_000, b"hello\r\n", b"2x0 ok\r\n", b"\r\n"])
 async def test_what_is_no_reply_ends_the_transaction(noise: bytes) -> None:
     talk = Talk()
-    talk.hear("250 ok")
+    talk.receive("250 ok")
     talk.wire.data_received(noise)
     with pytest.raises(LineLostError) as caught:
         await talk.outcome()
     assert caught.value.phase == "rcpt"
-    talk.hear("250 ok", "354 go on")
+    talk.receive("250 ok", "354 go on")
     assert talk.line.written == [ENVELOPE], "nothing leaves after nonsense"
 
 
@@ -150,7 +150,7 @@ async def test_replies_may_come_in_any_pieces_and_have_many_lines(size: int) -> 
     said = "".join(f"{reply}\r\n" for reply in ("250-one", "250 two", "250 ok", "354 go"))
     for at in range(0, len(said), size):
         talk.wire.data_received(said[at : at + size].encode())
-    talk.hear("250-queued", "250 as 1")
+    talk.receive("250-queued", "250 as 1")
     assert talk.line.written == [*COMMANDS, CONTENT]
     assert await talk.outcome() == ("content", 250, "queued\nas 1")
 
@@ -160,60 +160,60 @@ GO_AHEAD = ["250 ok", "250 ok", "354 go on"]
 
 def followed() -> tuple[Talk, Transaction]:
     """Return a talk whose content has left, and the next message, whose envelope rode along."""
-    follower = Transaction(MESSAGE, lambda: None)
-    talk = Talk(next_=follower)
-    talk.hear(*GO_AHEAD)
+    next_transaction = Transaction(MESSAGE, lambda: None)
+    talk = Talk(next_=next_transaction)
+    talk.receive(*GO_AHEAD)
     assert talk.line.written == [ENVELOPE, CONTENT + ENVELOPE]
-    return talk, follower
+    return talk, next_transaction
 
 
 @pytest.mark.parametrize("answer", ["250 queued", "550 5.1.1 nobody", "451 later"])
 async def test_the_next_envelope_rides_behind_the_content(answer: str) -> None:
-    talk, follower = followed()
+    talk, next_transaction = followed()
     assert talk.at == ["mail", "rcpt", "data", "content"]
-    talk.hear(answer, *GO_AHEAD)
+    talk.receive(answer, *GO_AHEAD)
     assert (await talk.outcome())[1] == int(answer[:3])
     assert talk.line.written[2:] == [CONTENT], "the follower's, after its own go-ahead"
     assert talk.at[4:] == ["mail", "rcpt", "data", "content"], "its patience begins with its turn"
-    talk.hear("250 queued too")
-    assert await follower.answer == ("content", 250, "queued too")
+    talk.receive("250 queued too")
+    assert await next_transaction.answer == ("content", 250, "queued too")
     assert talk.wire.clear
 
 
 @pytest.mark.parametrize("answer", ["421 closing", "354 what", "120 well", "nonsense"])
 async def test_a_follower_does_not_begin_where_replies_are_unclear(answer: str) -> None:
-    talk, follower = followed()
-    talk.hear(answer, *GO_AHEAD)
+    talk, next_transaction = followed()
+    talk.receive(answer, *GO_AHEAD)
     with pytest.raises(StaleConnectionError):
-        await follower.answer
+        await next_transaction.answer
     assert len(talk.line.written) == 2
     if answer == "nonsense":
         with pytest.raises(LineLostError):
             await talk.outcome()
 
 
-async def test_without_pipelining_nobody_rides() -> None:
+async def test_without_pipelining_no_next_transaction_is_bound() -> None:
     talk = Talk(pipelining=False, next_=Transaction(MESSAGE, lambda: None))
-    talk.hear(*GO_AHEAD)
+    talk.receive(*GO_AHEAD)
     assert talk.line.written == [*COMMANDS, CONTENT]
-    assert talk.transaction.follower is None
+    assert talk.transaction.next_transaction is None
 
 
 async def test_a_lost_line_is_doubt_about_the_content_and_none_about_its_follower() -> None:
-    talk, follower = followed()
+    talk, next_transaction = followed()
     talk.wire.connection_lost(None)
     with pytest.raises(LineLostError) as caught:
         await talk.outcome()
     assert caught.value.phase == "content"
     with pytest.raises(StaleConnectionError):
-        await follower.answer
+        await next_transaction.answer
 
 
 async def test_a_follower_that_is_cancelled_starts_nothing_and_takes_nobody_along() -> None:
-    talk, follower = followed()
-    follower.answer.cancel()
+    talk, next_transaction = followed()
+    next_transaction.answer.cancel()
     talk.next = Transaction(MESSAGE, lambda: None)
-    talk.hear("250 queued", *GO_AHEAD)
+    talk.receive("250 queued", *GO_AHEAD)
     assert await talk.outcome() == ("content", 250, "queued")
     assert len(talk.line.written) == 2
     assert talk.next is not None
@@ -222,8 +222,8 @@ async def test_a_follower_that_is_cancelled_starts_nothing_and_takes_nobody_alon
 async def crowded() -> tuple[Talk, asyncio.Future[None]]:
     """Return a talk that has the go-ahead and waits, as too much is unrecorded."""
     talk = Talk()
-    talk.crowd = room = asyncio.get_running_loop().create_future()
-    talk.hear(*GO_AHEAD)
+    talk.room = room = asyncio.get_running_loop().create_future()
+    talk.receive(*GO_AHEAD)
     assert (talk.asked, talk.line.written) == (1, [ENVELOPE])
     return talk, room
 
@@ -231,11 +231,11 @@ async def crowded() -> tuple[Talk, asyncio.Future[None]]:
 async def test_content_waits_while_too_much_is_unrecorded() -> None:
     talk, room = await crowded()
     assert talk.at[-1] == "data", "nothing has left: a lost line is no doubt"
-    talk.crowd = None
+    talk.room = None
     room.set_result(None)
     await asyncio.sleep(0)
     assert (talk.asked, talk.line.written) == (2, [ENVELOPE, CONTENT])
-    talk.hear("250 queued")
+    talk.receive("250 queued")
     assert await talk.outcome() == ("content", 250, "queued")
 
 
@@ -247,8 +247,8 @@ async def test_what_ends_while_it_waits_is_not_sent(end: str) -> None:
     elif end == "lost":
         talk.wire.connection_lost(None)
     else:
-        talk.hear("354 go on")
-    talk.crowd = None
+        talk.receive("354 go on")
+    talk.room = None
     room.set_result(None)
     await asyncio.sleep(0)
     assert (talk.asked, talk.line.written) == (1, [ENVELOPE])
@@ -261,7 +261,7 @@ async def test_what_ends_while_it_waits_is_not_sent(end: str) -> None:
 async def test_room_that_comes_when_the_line_is_closing_is_not_used() -> None:
     talk, room = await crowded()
     talk.line.closed = True
-    talk.crowd = None
+    talk.room = None
     room.set_result(None)
     await asyncio.sleep(0)
     assert talk.asked == 1, "what nothing can leave of must not count as sent"

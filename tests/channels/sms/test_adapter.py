@@ -155,7 +155,7 @@ async def test_connections_are_kept_and_never_more_than_allowed() -> None:
     assert server.sessions <= 3
 
 
-async def test_clearance_is_asked_after_the_connection_stands_and_before_anything_leaves() -> None:
+async def test_send_guard_is_asked_over_the_open_connection_before_anything_leaves() -> None:
     seen: list[tuple[int, int]] = []
     async with talking(connections=1) as (channel, server):
 
@@ -168,7 +168,7 @@ async def test_clearance_is_asked_after_the_connection_stands_and_before_anythin
     assert seen == [(1, 1)]
 
 
-async def test_refused_clearance_leaves_nothing_on_the_wire() -> None:
+async def test_refused_send_guard_leaves_nothing_on_the_wire() -> None:
     def refused() -> None:
         raise AbandonedError("lease_lost")
 
@@ -180,7 +180,7 @@ async def test_refused_clearance_leaves_nothing_on_the_wire() -> None:
         assert len(server.requests) == 1
 
 
-async def test_clearance_is_not_asked_while_there_is_no_connection() -> None:
+async def test_send_guard_is_not_asked_while_there_is_no_connection() -> None:
     asked: list[bool] = []
     with deaf_port() as port:
         channel = SmsChannel(Twilio(port=port).account())

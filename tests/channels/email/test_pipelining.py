@@ -1,4 +1,4 @@
-"""Messages that ride behind others over few connections, and a server that may do anything."""
+"""Messages pipelined behind others over few connections, and a server that may do anything."""
 
 import asyncio
 from collections import Counter
@@ -167,7 +167,7 @@ async def test_whatever_the_server_does_nobody_gets_two_or_another_ones(
 
 
 @pytest.mark.parametrize(("number", "opened"), [(7, 1), (8, 2), (14, 2), (15, 3)])
-async def test_a_connection_carries_no_more_than_it_may_also_if_they_ride(
+async def test_pipelining_puts_no_more_on_a_connection_than_it_may_carry(
     number: int, opened: int
 ) -> None:
     names = [f"p{n}" for n in range(number)]
@@ -341,9 +341,9 @@ async def test_what_waits_is_not_begun_once_the_channel_is_closed() -> None:
         def close() -> None:
             closing.append(asyncio.create_task(channel.aclose()))
 
-        clearances = [close, lambda: None, lambda: None]
+        send_guards = [close, lambda: None, lambda: None]
         ended = await asyncio.gather(
-            *(channel.send(message(f"p{n}"), clear) for n, clear in enumerate(clearances)),
+            *(channel.send(message(f"p{n}"), clear) for n, clear in enumerate(send_guards)),
             return_exceptions=True,
         )
         await closing[0]
