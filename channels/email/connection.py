@@ -44,7 +44,7 @@ class SmtpConnection:
         client: SMTP,
         server: SmtpServer,
         sender: str,
-        next_waiting: "NextWaiting | None" = None,,
+        next_waiting: "NextWaiting | None" = None,
     ) -> None:
         if client.transport is None:
             # The server hung up between its last answer and now.

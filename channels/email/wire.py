@@ -22,8 +22,8 @@ class Wire(asyncio.Protocol):
     """
     Takes over the transport of a session that was opened, encrypted and logged in before.
 
-    One listener at a time. A reply that no listener waits for leaves it unclear what later ones answer,
-    so after one `clear` is false, and the line is good for nothing more.
+    One listener at a time. A reply that no listener waits for leaves it unclear what later ones
+    answer, so after one `clear` is false, and the line is good for nothing more.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
