@@ -67,7 +67,7 @@ PARTS: Mapping[str, Callable[[Session], Awaitable[None]]] = {
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write everything that was measured to this file, as JSON.",
 )
-@click.option("--publish", "published", is_flag=True, help="Renew the README and docs/ from it.")
+@click.option("--publish", "published", is_flag=True, help="Renew the page of the benchmarks.")
 @click.option("--keep", is_flag=True, help="Keep the folder with all data and logs.")
 def main(
     *,

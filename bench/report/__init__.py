@@ -1,1 +1,1 @@
-"""How figures are written down: ratios, tables, plots, the README."""
+"""How figures are written down: ratios, tables, plots, their page."""

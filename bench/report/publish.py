@@ -1,4 +1,4 @@
-"""`python -m bench.report.publish RESULTS.json`: tables of the README, plots, the ratio for CI."""
+"""`python -m bench.report.publish RESULTS.json`: tables of the page, plots, the ratio for CI."""
 
 import sys
 from pathlib import Path
@@ -9,6 +9,11 @@ from bench.report.plots import line_chart
 from bench.report.recorded import FILE, KEY, record
 from bench.report.tables import as_markdown
 from bench.world.processes import ROOT
+
+PAGE = ROOT / "docs" / "internals" / "benchmarks.md"
+FOLDER = PAGE.with_suffix("")
+RESULTS = FOLDER / "bench.json"
+"""The page of the figures, and the folder beside it for plots and what they are made from."""
 
 BEGIN, END = "<!-- bench: begin -->\n", "<!-- bench: end -->\n"
 _PLOTS = {
@@ -22,15 +27,13 @@ _BY_SIZE = {"cost", "memory"}
 
 
 def publish(results: Results, root: Path = ROOT) -> None:
-    """Renew README.md, docs/*.svg, docs/bench.json and bench/report/recorded.json below *root*."""
-    docs = root / "docs"
-    docs.mkdir(exist_ok=True)
-    drawn = plots(results)
-    for name, svg in drawn.items():
-        (docs / f"{name}.svg").write_text(svg, "utf-8")
-    (docs / "bench.json").write_text(results.to_json(), "utf-8")
-    readme = root / "README.md"
-    readme.write_text(renewed(readme.read_text("utf-8"), published(results)), "utf-8")
+    """Renew the page, its folder and the recorded ratio below *root*; may be called again."""
+    page, folder = root / PAGE.relative_to(ROOT), root / FOLDER.relative_to(ROOT)
+    folder.mkdir(exist_ok=True)
+    for name, svg in plots(results).items():
+        (folder / f"{name}.svg").write_text(svg, "utf-8")
+    (root / RESULTS.relative_to(ROOT)).write_text(results.to_json(), "utf-8")
+    page.write_text(renewed(page.read_text("utf-8"), published(results)), "utf-8")
     small = results.figure(KEY)
     if small is not None:
         record(median(small.values), results.machine["date"], root / FILE.relative_to(ROOT))
@@ -51,17 +54,17 @@ def plots(results: Results) -> dict[str, str]:
 
 
 def published(results: Results) -> str:
-    """Return what stands in the README between the marks."""
-    pictures = [f"![{_PLOTS[name][0]}](docs/{name}.svg)" for name in plots(results)]
+    """Return what stands in the page between the marks."""
+    pictures = [f"![{_PLOTS[name][0]}]({FOLDER.name}/{name}.svg)" for name in plots(results)]
     return "\n".join([as_markdown(results), *pictures])
 
 
-def renewed(readme: str, text: str) -> str:
-    """Return *readme* with *text* between the marks; raises ValueError if they are not there."""
-    before, begin, rest = readme.partition(BEGIN)
+def renewed(page: str, text: str) -> str:
+    """Return *page* with *text* between the marks; raises ValueError if they are not there."""
+    before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        msg = "README.md has no place for the figures"
+        msg = f"{PAGE.name} has no place for the figures"
         raise ValueError(msg)
     return f"{before}{begin}\n{text.strip()}\n\n{end}{after}"
 

@@ -39,7 +39,7 @@ def as_text(results: Results) -> str:
 
 
 def as_markdown(results: Results) -> str:
-    """Return tables, notes and machine as they stand in the README."""
+    """Return tables, notes and machine as they stand in their page."""
     blocks = []
     for section, figures in _sections(results):
         lines = [f"| {section} | {' | '.join(_HEAD[1:])} |", "|---|---:|---:|---:|---|"]

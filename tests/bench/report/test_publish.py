@@ -1,16 +1,25 @@
-"""The README is renewed from the results of a run, and shows nothing else."""
+"""The page of the benchmarks is renewed from the results of a run, and shows nothing else."""
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from bench.report.figures import Results
-from bench.report.publish import BEGIN, END, plots, publish, published, renewed
+from bench.report.publish import (
+    BEGIN,
+    END,
+    FOLDER,
+    PAGE,
+    RESULTS,
+    plots,
+    publish,
+    published,
+    renewed,
+)
 from bench.report.recorded import KEY, recorded
 from tests.support.root import ROOT
-
-README = (ROOT / "README.md").read_text("utf-8")
 
 
 @pytest.fixture
@@ -26,7 +35,9 @@ def results() -> Results:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     (tmp_path / "bench" / "report").mkdir(parents=True)
-    (tmp_path / "README.md").write_text(f"# x\n\n{BEGIN}\nold\n\n{END}\nrest\n", "utf-8")
+    page = tmp_path / PAGE.relative_to(ROOT)
+    page.parent.mkdir(parents=True)
+    page.write_text(f"# x\n\n{BEGIN}\nold\n\n{END}\nrest\n", "utf-8")
     return tmp_path
 
 
@@ -34,18 +45,20 @@ def test_everything_is_renewed_by_one_call_that_may_be_repeated(
     results: Results, project: Path
 ) -> None:
     publish(results, project)
-    first = (project / "README.md").read_text("utf-8")
+    page = project / PAGE.relative_to(ROOT)
+    first = page.read_text("utf-8")
     publish(results, project)
-    assert (project / "README.md").read_text("utf-8") == first
+    assert page.read_text("utf-8") == first
     assert first.startswith("# x\n")
     assert first.endswith("rest\n")
     assert "old" not in first
     assert "what CI compares with" in first
     assert recorded(project / "bench" / "report" / "recorded.json") == 0.7
     for name in ("throughput", "cost", "memory"):
-        assert f"docs/{name}.svg" in first
-        ET.parse(project / "docs" / f"{name}.svg")  # noqa: S314 - made by ourselves
-    kept = (project / "docs" / "bench.json").read_text("utf-8")
+        picture = f"{FOLDER.name}/{name}.svg"
+        assert f"({picture})" in first
+        ET.parse(page.parent / picture)  # noqa: S314 - made by ourselves
+    kept = (project / RESULTS.relative_to(ROOT)).read_text("utf-8")
     assert Results.from_json(kept) == results
 
 
@@ -54,16 +67,18 @@ def test_only_what_was_measured_is_drawn(results: Results) -> None:
     assert set(plots(results)) == {"throughput", "memory"}
 
 
-def test_a_readme_without_a_place_for_it_is_an_error() -> None:
+def test_a_page_without_a_place_for_it_is_an_error() -> None:
     with pytest.raises(ValueError, match="no place"):
         renewed("# x\n", "text")
 
 
-def test_the_readme_shows_the_published_run() -> None:
-    kept = ROOT / "docs" / "bench.json"
-    text = (
-        published(Results.from_json(kept.read_text("utf-8")))
-        if kept.exists()
-        else "No run has been published yet."
-    )
-    assert renewed(README, text) == README, "run `python -m bench.report.publish docs/bench.json`"
+def test_the_page_shows_the_published_run() -> None:
+    page = PAGE.read_text("utf-8")
+    text = published(Results.from_json(RESULTS.read_text("utf-8")))
+    command = f"python -m bench.report.publish {RESULTS.relative_to(ROOT)}"
+    assert renewed(page, text) == page, f"run `{command}`"
+
+
+def test_every_plot_that_the_page_shows_is_there() -> None:
+    shown = set(re.findall(r"\]\(benchmarks/([^)]+)\)", PAGE.read_text("utf-8")))
+    assert shown == {path.name for path in FOLDER.glob("*.svg")}
