@@ -11,7 +11,7 @@ OURSELVES := $(INSTALL) --no-deps --no-build-isolation --editable .
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
 	--no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links $(UPGRADE)
 
-.PHONY: help demo test test-real chaos fuzz mutants bench bench-small lint lock clean
+.PHONY: help demo test test-real chaos fuzz mutants bench bench-small docs lint lock clean
 
 help:
 	@echo 'make demo   a campaign of 1,000 people, end to end, on embedded parts'
@@ -21,6 +21,7 @@ help:
 	@echo 'make mutants  defects made by hand, each caught by its test; MUTANTS="NAME ..."'
 	@echo 'make fuzz   all property tests with ever new examples; FUZZ="--minutes 60"'
 	@echo 'make bench  how fast, beside the ceiling and plain arq; BENCH="--quick", BENCH="--million"'
+	@echo 'make docs   what is generated in the documents, anew'
 	@echo 'make lint   formatting, lint, types, import rules'
 	@echo 'make lock   requirements/*.txt anew from pyproject.toml; UPGRADE=--upgrade for newer ones'
 	@echo 'make clean  remove .venv and caches, never any state'
@@ -50,6 +51,9 @@ bench: .venv/.runtime
 # For CI: fails below half of the recorded ratio to the ceiling.
 bench-small: .venv/.runtime
 	@$(BIN)/python -m bench.check
+
+docs: .venv/.dev
+	@$(BIN)/python -m tests.docs
 
 lint: .venv/.dev
 	$(BIN)/ruff format --check .

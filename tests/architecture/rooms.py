@@ -1,7 +1,8 @@
 """
 The folders of the code and their arrows, read off its imports.
 
-`python -m tests.architecture.rooms` writes them into docs/internals/architecture.md.
+`make docs` writes them into docs/internals/architecture.md; so does
+`python -m tests.architecture.rooms`.
 """
 
 import ast

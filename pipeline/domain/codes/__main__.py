@@ -1,4 +1,4 @@
-"""Prints the README's table of codes: `python -m pipeline.domain.codes`."""
+"""Prints the table of codes: `python -m pipeline.domain.codes`."""
 
 import sys
 

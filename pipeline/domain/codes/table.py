@@ -1,4 +1,4 @@
-"""All codes as one list, for people to look one up in: `explain`, and a table of the README."""
+"""All codes as one list, for people to look one up in: `explain`, and a table of the docs."""
 
 import re
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def listed() -> Iterator[tuple[str, Reason]]:
 
 
 def markdown() -> str:
-    """Return the table that the README must show."""
+    """Return the table of docs/reference/codes.md."""
     rows = [
         " | ".join((f"| `{code}`", each.kind, each.meaning, each.by_itself, _action(each) + " |"))
         for code, each in listed()

@@ -1,0 +1,1 @@
+"""What the documents say is so: what is generated in them, and what they name and show."""
