@@ -1,0 +1,68 @@
+"""The program for other systems works as it stands in the documents, with nothing but arq."""
+
+import ast
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.documents import documents
+from tests.end_to_end.support.world import judge, world
+from tests.support.waiting import wait_until_sync
+from worker.valkey.embedded import EmbeddedValkey
+
+PEOPLE = 30
+PROGRAMS = sorted(
+    {text for page in documents() for text in page.code("python") if "enqueue_job" in text}
+)
+
+
+def test_all_pages_show_the_same_program() -> None:
+    assert len(PROGRAMS) == 1
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda _: "program")
+def test_it_imports_nothing_but_arq(program: str) -> None:
+    names = set()
+    for node in ast.walk(ast.parse(program)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(str(node.module).partition(".")[0])
+    assert names - sys.stdlib_module_names == {"arq"}
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda _: "program")
+def test_it_reaches_everybody(program: str, tmp_path: Path) -> None:
+    campaign = {
+        "id": "upstream",
+        "name": "From upstream",
+        "reward": {"product_id": "CVS", "value": "10.00"},
+        "delivery": {"channels": ["email"]},
+        "email": {"subject": "Reward", "text": "Hello {{ name }}: {{ link }}"},
+        "recipients": [
+            {"id": f"r{n}", "email": f"person-{n}@example.com", "name": f"Zoë {n}"}
+            for n in range(PEOPLE)
+        ],
+    }
+    with world(tmp_path) as here, EmbeddedValkey(tmp_path / "state") as server:
+        url = server.start_or_join()
+        worker = here.start("worker", log="worker.log")
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", program, url],
+                input=json.dumps(campaign),
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=True,
+            )
+            assert ast.literal_eval(done.stdout)["campaign"] == "upstream"
+            wait_until_sync(lambda: len(here.mails()) >= PEOPLE)
+        finally:
+            worker.send_signal(signal.SIGTERM)
+            worker.communicate(timeout=120)
+        judge(here, PEOPLE)
