@@ -133,7 +133,7 @@ class WebhookChannel:
                 "POST", self._url, content=message.content, headers=headers
             )
             response = await self._exchange(request, _WebhookTrace(send_guard))
-        error = classify(response.status_code, response.headers)
+        error = classify_response(response.status_code, response.headers)
         if error is not None:
             raise error
         return Receipt()
@@ -178,12 +178,12 @@ class WebhookChannel:
             if error is departure.refusal:
                 raise
             # Not chained: what httpx says may quote headers.
-            raise broken(error, left=departure.left) from None
+            raise post_failure(error, left=departure.left) from None
         await _finish(response)
         return response
 
 
-def classify(status: int, headers: Mapping[str, str]) -> DeliveryError | None:
+def classify_response(status: int, headers: Mapping[str, str]) -> DeliveryError | None:
     """
     Return what an HTTP *status* means for the message that was posted; None if it was taken.
 
@@ -200,7 +200,7 @@ def classify(status: int, headers: Mapping[str, str]) -> DeliveryError | None:
     return PermanentError(code)
 
 
-def broken(error: Exception, *, left: bool) -> DeliveryError:
+def post_failure(error: Exception, *, left: bool) -> DeliveryError:
     """Return what it means that there was no answer, before or after the request *left*."""
     if left:
         return UncertainError(_code(error))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from aiosmtplib import SMTP
 
-from channels.email.replies import SmtpPhase, classify
+from channels.email.replies import SmtpPhase, classify_reply
 from channels.email.server import SmtpServer
 from channels.email.transaction import (
     Commands,
@@ -160,7 +160,7 @@ class SmtpConnection:
             return StaleConnectionError()
         if code != 421 and transaction.next_transaction is None:
             await self._reset()
-        return classify(phase, code, text)
+        return classify_reply(phase, code, text)
 
     async def _reset(self) -> None:
         # If this fails, the connection stays unsettled and is discarded.

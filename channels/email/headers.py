@@ -15,7 +15,7 @@ _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _QUOTABLE = re.compile(r'([\\"])')
 
 
-def one_line(text: str) -> str:
+def single_line(text: str) -> str:
     """Return *text* with runs of spaces, line ends and control characters made one space."""
     if text.isprintable() and "  " not in text:
         return text.strip(" ")
@@ -28,7 +28,7 @@ def unstructured(text: str, column: int) -> bytes:
 
     It starts at *column* of its line and is folded; the result ends without a line end.
     """
-    text = one_line(text)
+    text = single_line(text)
     if not _stands_as_it_is(text):
         return encoded_words(text, column)
     if column + len(text) <= MAX_LINE:
@@ -42,7 +42,7 @@ def mailbox(name: str, address: str, column: int) -> bytes:
 
     *address* is already fit for a header (see `address.py`); *name* may be anything.
     """
-    name, spec = one_line(name), address.encode()
+    name, spec = single_line(name), address.encode()
     if not name:
         return spec
     phrase = _phrase(name, column)

@@ -12,7 +12,7 @@ from aiosmtplib import (
     SMTPTimeoutError,
 )
 
-from channels.email.replies import SmtpPhase, classify
+from channels.email.replies import SmtpPhase, classify_reply
 from channels.email.server import SmtpServer
 from channels.provider_text import redact_reply
 from pipeline.domain.errors import BlockedError, DeliveryError
@@ -110,7 +110,7 @@ def _own_name(client: SMTP) -> str:
 def _failure(phase: SmtpPhase, error: SMTPException | OSError | ValueError) -> DeliveryError:
     cause = error.__cause__ or error
     if isinstance(error, SMTPResponseException) and error.code > 0:
-        return classify(phase, error.code, error.message)
+        return classify_reply(phase, error.code, error.message)
     if isinstance(cause, ssl.SSLCertVerificationError):
         detail = f"the server's certificate is not valid: {cause.verify_message}"
         return BlockedError("smtp_certificate", detail, fatal=True)

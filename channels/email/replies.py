@@ -85,7 +85,7 @@ _RULES = (
 )
 
 
-def classify(phase: SmtpPhase, code: int, text: str) -> DeliveryError:
+def classify_reply(phase: SmtpPhase, code: int, text: str) -> DeliveryError:
     """
     Return what the refusal *code* *text*, given in *phase*, means for the delivery.
 

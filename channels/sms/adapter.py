@@ -12,7 +12,7 @@ from channels.sms.account import TwilioAccount
 from channels.sms.codes import failure
 from channels.sms.composer import SmsComposer
 from channels.sms.lookup import newest
-from channels.sms.transport import Attempt, Transport, broken, open_session
+from channels.sms.transport import Attempt, Transport, exchange_failure, open_session
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.errors import (
     BlockedError,
@@ -136,7 +136,7 @@ class SmsChannel:
             except ClaimcastError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is: did the request leave?
-                raise broken(error, left=attempt.left) from None
+                raise exchange_failure(error, left=attempt.left) from None
 
     def _client(self, attempt: Attempt) -> Client:
         if self._closed:

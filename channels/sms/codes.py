@@ -116,7 +116,7 @@ def of_callback(status: str, error_code: int | None) -> tuple[FactKind, str, boo
     return None if kind is None else (kind, "", False)
 
 
-def refusal(status: int, text: str, retry_after: str | None) -> DeliveryError:
+def classify_refusal(status: int, text: str, retry_after: str | None) -> DeliveryError:
     """
     Return what an HTTP answer other than 2xx means for the message that was posted.
 

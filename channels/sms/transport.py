@@ -13,7 +13,7 @@ from twilio.http.response import Response  # type: ignore[import-untyped] # no p
 
 from channels.provider_text import redact_reply
 from channels.sms.account import TwilioAccount
-from channels.sms.codes import refusal
+from channels.sms.codes import classify_refusal
 from pipeline.domain.errors import BlockedError, DeliveryError, UncertainError
 
 
@@ -87,11 +87,11 @@ class Transport(AsyncHttpClient):  # type: ignore[misc] # untyped, see above
         ) as answer:
             text = (await answer.read()).decode(errors="replace")
         if not 200 <= answer.status < 300:
-            raise refusal(answer.status, text, answer.headers.get("Retry-After"))
+            raise classify_refusal(answer.status, text, answer.headers.get("Retry-After"))
         return Response(answer.status, text, answer.headers)
 
 
-def broken(error: Exception, *, left: bool) -> DeliveryError:
+def exchange_failure(error: Exception, *, left: bool) -> DeliveryError:
     """Return what it means that an exchange ended with *error*, before or after it *left*."""
     if left:
         return UncertainError(_code(error))

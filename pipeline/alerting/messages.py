@@ -73,7 +73,7 @@ def of_channel(
     return _notice(cause, data, since_ms=since_ms, now_ms=now_ms, over=over)
 
 
-def trial(identity: str, now_ms: int) -> Notice:
+def test_notice(identity: str, now_ms: int) -> Notice:
     """Return what `doctor --alert` sends; *identity* is new for each."""
     document: dict[str, Any] = {
         "type": "claimcast.alert.test",

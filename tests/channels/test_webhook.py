@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
-from channels.webhook import WebhookChannel, classify
+from channels.webhook import WebhookChannel, classify_response
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.errors import (
     AbandonedError,
@@ -285,7 +285,7 @@ async def test_the_log_holds_neither_link_nor_signature(caplog: pytest.LogCaptur
 def test_every_status_has_one_meaning_whatever_the_wait_it_asks_for(
     status: int, wait: str
 ) -> None:
-    error = classify(status, {"Retry-After": wait})
+    error = classify_response(status, {"Retry-After": wait})
     assert (error is None) == (200 <= status < 300)
     if isinstance(error, TransientError):
         assert error.retry_after is None or 0 <= error.retry_after <= 3600
@@ -294,4 +294,4 @@ def test_every_status_has_one_meaning_whatever_the_wait_it_asks_for(
 
 
 def test_the_ordinary_answer_is_a_success() -> None:
-    assert classify(KEPT.status, KEPT.headers) is None
+    assert classify_response(KEPT.status, KEPT.headers) is None

@@ -1,4 +1,4 @@
-"""Telling people what is held up, once for the whole fleet, and when that is over."""
+"""Notifies people of what is held up, once for the whole fleet, and when that is over."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -27,12 +27,12 @@ from worker.wiring.ledger import App
 log = structlog.get_logger()
 
 LOOK_SECONDS = 10.0
-_TURN = 0.9  # of the time between two looks: whoever comes late takes the turn
+_TURN_SHARE = 0.9  # of the time between two looks: a worker that comes late takes over
 _LEAVE_SECONDS = 4.0  # Ctrl-C stops within a few seconds
 _AT_ONCE = 4
 _AFTER = {AlertPhase.TELLING: AlertPhase.TOLD, AlertPhase.ENDING: AlertPhase.FORGOTTEN}
 _FAILED = {AlertPhase.TELLING: AlertPhase.UNTOLD, AlertPhase.ENDING: AlertPhase.UNENDED}
-_TELLS = frozenset(_AFTER)
+_NOTIFYING = frozenset(_AFTER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +47,10 @@ class _Due:
 
 class Alerts:
     """
-    Looks at what is held up, and tells it; any number of workers may do so at once.
+    Looks at what is held up, and notifies; any number of workers may do so at once.
 
-    Who tells what is decided in Redis, where a claim lapses if its worker dies: everything is
-    told at least once, and under the same id whenever it is told again.
+    Which worker sends which notice is decided in Redis, where a claim lapses if its worker dies:
+    every notice is sent at least once, and under the same id whenever it is sent again.
     """
 
     def __init__(
@@ -62,63 +62,63 @@ class Alerts:
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     async def look(self) -> None:
-        """Look, unless somebody of the fleet just did; raises one of STORE_ERRORS."""
-        if self._notifiers and await self._store.turn(LOOK_SECONDS * _TURN):
-            await self.tell()
+        """Look, unless another worker just did; raises one of STORE_ERRORS."""
+        if self._notifiers and await self._store.acquire_turn(LOOK_SECONDS * _TURN_SHARE):
+            await self.notify()
 
-    async def tell(self, *, leaving: bool = False) -> None:
-        """Tell what is due; with *leaving* also what just came up: nobody else may be left."""
+    async def notify(self, *, leaving: bool = False) -> None:
+        """Send what is due; with *leaving* also what just came up: no other worker may be left."""
         if not self._notifiers:
             return
-        sight = await self._store.sight()
-        due = list(self._due(sight, leaving=leaving))
-        await asyncio.gather(*(self._move(each, sight) for each in due))
+        sources = await self._store.sources()
+        due = list(self._due(sources, leaving=leaving))
+        await asyncio.gather(*(self._move(each, sources) for each in due))
 
     async def leave(self) -> None:
-        """Tell what there is to tell, within seconds; the next worker tells the rest."""
+        """Send what there is to send, within seconds; the next worker sends the rest."""
         try:
             async with asyncio.timeout(_LEAVE_SECONDS):
-                await self.tell(leaving=True)
+                await self.notify(leaving=True)
         except STORE_ERRORS as error:  # a time-out is one of them
             log.warning("alert.not_told", why=type(error).__name__)
 
-    def _due(self, sight: AlertSources, *, leaving: bool) -> Iterator[_Due]:
-        present = set(_present(sight))
+    def _due(self, sources: AlertSources, *, leaving: bool) -> Iterator[_Due]:
+        present = set(_present(sources))
         alerts = {Alert(name, cause) for cause in present for name in self._notifiers}
-        for alert in sorted(alerts | sight.records.keys(), key=encode_alert):
-            read = sight.records.get(alert)
+        for alert in sorted(alerts | sources.records.keys(), key=encode_alert):
+            read = sources.records.get(alert)
             phase = next_phase(
                 read,
                 present=alert.cause in present,
-                subject=self._subject(alert, sight),
+                subject=self._subject(alert, sources),
                 patience=self._pace.patience_with(alert.cause, leaving=leaving),
                 pace=self._pace,
-                now_ms=sight.now_ms,
+                now_ms=sources.now_ms,
             )
             if phase is not None:
-                record = read or AlertRecord(phase, sight.now_ms, sight.now_ms)
+                record = read or AlertRecord(phase, sources.now_ms, sources.now_ms)
                 yield _Due(alert=alert, read=read, record=record, phase=phase)
 
-    def _subject(self, alert: Alert, sight: AlertSources) -> SubjectState:
-        found = _standing(alert.cause, sight)
+    def _subject(self, alert: Alert, sources: AlertSources) -> SubjectState:
+        found = _standing(alert.cause, sources)
         if alert.target in self._notifiers:
             return found
         # Another worker may have other settings, so it is left alone until the campaign ends.
         ended = found in {SubjectState.FINISHED, SubjectState.GONE}
         return SubjectState.GONE if ended else SubjectState.PAUSED
 
-    async def _move(self, due: _Due, sight: AlertSources) -> None:
-        """Let one alert enter its next phase; tell it if nobody else claimed it first."""
+    async def _move(self, due: _Due, sources: AlertSources) -> None:
+        """Let one alert enter its next phase; send it unless another worker claimed it first."""
         async with self._slots:
             claimed = await self._store.put(
                 due.alert, due.read, due.record.becomes(due.phase, due.record.tries)
             )
-            if not claimed or due.phase not in _TELLS:
+            if not claimed or due.phase not in _NOTIFYING:
                 return
-            told = await self._deliver(due, _notice(due, sight))
+            notified = await self._deliver(due, _notice(due, sources))
             after = (
                 due.record.becomes(_AFTER[due.phase])
-                if told
+                if notified
                 else due.record.becomes(_FAILED[due.phase], due.record.tries + 1)
             )
             await self._store.put(due.alert, claimed, after)
@@ -132,7 +132,7 @@ class Alerts:
             "by": target,
         }
         try:
-            await self._notifiers[target].tell(notice)
+            await self._notifiers[target].notify(notice)
         except DeliveryError as error:
             log.warning("alert.not_told", **names, why=error.code)
             return False
@@ -145,30 +145,32 @@ class Alerts:
 
 @asynccontextmanager
 async def open_alerts(app: App) -> AsyncIterator[Alerts]:
-    """Make what tells the targets of the settings; raises InputError if one cannot be used."""
+    """Make what notifies the targets of the settings; raises InputError if one cannot be used."""
     async with open_notifiers(app.settings) as notifiers:
         yield Alerts(app.alerts, notifiers)
 
 
-def _present(sight: AlertSources) -> Iterator[AlertCause]:
-    for snapshot in sight.snapshots.values():
+def _present(sources: AlertSources) -> Iterator[AlertCause]:
+    for snapshot in sources.snapshots.values():
         yield from causes(snapshot)
-    for channel, breaker in sight.breakers.items():
+    for channel, breaker in sources.breakers.items():
         # It keeps its time until a message goes through: between two silences it is not over.
         if breaker.until_ms:
             yield AlertCause(channel, AlertKind.CHANNEL, "")
 
 
-def _standing(cause: AlertCause, sight: AlertSources) -> SubjectState:
+def _standing(cause: AlertCause, sources: AlertSources) -> SubjectState:
     if cause.kind is AlertKind.CHANNEL:
         return SubjectState.OPEN
-    return standing(sight.snapshots[cause.subject])
+    return standing(sources.snapshots[cause.subject])
 
 
-def _notice(due: _Due, sight: AlertSources) -> Notice:
+def _notice(due: _Due, sources: AlertSources) -> Notice:
     cause, over, since = due.alert.cause, due.phase is AlertPhase.ENDING, due.record.since_ms
     if cause.kind is AlertKind.CHANNEL:
-        breaker = sight.breakers[cause.subject]
-        return messages.of_channel(cause, breaker, since_ms=since, now_ms=sight.now_ms, over=over)
-    snapshot = sight.snapshots[cause.subject]
-    return messages.of_campaign(cause, snapshot, since_ms=since, now_ms=sight.now_ms, over=over)
+        breaker = sources.breakers[cause.subject]
+        return messages.of_channel(
+            cause, breaker, since_ms=since, now_ms=sources.now_ms, over=over
+        )
+    snapshot = sources.snapshots[cause.subject]
+    return messages.of_campaign(cause, snapshot, since_ms=since, now_ms=sources.now_ms, over=over)

@@ -1,4 +1,4 @@
-"""Who alerts are told: an address that takes signed posts, a mailbox, or both."""
+"""Where alerts are sent: an address that takes signed posts, a mailbox, or both."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ URL, EMAIL = "url", "email"
 _CONNECTIONS = 2
 _ANSWER_SECONDS = 10.0
 _MAIL_SECONDS = 30.0
-_DELIVERY_SECONDS = 45.0  # below Pace.claim, so that nobody else tells it meanwhile
+_DELIVERY_SECONDS = 45.0  # below Pace.claim, so that no other worker sends it meanwhile
 _CONTENT = EmailContent(subject="{{ headline }}", text="{{ content }}")
 
 
@@ -42,7 +42,7 @@ class Notifier:
     channel: Channel
     wording: Wording
 
-    async def tell(self, notice: Notice) -> None:
+    async def notify(self, notice: Notice) -> None:
         """
         Deliver one notice; raises DeliveryError. What may have arrived counts as failed.
 
@@ -57,7 +57,7 @@ class Notifier:
 
 @asynccontextmanager
 async def open_notifiers(settings: Settings) -> AsyncIterator[Sequence[Notifier]]:
-    """Make a teller for each target that is set; raises InputError if one cannot be used."""
+    """Make a notifier for each target that is set; raises InputError if one cannot be used."""
     async with AsyncExitStack() as stack:
         notifiers = [*_url(settings), *_email(settings)]
         for notifier in notifiers:

@@ -22,14 +22,14 @@ from worker.executor.outage_log import Outage
 from worker.executor.queue import connect_queue, connection
 from worker.executor.serializer import dump_job, load_job
 from worker.executor.slots import Slots
-from worker.wiring.engine import Machinery
+from worker.wiring.engine import Engine
 from worker.wiring.ledger import App
 
 log = structlog.get_logger()
 
 # A slot waits for answers and permits more than it computes; the CPU goes to the senders.
 _SLOTS = {Lane.ORDER: 6, Lane.READ: 6, Lane.SEND: 6}
-_MORE_SLOTS = 6  # for what a dead worker had begun: its people must not wait for the next slot
+_EXTRA_SLOTS = 6  # for what a dead worker had begun: its people must not wait for the next slot
 _IDLE_SECONDS = 0.05
 _CONTROL_SECONDS = 0.25  # pause takes effect within a second
 _BEAT_SECONDS = 5.0
@@ -52,12 +52,12 @@ class Executor:
     is due again when the leases lapse, what it had only queued when the dispatch does.
     """
 
-    def __init__(self, app: App, machinery: Machinery) -> None:
+    def __init__(self, app: App, engine: Engine) -> None:
         self._app = app
-        self._machinery = machinery
-        self._slots = Slots(_SLOTS, more=_MORE_SLOTS)
+        self._engine = engine
+        self._slots = Slots(_SLOTS, extra=_EXTRA_SLOTS)
         self._handoff = Handoff(self._slots)
-        self.name = machinery.name
+        self.name = engine.name
         self._queue = worker_queue_key(self.name)
         self._stopping = False
         self._arq: set[Worker] = set()
@@ -80,8 +80,8 @@ class Executor:
         tasks = [
             asyncio.create_task(self._supervise(self._unit_worker)),
             asyncio.create_task(self._supervise(self._submit_worker)),
-            asyncio.create_task(_every(_CONTROL_SECONDS, self._obey)),
-            asyncio.create_task(_every(_BEAT_SECONDS, self._beat)),
+            asyncio.create_task(_every(_CONTROL_SECONDS, self._stop_halted)),
+            asyncio.create_task(_every(_BEAT_SECONDS, self._heartbeat)),
             asyncio.create_task(_every(_SWEEP_SECONDS, self._sweep)),
             asyncio.create_task(_every(LOOK_SECONDS, alerts.look)),
             asyncio.create_task(_every(_RETENTION_SECONDS, self._purge)),
@@ -99,25 +99,25 @@ class Executor:
         for worker in tuple(self._arq):
             await _close(worker)
         await alerts.leave()
-        await self._leave()
+        await self._sign_off()
 
     async def _pump(self, tasks: "list[asyncio.Task[None]]", *, burst: bool) -> None:
         """Bring as much as there are free slots, at once when one becomes free."""
         outage = Outage()
         async with connection(self._app.url) as pool:
             while not self._stopping:
-                if (unfit := self._machinery.units.unfit) is not None:
+                if (unfit := self._engine.units.unfit) is not None:
                     raise unfit
                 self._check_parts(tasks)
                 self._slots.changed.clear()
                 try:
                     busy = await self._dispatch(pool)
-                    outage.over()
+                    outage.note_recovery()
                     if burst and not busy and not await self._anything_due():
                         return
                 except STORE_ERRORS as error:
-                    if news := outage.news(error):
-                        log.warning("pump.interrupted", **news)
+                    if fields := outage.describe_new(error):
+                        log.warning("pump.interrupted", **fields)
                     await asyncio.sleep(_OUTAGE_PAUSE)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._slots.changed.wait(), _IDLE_SECONDS)
@@ -127,15 +127,15 @@ class Executor:
         for task in tasks:
             if task.done() and not task.cancelled():
                 task.result()
-        if not self._machinery.alive() or any(task.done() for task in tasks):
+        if not self._engine.alive() or any(task.done() for task in tasks):
             # A cancellation may be lost (see pipeline/domain/tasks.py), so this is looked at.
             msg = "a part of the worker has died"
             raise RuntimeError(msg)
 
     async def _dispatch(self, pool: ArqRedis) -> bool:
         """Return whether there is anything in hand."""
-        self._slots.forget_lapsed()
-        free, spare = {lane: self._slots.free(lane) for lane in _SLOTS}, self._slots.spare()
+        self._slots.free_lapsed()
+        free, spare = {lane: self._slots.free(lane) for lane in _SLOTS}, self._slots.extra_free()
         if spare or any(free.values()):
             seconds = self._app.settings.lease_seconds
             units = await self._app.batches.pump(
@@ -147,12 +147,12 @@ class Executor:
                 idle=len(self._slots) == 0,
                 spare=spare,
             )
-            if left := [unit for unit in units if not self._handoff.hand(unit)]:
+            if left := [unit for unit in units if not self._handoff.offer(unit)]:
                 await self._enqueue(pool, left, seconds)
-        self._let_arq_look()
+        self._set_arq_polling()
         return len(self._slots) > 0
 
-    def _let_arq_look(self) -> None:
+    def _set_arq_polling(self) -> None:
         """Let arq look into its queue only while something waits: what runs stands there, too."""
         for worker in self._arq:
             if worker.queue_name == self._queue:
@@ -161,25 +161,25 @@ class Executor:
     async def _enqueue(self, pool: ArqRedis, units: Sequence[Unit], seconds: float) -> None:
         """Give units to arq in one job: it starts jobs one by one, in several round trips each."""
         for unit in units:
-            self._slots.take(unit, seconds=seconds)
+            self._slots.reserve(unit, seconds=seconds)
         job = None
         try:
             job = await pool.enqueue_job(
                 "run_units",
                 [encode_unit(unit) for unit in units],
-                # The turn makes the id new, so arq's de-duplication cannot swallow a wake-up.
+                # The dispatch number makes the id new, or arq would drop a wake-up as a copy.
                 _job_id=":".join(map(str, encode_unit(units[0]))),
                 _queue_name=self._queue,
                 _expires=_JOB_SECONDS,
             )
         finally:
             if job is None:  # also where arq swallows that the line dropped
-                await self._take_back(units)
+                await self._return_units(units)
 
-    async def _take_back(self, units: Sequence[Unit]) -> None:
-        """Make units due again that arq may not have; if it has, one turn of the two counts."""
+    async def _return_units(self, units: Sequence[Unit]) -> None:
+        """Make units due again that arq may not have; if it has, one dispatch of both counts."""
         for unit in units:
-            self._slots.give_back(unit)
+            self._slots.release(unit)
         with contextlib.suppress(*STORE_ERRORS):
             for unit in units:
                 await self._app.batches.wake(unit.serial, unit.batch)
@@ -209,7 +209,7 @@ class Executor:
             functions=[func(run_units, name="run_units", timeout=_JOB_SECONDS)],
             queue_name=self._queue,
             redis_pool=connect_queue(self._app.url, queue=self._queue),
-            max_jobs=sum(_SLOTS.values()) + _MORE_SLOTS,
+            max_jobs=sum(_SLOTS.values()) + _EXTRA_SLOTS,
             max_tries=_FOREVER,
             keep_result=0,
             poll_delay=0.01,  # costs next to nothing while it need not look
@@ -217,9 +217,9 @@ class Executor:
             handle_signals=False,
             log_results=False,
             ctx={
-                "units": self._machinery.units,
+                "units": self._engine.units,
                 "slots": self._slots,
-                "relay": self._handoff,
+                "handoff": self._handoff,
             },
             job_serializer=dump_job,
             job_deserializer=load_job,
@@ -242,20 +242,20 @@ class Executor:
             job_deserializer=load_job,
         )
 
-    async def _obey(self) -> None:
+    async def _stop_halted(self) -> None:
         """Let a pause or a cancel stop what this worker has in hand."""
-        leases = self._machinery.leases
+        leases = self._engine.leases
         if self._stopping:
             leases.halt(leases.serials())
         else:
             leases.halt(await self._app.campaigns.halted(leases.serials()))
 
-    async def _beat(self) -> None:
+    async def _heartbeat(self) -> None:
         await self._app.workers.beat(self.name)
-        await self._tell()
+        await self._report()
 
-    async def _tell(self) -> None:
-        leases = len(self._machinery.leases)
+    async def _report(self) -> None:
+        leases = len(self._engine.leases)
         await self._app.workers.report(self.name, self._app.measurements, leases=leases)
 
     async def _sweep(self) -> None:
@@ -275,18 +275,18 @@ class Executor:
         self._handoff.close()
         until = uptime() + _STOP_SECONDS
         while self._slots.running() and uptime() < until:
-            self._machinery.leases.halt(self._machinery.leases.serials())
+            self._engine.leases.halt(self._engine.leases.serials())
             self._slots.changed.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._slots.changed.wait(), _IDLE_SECONDS)
 
-    async def _leave(self) -> None:
+    async def _sign_off(self) -> None:
         """Make what was queued here due at once for others, and sign off."""
         try:
             async with asyncio.timeout(_STOP_SECONDS):
                 for unit in self._slots.waiting():
                     await self._app.batches.wake(unit.serial, unit.batch)
-                await self._tell()
+                await self._report()
                 await self._app.workers.leave(self.name)
         except STORE_ERRORS as error:  # a time-out is one of them
             log.warning("worker.left_in_haste", error=type(error).__name__)
@@ -297,10 +297,10 @@ async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await work()
-            outage.over()
+            outage.note_recovery()
         except STORE_ERRORS as error:
-            if news := outage.news(error):
-                log.warning("upkeep.interrupted", **news)
+            if fields := outage.describe_new(error):
+                log.warning("upkeep.interrupted", **fields)
         await asyncio.sleep(seconds)
 
 

@@ -37,14 +37,14 @@ class Handoff:
             await asyncio.wait([hope], timeout=seconds)
         except asyncio.CancelledError:
             if hope.done() and (unit := hope.result()) is not None:
-                self._slots.give_back(unit)
+                self._slots.release(unit)
             raise
         finally:
             if hope in self._waiting:
                 self._waiting.remove(hope)
         return hope.result() if hope.done() else None
 
-    def hand(self, unit: Unit) -> bool:
+    def offer(self, unit: Unit) -> bool:
         """Give a dispatched unit to a job that waits; return False if there is none."""
         if not self._waiting:
             return False

@@ -28,7 +28,7 @@ from worker.wiring.ledger import App
 log = structlog.get_logger()
 
 _MOST_RECIPIENTS = 10_000
-_TOLD = 5  # problems of the rows in one answer
+_SHOWN = 5  # problems of the rows in one answer
 _SHIFT_SECONDS = 20.0  # one unit more may begin until then
 _PATIENCE_SECONDS = 1.0
 
@@ -46,17 +46,17 @@ async def run_units(ctx: dict[str, Any], *args: object, **more: object) -> None:
         return
     async with asyncio.TaskGroup() as runners:
         for unit in units:
-            runners.create_task(_go_on(*_parts(ctx), unit))
+            runners.create_task(_work_on(*_parts(ctx), unit))
 
 
-async def _go_on(slots: Slots, units: UnitRunner, handoff: Handoff, unit: Unit | None) -> None:
+async def _work_on(slots: Slots, units: UnitRunner, handoff: Handoff, unit: Unit | None) -> None:
     until = uptime() + _SHIFT_SECONDS
     while unit is not None:
         slots.start(unit)
         try:
             await units.run(unit)
         finally:
-            slots.give_back(unit)
+            slots.release(unit)
         unit = await handoff.next(_PATIENCE_SECONDS) if uptime() < until else None
 
 
@@ -75,7 +75,7 @@ async def submit_campaign(ctx: dict[str, Any], *args: object, **more: object) ->
         return await _submit(app, campaign)
     except InvalidInputError as error:
         findings = error.findings
-        return _refused(campaign, _told(findings), problems=findings.problem_count)
+        return _refused(campaign, _first_problems(findings), problems=findings.problem_count)
     except DifferentContentError as error:
         # Its sentence names keys, amounts and lines, and nothing of a recipient.
         return _refused(campaign, str(error), why=str(error))
@@ -87,7 +87,7 @@ def _parts(ctx: dict[str, Any]) -> tuple[Slots, UnitRunner, Handoff]:
     return (
         cast("Slots", ctx["slots"]),
         cast("UnitRunner", ctx["units"]),
-        cast("Handoff", ctx["relay"]),
+        cast("Handoff", ctx["handoff"]),
     )
 
 
@@ -110,11 +110,11 @@ async def _submit(app: App, data: dict[str, Any]) -> dict[str, str]:
     rows = data.pop("recipients", None)
     definition = CampaignDefinition.from_json(data)
     if unfit := _unfit(rows):
-        told = "; ".join((*map(str, definition.problems), unfit))
-        return _refused(data, told, why=unfit, problems=len(definition.problems) + 1)
-    if told := _unserved(definition.campaign):
-        return _refused(data, told, why=told)
-    request = IntakeRequest(definition=definition, recipients=RecipientsList(rows), keep=_TOLD)
+        answer = "; ".join((*map(str, definition.problems), unfit))
+        return _refused(data, answer, why=unfit, problems=len(definition.problems) + 1)
+    if answer := _unserved(definition.campaign):
+        return _refused(data, answer, why=answer)
+    request = IntakeRequest(definition=definition, recipients=RecipientsList(rows), keep=_SHOWN)
     # Whether product and channels are right is seen when it is worked: nobody waits here.
     submitted = await service.submit(request, intake_ledger(app), actor="arq")
     log.info("campaign.submitted", campaign=data["id"], created=submitted.created)
@@ -138,7 +138,7 @@ def _unserved(campaign: Campaign | None) -> str:
     return f"the channel {missing[0]} is not available in this version" if missing else ""
 
 
-def _told(findings: IntakeFindings) -> str:
+def _first_problems(findings: IntakeFindings) -> str:
     """Return the first problems, and whether they are all in the rows."""
     problems = "; ".join(map(str, findings.problems))
     if findings.campaign is None:

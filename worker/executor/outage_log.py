@@ -14,7 +14,7 @@ class Outage:
     def __init__(self) -> None:
         self._told: set[str] = set()
 
-    def news(self, error: StoreError) -> dict[str, str]:
+    def describe_new(self, error: StoreError) -> dict[str, str]:
         """Return what to log of *error*; nothing if that was returned since it last was right."""
         name = type(error).__name__
         if name in self._told:
@@ -22,7 +22,7 @@ class Outage:
         self._told.add(name)
         return {"error": name, **_words(error)}
 
-    def over(self) -> None:
+    def note_recovery(self) -> None:
         """Take note that it works again."""
         self._told.clear()
 

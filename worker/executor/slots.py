@@ -21,9 +21,9 @@ class Slots:
     Beyond the *sizes* of the lanes there are *more* slots for what others had begun.
     """
 
-    def __init__(self, sizes: Mapping[Lane, int], *, more: int = 0) -> None:
+    def __init__(self, sizes: Mapping[Lane, int], *, extra: int = 0) -> None:
         self._sizes = sizes
-        self._more = more
+        self._more = extra
         self._units: dict[Unit, _Dispatched] = {}
         self.changed = asyncio.Event()
 
@@ -33,14 +33,14 @@ class Slots:
     def free(self, lane: Lane) -> int:
         return max(0, self._sizes[lane] - self._used(lane))
 
-    def spare(self) -> int:
+    def extra_free(self) -> int:
         over = sum(max(0, self._used(lane) - size) for lane, size in self._sizes.items())
         return max(0, self._more - over)
 
     def _used(self, lane: Lane) -> int:
         return sum(1 for unit in self._units if unit.lane is lane)
 
-    def take(self, unit: Unit, *, seconds: float) -> None:
+    def reserve(self, unit: Unit, *, seconds: float) -> None:
         """Count a unit; unless it starts within *seconds* it is taken for lost."""
         self._units[unit] = _Dispatched(uptime() + seconds)
 
@@ -48,15 +48,15 @@ class Slots:
         """Count a unit as running, also one that was taken for lost, or that arq runs again."""
         self._units[unit] = _Dispatched(uptime(), started=True)
 
-    def give_back(self, unit: Unit) -> None:
+    def release(self, unit: Unit) -> None:
         self._units.pop(unit, None)
         self.changed.set()
 
-    def forget_lapsed(self) -> None:
+    def free_lapsed(self) -> None:
         """Free the slots of what arq lost; those batches become due again by themselves."""
         for unit, dispatched in list(self._units.items()):
             if not dispatched.started and dispatched.lapses < uptime():
-                self.give_back(unit)
+                self.release(unit)
 
     def waiting(self) -> list[Unit]:
         """Return the units that were dispatched and never started."""

@@ -49,7 +49,7 @@ class EmbeddedValkey:
         self._patience = patience
         self._server = ValkeyServer(self._state_dir)
         self._turn = threading.Lock()
-        self._restarts = RestartBackoff()
+        self._backoff = RestartBackoff()
         self._waits_for_room = False
 
     @property
@@ -86,25 +86,25 @@ class EmbeddedValkey:
         """
         with self._turn:
             if self._users.held and self._lives():
-                if self._restarts.settled:
-                    self._restarts.forget()
+                if self._backoff.settled:
+                    self._backoff.reset()
                 return False
-            if self._restarts.pausing and not self._room_was_made():
+            if self._backoff.pausing and not self._room_was_made():
                 return False
             try:
                 started = self._start_again()
             except UnavailableError:
-                self._restarts.fail()
+                self._backoff.fail()
                 self._waits_for_room = not self._server.has_room()
                 raise
             if started:
-                self._restarts.start()
+                self._backoff.start()
             return started
 
     @property
     def steady(self) -> bool:
         """Whether the server lives, and its last trouble that this user saw is a while ago."""
-        return self._restarts.settled and self._lives()
+        return self._backoff.settled and self._lives()
 
     def explain(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         """Raise UnavailableError instead of *error* if a full disk is behind it; for `push`."""
@@ -129,9 +129,9 @@ class EmbeddedValkey:
         self.release()
 
     def _start_again(self) -> bool:
-        if self._restarts.in_vain():
+        if self._backoff.in_vain():
             raise self._problem(_STOPPED_SOON)
-        if not self._restarts.failing and not self._server.has_room():
+        if not self._backoff.failing and not self._server.has_room():
             raise self._problem(_STOPPED_STARTING)
         return self._join()
 

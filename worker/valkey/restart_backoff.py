@@ -45,6 +45,6 @@ class RestartBackoff:
         """Return, of a server that has ended, whether it did so soon after its start."""
         return time.monotonic() - self._started < _STEADY_SECONDS
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Take note that all is well: the next failure is a first one."""
         self._failures = 0

@@ -13,9 +13,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from pipeline.store.outages import STORE_ERRORS
-from worker.web.bounces import BounceDesk, BounceWebhook
+from worker.web.bounces import BounceIntake, BounceWebhook
 from worker.web.feedback import Feedback
-from worker.web.fulfilment import FulfilmentWebhook, Wakes, waking
+from worker.web.fulfilment import BatchWaker, FulfilmentWebhook, open_waker
 from worker.web.health import Health
 from worker.web.metrics import Metrics
 from worker.web.twilio import InboundMessage, StatusCallback, TwilioSignature
@@ -37,9 +37,9 @@ _SENTENCES = {
 @asynccontextmanager
 async def web_application(app: App) -> AsyncIterator[Starlette]:
     """Yield the ASGI application; what it began in the background ends with the context."""
-    async with waking(app.batches) as wakes:
+    async with open_waker(app.batches) as waker:
         site = Starlette(
-            routes=_routes(app, wakes),
+            routes=_routes(app, waker),
             exception_handlers={
                 HTTPException: _refused,
                 **dict.fromkeys(STORE_ERRORS, _unavailable),
@@ -52,20 +52,20 @@ async def web_application(app: App) -> AsyncIterator[Starlette]:
         yield site
 
 
-def _routes(app: App, wakes: Wakes) -> list[Route]:
+def _routes(app: App, waker: BatchWaker) -> list[Route]:
     metrics, feedback, health = Metrics(app), Feedback(app), Health(app.server)
     tokens, webhooks = app.tokens, metrics.webhooks
     signature = TwilioSignature(app.settings)
-    fulfilment = FulfilmentWebhook(tokens, wakes, webhooks)
+    fulfilment = FulfilmentWebhook(tokens, waker, webhooks)
     inbound = InboundMessage(signature, app.suppressions, webhooks)
     callback = StatusCallback(signature, tokens, feedback, webhooks)
-    bounces = BounceWebhook(tokens, BounceDesk(tokens, feedback), webhooks)
+    bounces = BounceWebhook(tokens, BounceIntake(tokens, feedback), webhooks)
     page = Unsubscribe(tokens, feedback, webhooks)
     return [
-        _route("POST", "/webhooks/fulfillment/{token}", fulfilment.take),
-        _route("POST", "/webhooks/twilio/inbound", inbound.take),
-        _route("POST", "/webhooks/twilio/{token}", callback.take),
-        _route("POST", "/webhooks/bounces/{token}", bounces.take),
+        _route("POST", "/webhooks/fulfillment/{token}", fulfilment.receive),
+        _route("POST", "/webhooks/twilio/inbound", inbound.receive),
+        _route("POST", "/webhooks/twilio/{token}", callback.receive),
+        _route("POST", "/webhooks/bounces/{token}", bounces.receive),
         _route("GET", "/unsubscribe/{token}", page.show),
         _route("POST", "/unsubscribe/{token}", page.unsubscribe),
         _route("GET", "/healthz", health.alive),

@@ -6,12 +6,12 @@ from starlette.datastructures import ImmutableMultiDict
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-LARGEST = 1 << 16
+LARGEST_BODY = 1 << 16
 
 _MOST_FIELDS = 200
 
 
-async def body_of(request: Request, largest: int = LARGEST) -> bytes:
+async def body_of(request: Request, largest: int = LARGEST_BODY) -> bytes:
     """Return the body; raises HTTPException 413 if it has more than *largest* bytes."""
     declared = request.headers.get("content-length", "0")
     if int(declared) > largest:  # the parser has refused what is no number

@@ -15,11 +15,11 @@ from worker.web.metrics import WebhookCounter
 
 log = structlog.get_logger()
 
-DOOR = Target(serial="0", batch=0)
+POSTED_BOUNCE = Target(serial="0", batch=0)
 """What the token in the address of the webhook speaks of: no message, so nobody else has it."""
 
 
-class Taken(StrEnum):
+class BounceResult(StrEnum):
     """What became of a notification."""
 
     RECORDED = "recorded"
@@ -28,25 +28,25 @@ class Taken(StrEnum):
     FORGED = "forged"
 
 
-class BounceDesk:
+class BounceIntake:
     """Takes in notifications; each may come any number of times."""
 
     def __init__(self, tokens: SignedTokens, feedback: Feedback) -> None:
         self._tokens = tokens
         self._feedback = feedback
 
-    async def take(self, raw: bytes) -> Taken:
+    async def receive(self, raw: bytes) -> BounceResult:
         """Record what a message says, if it is a notification about one of ours."""
         bounce = parse_bounce(raw)
-        taken = Taken.UNREADABLE if bounce is None else await self._believe(bounce)
-        if taken in {Taken.UNREADABLE, Taken.FORGED}:
-            log.info("bounce.ignored", why=taken.value)
-        return taken
+        result = BounceResult.UNREADABLE if bounce is None else await self._record(bounce)
+        if result in {BounceResult.UNREADABLE, BounceResult.FORGED}:
+            log.info("bounce.ignored", why=result.value)
+        return result
 
-    async def _believe(self, bounce: Bounce) -> Taken:
+    async def _record(self, bounce: Bounce) -> BounceResult:
         target = self._target(bounce)
         if target is None:
-            return Taken.FORGED
+            return BounceResult.FORGED
         names = {"serial": target.serial, "batch": target.batch, "index": target.index}
         log.info(
             "bounce.received",
@@ -57,17 +57,17 @@ class BounceDesk:
         )
         fact = bounce.fact()
         if fact is None:
-            return Taken.NOT_FINAL
+            return BounceResult.NOT_FINAL
         kind, code = fact
         if bounce.dead:
             await self._feedback.suppress(target, code)
         await self._feedback.record(target, kind, code)
-        return Taken.RECORDED
+        return BounceResult.RECORDED
 
     def _target(self, bounce: Bounce) -> Target | None:
         for token in bounce.tokens:
             target = self._tokens.read(Purpose.BOUNCE, token)
-            if target is not None and target != DOOR:
+            if target is not None and target != POSTED_BOUNCE:
                 return target
         return None
 
@@ -75,20 +75,22 @@ class BounceDesk:
 class BounceWebhook:
     """`POST /webhooks/bounces/{token}`: one notification, as message/rfc822."""
 
-    def __init__(self, tokens: SignedTokens, desk: BounceDesk, webhooks: WebhookCounter) -> None:
+    def __init__(
+        self, tokens: SignedTokens, intake: BounceIntake, webhooks: WebhookCounter
+    ) -> None:
         self._tokens = tokens
-        self._desk = desk
+        self._intake = intake
         self._count = webhooks.count
 
-    async def take(self, request: Request) -> Response:
-        if self._tokens.read(Purpose.BOUNCE, request.path_params["token"]) != DOOR:
+    async def receive(self, request: Request) -> Response:
+        if self._tokens.read(Purpose.BOUNCE, request.path_params["token"]) != POSTED_BOUNCE:
             self._count("bounce", "unknown_token")
             raise HTTPException(404)
-        taken = await self._desk.take(await body_of(request, LARGEST))
-        self._count("bounce", "taken" if taken is Taken.RECORDED else "ignored")
+        result = await self._intake.receive(await body_of(request, LARGEST))
+        self._count("bounce", "taken" if result is BounceResult.RECORDED else "ignored")
         return Response(status_code=202)
 
 
 def bounce_path(tokens: SignedTokens) -> str:
     """Return the path of the webhook; whoever knows it may post notifications."""
-    return f"/webhooks/bounces/{tokens.make(Purpose.BOUNCE, DOOR)}"
+    return f"/webhooks/bounces/{tokens.make(Purpose.BOUNCE, POSTED_BOUNCE)}"

@@ -22,7 +22,7 @@ _AT_ONCE = 8
 _HASTE = 2.0
 
 
-class Wakes:
+class BatchWaker:
     """
     Wakes batches, however often it is asked to, at once and then at growing intervals.
 
@@ -37,12 +37,12 @@ class Wakes:
         self._connections = asyncio.Semaphore(_AT_ONCE)
         self._stopping = asyncio.Event()
 
-    def ask(self, serial: str, batch: int) -> None:
+    def request(self, serial: str, batch: int) -> None:
         """Have a batch woken soon; returns at once and never fails."""
         key = (serial, batch)
         self._asked.add(key)
         if key not in self._tasks:
-            self._tasks[key] = asyncio.create_task(self._wake_while_asked(key))
+            self._tasks[key] = asyncio.create_task(self._wake_while_requested(key))
 
     async def drain(self) -> None:
         """Wake what still waits, within seconds; the polls come to what is left."""
@@ -51,7 +51,7 @@ class Wakes:
             async with asyncio.timeout(_HASTE):
                 await asyncio.gather(*self._tasks.values())
 
-    async def _wake_while_asked(self, key: tuple[str, int]) -> None:
+    async def _wake_while_requested(self, key: tuple[str, int]) -> None:
         pause = _FIRST_PAUSE
         while key in self._asked:
             await self._wake(key)
@@ -72,27 +72,27 @@ class Wakes:
 
 
 @asynccontextmanager
-async def waking(batches: BatchStore) -> AsyncIterator[Wakes]:
+async def open_waker(batches: BatchStore) -> AsyncIterator[BatchWaker]:
     """Yield what wakes batches; at the end nothing that was asked for is left."""
-    wakes = Wakes(batches)
+    waker = BatchWaker(batches)
     try:
-        yield wakes
+        yield waker
     finally:
-        await wakes.drain()
+        await waker.drain()
 
 
 class FulfilmentWebhook:
-    def __init__(self, tokens: SignedTokens, wakes: Wakes, webhooks: WebhookCounter) -> None:
+    def __init__(self, tokens: SignedTokens, waker: BatchWaker, webhooks: WebhookCounter) -> None:
         self._tokens = tokens
-        self._wakes = wakes
+        self._waker = waker
         self._count = webhooks.count
 
-    async def take(self, request: Request) -> Response:
+    async def receive(self, request: Request) -> Response:
         """Answer at once; the body is neither read nor believed."""
         target = self._tokens.read(Purpose.FULFILMENT, request.path_params["token"])
         if target is None:
             self._count("fulfilment", "unknown_token")
             raise HTTPException(404)
-        self._wakes.ask(target.serial, target.batch)
+        self._waker.request(target.serial, target.batch)
         self._count("fulfilment", "taken")
         return Response(status_code=204)

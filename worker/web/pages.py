@@ -40,7 +40,7 @@ def confirmation(channel: ChannelName) -> HTMLResponse:
     return _page("You are unsubscribed", text)
 
 
-def unknown() -> HTMLResponse:
+def unknown_page() -> HTMLResponse:
     text = "Please use the link exactly as it stands in the message, or answer the message."
     return _page("This link is not valid", text, status=404)
 

@@ -72,7 +72,7 @@ class StatusCallback:
         self._feedback = feedback
         self._count = webhooks.count
 
-    async def take(self, request: Request) -> Response:
+    async def receive(self, request: Request) -> Response:
         form = await self._signature.signed_form(request)
         if form is None:
             self._count("twilio", "bad_signature")
@@ -109,15 +109,15 @@ class InboundMessage:
         self._suppressions = suppressions
         self._count = webhooks.count
 
-    async def take(self, request: Request) -> Response:
+    async def receive(self, request: Request) -> Response:
         form = await self._signature.signed_form(request)
         if form is None:
             self._count("inbound", "bad_signature")
             raise _unsigned()
-        self._count("inbound", "taken" if await self._obey(form) else "ignored")
+        self._count("inbound", "taken" if await self._apply_keyword(form) else "ignored")
         return Response(_EMPTY_TWIML, media_type="text/xml")
 
-    async def _obey(self, form: Form) -> bool:
+    async def _apply_keyword(self, form: Form) -> bool:
         try:
             sender = phone(form.get("From", ""))
         except ValueError:
@@ -128,11 +128,11 @@ class InboundMessage:
             await self._suppressions.add(ChannelName.SMS, sender, OPT_OUT)
             return True
         if word in _START:
-            await self._take_back(sender)
+            await self._undo_stop(sender)
             return True
         return False
 
-    async def _take_back(self, sender: str) -> None:
+    async def _undo_stop(self, sender: str) -> None:
         """Undo a STOP; what the operator or an unsubscribe page put on the list stays."""
         [reason] = await self._suppressions.reasons([(ChannelName.SMS, sender)])
         if reason in _TAKEN_BACK:

@@ -36,13 +36,13 @@ class Unsubscribe:
 
     async def show(self, request: Request) -> Response:
         target = self._target(request)
-        return pages.unknown() if target is None else pages.question(target.channel)
+        return pages.unknown_page() if target is None else pages.question(target.channel)
 
     async def unsubscribe(self, request: Request) -> Response:
         target = self._target(request)
         if target is None:
             self._count("unsubscribe", "unknown_token")
-            return pages.unknown()
+            return pages.unknown_page()
         body = await body_of(request, _LARGEST)
         if not one_click(request.headers.get("content-type", ""), body):
             self._count("unsubscribe", "refused")

@@ -54,7 +54,7 @@ class Rewards:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Machinery:
+class Engine:
     """What a worker needs on top: everything that acts, and the name it acts under."""
 
     name: str
@@ -111,8 +111,8 @@ async def open_channels(settings: Settings) -> AsyncIterator[Mapping[ChannelName
 
 
 @asynccontextmanager
-async def open_machinery(app: App) -> AsyncIterator[Machinery]:
-    """Wire the stages and start what runs beside them: senders, recorder, heartbeat."""
+async def open_engine(app: App) -> AsyncIterator[Engine]:
+    """Wire the stages and start what runs beside them: senders, result writer, heartbeat."""
     async with open_rewards(app) as rewards, open_channels(app.settings) as channels:
         if not channels:
             msg = (
@@ -143,7 +143,7 @@ async def open_machinery(app: App) -> AsyncIterator[Machinery]:
             senders = [group.create_task(dispatcher.run()) for dispatcher in dispatchers.values()]
             others = [group.create_task(result_writer.run()), group.create_task(leases.run())]
             try:
-                yield Machinery(
+                yield Engine(
                     name=name,
                     units=units,
                     leases=leases,

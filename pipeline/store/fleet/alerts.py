@@ -37,11 +37,11 @@ class AlertStore:
         self._redis = redis
         self._run = scripts.run
 
-    async def turn(self, seconds: float) -> bool:
+    async def acquire_turn(self, seconds: float) -> bool:
         """Return whether nobody has looked for *seconds*: one look of the whole fleet will do."""
         return bool(await self._redis.set(keys.ALERTS_TURN, 1, nx=True, px=round(seconds * 1000)))
 
-    async def sight(self) -> AlertSources:
+    async def sources(self) -> AlertSources:
         """Read flags and counters of active campaigns, and of those that alerts are about."""
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.time()

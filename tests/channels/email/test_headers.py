@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.email.headers import date, mailbox, one_line, unstructured
+from channels.email.headers import date, mailbox, single_line, unstructured
 
 names = st.text(max_size=120) | st.text('aé山😀 \\",.<>@=?\r\n', max_size=300)
 
@@ -33,7 +33,7 @@ def test_subject_is_read_as_it_was_written(text: str) -> None:
     assert all(len(line) <= 76 for line in header.split(b"\r\n"))
     assert parsed(header).keys() == ["Subject"]
     raw = header.partition(b" ")[2].decode("ascii").replace("\r\n", "")
-    assert str(make_header(decode_header(raw))) == one_line(text)
+    assert str(make_header(decode_header(raw))) == single_line(text)
 
 
 @given(name=names)
@@ -47,7 +47,7 @@ def test_name_is_read_as_it_was_written(name: str) -> None:
     assert address.addr_spec == "ada@example.com"
     # In a phrase this reader drops blanks of other scripts and keeps those between encoded
     # words, which RFC 2047, section 6.2, has it ignore.
-    assert "".join(address.display_name.split()) == "".join(one_line(name).split())
+    assert "".join(address.display_name.split()) == "".join(single_line(name).split())
 
 
 @given(name=names)
@@ -57,7 +57,7 @@ def test_name_is_read_as_it_was_written_by_older_readers(name: str) -> None:
     read, address = parseaddr(header)
 
     assert address == "ada@example.com"
-    assert str(make_header(decode_header(read))) == one_line(name)
+    assert str(make_header(decode_header(read))) == single_line(name)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.email.address import Mailbox
-from channels.email.headers import one_line
+from channels.email.headers import single_line
 from channels.email.mime import EmailComposer
 from pipeline.domain.campaign import EmailContent
 from pipeline.domain.errors import InputError, PermanentError
@@ -133,7 +133,7 @@ def test_subject_arrives_as_one_line(name: str) -> None:
 
     subject = str(make_header(decode_header(line.decode("ascii"))))
 
-    assert subject == one_line(f"Your reward, {name}")
+    assert subject == single_line(f"Your reward, {name}")
 
 
 def test_value_that_holds_the_boundary_cannot_end_the_part() -> None:

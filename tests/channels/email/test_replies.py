@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.email.replies import SmtpPhase, classify
+from channels.email.replies import SmtpPhase, classify_reply
 from pipeline.domain.errors import BlockedError, DeliveryError, PermanentError, TransientError
 
 PHASES: list[SmtpPhase] = [
@@ -81,17 +81,20 @@ def verdict(error: DeliveryError) -> str:
 def test_reply_means_what_the_standards_say(
     phase: SmtpPhase, reply: str, expected: str, code: str
 ) -> None:
-    error = classify(phase, int(reply[:3]), reply[4:])
+    error = classify_reply(phase, int(reply[:3]), reply[4:])
 
     assert (verdict(error), error.code) == (expected, code)
 
 
 def test_digits_of_other_scripts_are_no_status() -> None:
-    assert classify("rcpt", 550, "5.1.\u0661 gone").code == "smtp_550"
+    assert classify_reply("rcpt", 550, "5.1.\u0661 gone").code == "smtp_550"
 
 
 def test_enhanced_status_of_another_class_than_the_reply_is_not_believed() -> None:
-    later, gone = classify("rcpt", 450, "5.1.1 later"), classify("rcpt", 550, "4.2.2 full")
+    later, gone = (
+        classify_reply("rcpt", 450, "5.1.1 later"),
+        classify_reply("rcpt", 550, "4.2.2 full"),
+    )
 
     assert (verdict(later), later.code) == ("transient", "smtp_450")
     assert (verdict(gone), gone.code) == ("permanent", "smtp_550")
@@ -105,7 +108,7 @@ def test_enhanced_status_of_another_class_than_the_reply_is_not_believed() -> No
 def test_every_reply_gets_a_code_that_can_be_stored(
     phase: SmtpPhase, code: int, text: str
 ) -> None:
-    error = classify(phase, code, text)
+    error = classify_reply(phase, code, text)
 
     assert len(error.code) <= 20
     assert error.code
@@ -118,4 +121,4 @@ def test_no_refusal_before_a_recipient_is_named_costs_the_recipient_anything(
 ) -> None:
     phases: list[SmtpPhase] = ["connect", "ehlo", "starttls", "auth", "mail"]
     for phase in phases:
-        assert isinstance(classify(phase, code, text), BlockedError)
+        assert isinstance(classify_reply(phase, code, text), BlockedError)

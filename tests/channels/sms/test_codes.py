@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.sms.codes import CODES, failure, meaning, of_callback, refusal
+from channels.sms.codes import CODES, classify_refusal, failure, meaning, of_callback
 from pipeline.domain.errors import (
     BlockedError,
     DeliveryError,
@@ -20,7 +20,7 @@ from pipeline.domain.models import FactKind
 
 
 def refused(code: object, status: int = 400, retry_after: str | None = None) -> DeliveryError:
-    return refusal(status, json.dumps({"code": code, "status": status}), retry_after)
+    return classify_refusal(status, json.dumps({"code": code, "status": status}), retry_after)
 
 
 @pytest.mark.parametrize("code", [21211, 21217, 21614, 21268, 30004, 30005, 30006])
@@ -81,12 +81,12 @@ def test_every_answer_has_a_verdict_with_a_short_code(status: int, code: object)
 
 @given(st.integers(500, 599), st.text())
 def test_server_error_is_uncertain_whatever_it_says(status: int, text: str) -> None:
-    assert isinstance(refusal(status, text, None), UncertainError)
+    assert isinstance(classify_refusal(status, text, None), UncertainError)
 
 
 @given(st.text())
 def test_429_is_never_taken_for_a_message_that_left(text: str) -> None:
-    assert isinstance(refusal(429, text, None), TransientError)
+    assert isinstance(classify_refusal(429, text, None), TransientError)
 
 
 @pytest.mark.parametrize(
@@ -94,13 +94,13 @@ def test_429_is_never_taken_for_a_message_that_left(text: str) -> None:
 )
 def test_refusal_that_is_not_twilios_costs_the_recipient_nothing(text: str) -> None:
     if text != '{"code": true}':
-        assert refusal(400, text, None).code == "twilio_http_400"
-    assert isinstance(refusal(413, "too large", None), BlockedError)
+        assert classify_refusal(400, text, None).code == "twilio_http_400"
+    assert isinstance(classify_refusal(413, "too large", None), BlockedError)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_login_or_address_that_is_refused_without_a_known_code_is_fatal(status: int) -> None:
-    for error in (refused(99999, status), refusal(status, "<html>", None)):
+    for error in (refused(99999, status), classify_refusal(status, "<html>", None)):
         assert isinstance(error, BlockedError)
         assert error.fatal
 

@@ -10,7 +10,7 @@ import pytest
 import channels
 import pipeline
 from channels import webhook
-from channels.email.replies import classify
+from channels.email.replies import classify_reply
 from channels.sms.codes import CODES, meaning
 from pipeline.domain.codes import REASONS, find_reason, in_words
 from pipeline.domain.codes.reason import ANOTHER, TRIES, WAITS
@@ -131,7 +131,7 @@ def test_the_remedy_names_the_campaign() -> None:
     ],
 )
 def test_a_reply_is_explained_as_the_channel_judges_it(code: int, text: str) -> None:
-    error = classify("rcpt", code, text)
+    error = classify_reply("rcpt", code, text)
     reason = find_reason(error.code)
     assert reason is not None
     assert reason.code == error.code
@@ -169,7 +169,7 @@ def test_an_unknown_code_stands_for_itself() -> None:
 
 @pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 408, 410, 422, 429, 500, 503])
 def test_an_answer_of_the_app_is_explained_as_the_channel_judges_it(status: int) -> None:
-    error = webhook.classify(status, {})
+    error = webhook.classify_response(status, {})
     assert error is not None
     reason = find_reason(error.code)
     assert reason is not None

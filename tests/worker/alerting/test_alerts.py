@@ -99,7 +99,7 @@ class Watch:
             aged = replace(record, at_ms=record.at_ms - round(seconds * 1000))
             await self.ledger.redis.hset("cc:alerts", encode_alert(alert), encode_record(aged))
 
-    def told(self) -> list[dict[str, Any]]:
+    def notified(self) -> list[dict[str, Any]]:
         """Return what was posted, each signature checked."""
         return [
             Webhook(SECRET).verify(body_of(raw), dict(headers_of(raw)))
@@ -107,7 +107,7 @@ class Watch:
         ]
 
     def types(self) -> list[str]:
-        return [document["type"].removeprefix("claimcast.alert.") for document in self.told()]
+        return [document["type"].removeprefix("claimcast.alert.") for document in self.notified()]
 
     def ids(self) -> list[str]:
         return [headers_of(raw)["webhook-id"] for raw in self.receiver.raw]
@@ -143,21 +143,21 @@ async def test_a_blocked_campaign_is_told_once_signed_and_once_when_it_is_over(
     watch.alerts = watch.another(SLOW)
     await watch.block()
     for _ in range(3):
-        await watch.alerts.tell()
-    [document] = watch.told()
+        await watch.alerts.notify()
+    [document] = watch.notified()
     assert watch.receiver.raw[0].startswith(b"POST /alerts/secret-path HTTP/1.1\r\n")
     assert document["data"]["code"] == "insufficient_funds"
     assert document["data"]["words"] == "Not enough"
     assert document["data"]["campaign"] == "survey-2026-11"
 
     await watch.unblock()
-    await watch.alerts.tell()
+    await watch.alerts.notify()
     await watch.later(5900)
-    await watch.alerts.tell()
+    await watch.alerts.notify()
     assert watch.types() == ["raised"]
     await watch.later(100)
     for _ in range(3):
-        await watch.alerts.tell()
+        await watch.alerts.notify()
     assert watch.types() == ["raised", "over"]
     assert len(set(watch.ids())) == 2
     assert await watch.records() == {}
@@ -167,8 +167,8 @@ async def test_five_hundred_held_batches_with_one_reason_are_one_alert(redis: Re
     async with watching(redis, people=500, size=1) as watch:
         assert await watch.hold() == 500
         for _ in range(2):
-            await watch.alerts.tell()
-        [document] = watch.told()
+            await watch.alerts.notify()
+        [document] = watch.notified()
         assert (document["data"]["cause"], document["data"]["held_batches"]) == ("held", 500)
         assert len(await watch.records()) == 1
 
@@ -176,8 +176,8 @@ async def test_five_hundred_held_batches_with_one_reason_are_one_alert(redis: Re
 async def test_two_causes_are_two_alerts(watch: Watch) -> None:
     await watch.hold()
     await watch.block("credentials")
-    await watch.alerts.tell()
-    codes = {document["data"]["code"] for document in watch.told()}
+    await watch.alerts.notify()
+    codes = {document["data"]["code"] for document in watch.notified()}
     assert codes == {"order_failed", "credentials"}
 
 
@@ -185,12 +185,12 @@ async def test_any_number_of_workers_tell_it_once(watch: Watch) -> None:
     await watch.block()
     workers = [watch.another() for _ in range(8)]
     for _ in range(3):
-        await asyncio.gather(*(each.tell() for each in workers))
+        await asyncio.gather(*(each.notify() for each in workers))
     assert watch.types() == ["raised"]
     await watch.unblock()
-    await asyncio.gather(*(each.tell() for each in workers))
+    await asyncio.gather(*(each.notify() for each in workers))
     await watch.later(60)
-    await asyncio.gather(*(each.tell() for each in workers))
+    await asyncio.gather(*(each.notify() for each in workers))
     assert watch.types() == ["raised", "over"]
 
 
@@ -221,16 +221,16 @@ async def test_what_a_killed_worker_had_claimed_is_told_by_the_next(watch: Watch
     await watch.block()
     redis = watch.ledger.redis
     with pytest.raises(Killed):
-        await Alerts(Dying(redis, Scripts(redis)), watch.notifiers, PACE).tell()
-    await watch.alerts.tell()
+        await Alerts(Dying(redis, Scripts(redis)), watch.notifiers, PACE).notify()
+    await watch.alerts.notify()
     assert watch.types() == ["raised"], "its claim still holds"
     await watch.later(60)
-    await watch.alerts.tell()
+    await watch.alerts.notify()
     assert watch.types() == ["raised", "raised"]
     assert len(set(watch.ids())) == 1, "the receiver could not know the repetition"
     await watch.later(60)
-    await watch.alerts.tell()
-    assert len(watch.told()) == 2
+    await watch.alerts.notify()
+    assert len(watch.notified()) == 2
 
 
 @pytest.mark.parametrize("reply", [Answer(503), Answer(302, headers={"Location": "/x"}), HANG_UP])
@@ -238,35 +238,35 @@ async def test_a_receiver_that_is_down_is_told_later(watch: Watch, reply: Answer
     watch.alerts = watch.another(Pace(patience=0, first=100))
     watch.receiver.reply = reply
     await watch.block()
-    await watch.alerts.tell()
+    await watch.alerts.notify()
     [record] = (await watch.records()).values()
     assert (record.phase, record.tries) == (AlertPhase.UNTOLD, 1)
-    await watch.alerts.tell()
+    await watch.alerts.notify()
     assert len(watch.receiver.heads) == 1, "it was not left alone for a while"
 
     await watch.later(100)
-    await watch.alerts.tell()
+    await watch.alerts.notify()
     [record] = (await watch.records()).values()
     assert record.tries == 2
     watch.receiver.reply = Answer(204)
     watch.receiver.raw.clear()
     await watch.unblock()
     await watch.later(200)
-    await watch.alerts.tell()
+    await watch.alerts.notify()
     assert watch.types() == ["raised"], "what could not be told in time is told all the same"
-    await watch.alerts.tell()
+    await watch.alerts.notify()
     await watch.later(60)
-    await watch.alerts.tell()
+    await watch.alerts.notify()
     assert watch.types() == ["raised", "over"]
 
 
 async def test_a_cause_that_comes_and_goes_is_no_storm(watch: Watch) -> None:
     for _ in range(5):
         await watch.block()
-        await watch.alerts.tell()
+        await watch.alerts.notify()
         await watch.later(30)
         await watch.unblock()
-        await watch.alerts.tell()
+        await watch.alerts.notify()
         await watch.later(30)
     assert watch.types() == ["raised"]
 
@@ -276,57 +276,57 @@ async def test_a_paused_campaign_tells_nothing_until_it_goes_on(watch: Watch) ->
     await campaigns.steer(serial, "pause")
     await watch.hold()
     await watch.block()
-    await watch.alerts.tell()
+    await watch.alerts.notify()
     await watch.later(600)
-    await watch.alerts.tell()
-    assert watch.told() == []
+    await watch.alerts.notify()
+    assert watch.notified() == []
     assert await watch.records() == {}
 
 
 async def test_an_alert_of_a_campaign_that_is_paused_then_is_not_over(watch: Watch) -> None:
     await watch.block()
-    await watch.alerts.tell()
+    await watch.alerts.notify()
     await watch.unblock()
     await watch.ledger.campaigns.steer(watch.serial, "pause")
     await watch.later(600)
-    await watch.alerts.tell()
+    await watch.alerts.notify()
     assert watch.types() == ["raised"]
     await watch.ledger.campaigns.steer(watch.serial, "resume")
-    await watch.alerts.tell()
+    await watch.alerts.notify()
     await watch.later(60)
-    await watch.alerts.tell()
+    await watch.alerts.notify()
     assert watch.types() == ["raised", "over"]
 
 
 async def test_a_cancelled_or_removed_campaign_leaves_nothing_behind(watch: Watch) -> None:
     await watch.block()
-    await watch.alerts.tell()
+    await watch.alerts.notify()
     await watch.ledger.campaigns.steer(watch.serial, "cancel")
-    await watch.alerts.tell()
+    await watch.alerts.notify()
     assert await watch.records() == {}
 
     await watch.ledger.redis.hset("cc:alerts", "url|999|o|credentials", "5 told 5 0")
-    await watch.alerts.tell()
+    await watch.alerts.notify()
     assert await watch.records() == {}
     assert watch.types() == ["raised"]
 
 
 async def test_a_finished_campaign_is_over_at_once(watch: Watch) -> None:
     await watch.block()
-    await watch.alerts.tell()
+    await watch.alerts.notify()
     await watch.unblock()
     await watch.ledger.finished(watch.serial)
-    await watch.alerts.tell()
+    await watch.alerts.notify()
     assert watch.types() == ["raised", "over"]
-    assert watch.told()[1]["data"]["state"] == "finished"
+    assert watch.notified()[1]["data"]["state"] == "finished"
     assert await watch.records() == {}
 
 
 async def test_a_worker_that_leaves_tells_what_it_has_just_seen(watch: Watch) -> None:
     worker = watch.another(Pace())
     await watch.block()
-    await worker.tell()
-    assert watch.told() == []
+    await worker.notify()
+    assert watch.notified() == []
     await worker.leave()
     assert watch.types() == ["raised"]
 
@@ -346,22 +346,22 @@ async def test_a_worker_can_leave_while_redis_is_away(watch: Watch) -> None:
 async def test_a_channel_is_told_when_it_fails_for_minutes(watch: Watch) -> None:
     redis, watch.alerts = watch.ledger.redis, watch.another(SLOW)
     await redis.hset("cc:breaker:email", mapping={"failures": 4, "reason": "smtp_dns"})
-    await watch.alerts.tell()
+    await watch.alerts.notify()
     assert await watch.records() == {}
     await redis.hset("cc:breaker:email", mapping={"failures": 5, "until": 1})
-    await watch.alerts.tell()
+    await watch.alerts.notify()
     await watch.later(29_900)
-    await watch.alerts.tell()
-    assert watch.told() == []
+    await watch.alerts.notify()
+    assert watch.notified() == []
     await watch.later(100)
-    await watch.alerts.tell()
-    [document] = watch.told()
+    await watch.alerts.notify()
+    [document] = watch.notified()
     assert (document["data"]["channel"], document["data"]["code"]) == ("email", "smtp_dns")
 
     await redis.delete("cc:breaker:email")
-    await watch.alerts.tell()
+    await watch.alerts.notify()
     await watch.later(6000)
-    await watch.alerts.tell()
+    await watch.alerts.notify()
     assert watch.types() == ["raised", "over"]
 
 
@@ -370,13 +370,13 @@ async def test_the_alert_of_a_target_that_is_not_set_here_is_left_to_who_has_it(
 ) -> None:
     field = f"email|{watch.serial}|o|insufficient_funds"
     await watch.ledger.redis.hset("cc:alerts", field, "5 told 5 0")
-    await watch.alerts.tell()
+    await watch.alerts.notify()
     cause = AlertCause(watch.serial, AlertKind.ORDERING, "insufficient_funds")
     assert set(await watch.records()) == {Alert("email", cause)}
     await watch.ledger.finished(watch.serial)
-    await watch.alerts.tell()
+    await watch.alerts.notify()
     assert await watch.records() == {}
-    assert watch.told() == []
+    assert watch.notified() == []
 
 
 async def test_nobody_to_tell_is_nothing_to_do(redis: Redis) -> None:
@@ -392,7 +392,7 @@ async def test_a_defect_in_telling_is_tried_again(watch: Watch) -> None:
 
     await watch.block()
     [notifier] = watch.notifiers
-    await alerts_of(watch.ledger.redis, [replace(notifier, wording=broken)]).tell()
+    await alerts_of(watch.ledger.redis, [replace(notifier, wording=broken)]).notify()
     [record] = (await watch.records()).values()
     assert record.phase is AlertPhase.UNTOLD
 
@@ -411,7 +411,7 @@ async def test_mail_goes_to_the_address_besides_the_post_each_until_it_arrives(
         watch = Watch(ledger, receiver, list(notifiers), alerts_of(redis, list(notifiers)), serial)
         await watch.hold()
         for _ in range(3):
-            await watch.alerts.tell()
+            await watch.alerts.notify()
             await watch.later(1000)
         [mail] = mails(tmp_path)
         assert mail["To"] == "On call <ops@example.com>"
@@ -424,7 +424,7 @@ async def test_mail_goes_to_the_address_besides_the_post_each_until_it_arrives(
         assert "p0@example.com" not in mail.as_string()
         assert len(receiver.heads) == 3
         receiver.reply = Answer(200)
-        await watch.alerts.tell()
+        await watch.alerts.notify()
         posted = json.loads(body_of(receiver.raw[-1]))
         assert posted["data"]["held_batches"] == 3
         identity = headers_of(receiver.raw[-1])["webhook-id"]

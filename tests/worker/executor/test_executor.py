@@ -25,15 +25,15 @@ from sandbox.options import SandboxOptions
 from sandbox.server import Sandbox, running
 from tests.pipeline.installation import PEOPLE, Installation
 from tests.support.redis import Redis, raw
-from worker.cli.console.entry import explained
+from worker.cli.console.entry import explain_error
 from worker.executor.executor import Executor
-from worker.wiring.engine import Machinery, open_app, open_machinery
+from worker.wiring.engine import Engine, open_app, open_engine
 from worker.wiring.ledger import App
 
 # arq closes its connection by a name that redis-py calls old.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated close:DeprecationWarning")
 
-Break = Callable[[Machinery], object]
+Break = Callable[[Engine], object]
 
 
 @pytest.fixture
@@ -59,31 +59,31 @@ async def sandbox(
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[tuple[App, Machinery, Installation]]:
+async def opened() -> AsyncIterator[tuple[App, Engine, Installation]]:
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(open_app(load_settings(None)))
-        machinery = await stack.enter_async_context(open_machinery(app))
+        engine = await stack.enter_async_context(open_engine(app))
         installation = Installation(
             raw(app.redis), app.vault, app.campaigns, app.batches, app.deliveries
         )
-        yield app, machinery, installation
+        yield app, engine, installation
 
 
 def defect() -> None:
     raise ZeroDivisionError
 
 
-def break_recorder(machinery: Machinery) -> None:
+def break_recorder(engine: Engine) -> None:
     fact = Fact(0, ChannelName.EMAIL, 1, FactKind.SENT)
-    machinery.result_writer.add(("1", 1), fact, defect)
+    engine.result_writer.add(("1", 1), fact, defect)
 
 
-def break_sender(machinery: Machinery) -> None:
-    machinery.dispatchers[ChannelName.EMAIL].put(cast("Any", None))
+def break_sender(engine: Engine) -> None:
+    engine.dispatchers[ChannelName.EMAIL].put(cast("Any", None))
 
 
-def break_heartbeat(machinery: Machinery) -> None:
-    machinery.leases._seconds = cast("Any", None)  # noqa: SLF001 - no other way to break it
+def break_heartbeat(engine: Engine) -> None:
+    engine.leases._seconds = cast("Any", None)  # noqa: SLF001 - no other way to break it
 
 
 def break_upkeep(app: App) -> None:
@@ -94,13 +94,13 @@ def break_upkeep(app: App) -> None:
 @pytest.mark.parametrize("broken", [break_recorder, break_sender, break_heartbeat])
 async def test_a_worker_whose_part_has_died_ends_and_says_so(broken: Break) -> None:
     async def work() -> None:
-        async with opened() as (app, machinery, _):
-            broken(machinery)
-            await Executor(app, machinery).run()
+        async with opened() as (app, engine, _):
+            broken(engine)
+            await Executor(app, engine).run()
 
     with pytest.raises(ExceptionGroup) as caught:
         await asyncio.wait_for(work(), 120)
-    sentence, code = explained(caught.value)
+    sentence, code = explain_error(caught.value)
     assert code == 1
     assert re.search(r"not have happened \((ZeroDivision|Attribute|Type)Error at .*py:", sentence)
 
@@ -108,9 +108,9 @@ async def test_a_worker_whose_part_has_died_ends_and_says_so(broken: Break) -> N
 @pytest.mark.usefixtures("sandbox")
 async def test_a_worker_whose_upkeep_has_died_ends_with_what_it_died_of() -> None:
     async def work() -> None:
-        async with opened() as (app, machinery, _):
+        async with opened() as (app, engine, _):
             break_upkeep(app)
-            await Executor(app, machinery).run()
+            await Executor(app, engine).run()
 
     with pytest.raises(AttributeError, match="no attribute 'items'"):
         await asyncio.wait_for(work(), 120)
@@ -121,8 +121,8 @@ async def test_a_worker_ends_even_if_nothing_tells_it_that_a_part_has_died() -> 
     """A cancellation may be lost, so what runs beside the stages is looked at as well."""
 
     async def work() -> None:
-        async with opened() as (app, machinery, _):
-            await Executor(app, replace(machinery, alive=lambda: False)).run()
+        async with opened() as (app, engine, _):
+            await Executor(app, replace(engine, alive=lambda: False)).run()
 
     with pytest.raises(RuntimeError, match="a part of the worker has died"):
         await asyncio.wait_for(work(), 120)
@@ -130,16 +130,16 @@ async def test_a_worker_ends_even_if_nothing_tells_it_that_a_part_has_died() -> 
 
 @pytest.mark.usefixtures("sandbox")
 async def test_while_every_part_lives_the_worker_says_so() -> None:
-    async with opened() as (_, machinery, _):
-        assert machinery.alive()
+    async with opened() as (_, engine, _):
+        assert engine.alive()
 
 
 @pytest.mark.usefixtures("sandbox")
 async def test_a_worker_tells_what_it_did_before_it_leaves() -> None:
-    async with opened() as (app, machinery, installation):
+    async with opened() as (app, engine, installation):
         serial = await installation.submitted()
         began = uptime()
-        await asyncio.wait_for(Executor(app, machinery).run(burst=True), 120)
+        await asyncio.wait_for(Executor(app, engine).run(burst=True), 120)
         took = uptime() - began
         totals = (await app.readings.fleet()).counted
         assert (await installation.snapshot(serial)).people()["reached"] == PEOPLE
@@ -179,9 +179,9 @@ async def test_units_that_the_queue_did_not_take_are_given_out_again_at_once(
     monkeypatch.setattr(BatchStore, "pump", seen)
     # Were they due with their dispatch only, a burst would not wait for them.
     monkeypatch.setenv("CLAIMCAST_LEASE_SECONDS", "3600")
-    async with opened() as (app, machinery, installation):
+    async with opened() as (app, engine, installation):
         serial = await installation.submitted()
-        await asyncio.wait_for(Executor(app, machinery).run(burst=True), 120)
+        await asyncio.wait_for(Executor(app, engine).run(burst=True), 120)
         assert (await installation.snapshot(serial)).people()["reached"] == PEOPLE
     assert len(delays) == len(not_taken) > 0
     assert max(delays) <= 0, "when units were looked for again these were not due"
@@ -209,6 +209,6 @@ async def blocked(installation: Installation, serial: str) -> None:
 async def test_a_burst_ends_though_a_campaign_waits_for_a_person(
     stopped: Callable[[Installation, str], Awaitable[None]],
 ) -> None:
-    async with opened() as (app, machinery, installation):
+    async with opened() as (app, engine, installation):
         await stopped(installation, await installation.submitted())
-        await asyncio.wait_for(Executor(app, machinery).run(burst=True), 120)
+        await asyncio.wait_for(Executor(app, engine).run(burst=True), 120)

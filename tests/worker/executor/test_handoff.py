@@ -35,7 +35,7 @@ class Parts:
 
     @property
     def context(self) -> dict[str, object]:
-        return {"slots": self.slots, "units": self.units, "relay": self.handoff}
+        return {"slots": self.slots, "units": self.units, "handoff": self.handoff}
 
     def waits(self, number: int = 1) -> bool:
         return self.handoff.waiting == number
@@ -59,7 +59,7 @@ async def test_a_job_goes_on_with_what_it_is_handed(parts: Parts) -> None:
     for batch in (2, 3):
         await wait_until(parts.waits)
         assert len(parts.slots) == 0
-        assert parts.handoff.hand(unit(batch))
+        assert parts.handoff.offer(unit(batch))
         assert parts.slots.running() == 1
     await wait_until(parts.waits)
     parts.handoff.close()
@@ -72,7 +72,7 @@ async def test_the_units_of_a_job_run_beside_each_other(parts: Parts) -> None:
     job = asyncio.create_task(run_units(parts.context, [("1", 1, "s", 1), ("1", 2, "s", 1)]))
     await wait_until(partial(parts.waits, 2))
     for batch in (3, 4):
-        assert parts.handoff.hand(unit(batch))
+        assert parts.handoff.offer(unit(batch))
     await wait_until(partial(parts.waits, 2))
     parts.handoff.close()
     await job
@@ -88,14 +88,14 @@ async def test_a_job_that_had_its_time_takes_no_more(
 
 
 async def test_without_a_job_that_waits_a_unit_is_not_taken(parts: Parts) -> None:
-    assert not parts.handoff.hand(unit(1))
+    assert not parts.handoff.offer(unit(1))
     assert len(parts.slots) == 0
 
 
 async def test_a_job_ends_when_nothing_comes(parts: Parts) -> None:
     assert await parts.handoff.next(0.01) is None
     assert not parts.waits()
-    assert not parts.handoff.hand(unit(1))
+    assert not parts.handoff.offer(unit(1))
 
 
 async def test_once_it_is_closed_nobody_waits(parts: Parts) -> None:
@@ -110,7 +110,7 @@ async def test_once_it_is_closed_nobody_waits(parts: Parts) -> None:
 async def test_the_slot_of_a_unit_that_a_dying_job_was_handed_is_free_again(parts: Parts) -> None:
     waiting = asyncio.create_task(parts.handoff.next(FOREVER))
     await wait_until(parts.waits)
-    assert parts.handoff.hand(unit(1))
+    assert parts.handoff.offer(unit(1))
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
@@ -124,7 +124,7 @@ async def test_a_job_that_died_while_it_waited_is_handed_nothing(parts: Parts) -
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    assert not parts.handoff.hand(unit(1))
+    assert not parts.handoff.offer(unit(1))
 
 
 async def test_the_last_to_wait_goes_on_first(parts: Parts) -> None:
@@ -132,7 +132,7 @@ async def test_the_last_to_wait_goes_on_first(parts: Parts) -> None:
     for number in (1, 2):
         waiting.append(asyncio.create_task(parts.handoff.next(FOREVER)))
         await wait_until(partial(parts.waits, number))
-    assert parts.handoff.hand(unit(7))
+    assert parts.handoff.offer(unit(7))
     assert await waiting[1] == unit(7)
     parts.handoff.close()
     assert await waiting[0] is None

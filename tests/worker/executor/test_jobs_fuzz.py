@@ -110,7 +110,7 @@ async def test_units_that_are_none_are_reported_and_those_that_are_reach_their_w
     handoff = Handoff(slots)
     handoff.close()
     with capture_logs() as logs:
-        await run_units({"slots": slots, "units": noted, "relay": handoff}, *args, **more)
+        await run_units({"slots": slots, "units": noted, "handoff": handoff}, *args, **more)
     reported = [entry["event"] for entry in logs] == ["job.unreadable"]
     assert reported != bool(noted.units)
     for unit in noted.units:
@@ -124,8 +124,11 @@ async def test_every_unit_of_ours_reaches_its_work(items: list[tuple[str, int, s
     noted, slots = _Noted(), Slots(dict.fromkeys(Lane, 3))
     handoff = Handoff(slots)
     handoff.close()
-    await run_units({"slots": slots, "units": noted, "relay": handoff}, items)
-    found = [(unit.serial, unit.batch, LANE_LETTER[unit.lane], unit.turn) for unit in noted.units]
+    await run_units({"slots": slots, "units": noted, "handoff": handoff}, items)
+    found = [
+        (unit.serial, unit.batch, LANE_LETTER[unit.lane], unit.dispatch_number)
+        for unit in noted.units
+    ]
     assert sorted(found) == sorted(items)
 
 

@@ -9,11 +9,11 @@ from worker.executor.outage_log import Outage
 def test_a_cause_is_told_once_until_it_is_over() -> None:
     outage = Outage()
     lost = RedisConnectionError("at redis.example:6379")
-    assert outage.news(lost) == {"error": "ConnectionError"}
-    assert outage.news(lost) == {}
-    assert outage.news(OSError()) == {"error": "OSError"}
-    outage.over()
-    assert outage.news(lost) == {"error": "ConnectionError"}
+    assert outage.describe_new(lost) == {"error": "ConnectionError"}
+    assert outage.describe_new(lost) == {}
+    assert outage.describe_new(OSError()) == {"error": "OSError"}
+    outage.note_recovery()
+    assert outage.describe_new(lost) == {"error": "ConnectionError"}
 
 
 def test_a_server_that_refuses_to_write_comes_with_what_to_do() -> None:
@@ -27,4 +27,4 @@ def test_a_server_that_refuses_to_write_comes_with_what_to_do() -> None:
 
 
 def outage_words(error: ResponseError) -> str:
-    return Outage().news(error).get("why", "")
+    return Outage().describe_new(error).get("why", "")

@@ -61,7 +61,7 @@ def test_once_all_is_well_the_pauses_begin_anew(clock: Clock) -> None:
         tried.fail()
         pause(clock, tried)
     found = [tried.failing]
-    tried.forget()
+    tried.reset()
     assert [*found, tried.failing] == [True, False]
     tried.fail()
     assert pause(clock, tried) == 1

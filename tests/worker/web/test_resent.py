@@ -8,7 +8,7 @@ from tests.pipeline.callbacks.notifications import notification
 from tests.pipeline.intake.builders import both_channels
 from tests.pipeline.operations.resends import OTHER, a_minute_passes, resend
 from tests.worker.web.site import Site
-from worker.web.bounces import BounceDesk
+from worker.web.bounces import BounceIntake
 from worker.web.feedback import Feedback
 
 EMAIL = ChannelName.EMAIL
@@ -27,8 +27,8 @@ async def corrected(site: Site) -> str:
 async def bounced(site: Site, serial: str, resend_number: int) -> None:
     target = Target(serial=serial, batch=1, channel=EMAIL, resend_number=resend_number)
     token = site.app.tokens.make(Purpose.BOUNCE, target)
-    desk = BounceDesk(site.app.tokens, Feedback(site.app))
-    await desk.take(notification(f"<bounces+{token}@example.org>"))
+    bounces = BounceIntake(site.app.tokens, Feedback(site.app))
+    await bounces.receive(notification(f"<bounces+{token}@example.org>"))
 
 
 async def test_a_late_bounce_suppresses_the_old_address_only(site: Site) -> None:

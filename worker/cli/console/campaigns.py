@@ -7,19 +7,19 @@ from pipeline.store.formats.snapshot import CampaignSnapshot
 from worker.wiring.ledger import App
 
 
-async def found_campaign(app: App, campaign_id: str) -> CampaignSnapshot:
+async def find_campaign(app: App, campaign_id: str) -> CampaignSnapshot:
     """Return the campaign as it stands; raises InputError, naming the nearest id there is."""
     serial = await app.campaigns.find(campaign_id)
     if serial is not None:
         return await app.campaigns.snapshot(serial)
     if pending := await app.staging.pending(campaign_id):
-        raise InputError(_unborn(campaign_id, alive=pending.alive))
+        raise InputError(_missing_hint(campaign_id, alive=pending.alive))
     known = list(await app.campaigns.ids())
-    msg = f'There is no campaign "{campaign_id}"{_hint(campaign_id, known)}'
+    msg = f'There is no campaign "{campaign_id}"{_nearest_hint(campaign_id, known)}'
     raise InputError(msg)
 
 
-def _unborn(campaign_id: str, *, alive: bool) -> str:
+def _missing_hint(campaign_id: str, *, alive: bool) -> str:
     """Return what became of a submit that has not been completed."""
     if alive:
         return (
@@ -31,7 +31,7 @@ def _unborn(campaign_id: str, *, alive: bool) -> str:
     )
 
 
-def _hint(campaign_id: str, known: list[str]) -> str:
+def _nearest_hint(campaign_id: str, known: list[str]) -> str:
     nearest = get_close_matches(campaign_id, known, n=1)
     if nearest:
         return f'; did you mean "{nearest[0]}"?'

@@ -14,7 +14,7 @@ def on_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def agreed(question: str, *, yes: bool) -> bool:
+def is_confirmed(question: str, *, yes: bool) -> bool:
     """Ask, unless *yes* was given or nobody is there to be asked; both are a yes."""
     if yes or not on_terminal() or _confirmed(question):
         return True
@@ -22,7 +22,7 @@ def agreed(question: str, *, yes: bool) -> bool:
     return False
 
 
-def agreed_for_good(question: str, *, yes: bool) -> bool:
+def is_confirmed_final(question: str, *, yes: bool) -> bool:
     """Ask as `agreed` does about what is final: InputError where nobody can be asked."""
     if not yes and not on_terminal():
         msg = (
@@ -30,7 +30,7 @@ def agreed_for_good(question: str, *, yes: bool) -> bool:
             "done. Nothing was changed."
         )
         raise InputError(msg)
-    return agreed(question, yes=yes)
+    return is_confirmed(question, yes=yes)
 
 
 def _confirmed(question: str) -> bool:

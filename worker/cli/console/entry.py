@@ -64,19 +64,19 @@ def command(work: Callable[P, Coroutine[Any, Any, int]]) -> Callable[P, None]:
         except BrokenPipeError as error:
             # Nobody reads on; what Python would still write at its end needs a place to go.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(explained(error)[1])
+            sys.exit(explain_error(error)[1])
         except Exception as error:  # noqa: BLE001 - a traceback tells people nothing
-            fail(*explained(error))
+            fail(*explain_error(error))
         sys.exit(code)
 
     return run
 
 
-def explained(error: Exception) -> tuple[str, int]:
+def explain_error(error: Exception) -> tuple[str, int]:
     """Return one sentence on *error* for people, and the exit code that goes with it."""
     match error:
         case ExceptionGroup(exceptions=(Exception() as first, *_)):
-            return explained(first)
+            return explain_error(first)
         case UnavailableError():
             return str(error), UNREACHABLE
         case CredentialsError():

@@ -57,7 +57,7 @@ def cost(reward: Reward, accepted: int) -> str:
     return f"{accepted:,} x {reward.value:,.2f}{unit} = {total_cost:,.2f}{unit}"
 
 
-def texting(estimate: SmsEstimate) -> str:
+def sms_totals(estimate: SmsEstimate) -> str:
     """Return what the SMS come to, in words."""
     text = f"{estimate.messages:,} SMS of {estimate.segments:,} segments in all"
     if estimate.unicode:
@@ -77,7 +77,7 @@ def _totals(findings: IntakeFindings) -> Iterator[str]:
     for channel, reachable in summary.reachable.items():
         yield f"  {channel:12} reaches {reachable:,} of {summary.accepted:,}"
     if findings.texting is not None and findings.texting.messages:
-        yield f"  texting      {texting(findings.texting)}"
+        yield f"  texting      {sms_totals(findings.texting)}"
 
 
 def _preview_lines(preview: MessagePreview) -> Iterator[str]:

@@ -10,7 +10,7 @@ from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import as_json as status_document
 from worker.cli.console.entry import BAD_INPUT, NOT_ALL_REACHED, say
 from worker.cli.intake.findings import problem_lines, total
-from worker.cli.progress.summary import closing, exit_code, remaining
+from worker.cli.progress.summary import closing_report, exit_code, remaining_work
 from worker.wiring.ledger import App
 
 
@@ -18,12 +18,12 @@ async def conclude(
     app: App, serial: str, *, as_json: bool, stopped: bool, program: str = "claimcast"
 ) -> int:
     """Print the closing report, with *as_json* the document of `status`; return the exit code."""
-    report = await closing(app, serial, program=program)
+    report = await closing_report(app, serial, program=program)
     click.echo("\n".join(report.lines()), err=as_json)
     if as_json:
         print_document(report.snapshot)
     if stopped:
-        say(remaining(report.snapshot))
+        say(remaining_work(report.snapshot))
     return exit_code(report.snapshot)
 
 

@@ -37,7 +37,7 @@ class SubmitCommand:
     yes: bool = False
 
 
-async def checked(command: SubmitCommand, settings: Settings) -> Campaign:
+async def check_files(command: SubmitCommand, settings: Settings) -> Campaign:
     """
     Return the campaign if its files can be read, its templates used, and Redis reached.
 
@@ -52,7 +52,7 @@ async def checked(command: SubmitCommand, settings: Settings) -> Campaign:
     return campaign
 
 
-async def take_in(
+async def submit_files(
     app: App, command: SubmitCommand, campaign: Campaign, shown: Display, *, sends: bool
 ) -> Submitted:
     """

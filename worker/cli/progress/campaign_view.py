@@ -18,7 +18,7 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class FleetState:
     """The fleet at one moment: live workers and the channels' breakers, on server time."""
 
     workers: int
@@ -35,11 +35,11 @@ class Surroundings:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class CampaignView:
     """One campaign as `status` shows it; `held` are the first held batches by reason."""
 
     snapshot: CampaignSnapshot
-    around: Surroundings
+    around: FleetState
     held: dict[str, list[int]]
 
 
@@ -48,22 +48,22 @@ async def read_all(app: App) -> list[CampaignSnapshot]:
     return await app.campaigns.snapshots(list((await app.campaigns.ids()).values()))
 
 
-async def surroundings(app: App) -> Surroundings:
+async def read_fleet_state(app: App) -> FleetState:
     now_ms = await app.server.now_ms()
     alive = await app.workers.alive(now_ms)
     breakers = {channel: await app.limiter.breaker(channel) for channel in ChannelName}
-    return Surroundings(alive, breakers, now_ms)
+    return FleetState(alive, breakers, now_ms)
 
 
-async def view(app: App, serial: str) -> View:
+async def read_view(app: App, serial: str) -> CampaignView:
     """Read all that is shown of one campaign."""
     snapshot, around, held = await asyncio.gather(
-        app.campaigns.snapshot(serial), surroundings(app), app.batches.held_numbers(serial)
+        app.campaigns.snapshot(serial), read_fleet_state(app), app.batches.held_numbers(serial)
     )
-    return View(snapshot, around, held)
+    return CampaignView(snapshot, around, held)
 
 
-def campaign_lines(shown: View) -> list[str]:
+def campaign_lines(shown: CampaignView) -> list[str]:
     """Return everything about one campaign, and below it what to do."""
     lines = facts(_facts(shown))
     for sentence in advice(shown):
@@ -73,7 +73,7 @@ def campaign_lines(shown: View) -> list[str]:
     return lines
 
 
-def all_lines(snapshots: Sequence[CampaignSnapshot], around: Surroundings) -> list[str]:
+def all_lines(snapshots: Sequence[CampaignSnapshot], around: FleetState) -> list[str]:
     """Return one line per campaign, and one on the fleet."""
     if not snapshots:
         return ["No campaigns.", *folded(_fleet(around))]
@@ -97,7 +97,7 @@ def _row(snapshot: CampaignSnapshot) -> list[str]:
     ]
 
 
-def advice(shown: View) -> list[str]:
+def advice(shown: CampaignView) -> list[str]:
     """Return, a sentence each, what holds the campaign up and the command that moves it on."""
     snapshot = shown.snapshot
     campaign = snapshot.campaign_id
@@ -115,7 +115,7 @@ def advice(shown: View) -> list[str]:
     return lines
 
 
-def _facts(shown: View) -> Iterator[tuple[str, str]]:
+def _facts(shown: CampaignView) -> Iterator[tuple[str, str]]:
     snapshot = shown.snapshot
     state, reason = campaign_state(snapshot)
     words = f": {in_words(reason)} ({reason})" if reason else ""
@@ -131,7 +131,7 @@ def _facts(shown: View) -> Iterator[tuple[str, str]]:
     yield "workers", _fleet(shown.around)
 
 
-def way_out(campaign: str) -> str:
+def suppressed_hint(campaign: str) -> str:
     """Return what helps people whose address is on the suppression list, where a retry cannot."""
     return (
         f"Where it is: `claimcast resend {campaign} RECIPIENT --email ADDRESS` sends the link to "
@@ -146,7 +146,7 @@ def counts(numbers: dict[str, int]) -> str:
     return ", ".join(words) or "none"
 
 
-def _fleet(around: Surroundings) -> str:
+def _fleet(around: FleetState) -> str:
     return "; ".join([f"{times(around.workers, 'worker')} alive", *around.silent()])
 
 
@@ -163,7 +163,7 @@ def _blocked(snapshot: CampaignSnapshot) -> list[str]:
     return lines
 
 
-def _held(shown: View) -> list[str]:
+def _held(shown: CampaignView) -> list[str]:
     lines = []
     for code, number in shown.snapshot.held_reasons().items():
         which = shown.held.get(code, [])
@@ -195,6 +195,6 @@ def _unsettled(snapshot: CampaignSnapshot) -> list[str]:
             f"{times(failed, 'person', 'people')} not reached: "
             f"`claimcast report {snapshot.campaign_id}` says why, `claimcast retry "
             f"{snapshot.campaign_id} --failed` tries those again whose address is not on the "
-            f"suppression list. {way_out(snapshot.campaign_id)}"
+            f"suppression list. {suppressed_hint(snapshot.campaign_id)}"
         )
     return lines

@@ -11,9 +11,9 @@ from pipeline.views.campaign_status import moves
 from worker.cli.console.entry import say
 from worker.cli.console.signals import stop_signals
 from worker.cli.progress.bars import Display
-from worker.executor.collector import spare_the_collector
+from worker.executor.collector import tune_garbage_collector
 from worker.executor.executor import Executor
-from worker.wiring.engine import Machinery
+from worker.wiring.engine import Engine
 from worker.wiring.ledger import App
 
 log = structlog.get_logger()
@@ -52,14 +52,14 @@ async def wait_for_others(app: App, serial: str, shown: Display) -> bool:
     return stopping.is_set()
 
 
-async def work(app: App, machinery: Machinery, serial: str, shown: Display) -> bool:
+async def work(app: App, engine: Engine, serial: str, shown: Display) -> bool:
     """
     Work in this process until the campaign does not move any more.
 
     Returns whether a person stopped it. What is on the wire is settled before this returns.
     """
-    executor = Executor(app, machinery)
-    spare_the_collector()
+    executor = Executor(app, engine)
+    tune_garbage_collector()
     stopping, over = asyncio.Event(), asyncio.Event()
 
     def stopped() -> None:

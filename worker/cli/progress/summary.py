@@ -20,11 +20,11 @@ _REACHED_BY_RULE = (DeliveryStatus.SUPPRESSED, DeliveryStatus.SKIPPED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Closing:
+class ClosingReport:
     """
     A campaign as it stands, for people: the same text for the same ledger.
 
-    `codes` says why people were not reached, `barred` how many of them no retry can reach, as
+    `codes` says why people were not reached, `suppressed` how many of them no retry can reach, as
     their addresses are on the suppression list. `example` is somebody to look at, None if the ids
     are addresses. `program` is how commands begin.
     """
@@ -107,7 +107,7 @@ class Closing:
         return f"{self.program} "
 
 
-async def closing(app: App, serial: str, *, program: str = "claimcast") -> Closing:
+async def closing_report(app: App, serial: str, *, program: str = "claimcast") -> ClosingReport:
     """Look the campaign up in the ledger; reads every batch if somebody was not reached."""
     snapshot = await app.campaigns.snapshot(serial)
     codes, place, suppressed = Counter[str](), (1, 0), 0
@@ -117,7 +117,7 @@ async def closing(app: App, serial: str, *, program: str = "claimcast") -> Closi
     recipients = await app.campaigns.recipients(serial, place[0])
     # Everybody of a batch may have moved to another one, after a dead order.
     example = recipients[place[1]].id if recipients else "@"
-    return Closing(
+    return ClosingReport(
         snapshot=snapshot,
         name=definition.name,
         codes=codes,
@@ -133,7 +133,7 @@ def exit_code(snapshot: CampaignSnapshot) -> int:
     return OK if ended(snapshot) and reached_everybody(snapshot) else NOT_ALL_REACHED
 
 
-def remaining(snapshot: CampaignSnapshot) -> str:
+def remaining_work(snapshot: CampaignSnapshot) -> str:
     """Return a sentence on what is left and how to go on, after a person stopped the work."""
     left = snapshot.people()["open"]
     if ended(snapshot):

@@ -18,7 +18,7 @@ _ABOVE, _ERASE = "\x1b[{}F", "\x1b[J"
 _NO_WRAP, _WRAP = "\x1b[?7l", "\x1b[?7h"
 
 
-class Watching(Protocol):
+class WatchView(Protocol):
     def show(
         self, lines: Sequence[str], snapshots: Sequence[CampaignSnapshot], *, final: bool
     ) -> None:
@@ -26,7 +26,7 @@ class Watching(Protocol):
         ...
 
 
-def watching() -> Watching:
+def watch_view() -> WatchView:
     """Return what fits standard output."""
     return _Screen() if sys.stdout.isatty() else _Changes()
 

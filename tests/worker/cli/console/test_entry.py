@@ -20,7 +20,7 @@ from pipeline.domain.errors import (
 from tests.end_to_end.support.world import COMMAND
 from tests.support.root import ROOT
 from tests.worker.cli.files import Files
-from worker.cli.console.entry import explained
+from worker.cli.console.entry import explain_error
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ from worker.cli.console.entry import explained
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
 def test_error_becomes_a_sentence_and_a_code(error: Exception, code: int, words: str) -> None:
-    sentence, found = explained(error)
+    sentence, found = explain_error(error)
 
     assert found == code
     assert words in sentence
@@ -53,7 +53,9 @@ def test_unexpected_error_is_placed_in_our_code() -> None:
     with pytest.raises(ValueError, match="invalid literal") as caught:
         int("x")
 
-    assert "(ValueError at tests/worker/cli/console/test_entry.py:" in explained(caught.value)[0]
+    assert (
+        "(ValueError at tests/worker/cli/console/test_entry.py:" in explain_error(caught.value)[0]
+    )
 
 
 def test_reader_that_goes_away_ends_the_command_without_a_word(tmp_path: Path) -> None:

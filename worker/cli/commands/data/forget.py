@@ -8,9 +8,9 @@ from pipeline.store.audit_trail import AuditAction
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.maintenance.erasures import Erased
 from worker.cli.console.actor import actor, actor_option
-from worker.cli.console.campaigns import found_campaign
+from worker.cli.console.campaigns import find_campaign
 from worker.cli.console.configured import open_logged
-from worker.cli.console.confirm import agreed_for_good
+from worker.cli.console.confirm import is_confirmed_final
 from worker.cli.console.entry import NOT_ALL_REACHED, OK, command, say
 from worker.wiring.ledger import App
 
@@ -28,19 +28,19 @@ async def forget(campaign: str, recipient: str, *, yes: bool) -> int:
     Nothing is sent to them any more. This is what a request under the GDPR asks for.
     """
     async with open_logged() as app:
-        snapshot = await found_campaign(app, campaign)
-        forgetting = RecipientEraser(app.pages, app.campaigns, app.erasures, app.vault)
-        if before := await forgetting.look(snapshot, recipient):
+        snapshot = await find_campaign(app, campaign)
+        eraser = RecipientEraser(app.pages, app.campaigns, app.erasures, app.vault)
+        if before := await eraser.look(snapshot, recipient):
             say(f"They were forgotten before, on {iso(before)}.")
             return OK
         say(
             "Forgetting is for good: name, addresses, variables and the link are removed, and"
             " nothing more is sent. A link that was not sent yet was paid for, and is lost."
         )
-        if not agreed_for_good("Forget this person?", yes=yes):
+        if not is_confirmed_final("Forget this person?", yes=yes):
             return NOT_ALL_REACHED
         await _record(app, snapshot, recipient)
-        done = await forgetting.forget(snapshot, recipient)
+        done = await eraser.forget(snapshot, recipient)
     say(_told(done))
     return OK
 

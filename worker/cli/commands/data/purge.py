@@ -7,9 +7,9 @@ from pipeline.operations.purge import CampaignPurger
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import ended
 from worker.cli.console.actor import actor, actor_option
-from worker.cli.console.campaigns import found_campaign, times
+from worker.cli.console.campaigns import find_campaign, times
 from worker.cli.console.configured import open_logged
-from worker.cli.console.confirm import agreed_for_good
+from worker.cli.console.confirm import is_confirmed_final
 from worker.cli.console.entry import NOT_ALL_REACHED, OK, command, say
 
 
@@ -21,13 +21,13 @@ from worker.cli.console.entry import NOT_ALL_REACHED, OK, command, say
 async def purge(campaign: str, *, yes: bool) -> int:
     """Delete people and links of CAMPAIGN, which has ended; counts, orders and audit stay."""
     async with open_logged() as app:
-        snapshot = await found_campaign(app, campaign)
+        snapshot = await find_campaign(app, campaign)
         if purged := snapshot.purged_ms:
             say(f'Campaign "{campaign}" was purged before, on {iso(purged)}.')
             return OK
         if not snapshot.purging and ended(snapshot):
             say(_consequences(snapshot))
-            if not agreed_for_good("Purge it for good?", yes=yes):
+            if not is_confirmed_final("Purge it for good?", yes=yes):
                 return NOT_ALL_REACHED
         purging = CampaignPurger(app.campaigns, app.audit, app.purges)
         await purging.purge(snapshot.serial, actor=actor())

@@ -9,15 +9,15 @@ from pipeline.callbacks.dsn import LARGEST
 from pipeline.domain.errors import InputError
 from worker.cli.console.configured import open_logged
 from worker.cli.console.entry import OK, command, say
-from worker.web.bounces import BounceDesk, Taken, bounce_path
+from worker.web.bounces import BounceIntake, BounceResult, bounce_path
 from worker.web.feedback import Feedback
 from worker.wiring.ledger import App
 
 _WORDS = {
-    Taken.RECORDED: "The notification was recorded.",
-    Taken.NOT_FINAL: "The notification is not final; nothing was changed.",
-    Taken.UNREADABLE: "This is no delivery status notification; nothing was changed.",
-    Taken.FORGED: "The notification is not about a message of ours; nothing was changed.",
+    BounceResult.RECORDED: "The notification was recorded.",
+    BounceResult.NOT_FINAL: "The notification is not final; nothing was changed.",
+    BounceResult.UNREADABLE: "This is no delivery status notification; nothing was changed.",
+    BounceResult.FORGED: "The notification is not about a message of ours; nothing was changed.",
 }
 
 
@@ -36,7 +36,7 @@ async def bounces(*, url: bool) -> int:
             click.echo(_url(app))
             return OK
         raw = await asyncio.to_thread(_message)
-        say(_WORDS[await BounceDesk(app.tokens, Feedback(app)).take(raw)])
+        say(_WORDS[await BounceIntake(app.tokens, Feedback(app)).receive(raw)])
     return OK
 
 

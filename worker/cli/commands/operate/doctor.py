@@ -34,7 +34,7 @@ from worker.alerting.notifiers import URL, Notifier, open_notifiers
 from worker.cli.console.campaigns import times
 from worker.cli.console.configured import settings
 from worker.cli.console.entry import BAD_INPUT, OK, UNREACHABLE, command
-from worker.cli.progress.campaign_view import surroundings
+from worker.cli.progress.campaign_view import read_fleet_state
 from worker.wiring.engine import Rewards, open_app, open_channels, open_rewards
 from worker.wiring.ledger import App
 
@@ -94,7 +94,7 @@ async def _lines(campaign_file: Path | None, *, alert: bool) -> AsyncIterator[Ch
             yield CheckResult("campaign", f'{campaign_file.name} is campaign "{campaign.id}"')
     async for line in _connections(found, campaign):
         yield line
-    async for line in _alerts(found, trial=alert):
+    async for line in _alerts(found, is_test=alert):
         yield line
 
 
@@ -141,7 +141,7 @@ def _set(group: BaseModel, prefix: str) -> Iterator[tuple[str, str]]:
 
 async def _redis(app: App) -> CheckResult:
     version = await app.server.version()
-    around = await surroundings(app)
+    around = await read_fleet_state(app)
     kind = "embedded" if app.settings.redis.url is None else "outside"
     unsafe = ", accepted although unsafe" if app.settings.unsafe_redis else ""
     rotating = await app.keyring.sealed_with() - set(app.vault.fingerprints[:1])
@@ -197,24 +197,24 @@ async def _channel(channel: Channel) -> CheckResult:
         return CheckResult(channel.name, f"{error}.{action}", code)
 
 
-async def _alerts(found: Settings, *, trial: bool) -> AsyncIterator[CheckResult]:
+async def _alerts(found: Settings, *, is_test: bool) -> AsyncIterator[CheckResult]:
     try:
         async with open_notifiers(found) as notifiers:
             for notifier in notifiers:
-                yield await _alert(notifier, trial=trial)
-            if trial and not notifiers:
+                yield await _alert(notifier, is_test=is_test)
+            if is_test and not notifiers:
                 names = "CLAIMCAST_ALERT__URL and __SECRET, or CLAIMCAST_ALERT__EMAIL"
                 yield CheckResult("alerts", f"nobody is told of anything: set {names}", BAD_INPUT)
     except ClaimcastError as error:
         yield CheckResult("alerts", str(error), _code(error))
 
 
-async def _alert(notifier: Notifier, *, trial: bool) -> CheckResult:
+async def _alert(notifier: Notifier, *, is_test: bool) -> CheckResult:
     subject = f"alerts, {notifier.name}"
     try:
-        if not trial:
+        if not is_test:
             return CheckResult(subject, await notifier.channel.check())
-        await notifier.tell(messages.trial(str(uuid4()), round(time.time() * 1000)))
+        await notifier.notify(messages.test_notice(str(uuid4()), round(time.time() * 1000)))
         return CheckResult(subject, "a test alert was taken")
     except DeliveryError as error:
         names = " and __SECRET" if notifier.name == URL else " and the mail server"

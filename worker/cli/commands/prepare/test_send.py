@@ -38,7 +38,7 @@ from pipeline.intake.template_checks import needed_columns
 from pipeline.store.outages import STORE_ERRORS
 from worker.cli.console.addresses import FROM_INPUT, AddressType
 from worker.cli.console.configured import settings
-from worker.cli.console.entry import OK, command, explained, say
+from worker.cli.console.entry import OK, command, explain_error, say
 from worker.wiring.engine import open_app, open_channels
 
 _SAMPLE = {"id": "test", "name": "Test Person", "locale": "en", "timezone": "UTC"}
@@ -160,7 +160,7 @@ async def _check_suppressed(found: Settings, channel: ChannelName, address: str)
     except FormatError:
         raise
     except (ClaimcastError, ConfigError, *STORE_ERRORS) as error:
-        say(f"Warning: the suppression list was not looked at: {explained(error)[0]}")
+        say(f"Warning: the suppression list was not looked at: {explain_error(error)[0]}")
         return
     if reason is not None:
         msg = (

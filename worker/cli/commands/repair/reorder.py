@@ -10,10 +10,10 @@ from pipeline.operations.replace_order import OrderReplacement, ReplacementPlan
 from pipeline.stages.order_request import po_number
 from pipeline.store.audit_trail import AuditAction
 from worker.cli.console.actor import actor, actor_option
-from worker.cli.console.campaigns import found_campaign, times
+from worker.cli.console.campaigns import find_campaign, times
 from worker.cli.console.entry import OK, command, say
 from worker.cli.console.session import open_session
-from worker.cli.progress.campaign_view import advice, view
+from worker.cli.progress.campaign_view import advice, read_view
 from worker.wiring.ledger import App
 
 
@@ -32,7 +32,7 @@ async def reorder(campaign: str, batch: int, *, yes: bool) -> int:
     Without --yes it says what would be done. May be repeated: a batch is ended once.
     """
     async with open_session() as app:
-        snapshot = await found_campaign(app, campaign)
+        snapshot = await find_campaign(app, campaign)
         order_replacement = _order_replacement(app)
         found = await order_replacement.look(snapshot, batch)
         if isinstance(found, Batch):
@@ -46,7 +46,7 @@ async def reorder(campaign: str, batch: int, *, yes: bool) -> int:
         await _record(app, found)
         new = await order_replacement.carry_out(found)
         say(f"Batch {batch} was reordered as batch {new}. {_consequences(found, definition)}")
-        for line in advice(await view(app, snapshot.serial)):
+        for line in advice(await read_view(app, snapshot.serial)):
             say(line)
     return OK
 

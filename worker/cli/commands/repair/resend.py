@@ -13,10 +13,10 @@ from pipeline.operations.resend_rules import BY, ResendRequest
 from pipeline.views.timeline import mask_address
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.addresses import FROM_INPUT, AddressType
-from worker.cli.console.campaigns import found_campaign
+from worker.cli.console.campaigns import find_campaign
 from worker.cli.console.entry import OK, command, say
 from worker.cli.console.session import open_session
-from worker.cli.progress.campaign_view import advice, view
+from worker.cli.progress.campaign_view import advice, read_view
 from worker.wiring.ledger import App
 
 
@@ -46,11 +46,11 @@ async def resend(
     """
     request = _request(email, phone, elsewhere=yes)
     async with open_session() as app:
-        snapshot = await found_campaign(app, campaign)
+        snapshot = await find_campaign(app, campaign)
         resending = _resending(app)
         resend = await resending.resend(snapshot, recipient, request, actor=actor())
         say(_resent(resend))
-        for line in advice(await view(app, snapshot.serial)):
+        for line in advice(await read_view(app, snapshot.serial)):
             say(line)
     return OK
 

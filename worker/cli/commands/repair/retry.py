@@ -14,10 +14,10 @@ from pipeline.store.audit_trail import AuditAction
 from pipeline.store.batches import SuppressedDelivery
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from worker.cli.console.actor import actor, actor_option
-from worker.cli.console.campaigns import found_campaign, times
+from worker.cli.console.campaigns import find_campaign, times
 from worker.cli.console.entry import OK, command, say
 from worker.cli.console.session import open_session
-from worker.cli.progress.campaign_view import advice, view, way_out
+from worker.cli.progress.campaign_view import advice, read_view, suppressed_hint
 from worker.wiring.ledger import App
 
 _AT_ONCE = 50
@@ -53,8 +53,8 @@ class Retried:
         if self.suppressed:
             left_out = times(self.suppressed.total(), "delivery", "deliveries")
             yield (
-                f"{left_out} left out, as the address "
-                f"is on the suppression list ({_most(self.suppressed)}). {way_out(campaign)}"
+                f"{left_out} left out, as the address is on the suppression list "
+                f"({_most(self.suppressed)}). {suppressed_hint(campaign)}"
             )
 
 
@@ -75,7 +75,7 @@ async def retry(campaign: str, *, failed: bool, uncertain: bool, held: bool, ado
     _check_flags(failed=failed, uncertain=uncertain, held=held, adopt=adopt)
     wanted = RetryRequest(failed=failed, uncertain=uncertain, held=held, adopt=adopt)
     async with open_session() as app:
-        snapshot = await found_campaign(app, campaign)
+        snapshot = await find_campaign(app, campaign)
         _refuse_retry(snapshot)
         await _record(app, campaign, wanted)
         retried = await _retry(app, snapshot, wanted)
@@ -86,8 +86,9 @@ async def retry(campaign: str, *, failed: bool, uncertain: bool, held: bool, ado
                 await app.campaigns.unblock(snapshot.serial, lane)
         for line in retried.sentences(campaign):
             say(line)
-        for line in advice(await view(app, snapshot.serial)):
-            if not (retried.suppressed and way_out(campaign) in line):  # which was told just now
+        for line in advice(await read_view(app, snapshot.serial)):
+            told_just_now = retried.suppressed and suppressed_hint(campaign) in line
+            if not told_just_now:
                 say(line)
     return OK
 

@@ -6,7 +6,7 @@ from pipeline.domain.clock import iso
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.verification.remote_orders import OrderComparison
 from pipeline.verification.verifier import VerificationFindings, Verifier
-from worker.cli.console.campaigns import found_campaign, times
+from worker.cli.console.campaigns import find_campaign, times
 from worker.cli.console.configured import settings
 from worker.cli.console.entry import NOT_ALL_REACHED, OK, command, say
 from worker.wiring.engine import open_app, open_rewards
@@ -24,7 +24,7 @@ async def verify(campaign: str, *, remote: bool) -> int:
     Every batch is decrypted and the invariants are recounted.
     """
     async with open_app(settings(), keys="look") as app:
-        snapshot = await found_campaign(app, campaign)
+        snapshot = await find_campaign(app, campaign)
         verifier = Verifier(app.pages, app.campaigns, app.lookups, app.vault)
         if remote:
             findings = await _with_remote(app, verifier, snapshot.serial)
@@ -33,7 +33,7 @@ async def verify(campaign: str, *, remote: bool) -> int:
         broken = await app.audit.violations()
     for fault in broken:
         click.echo(f"audit: {fault}")
-    _tell(findings, snapshot, remote=remote)
+    _print(findings, snapshot, remote=remote)
     return NOT_ALL_REACHED if findings.count or broken else OK
 
 
@@ -45,7 +45,7 @@ async def _with_remote(app: App, verifier: Verifier, serial: str) -> Verificatio
         return await verifier.run(serial, comparison)
 
 
-def _tell(findings: VerificationFindings, snapshot: CampaignSnapshot, *, remote: bool) -> None:
+def _print(findings: VerificationFindings, snapshot: CampaignSnapshot, *, remote: bool) -> None:
     for violation in findings.violations:
         click.echo(str(violation))
     hidden = findings.count - len(findings.violations)

@@ -15,10 +15,10 @@ from worker.cli.console.configured import settings
 from worker.cli.console.entry import command
 from worker.cli.intake.options import input_options, submit_command
 from worker.cli.intake.results import conclude, decline, refuse
-from worker.cli.intake.submission import SubmitCommand, checked, take_in
+from worker.cli.intake.submission import SubmitCommand, check_files, submit_files
 from worker.cli.progress.bars import display
 from worker.cli.progress.follow import work
-from worker.wiring.engine import open_app, open_machinery
+from worker.wiring.engine import open_app, open_engine
 from worker.wiring.ledger import App
 
 
@@ -55,14 +55,14 @@ async def perform(
     May be repeated. Raises what `worker.cli.console.entry.explained` puts into words.
     """
     try:
-        definition = await checked(wanted, found)
+        definition = await check_files(wanted, found)
         async with open_app(found, patient=True) as app:
             with display(found.log_format) as shown:
-                submitted = await take_in(app, wanted, definition, shown, sends=True)
+                submitted = await submit_files(app, wanted, definition, shown, sends=True)
                 serial, stopped = submitted.serial, False
-                if submitted.created or await _goes_on(app, serial):
-                    async with open_machinery(app) as machinery:
-                        stopped = await work(app, machinery, serial, shown)
+                if submitted.created or await _is_active(app, serial):
+                    async with open_engine(app) as engine:
+                        stopped = await work(app, engine, serial, shown)
             return await conclude(app, serial, as_json=as_json, stopped=stopped, program=program)
     except InvalidInputError as error:
         return refuse(error.findings, as_json=as_json)
@@ -70,7 +70,7 @@ async def perform(
         return decline(error)
 
 
-async def _goes_on(app: App, serial: str) -> bool:
+async def _is_active(app: App, serial: str) -> bool:
     """
     Return whether there is work to do for a campaign that was submitted before.
 

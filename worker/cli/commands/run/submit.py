@@ -17,7 +17,7 @@ from worker.cli.console.configured import settings
 from worker.cli.console.entry import OK, command, say
 from worker.cli.intake.options import input_options, submit_command
 from worker.cli.intake.results import conclude, decline, print_document, refuse
-from worker.cli.intake.submission import SubmitCommand, checked, take_in
+from worker.cli.intake.submission import SubmitCommand, check_files, submit_files
 from worker.cli.progress.bars import display
 from worker.cli.progress.follow import wait_for_others
 from worker.wiring.engine import open_app
@@ -81,11 +81,11 @@ async def submit(
 
 
 async def _submit(wanted: SubmitCommand, found: Settings, *, wait: bool, as_json: bool) -> int:
-    definition = await checked(wanted, found)
+    definition = await check_files(wanted, found)
     async with open_app(found, patient=wait) as app:
         with display(found.log_format) as shown:
             await _check_start(app, wanted.request.start_ms, definition.id)
-            submitted = await take_in(app, wanted, definition, shown, sends=False)
+            submitted = await submit_files(app, wanted, definition, shown, sends=False)
             await _announce(app, wanted.request.start_ms, submitted)
             stopped = wait and await wait_for_others(app, submitted.serial, shown)
         if wait:

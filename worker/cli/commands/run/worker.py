@@ -5,9 +5,9 @@ import click
 from worker.cli.console.configured import settings
 from worker.cli.console.entry import OK, command
 from worker.cli.console.signals import stop_signals
-from worker.executor.collector import spare_the_collector
+from worker.executor.collector import tune_garbage_collector
 from worker.executor.executor import Executor
-from worker.wiring.engine import open_app, open_machinery
+from worker.wiring.engine import open_app, open_engine
 
 
 @click.command()
@@ -21,9 +21,9 @@ async def worker(*, burst: bool) -> int:
     once. What a killed worker had in hand is taken over by another one.
     """
     found = settings()
-    async with open_app(found, patient=True) as app, open_machinery(app) as machinery:
-        executor = Executor(app, machinery)
-        spare_the_collector()
+    async with open_app(found, patient=True) as app, open_engine(app) as engine:
+        executor = Executor(app, engine)
+        tune_garbage_collector()
         with stop_signals(executor.stop):
             await executor.run(burst=burst)
     return OK

@@ -15,11 +15,11 @@ from pipeline.operations.edit_dry_run import EditDryRun, remaining
 from pipeline.store.audit_trail import AuditAction
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from worker.cli.console.actor import actor, actor_option
-from worker.cli.console.campaigns import found_campaign, times
+from worker.cli.console.campaigns import find_campaign, times
 from worker.cli.console.configured import settings
-from worker.cli.console.confirm import agreed
+from worker.cli.console.confirm import is_confirmed
 from worker.cli.console.entry import BAD_INPUT, NOT_ALL_REACHED, OK, command, say
-from worker.cli.intake.findings import texting
+from worker.cli.intake.findings import sms_totals
 from worker.wiring.engine import open_app
 from worker.wiring.intake import intake_ports
 from worker.wiring.ledger import App
@@ -34,15 +34,15 @@ class Proposal:
 
     wanted: Campaign
     change: Change
-    trial: EditDryRun
-    texting: SmsEstimate | None
+    dry_run: EditDryRun
+    sms: SmsEstimate | None
 
-    def tell(self) -> None:
+    def show(self) -> None:
         say(f"{self.wanted.name} ({self.wanted.id})")
         say(f"  changes  {', '.join(self.change.keys)}")
-        say(f"  concerns {times(self.trial.people, 'person', 'people')} still to be written to")
-        if self.texting is not None and self.texting.messages:
-            say(f"  texting  {texting(self.texting)}")
+        say(f"  concerns {times(self.dry_run.people, 'person', 'people')} still to be written to")
+        if self.sms is not None and self.sms.messages:
+            say(f"  texting  {sms_totals(self.sms)}")
 
 
 @click.command()
@@ -62,17 +62,17 @@ async def edit(campaign: str, campaign_file: Path, *, yes: bool) -> int:
     found = settings()
     wanted = _read(campaign_file)
     async with open_app(found) as app:
-        snapshot = await found_campaign(app, campaign)
+        snapshot = await find_campaign(app, campaign)
         change = await change_of(app.campaigns, snapshot, wanted)
         if not change.keys:
             say(f'Campaign "{campaign}" is like that already: nothing was changed.')
             return OK
         check_editable(snapshot)
-        proposal = await _tried(app, snapshot, wanted, change)
-        if proposal.trial.failure_count:
-            return _refuse(proposal.trial)
-        proposal.tell()
-        if not agreed("Change it?", yes=yes):
+        proposal = await _dry_run(app, snapshot, wanted, change)
+        if proposal.dry_run.failure_count:
+            return _refuse(proposal.dry_run)
+        proposal.show()
+        if not is_confirmed("Change it?", yes=yes):
             return NOT_ALL_REACHED
         await _make(app, snapshot, proposal)
     return OK
@@ -88,32 +88,33 @@ def _read(path: Path) -> Campaign:
     return definition.campaign
 
 
-async def _tried(
+async def _dry_run(
     app: App, snapshot: CampaignSnapshot, wanted: Campaign, change: Change
 ) -> Proposal:
     """Make the new messages for everybody who may still be sent one, and throw them away."""
     ports = intake_ports(app.settings)
     counter, now = SmsCounter(wanted, ports), time.time()
     composers = {each: ports.composer(wanted, each) for each in wanted.delivery.channels}
-    trial = EditDryRun(wanted, composers)
+    dry_run = EditDryRun(wanted, composers)
     async for recipient, channels in remaining(
         app.campaigns, app.batches, app.deliveries, snapshot, wanted
     ):
-        trial.add(recipient, channels, now)
+        dry_run.add(recipient, channels, now)
         counter.count(recipient)
-        if trial.people % _TOLD_EVERY == 0:
-            say(f"{trial.people:,} people looked at")
-    return Proposal(wanted, change, trial, counter.estimate())
+        if dry_run.people % _TOLD_EVERY == 0:
+            say(f"{dry_run.people:,} people looked at")
+    return Proposal(wanted, change, dry_run, counter.estimate())
 
 
-def _refuse(trial: EditDryRun) -> int:
-    for line in trial.failures:
+def _refuse(dry_run: EditDryRun) -> int:
+    for line in dry_run.failures:
         say(line)
-    more = trial.failure_count - len(trial.failures)
+    more = dry_run.failure_count - len(dry_run.failures)
     if more:
         say(f"... and {times(more, 'more person', 'more people')}.")
+    people = times(dry_run.people, "person", "people")
     say(
-        f"Error: for {trial.failure_count:,} of {times(trial.people, 'person', 'people')} still "
+        f"Error: for {dry_run.failure_count:,} of {people} still "
         "to be written to the new message cannot be made: nothing was changed."
     )
     return BAD_INPUT

@@ -10,11 +10,11 @@ from pipeline.store.audit_trail import AuditAction
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import campaign_state
 from worker.cli.console.actor import actor, actor_option
-from worker.cli.console.campaigns import found_campaign, times
-from worker.cli.console.confirm import agreed_for_good
+from worker.cli.console.campaigns import find_campaign, times
+from worker.cli.console.confirm import is_confirmed_final
 from worker.cli.console.entry import NOT_ALL_REACHED, OK, command, say
 from worker.cli.console.session import open_session
-from worker.cli.progress.campaign_view import advice, view
+from worker.cli.progress.campaign_view import advice, read_view
 from worker.wiring.ledger import App
 
 _DONE = {"pause": "pausing", "resume": "resuming", "cancel": "cancelling"}
@@ -27,7 +27,7 @@ _DONE = {"pause": "pausing", "resume": "resuming", "cancel": "cancelling"}
 async def pause(campaign: str) -> int:
     """Pause CAMPAIGN: nothing new is started; what is on the wire is finished."""
     async with open_session() as app:
-        snapshot = await found_campaign(app, campaign)
+        snapshot = await find_campaign(app, campaign)
         if campaign_state(snapshot)[0] is CampaignState.PAUSED:
             say(f'Campaign "{campaign}" is paused already; see `claimcast resume {campaign}`.')
             return OK
@@ -46,13 +46,13 @@ async def pause(campaign: str) -> int:
 async def resume(campaign: str) -> int:
     """Resume CAMPAIGN after a pause, or after what blocked it was mended."""
     async with open_session() as app:
-        snapshot = await found_campaign(app, campaign)
+        snapshot = await find_campaign(app, campaign)
         if _goes_on(snapshot):
             say(f'Campaign "{campaign}" was neither paused nor blocked: it goes on already.')
         else:
             await _steer(app, snapshot, "resume")
             say(f'Campaign "{campaign}" goes on.')
-        for line in advice(await view(app, snapshot.serial)):
+        for line in advice(await read_view(app, snapshot.serial)):
             say(line)
     return OK
 
@@ -65,13 +65,13 @@ async def resume(campaign: str) -> int:
 async def cancel(campaign: str, *, yes: bool) -> int:
     """Cancel CAMPAIGN for good: no new order, no new message."""
     async with open_session() as app:
-        snapshot = await found_campaign(app, campaign)
+        snapshot = await find_campaign(app, campaign)
         if snapshot.cancelled:
             say(f'Campaign "{campaign}" was cancelled before.')
             return OK
         _refuse_ended(snapshot, "cancel")
         say(_consequences(snapshot))
-        if not agreed_for_good("Cancel it for good?", yes=yes):
+        if not is_confirmed_final("Cancel it for good?", yes=yes):
             return NOT_ALL_REACHED
         await _steer(app, snapshot, "cancel")
     say(

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from pipeline.views.timeline import Timelines
-from worker.cli.console.campaigns import found_campaign, times
+from worker.cli.console.campaigns import find_campaign, times
 from worker.cli.console.entry import OK, command
 from worker.cli.console.session import open_session
 from worker.cli.console.tables import columns, facts
@@ -21,7 +21,7 @@ from worker.cli.console.tables import columns, facts
 async def recipient(campaign: str, recipient: str, *, as_document: bool) -> int:
     """Show what happened to RECIPIENT (an id) of CAMPAIGN; neither link nor full address."""
     async with open_session(keys="look") as app:
-        snapshot = await found_campaign(app, campaign)
+        snapshot = await find_campaign(app, campaign)
         timelines = Timelines(app.pages, app.campaigns, app.vault)
         document = await timelines.of(snapshot, recipient)
     if as_document:

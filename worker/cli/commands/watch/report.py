@@ -10,7 +10,7 @@ from pipeline.domain.errors import InputError
 from pipeline.store.audit_trail import AuditAction
 from pipeline.views.report import Disclosure, Report, write_report
 from worker.cli.console.actor import actor, actor_option
-from worker.cli.console.campaigns import found_campaign, times
+from worker.cli.console.campaigns import find_campaign, times
 from worker.cli.console.configured import open_logged
 from worker.cli.console.entry import OK, command, say
 from worker.cli.console.output import opened_output
@@ -49,7 +49,7 @@ async def report(
         msg = "Whoever has a link can spend it: revealing links or addresses needs --yes."
         raise InputError(msg)
     async with open_logged(keys="look") as app:
-        snapshot = await found_campaign(app, campaign)
+        snapshot = await find_campaign(app, campaign)
         if reveal and snapshot.purging:
             msg = f'The links and addresses of campaign "{campaign}" were purged.'
             raise InputError(msg)

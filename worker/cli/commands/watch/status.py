@@ -10,17 +10,17 @@ import click
 
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import as_json, ended
-from worker.cli.console.campaigns import found_campaign
+from worker.cli.console.campaigns import find_campaign
 from worker.cli.console.entry import OK, command
 from worker.cli.console.session import open_session
 from worker.cli.progress.campaign_view import (
     all_lines,
     campaign_lines,
     read_all,
-    surroundings,
-    view,
+    read_fleet_state,
+    read_view,
 )
-from worker.cli.progress.watch import Watching, watching
+from worker.cli.progress.watch import WatchView, watch_view
 from worker.wiring.ledger import App
 
 _REFRESH_SECONDS = 1.0
@@ -57,7 +57,7 @@ async def status(campaign: str | None, *, as_document: bool, watch: bool) -> int
         look = await _look_at(app, campaign)
         shown = await look()
         if watch:
-            shown = await _until_final(look, shown, None if as_document else watching())
+            shown = await _until_final(look, shown, None if as_document else watch_view())
         elif not as_document:
             click.echo("\n".join(shown.lines))
     if as_document:
@@ -68,21 +68,21 @@ async def status(campaign: str | None, *, as_document: bool, watch: bool) -> int
 async def _look_at(app: App, campaign: str | None) -> Look:
     if campaign is None:
         return lambda: _all(app)
-    serial = (await found_campaign(app, campaign)).serial
+    serial = (await find_campaign(app, campaign)).serial
     return lambda: _one(app, serial)
 
 
 async def _one(app: App, serial: str) -> Shown:
-    found = await view(app, serial)
+    found = await read_view(app, serial)
     return Shown(campaign_lines(found), [found.snapshot])
 
 
 async def _all(app: App) -> Shown:
     snapshots = await read_all(app)
-    return Shown(all_lines(snapshots, await surroundings(app)), snapshots)
+    return Shown(all_lines(snapshots, await read_fleet_state(app)), snapshots)
 
 
-async def _until_final(look: Look, shown: Shown, output: Watching | None) -> Shown:
+async def _until_final(look: Look, shown: Shown, output: WatchView | None) -> Shown:
     """Return what is to be seen at the end; what is on the way there goes to *output*."""
     while True:
         if output is not None:

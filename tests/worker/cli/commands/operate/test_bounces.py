@@ -7,7 +7,7 @@ from pipeline.domain.models import DeliveryStatus
 from tests.pipeline.callbacks.notifications import block, notification
 from tests.pipeline.installation import Installation
 from tests.worker.cli.desk import Desk
-from worker.web.bounces import DOOR
+from worker.web.bounces import POSTED_BOUNCE
 
 
 def sent(desk: Desk) -> tuple[str, str]:
@@ -82,4 +82,4 @@ def test_the_address_of_the_webhook_is_printed_when_there_is_one(
     async def read(installation: Installation) -> Target | None:
         return SignedTokens(installation.vault).read(Purpose.BOUNCE, token)
 
-    assert desk.prepare(read) == DOOR
+    assert desk.prepare(read) == POSTED_BOUNCE

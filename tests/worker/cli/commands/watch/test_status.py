@@ -12,7 +12,7 @@ from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import a_campaign
 from tests.worker.cli.desk import Desk
 from tests.worker.cli.prepared import ID, finish, submit
-from worker.cli.progress.campaign_view import Surroundings
+from worker.cli.progress.campaign_view import FleetState
 
 
 async def hold(ledger: Installation) -> str:
@@ -80,9 +80,9 @@ def test_status_says_that_no_worker_runs_until_one_does(desk: Desk) -> None:
 
 def test_an_open_breaker_is_told_while_it_is_open() -> None:
     breaker = Breaker(failures=5, reason="smtp_connect", until_ms=11_000)
-    (told,) = Surroundings(1, {ChannelName.EMAIL: breaker}, 9_500).silent()
+    (told,) = FleetState(1, {ChannelName.EMAIL: breaker}, 9_500).silent()
     assert told == "email rests for 2 s: the mail server cannot be reached (smtp_connect)"
-    assert not list(Surroundings(1, {ChannelName.EMAIL: breaker}, 11_000).silent())
+    assert not list(FleetState(1, {ChannelName.EMAIL: breaker}, 11_000).silent())
 
 
 def test_watching_ends_when_the_campaign_has_finished(desk: Desk) -> None:

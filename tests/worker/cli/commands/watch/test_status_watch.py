@@ -16,7 +16,7 @@ from tests.pipeline.intake.builders import a_campaign
 from tests.support.root import ROOT
 from tests.worker.cli.desk import Desk
 from tests.worker.cli.prepared import ID, submit
-from worker.cli.progress.watch import watching
+from worker.cli.progress.watch import watch_view
 from worker.interrupt import INTERRUPTED
 
 START = "from worker.start import main; main()"
@@ -88,7 +88,7 @@ def test_watching_at_a_terminal_draws_over_what_it_drew(desk: Desk) -> None:
 
 
 def test_what_is_as_it_was_is_not_printed_again(capsys: pytest.CaptureFixture[str]) -> None:
-    output, fields = watching(), {"id": ID, "p:open": "5", "b:planned": "1"}
+    output, fields = watch_view(), {"id": ID, "p:open": "5", "b:planned": "1"}
     for second in (1, 2):
         output.show([], [CampaignSnapshot("1", fields, 1000 * second)], final=False)
     output.show([], [CampaignSnapshot("1", fields | {"pau": "1"}, 3000)], final=False)
