@@ -4,10 +4,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator
-from datetime import timedelta
 
-from config.settings import Settings
-from config.variables import Variable, variables
 from pipeline.alerting.messages import of_campaign
 from pipeline.store.formats.alert_records import AlertCause, AlertKind
 from pipeline.store.formats.snapshot import CampaignSnapshot
@@ -37,31 +34,6 @@ def code_block(language: str) -> str:
     return block
 
 
-def settings_table() -> str:
-    """Return every setting as the table that the README must show."""
-    rows = ["| variable | meaning | default |", "|---|---|---|"]
-    rows += [f"| `{v.name}` | {v.description} | {shown(v)} |" for v in variables(Settings)]
-    return "\n".join(rows)
-
-
-def shown(variable: Variable) -> str:
-    """Return the default of a setting as one would write it."""
-    match variable.default:
-        case None:
-            return "required" if variable.required else ""
-        case timedelta() as length:
-            units = {"d": 86400, "h": 3600, "min": 60, "s": 1}
-            seconds = length.total_seconds()
-            unit = next(unit for unit, size in units.items() if seconds % size == 0)
-            return f"`{seconds / units[unit]:.0f} {unit}`"
-        case tuple() as words:
-            return f"`{','.join(words)}`"
-        case bool() as flag:
-            return f"`{flag:d}`"
-        case value:
-            return f"`{value}`"
-
-
 def log_events() -> Iterator[str]:
     """Yield every event that the code logs: the first argument of `log.…` and of `_line`."""
     for folder in OURS:
@@ -79,10 +51,6 @@ def _logs(function: ast.expr) -> bool:
     owner = function.value
     is_log = isinstance(owner, ast.Name) and owner.id == "log" and function.attr in LEVELS
     return is_log or function.attr == "_line"
-
-
-def test_every_setting_is_in_the_table_as_the_code_has_it() -> None:
-    assert settings_table() in section("Settings"), f"it should be:\n{settings_table()}"
 
 
 def test_the_alert_that_is_shown_is_what_is_posted() -> None:

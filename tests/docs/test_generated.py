@@ -38,8 +38,8 @@ def test_what_differs_is_written_and_named(tmp_path: Path) -> None:
         (tmp_path / each.path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / each.path, tmp_path / each.path)
     first = GENERATED[0]
-    page = tmp_path / first.path
-    page.write_text(page.read_text("utf-8").replace("<!-- rooms: end", "old\n<!-- rooms: end"))
+    page, end = tmp_path / first.path, f"<!-- {first.name}: end"
+    page.write_text(page.read_text("utf-8").replace(end, f"old\n{end}"), "utf-8")
     assert list(differences(tmp_path)) == [first]
     assert renew(tmp_path) == [first]
     assert page.read_text("utf-8") == (ROOT / first.path).read_text("utf-8")
