@@ -14,7 +14,7 @@ UNBEGUN = "Interrupted before anything was begun."
 
 def leave_at_once() -> None:
     """Let Ctrl-C end the process with one line while everything is still being imported."""
-    # Who was started with Ctrl-C ignored (nohup, a job in the background) stays so.
+    # A process that was started with Ctrl-C ignored (nohup, a background job) stays so.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _leave)
 
@@ -26,7 +26,7 @@ def begin() -> None:
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
-    # An exception would come up in the middle of somebody's import, who may swallow it.
+    # An exception would come up in the middle of some import, which may swallow it.
     try:
         os.write(2, f"{UNBEGUN}\n".encode())
     finally:

@@ -47,7 +47,7 @@ def test_ctrl_c_during_the_imports_is_one_line(module: str) -> None:
     assert done.stderr == "Interrupted before anything was begun.\n"
 
 
-def test_who_was_started_with_ctrl_c_ignored_goes_on() -> None:
+def test_a_command_that_was_started_with_ctrl_c_ignored_goes_on() -> None:
     done = python(INTERRUPTING.format(module="click") + IGNORING + START, "explain", "credentials")
 
     assert done.returncode == 0, done.stderr

@@ -90,7 +90,7 @@ class Executor:
             await self._pump(tasks, burst=burst)
             await self._finish()
         finally:
-            # Whoever ends us because a part has died cancels this, too.
+            # What ends us because a part has died cancels this, too.
             await finish(self._wind_down(tasks, alerts))
         log.info("worker.stopped", worker=self.name)
 
@@ -200,7 +200,7 @@ class Executor:
             except STORE_ERRORS as error:
                 log.warning("arq.restarted", error=type(error).__name__)
                 await asyncio.sleep(_OUTAGE_PAUSE)
-            # Not where it is cancelled: whoever cancels has the time to close it.
+            # Not where it is cancelled: the canceller has the time to close it.
             await _close(worker)
             self._arq.discard(worker)
 
@@ -305,7 +305,7 @@ async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _close(worker: Worker) -> None:
-    """Let go of all connections; arq itself would leave them to whoever was cancelled with it."""
+    """Let go of all connections; arq would leave them to a task that is cancelled with it."""
     await stop(*(task for task in (worker.main_task, *worker.tasks.values()) if task is not None))
     worker.tasks.clear()
     with contextlib.suppress(*STORE_ERRORS):

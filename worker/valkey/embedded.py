@@ -5,7 +5,7 @@ Two locks in the state directory:
 
 * users.lock   held shared by every user for its life; held alone by who stops the server
 * server.lock  held by the server process, by inheritance: free means that it is really gone,
-               and only who holds it removes what is left over, starts a server and hands it on
+               and only its holder removes what is left over, starts a server and hands it on
 """
 
 import contextlib

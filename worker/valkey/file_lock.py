@@ -68,7 +68,7 @@ class FileLock:
         Close the file; may be called twice.
 
         Nothing but the close: where the open file was inherited (a server, a fork), the lock
-        stays with whoever still has it.
+        stays with the process that still has it.
         """
         if self._fd is not None:
             os.close(self._fd)

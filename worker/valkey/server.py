@@ -48,7 +48,7 @@ class ValkeyServer:
     """
     The server that belongs to one (absolute) state directory.
 
-    Knows nothing of locks: `start` is for who holds the server's, which it hands on.
+    Knows nothing of locks: `start` is for the holder of the server's lock, which it hands on.
     """
 
     def __init__(self, state_dir: Path) -> None:
@@ -73,7 +73,7 @@ class ValkeyServer:
         return self._listener()  # on a full disk the file may stay empty
 
     def _listener(self) -> int | None:
-        """Return who listens on the socket, by the kernel, where it tells."""
+        """Return the process that listens on the socket, where the kernel tells."""
         try:
             with socket.socket(socket.AF_UNIX) as line:
                 line.settimeout(_ANSWER_SECONDS)

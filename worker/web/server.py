@@ -39,7 +39,7 @@ async def serving(site: ASGIApp, host: str, port: int) -> AsyncIterator[str]:
     signal handlers. Raises InputError if it can't listen there.
     """
     listener = await _listener(host, port)
-    listener.listen()  # who comes from now on is served
+    listener.listen()  # a client that connects from now on is served
     server = _Server(_config(site))
     served = asyncio.create_task(server.serve(sockets=[listener]))
     try:

@@ -70,7 +70,7 @@ class Engine:
 async def open_app(
     settings: Settings, *, patient: bool = False, keys: Use = "seal"
 ) -> AsyncIterator[App]:
-    """Open the ledger as `open_ledger` does, for who logs what becomes of the server."""
+    """Open the ledger as `open_ledger` does, for a command that logs."""
     async with open_ledger(settings, log, patient=patient, keys=keys) as app:
         yield app
 

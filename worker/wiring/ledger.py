@@ -88,8 +88,8 @@ async def open_ledger(
     """
     Connect to Redis (or start or join the embedded server), check it, and unlock the data.
 
-    *keys* says what they are for: who only looks, or is about to change them, is not noted as
-    somebody who seals with the first of them.
+    *keys* says what they are for: a process that only looks, or is about to change them, is not
+    noted as one that seals with the first of them.
     Raises InputError, UnavailableError or ConfigError, each with one sentence for people.
     """
     async with AsyncExitStack() as stack:
@@ -111,7 +111,7 @@ async def open_ledger(
         if keys == "seal":
             stack.push_async_callback(keyring.leave)
         await stack.enter_async_context(_staying(keyring, seals=keys == "seal"))
-        # Who accepts nothing less than `always` was refused anything else above.
+        # Without CLAIMCAST_UNSAFE_REDIS anything less than `always` was refused above.
         syncs = await syncs_of(redis) if settings.unsafe_redis else None
         scripts, measurements = Scripts(redis, syncs), Measurements()
         yield App(

@@ -179,7 +179,7 @@ async def test_pipelining_puts_no_more_on_a_connection_than_it_may_carry(
     assert server.opened == opened
 
 
-async def test_a_refused_content_leaves_the_line_to_who_rides_behind_it() -> None:
+async def test_a_refused_content_leaves_the_line_to_the_next_transaction() -> None:
     async with serving({"CONTENT": ["550 5.6.0 bad"]}) as (server, port):
         channel = channel_to(port, 1)
         sending = Sending(channel)
@@ -259,7 +259,7 @@ async def arrives(channel: EmailChannel, server: Server, name: str) -> None:
     await channel.aclose()
 
 
-async def test_who_rides_behind_a_message_that_is_cut_off_is_sent_at_once() -> None:
+async def test_a_message_pipelined_behind_a_cancelled_one_is_sent_at_once() -> None:
     async with serving({}) as (server, port):
         channel, server.silent = channel_to(port, 1), True
         first, second = started(channel, "p0"), started(channel, "p1")
@@ -271,7 +271,7 @@ async def test_who_rides_behind_a_message_that_is_cut_off_is_sent_at_once() -> N
         await arrives(channel, server, "p2")
 
 
-async def test_who_is_cut_off_while_he_waits_takes_no_turn() -> None:
+async def test_a_message_cancelled_while_it_waits_takes_no_connection() -> None:
     async with serving({}) as (server, port):
         channel, server.silent = channel_to(port, 1), True
         first = started(channel, "p0")
@@ -284,7 +284,7 @@ async def test_who_is_cut_off_while_he_waits_takes_no_turn() -> None:
         await arrives(channel, server, "p2")
 
 
-async def test_who_is_cut_off_just_as_his_turn_comes_hands_it_on() -> None:
+async def test_a_message_cancelled_as_its_connection_comes_hands_it_on() -> None:
     async with serving({}) as (server, port):
         channel, server.silent = channel_to(port, 1), True
 
@@ -303,7 +303,7 @@ async def test_who_is_cut_off_just_as_his_turn_comes_hands_it_on() -> None:
         await arrives(channel, server, "p2")
 
 
-async def test_who_is_cut_off_just_as_he_is_taken_along_leaves_the_line() -> None:
+async def test_a_message_cancelled_as_it_is_pipelined_leaves_the_line() -> None:
     async with serving({}) as (server, port):
         channel = channel_to(port, 1)
         loop = asyncio.get_running_loop()
@@ -321,7 +321,7 @@ async def test_who_is_cut_off_just_as_he_is_taken_along_leaves_the_line() -> Non
         assert [inside for _, inside, _ in server.contents] == ["p0", "p2"]
 
 
-async def test_who_needs_more_than_ascii_waits_for_a_turn_of_his_own() -> None:
+async def test_a_message_that_needs_smtputf8_waits_for_a_connection_of_its_own() -> None:
     async with serving({}) as (server, port):
         channel = channel_to(port, 1)
         other = Message(key=DeliveryKey("p1"), to="用户@example.com", content=b"p1\r\n")

@@ -181,7 +181,7 @@ async def test_the_next_envelope_rides_behind_the_content(answer: str) -> None:
 
 
 @pytest.mark.parametrize("answer", ["421 closing", "354 what", "120 well", "nonsense"])
-async def test_a_follower_does_not_begin_where_replies_are_unclear(answer: str) -> None:
+async def test_the_next_transaction_does_not_begin_where_replies_are_unclear(answer: str) -> None:
     talk, next_transaction = followed()
     talk.receive(answer, *GO_AHEAD)
     with pytest.raises(StaleConnectionError):
@@ -199,7 +199,7 @@ async def test_without_pipelining_no_next_transaction_is_bound() -> None:
     assert talk.transaction.next_transaction is None
 
 
-async def test_a_lost_line_is_doubt_about_the_content_and_none_about_its_follower() -> None:
+async def test_a_lost_line_puts_the_content_in_doubt_and_not_the_next_transaction() -> None:
     talk, next_transaction = followed()
     talk.wire.connection_lost(None)
     with pytest.raises(LineLostError) as caught:
@@ -209,7 +209,7 @@ async def test_a_lost_line_is_doubt_about_the_content_and_none_about_its_followe
         await next_transaction.answer
 
 
-async def test_a_follower_that_is_cancelled_starts_nothing_and_takes_nobody_along() -> None:
+async def test_a_next_transaction_that_is_cancelled_starts_nothing() -> None:
     talk, next_transaction = followed()
     next_transaction.answer.cancel()
     talk.next = Transaction(MESSAGE, lambda: None)

@@ -196,7 +196,7 @@ def test_each_defect_is_found(
     ("status", "code"),
     [("uncertain", "unconfirmed"), ("failed", "smtp_550"), ("suppressed", "listed")],
 )
-def test_who_is_listed_with_a_reason_is_not_lost(status: str, code: str) -> None:
+def test_a_person_listed_with_a_reason_is_not_lost(status: str, code: str) -> None:
     evidence = sound()
     listed = replace(
         evidence, arrivals=evidence.arrivals[1:], lines=[line(FIRST, "email", status, code)]

@@ -365,7 +365,7 @@ async def test_a_channel_is_told_when_it_fails_for_minutes(watch: Watch) -> None
     assert watch.types() == ["raised", "over"]
 
 
-async def test_the_alert_of_a_target_that_is_not_set_here_is_left_to_who_has_it(
+async def test_the_alert_of_a_target_that_is_not_set_here_is_left_to_other_workers(
     watch: Watch,
 ) -> None:
     field = f"email|{watch.serial}|o|insufficient_funds"

@@ -102,7 +102,7 @@ def test_on_a_full_disk_it_ends_and_is_started_again_until_there_is_room(
         assert not server.steady, "it has yet to last"
 
 
-def test_who_lost_the_server_to_a_full_disk_is_told_so(state_dir: Path) -> None:
+def test_a_command_that_lost_the_server_to_a_full_disk_says_so(state_dir: Path) -> None:
     with EmbeddedValkey(state_dir) as server:
         server.explain(RedisError, RedisError("of another kind"), None)
         with Redis.from_url(server.url) as client:

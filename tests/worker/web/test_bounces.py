@@ -81,7 +81,7 @@ async def test_what_is_forged_or_unreadable_is_taken_and_ignored(site: Site) -> 
     assert reasons == ["forged"] * 4 + ["unreadable"] * 2
 
 
-async def test_only_who_knows_the_address_may_post(site: Site) -> None:
+async def test_only_a_client_that_knows_the_address_may_post(site: Site) -> None:
     serial = await sent(site)
     for token in (site.token(Purpose.BOUNCE, serial, attempt=1), "a" * 40):
         answer = await site.client.post(f"/webhooks/bounces/{token}", content=about(site, serial))

@@ -100,7 +100,7 @@ def test_what_waits_stops_too(here: World, words: tuple[str, ...], begun: str) -
     refused(here, process, "waiting.log")
 
 
-def test_who_only_watches_stops_too(here: World) -> None:
+def test_a_command_that_only_watches_stops_too(here: World) -> None:
     here.run("submit", *here.campaign(PEOPLE))
     process = here.start("status", "e2e", "--watch", log="watching.log")
     assert process.stdout is not None
@@ -109,7 +109,7 @@ def test_who_only_watches_stops_too(here: World) -> None:
     refused(here, process, "watching.log")
 
 
-def test_who_only_watches_looks_at_the_format_and_notes_nothing(here: World) -> None:
+def test_a_command_that_only_watches_looks_at_the_format_and_notes_nothing(here: World) -> None:
     here.run("submit", *here.campaign(PEOPLE))
     with stored(here) as redis:
         redis.hdel("cc:keys", "format")

@@ -81,7 +81,7 @@ async def submit_files(
 
 
 def _confirmation(campaign: Campaign, shown: Display, *, yes: bool) -> Confirm:
-    """Return what shows people and cost, and asks whoever sits at the terminal."""
+    """Return what shows people and cost, and asks the person at the terminal."""
 
     async def confirmed(summary: Summary) -> bool:
         say(f"{campaign.name} ({campaign.id})")

@@ -160,7 +160,7 @@ async def _causes(
             place = place if codes else (batch, index)
             codes[_cause(records) or ""] += 1
         suppressed += unreachable_people(left, await seen.among(snapshot.serial, batch, left))
-    # Who was never tried has no field in the ledger: only a cancel settles such people.
+    # A person who was never tried has no field in the ledger: only a cancel settles them.
     untried = snapshot.people()["not_reached"] - codes.total()
     if untried > 0:
         codes["cancelled"] += untried

@@ -58,7 +58,7 @@ async def rekey(*, check: bool) -> int:
 
 
 async def _living(app: App) -> list[Process]:
-    """Return who goes on sealing with another key; raises InputError if one lacks our first."""
+    """Return the processes that seal with another key; InputError if one lacks our first."""
     first = app.vault.fingerprints[0]
     if await app.keyring.others():
         say("Looking whether processes still run with other keys (a few seconds) ...")

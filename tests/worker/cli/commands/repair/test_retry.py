@@ -33,7 +33,7 @@ def test_failed_deliveries_are_pending_again(desk: Desk) -> None:
     assert "every invariant holds" in desk.run("verify", ID).stdout
 
 
-def test_who_is_on_the_suppression_list_is_left_out_of_a_retry_and_the_way_out_is_told(
+def test_a_suppressed_person_is_left_out_of_a_retry_and_the_way_out_is_told(
     desk: Desk,
 ) -> None:
     async def fail(ledger: Installation) -> None:

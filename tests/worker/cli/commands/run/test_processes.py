@@ -110,7 +110,9 @@ def test_a_person_is_asked_once_and_sees_bars(here: World) -> None:
     ("command", "answer"),
     [("run", "n\n"), ("run", "\x04"), ("run", "interrupt"), ("submit", "n\n")],
 )
-def test_who_does_not_say_yes_submits_nothing(here: World, command: str, answer: str) -> None:
+def test_a_person_who_does_not_say_yes_submits_nothing(
+    here: World, command: str, answer: str
+) -> None:
     terminal = Terminal(here, command, *here.campaign(PEOPLE))
     terminal.wait_for("[y/N]")
     if answer == "interrupt":

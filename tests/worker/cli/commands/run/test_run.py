@@ -93,7 +93,7 @@ def test_everybody_is_reached_and_a_second_run_says_the_same(
     assert len({mail["to"] for mail in mails}) == PEOPLE
 
 
-def test_who_was_not_reached_is_told_with_the_reason(
+def test_the_people_not_reached_are_told_with_the_reason(
     desk: Desk, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     rows = people("a,one@example.com,A", "b,bounce-1@example.com,B", "c,bounce-2@example.com,C")
@@ -231,7 +231,7 @@ def hangs_up() -> Iterator[int]:
         ("SMTP__PORT", "{}", "The provider of email cannot be used now"),
     ],
 )
-def test_who_only_hangs_up_is_given_up_after_a_few_tries(
+def test_a_server_that_only_hangs_up_is_given_up_after_a_few_tries(
     desk: Desk,
     sandbox: Sandbox,
     tmp_path: Path,
