@@ -68,4 +68,4 @@ class EmailChannel:
         try:
             return Receipt(reference=redact_reply(await connection.outcome(transaction)))
         finally:
-            self._pool.leave(transaction, connection)
+            self._pool.finish(transaction, connection)

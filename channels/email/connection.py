@@ -32,7 +32,7 @@ class SmtpConnection:
     """
     An open, logged-in session: one message after the other, the next perhaps right behind it.
 
-    `users` counts the transactions that were begun and not left (see `ConnectionPool`).
+    `users` counts the transactions that were begun and not finished (see `ConnectionPool`).
     `next_waiting` is asked for the message that may follow. `usable` is false from the start of a
     transaction until all that were begun ended in a known state. There is one deadline, moved on
     by every step, and one timer that looks at it: time-outs and the end of idleness cost a message

@@ -33,7 +33,7 @@ class ConnectionPool:
 
     async def begin(self, transaction: Transaction, *, fresh: bool) -> SmtpConnection:
         """
-        Return the connection on which *transaction* has begun; to be ended with `leave`.
+        Return the connection on which *transaction* has begun; to be ended with `finish`.
 
         A *fresh* one is opened for it. Raises BlockedError if none can be opened, PermanentError
         if this server can't take the address.
@@ -53,7 +53,7 @@ class ConnectionPool:
             raise
         return connection
 
-    def leave(self, transaction: Transaction, connection: SmtpConnection) -> None:
+    def finish(self, transaction: Transaction, connection: SmtpConnection) -> None:
         """End a transaction, also a cancelled one; the last one gives the connection back."""
         transaction.answer.cancel()
         if transaction.answer.cancelled() and transaction.listening:
@@ -122,7 +122,7 @@ class ConnectionPool:
         if connection is None:
             self._release()
         else:
-            self.leave(transaction, connection)
+            self.finish(transaction, connection)
 
     def _next_waiting(self, connection: SmtpConnection) -> Transaction | None:
         while self._waiting and not self._closed:

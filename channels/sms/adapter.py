@@ -12,7 +12,7 @@ from channels.sms.account import TwilioAccount
 from channels.sms.codes import failure
 from channels.sms.composer import SmsComposer
 from channels.sms.lookup import newest
-from channels.sms.transport import Attempt, Transport, exchange_failure, open_session
+from channels.sms.transport import Attempt, Transport, exchange_failure, open_http_session
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.errors import (
     BlockedError,
@@ -143,7 +143,7 @@ class SmsChannel:
             code = "twilio_closed"
             raise BlockedError(code, "the channel is closed")
         if self._session is None:
-            self._session = open_session(self._account)
+            self._session = open_http_session(self._account)
         client = Client(
             self._account.account_sid,
             self._account.auth_token,

@@ -29,7 +29,7 @@ class Attempt:
         self.left = True
 
 
-def open_session(account: TwilioAccount) -> aiohttp.ClientSession:
+def open_http_session(account: TwilioAccount) -> aiohttp.ClientSession:
     """Return a session for all requests; must be called, and later closed, in a running loop."""
     trace = aiohttp.TraceConfig()
     trace.on_request_headers_sent.append(_leave)

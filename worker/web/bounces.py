@@ -35,7 +35,7 @@ class BounceIntake:
         self._tokens = tokens
         self._feedback = feedback
 
-    async def receive(self, raw: bytes) -> BounceResult:
+    async def record_notification(self, raw: bytes) -> BounceResult:
         """Record what a message says, if it is a notification about one of ours."""
         bounce = parse_bounce(raw)
         result = BounceResult.UNREADABLE if bounce is None else await self._record(bounce)
@@ -86,7 +86,7 @@ class BounceWebhook:
         if self._tokens.read(Purpose.BOUNCE, request.path_params["token"]) != POSTED_BOUNCE:
             self._count("bounce", "unknown_token")
             raise HTTPException(404)
-        result = await self._intake.receive(await body_of(request, LARGEST))
+        result = await self._intake.record_notification(await body_of(request, LARGEST))
         self._count("bounce", "taken" if result is BounceResult.RECORDED else "ignored")
         return Response(status_code=202)
 

@@ -28,7 +28,7 @@ async def bounced(site: Site, serial: str, resend_number: int) -> None:
     target = Target(serial=serial, batch=1, channel=EMAIL, resend_number=resend_number)
     token = site.app.tokens.make(Purpose.BOUNCE, target)
     bounces = BounceIntake(site.app.tokens, Feedback(site.app))
-    await bounces.receive(notification(f"<bounces+{token}@example.org>"))
+    await bounces.record_notification(notification(f"<bounces+{token}@example.org>"))
 
 
 async def test_a_late_bounce_suppresses_the_old_address_only(site: Site) -> None:

@@ -36,7 +36,7 @@ async def bounces(*, url: bool) -> int:
             click.echo(_url(app))
             return OK
         raw = await asyncio.to_thread(_message)
-        say(_WORDS[await BounceIntake(app.tokens, Feedback(app)).receive(raw)])
+        say(_WORDS[await BounceIntake(app.tokens, Feedback(app)).record_notification(raw)])
     return OK
 
 
