@@ -10,13 +10,13 @@ from tests.support.root import ROOT
 
 def test_no_class_name_is_given_twice() -> None:
     places = defaultdict(list)
-    for name, place in _classes():
+    for name, place in classes():
         places[name].append(place)
 
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
-def _classes() -> Iterator[tuple[str, str]]:
+def classes() -> Iterator[tuple[str, str]]:
     """Yield name and place of every class of the source packages, nested and private ones too."""
     for package in PACKAGES:
         for file in sorted((ROOT / package).rglob("*.py")):
