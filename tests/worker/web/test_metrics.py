@@ -10,9 +10,9 @@ from pipeline.callbacks.signed_tokens import Purpose
 from pipeline.domain.batch import Lane, WaitCounter
 from pipeline.domain.metrics import Measurements
 from pipeline.domain.models import ChannelName, FactKind
+from tests.docs.documents import document
 from tests.pipeline.intake.builders import a_campaign, both_channels
 from tests.support.prolong import prolong
-from tests.support.root import ROOT
 from tests.support.waiting import wait_until
 from tests.worker.web.site import Site
 from worker.web import gauges, metrics
@@ -186,7 +186,7 @@ async def test_names_and_types_are_as_prometheus_wants_them(site: Site) -> None:
             assert set(sample.labels) <= LABELS
 
 
-async def test_the_readme_names_every_metric_with_its_labels(site: Site) -> None:
+async def test_the_documents_name_every_metric_with_its_labels(site: Site) -> None:
     await site.signal("1")
     await site.installation.finished(await site.installation.submitted())
     serial = await site.installation.submitted(1, a_campaign(id="held"))
@@ -201,8 +201,8 @@ async def test_the_readme_names_every_metric_with_its_labels(site: Site) -> None
         for family in text_string_to_metric_families(text)
         if family.name.startswith("claimcast_")
     }
-    readme = (ROOT / "README.md").read_text("utf-8")
-    rows = re.findall(r"^\| `(claimcast_[a-z_]+)` \|([a-z_`, ]*)\|", readme, re.MULTILINE)
+    page = document("docs/operate/monitoring.md").text
+    rows = re.findall(r"^\| `(claimcast_[a-z_]+)` \|([a-z_`, ]*)\|", page, re.MULTILINE)
     named = {(name, frozenset(re.findall(r"[a-z_]+", labels))) for name, labels in rows}
     assert named == shown
 
