@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipeline.domain.codes.table import markdown as codes
 from tests.architecture.rooms import as_markdown as rooms
+from tests.docs.commands import commands, summary
 from tests.docs.settings import settings_tables
 from tests.support.root import ROOT
 
@@ -41,6 +42,8 @@ GENERATED: Sequence[Generated] = (
     Generated("docs/operate/settings.md", "settings", settings_tables),
     Generated("docs/internals/architecture.md", "rooms", rooms),
     Generated("docs/reference/codes.md", "codes", codes),
+    Generated("docs/reference/commands.md", "summary", summary),
+    Generated("docs/reference/commands.md", "commands", commands),
 )
 
 
