@@ -10,7 +10,7 @@ _LEASES = "tests/pipeline/execution/test_leases.py::"
 LEASING = (
     Defect(
         name="fencing-check-removed",
-        path=_LUA + "lib/batch/holds.lua",
+        path=_LUA + "lib/batch/owns_lease.lua",
         old="return token ~= '' and redis.call('HGET', batch, 'tok') == token",
         new="return true",
         costs="a frozen worker goes on sending beside the one that took over",
@@ -19,7 +19,7 @@ LEASING = (
     ),
     Defect(
         name="fencing-by-counter-alone",
-        path=_LUA + "lib/batch/holds.lua",
+        path=_LUA + "lib/batch/owns_lease.lua",
         old="return token ~= '' and redis.call('HGET', batch, 'tok') == token",
         new="local held = redis.call('HGET', batch, 'tok')\n"
         "  return held and string.match(held, '^%d+') == string.match(token, '^%d+')",
@@ -29,8 +29,8 @@ LEASING = (
     Defect(
         name="live-lease-taken",
         path=_LUA + "verbs/dispatch/claim.lua",
-        old="if held[4] ~= turn or (token and until_ms > now) then",
-        new="if held[4] ~= turn then",
+        old="if owner[4] ~= dispatch_number or (token and until_ms > now) then",
+        new="if owner[4] ~= dispatch_number then",
         costs="two workers order or send the same batch",
         test=_BATCHES + "test_a_later_turn_waits_for_the_lease_of_an_earlier_one",
     ),
@@ -53,7 +53,7 @@ LEASING = (
     Defect(
         name="lost-lease-renewed",
         path=_LUA + "verbs/dispatch/renew.lua",
-        old="if holds(batch, ARGV[i + 3]) then",
+        old="if owns_lease(batch, ARGV[i + 3]) then",
         new="if redis.call('HEXISTS', batch, 'tok') == 1 then",
         costs="a worker that was taken over goes on to order",
         test=_LEASES + "test_who_was_taken_over_learns_it_from_the_heartbeat",
@@ -85,7 +85,7 @@ LEASING = (
     Defect(
         name="dispatch-moves-nothing",
         path=_LUA + "verbs/dispatch/pump.lua",
-        old="redis.call('ZADD', due, digits(now + dispatch), batch)",
+        old="redis.call('ZADD', due, digits(now + dispatch_ms), batch)",
         new="redis.call('ZADD', due, digits(now), batch)",
         costs="every worker is given the same batch at once",
         test=_PUMP + "test_a_call_gives_no_more_than_there_are_slots_and_no_batch_twice",
@@ -93,7 +93,7 @@ LEASING = (
     Defect(
         name="dispatch-forgets",
         path=_LUA + "verbs/dispatch/pump.lua",
-        old="redis.call('ZADD', due, digits(now + dispatch), batch)",
+        old="redis.call('ZADD', due, digits(now + dispatch_ms), batch)",
         new="redis.call('ZREM', due, batch)",
         costs="a worker that dies with a job takes its batch along for ever",
         test=_PUMP + "test_a_dispatch_that_nobody_claims_lapses_and_is_given_again",

@@ -80,7 +80,7 @@ SENDING = (
     ),
     Defect(
         name="hold-ignored",
-        path=_LUA + "lib/deliveries/resends.lua",
+        path=_LUA + "lib/deliveries/auto_resends.lua",
         old="    and string.find(c.resend, d.channel, 1, true) ~= nil\n",
         new="",
         costs="an uncertain message is repeated where the campaign forbids it",
@@ -209,7 +209,7 @@ SENDING = (
     Defect(
         name="forgotten-person-sent",
         path=_LUA + "verbs/deliveries/intend.lua",
-        old="if not listed[index] and not gone[index] then",
+        old="if not listed[index] and not erased[index] then",
         new="if not listed[index] then",
         costs="a worker writes to a person whose data was removed",
         test="tests/pipeline/operations/test_erase_recipient.py::test_a_repeated_intent_is_not_granted_again",
@@ -217,7 +217,7 @@ SENDING = (
     Defect(
         name="old-generation-sent",
         path=_LUA + "verbs/deliveries/intend.lua",
-        old="if d.channel == letter and d.generation == generation then",
+        old="if d.channel == letter and d.resend_number == resend_number then",
         new="if d.channel == letter then",
         costs="the link goes to the address that was just corrected",
         test="tests/pipeline/operations/test_resend.py::test_a_worker_with_the_old_view_starts_nothing",
@@ -225,7 +225,7 @@ SENDING = (
     Defect(
         name="retry-of-everybody",
         path=_LUA + "verbs/deliveries/retry_batch.lua",
-        old="elseif person(deliveries) == 'p:not_reached' or uncertain then",
+        old="elseif person_counter(deliveries) == 'p:not_reached' or uncertain then",
         new="elseif true then",
         costs="whoever waits for the next channel is written to over both",
         test=_DELIVERIES + "test_a_retry_leaves_those_alone_who_wait_for_their_next_channel",

@@ -50,7 +50,7 @@ class ErasureStore:
         nothing was changed.
         """
         outcome, *rest = await self._run(
-            "forget",
+            "erase_recipient",
             *(serial, batch, index),
             *(erasure.rows, erasure.other_rows, erasure.links, erasure.other_links),
         )

@@ -112,5 +112,5 @@ def test_a_lane_is_read_by_the_letter_that_it_is_written_by() -> None:
 
 
 def test_the_scripts_know_which_providers_can_be_asked() -> None:
-    letters = table_in_lua("lib/deliveries/resends.lua", "LOOKS_UP")
+    letters = table_in_lua("lib/deliveries/auto_resends.lua", "SEARCHABLE")
     assert {CHANNEL[letter] for letter in letters} == SEARCHABLE

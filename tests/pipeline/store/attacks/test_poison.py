@@ -19,7 +19,7 @@ from tests.pipeline.ledger import (
     submit,
 )
 
-ALONE = "cc:alone"
+QUARANTINE = "cc:alone"
 
 
 async def given(ledger: Ledger, worker: str, *, idle: bool = True) -> list[Unit]:
@@ -41,7 +41,7 @@ async def killed(ledger: Ledger, serial: str, times: int, batch: int = 1) -> lis
         numbers.append(len(units))
         [mine] = [unit for unit in units if unit.batch == batch]
         assert await claimed(ledger, mine, f"n{n}") is not None
-        await ledger.redis.delete(ALONE)  # as it lapses with its worker
+        await ledger.redis.delete(QUARANTINE)  # as it lapses with its worker
     await lapse(ledger, serial, batch)
     return numbers
 
@@ -78,7 +78,7 @@ async def test_a_worker_that_is_done_with_it_takes_part_again(ledger: Ledger) ->
     await ledger.batches.wait(found, delay=0)
 
     assert await given(ledger, "w") == []
-    assert not await ledger.redis.exists(ALONE)
+    assert not await ledger.redis.exists(QUARANTINE)
     await make_due(ledger, serial)
     assert [unit.batch for unit in await given(ledger, "w")] == [1, 2]
 
@@ -135,7 +135,7 @@ async def test_progress_starts_the_count_anew(ledger: Ledger, deaths: int) -> No
     assert last is not None
     await ledger.deliveries.intend(last, [IntentRequest(0, EMAIL, 0)])
     await ledger.deliveries.record({(serial, 1): [Fact(0, EMAIL, 1, FactKind.SENT)]})
-    await ledger.redis.delete(ALONE)
+    await ledger.redis.delete(QUARANTINE)
 
     await lapse(ledger, serial)
 

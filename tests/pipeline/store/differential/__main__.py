@@ -31,6 +31,8 @@ _AT_ONCE = 4
 _LOOK = 20
 _OF_TOKENS = "token_"
 """What the verbs begin with that no move calls; an older program has them elsewhere."""
+_RENAMED = {"hush": "cooldown", "forget": "erase_recipient"}
+"""Verbs that an older program has under another name."""
 _JUMPS_US = (0, 0, 0, 137, 1_003, 20_011, 900_000, 30_000_000, 3_600_000_000)
 
 Replies = dict[str, Counter[str]]
@@ -55,7 +57,11 @@ def main() -> int:
 
 
 def _compared_verbs(scripts: Scripts) -> Scripts:
-    return {verb: text for verb, text in scripts.items() if not verb.startswith(_OF_TOKENS)}
+    return {
+        _RENAMED.get(verb, verb): text
+        for verb, text in scripts.items()
+        if not verb.startswith(_OF_TOKENS)
+    }
 
 
 def _compared(url: str, old: Scripts, new: Scripts, arguments: argparse.Namespace) -> int:

@@ -66,9 +66,9 @@ def work(w: World) -> Move:
     reply = yield "pump", *slots, w.ms(1000, 60_000), worker, idle, w.ms(0, 0, 2)
     found = [value.decode() for value in reply]
     for k in range(0, len(found), 4):
-        serial, number, lane, turn = found[k : k + 4]
+        serial, number, lane, dispatch_number = found[k : k + 4]
         if number.isdigit():  # it may be spoilt
-            w.units.append((serial, int(number), lane, turn))
+            w.units.append((serial, int(number), lane, dispatch_number))
             yield from claim(w)
 
 
@@ -139,9 +139,9 @@ def read_order(w: World, place: Place, token: str) -> Move:
         yield from hold(w, place, token)
     else:
         batch = w.batch(place)
-        gone = len(batch.get("gone", "").split()) + (1 if w.chance(0.04) else 0)
+        erased = len(batch.get("gone", "").split()) + (1 if w.chance(0.04) else 0)
         digests = w.link_digests(place, len(batch.get("plan", "")))
-        yield "links_received", *place.args, token, w.sealed(), gone, digests
+        yield "links_received", *place.args, token, w.sealed(), erased, digests
 
 
 def send(w: World, place: Place, token: str) -> Move:
@@ -206,8 +206,8 @@ def zombie(w: World) -> Move:
 def any_claim(w: World) -> Move:
     """Somebody's job runs again, or in another lane."""
     place = w.place()
-    turn = w.batch(place).get("turn", "0")
-    w.units.append((*place.args, w.random.choice(LANES), turn))
+    dispatch_number = w.batch(place).get("turn", "0")
+    w.units.append((*place.args, w.random.choice(LANES), dispatch_number))
     yield from claim(w)
 
 
@@ -286,12 +286,12 @@ def reorder(w: World) -> Move:
     yield "reorder", *place.args, new, *held, *moved, *lookups
 
 
-def forget(w: World) -> Move:
+def erase(w: World) -> Move:
     place = w.place()
     rows, links = (key(*place.args) for key in (keys.recipients_key, keys.links_key))
     read, read_links = w.blob(rows), w.blob(links)
     without = w.sealed() if read_links else b""
-    yield "forget", *place.args, w.index(place), read, w.sealed(), read_links, without
+    yield "erase_recipient", *place.args, w.index(place), read, w.sealed(), read_links, without
 
 
 def purge(w: World) -> Move:
@@ -363,7 +363,7 @@ def reseal(w: World) -> Move:
     yield "reseal", *args
 
 
-def tell(w: World) -> Move:
+def raise_alert(w: World) -> Move:
     alert = w.random.choice(["held|1", "funds|2"])
     known = w.redis.hget(keys.ALERTS, alert) or b""
     read = b"old" if w.chance(0.1) else known
@@ -390,14 +390,14 @@ MOVES: dict[Callable[[World], Move], int] = {
     retry: 14,
     resend: 10,
     reorder: 10,
-    forget: 6,
+    erase: 6,
     purge: 6,
     limit: 8,
     trip: 3,
     suppress: 4,
     keyring: 3,
     reseal: 3,
-    tell: 4,
+    raise_alert: 4,
     audit: 4,
 }
 

@@ -226,7 +226,7 @@ def _sending(place: tuple[str, str], turn: str) -> Move:
     yield "distributed done", *held, 0
     yield "retry_batch", *place, 1, 1, 0, 0, "[]"
     yield "resend", *place, 5, "e", 2, "se1.1.0.0.0.", b"s" * 200
-    yield "forget", *place, 7, b"s" * 20_000, b"s" * 20_000, b"s" * 10_000, b"s" * 10_000
+    yield "erase_recipient", *place, 7, b"s" * 20_000, b"s" * 20_000, b"s" * 10_000, b"s" * 10_000
 
 
 def _permits() -> Move:

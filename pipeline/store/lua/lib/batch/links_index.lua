@@ -1,6 +1,6 @@
 -- @include links_index_key
 
--- The index of all links that ever came; they are named by their digests, several in one string. Its
+-- The index of all links that ever came; callers name links by their digests, several in one string. Its
 -- Python side is `link_place` in store/lookups.py.
 local LINK_BUCKETS, LINK_DIGEST_BYTES = 4096, 12
 
@@ -23,7 +23,7 @@ local function seen_before(digests, owner)
   end
 end
 
--- Note whose they are: `owner` is "<serial>:<batch>".
+-- Note which batch owns these links: `owner` is "<serial>:<batch>".
 local function remember_links(digests, owner)
   for k = 0, #digests / LINK_DIGEST_BYTES - 1 do
     local bucket, field = link_place(digests, k)

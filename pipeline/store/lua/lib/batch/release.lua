@@ -1,7 +1,7 @@
 -- @include batch_key, begun_key, digits, due_key, lanes, now_ms
 
--- Give the lease back and let the batch stand in exactly one due index (none if `lane` is nil),
--- due in `delay` ms, or at once if it was woken meanwhile.
+-- Give the lease back and leave the batch in exactly one due index (in none if `lane` is nil),
+-- due in `delay` ms, or at once if somebody woke it meanwhile.
 local function release(serial, number, lane, delay)
   local batch = batch_key(serial, number)
   if redis.call('HDEL', batch, 'wake') == 1 and lane ~= 'h' then

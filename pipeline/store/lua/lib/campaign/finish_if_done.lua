@@ -9,14 +9,14 @@ local function all_zero(campaign, fields)
   return true
 end
 
--- What is uncertain of people who were forgotten stays so for ever.
+-- Uncertain deliveries to people who were erased stay uncertain for ever.
 local function nothing_open(campaign)
   local uncertain = redis.call('HMGET', campaign, 'd:uncertain', 'd:uncertain:forgotten')
   return tonumber(uncertain[1] or 0) == tonumber(uncertain[2] or 0)
     and all_zero(campaign, { 'd:pending', 'd:sending' })
 end
 
--- Finished is what the counters say, never "no more rows came".
+-- The counters decide whether a campaign has finished, never "no more rows came".
 local function finish_if_done(campaign, serial, cancelled)
   if all_zero(campaign, { 'b:planned', 'b:ordered', 'b:fulfilled', 'b:held' })
     and (cancelled or nothing_open(campaign)) then

@@ -1,6 +1,6 @@
--- @include fresh, reachable
+-- @include new_delivery, reachable
 
--- A definite failure: the next channel's turn.
+-- Statuses of a definite failure: the next channel may be tried.
 local FINAL = { f = true, b = true, x = true }
 
 -- In mode "first", make the next channel pending after a definite failure of those before it.
@@ -12,7 +12,7 @@ local function fall_back(c, deliveries, plan, index)
   for _, letter in ipairs(reachable(c, plan, index)) do
     local d = tried[letter]
     if not d then
-      deliveries[#deliveries + 1] = fresh(letter)
+      deliveries[#deliveries + 1] = new_delivery(letter)
       return
     elseif d.status == 'k' and d.code == 'retry' then
       d.status, d.code = 'p', ''

@@ -1,8 +1,8 @@
--- The format is explained in parse.lua.
+-- Write the records that parse.lua explains.
 
 local function format_one(d)
   return string.format('%s%s%d.%d.%d.%d.%d.%s',
-    d.status, d.channel, d.generation, d.attempt, d.tries, d.at, d.after, d.code)
+    d.status, d.channel, d.resend_number, d.attempt, d.tries, d.at, d.after, d.code)
 end
 
 local function format(deliveries)

@@ -1,12 +1,12 @@
--- @include format, initial, parse
+-- @include format, initial_deliveries, parse
 
--- The deliveries of several people at once: {[index] = deliveries}. No index may stand there twice.
+-- The deliveries of several recipients at once: {[index] = deliveries}. `indexes` has each index once.
 local function load_all(c, ledger, plan, indexes)
   local found = {}
   local texts = #indexes > 0 and redis.call('HMGET', ledger, unpack(indexes)) or {}
   for i, text in ipairs(texts) do
     local index = indexes[i]
-    found[index] = text and parse(text) or initial(c, plan, index)
+    found[index] = text and parse(text) or initial_deliveries(c, plan, index)
   end
   return found
 end

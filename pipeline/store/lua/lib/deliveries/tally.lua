@@ -1,4 +1,4 @@
--- @include counters, person
+-- @include counters, person_counter
 
 -- The statuses in words, as the counters are named.
 local STATUS = {
@@ -6,21 +6,21 @@ local STATUS = {
   f = 'failed', x = 'suppressed', k = 'skipped',
 }
 
--- The names of the counters, each put together once.
-local function named(name_of)
+-- A table of counter names that builds each name once.
+local function memoized(name_of)
   return setmetatable({}, { __index = function(known, key)
     known[key] = name_of(key)
     return known[key]
   end })
 end
 
-local TOTAL = named(function(status) return 'd:' .. STATUS[status] end)
+local TOTAL = memoized(function(status) return 'd:' .. STATUS[status] end)
 
-local BY_CHANNEL = named(function(channel)
-  return named(function(status) return 'c:' .. channel .. ':' .. STATUS[status] end)
+local BY_CHANNEL = memoized(function(channel)
+  return memoized(function(status) return 'c:' .. channel .. ':' .. STATUS[status] end)
 end)
 
--- Count somebody's deliveries (`by` 1), or no longer (-1).
+-- Count the deliveries of one person (`by` 1), or take them off the counters (-1).
 local function tally(deltas, deliveries, by)
   for _, d in ipairs(deliveries) do
     count(deltas, TOTAL[d.status], by)
@@ -28,9 +28,9 @@ local function tally(deltas, deliveries, by)
       count(deltas, 'd:uncertain:forgotten', by)
     end
     if d.status ~= 'p' then
-      -- By channel only what was tried: what is planned may never need its channel.
+      -- By channel only what was tried: a pending delivery may never need its channel.
       count(deltas, BY_CHANNEL[d.channel][d.status], by)
     end
   end
-  count(deltas, person(deliveries), by)
+  count(deltas, person_counter(deliveries), by)
 end

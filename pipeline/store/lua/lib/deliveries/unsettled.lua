@@ -1,6 +1,6 @@
--- @include resends
+-- @include auto_resends
 
--- An uncertain delivery that somebody goes on with by itself.
+-- Whether workers go on with an uncertain delivery without a person.
 local function unsettled(c, d)
-  return d.status == 'u' and not LEFT[d.code] and (LOOKS_UP[d.channel] or resends(c, d))
+  return d.status == 'u' and not ABANDONED[d.code] and (SEARCHABLE[d.channel] or auto_resends(c, d))
 end

@@ -1,16 +1,16 @@
--- A worker is through with a batch for now: say when somebody must look at it again, or that
--- nobody must, by what the ledger holds.
+-- A worker has done what it can with a batch for now: the ledger decides when a worker must look at it
+-- again, or that none must.
 --
 -- ARGV      serial, batch, token, ms that permits or windows ask to wait at least
 --
 -- Returns the new state ('fulfilled', 'held', 'done', 'cancelled'), or '' if the token is stale.
 
--- @include batch_key, campaign_facts, counters, finish_if_done, holds, initial, ledger_key
+-- @include batch_key, campaign_facts, counters, finish_if_done, owns_lease, initial_deliveries, ledger_key
 -- @include move_batch, now_ms, parse, release, unsettled
 
 local serial, number, token = ARGV[1], ARGV[2], ARGV[3]
 local batch, ledger = batch_key(serial, number), ledger_key(serial, number)
-if not holds(batch, token) then
+if not owns_lease(batch, token) then
   return ''
 end
 local c, plan, now, deltas = campaign_facts(serial), redis.call('HGET', batch, 'plan'), now_ms(), {}
@@ -18,11 +18,11 @@ local wait, uncertain, indexes = nil, false, {}
 for index = 0, #plan - 1 do
   indexes[#indexes + 1] = index
 end
--- Nearly all are this by now: one delivery, with nothing left to do.
+-- Nearly all records look like this by now: one delivery, with nothing left to do.
 local SETTLED = '^[sdbfxk][^;]*$'
 for i, text in ipairs(#plan > 0 and redis.call('HMGET', ledger, unpack(indexes)) or {}) do
   local settled = text and string.find(text, SETTLED)
-  for _, d in ipairs(settled and {} or text and parse(text) or initial(c, plan, i - 1)) do
+  for _, d in ipairs(settled and {} or text and parse(text) or initial_deliveries(c, plan, i - 1)) do
     if d.status == 'p' or unsettled(c, d) then
       local left = math.max(0, c.t0 + d.at + d.after - now)
       wait = math.min(wait or left, left)

@@ -1,19 +1,20 @@
 -- Record, durably, that messages are about to be sent; only what is granted here may start.
 --
 -- ARGV      serial, batch, token, version that the messages are made from; JSON: [[index, channel letter,
---           generation, last known attempt, and if the suppression list is to be looked at the key of
---           its part], …]; and the fields of those looks, in their order, 10 bytes each
+--           resend number, last known attempt, and the key of a part of the suppression list if the
+--           address is to be looked up there], …]; and the fields of those look-ups, in their order, 10
+--           bytes each
 --
 -- Returns 'stale' if the lease is gone, 'halted' if the campaign is paused, cancelled or purged,
 -- 'edited' if it has another version by now, else one attempt number per delivery (0: not granted,
--- also if it was resent since: another generation may go to another address; or forgotten). A
+-- also if the person was erased, or the message resent since, perhaps to another address). A
 -- suppressed one is settled here, and the next channel becomes pending. A repeated call grants the
 -- same attempts again.
 
--- @include batch_key, campaign_facts, counters, digits, fall_back, forgotten_in, holds
--- @include ledger_key, load_all, now_ms, resends, suppression_field, tally
+-- @include batch_key, campaign_facts, counters, digits, fall_back, erased_in, owns_lease
+-- @include ledger_key, load_all, now_ms, auto_resends, suppression_field, tally
 
--- Whether an address is on the list because the provider refused it, not because somebody asked.
+-- Whether an address is on the list because the provider refused it, not because its owner asked.
 local OPT_OUT = 'twilio_21610'
 local function is_dead(why)
   return why ~= OPT_OUT and string.find(why, '^%l+_%d') ~= nil
@@ -21,7 +22,7 @@ end
 
 local serial, number, token = ARGV[1], ARGV[2], ARGV[3]
 local batch = batch_key(serial, number)
-if not holds(batch, token) then
+if not owns_lease(batch, token) then
   return 'stale'
 end
 local c = campaign_facts(serial)
@@ -33,33 +34,34 @@ if version ~= ARGV[4] then
   return 'edited'
 end
 local ledger, plan = ledger_key(serial, number), redis.call('HGET', batch, 'plan')
-local gone = forgotten_in(batch)
+local erased = erased_in(batch)
 -- Never before its version began, even if the clock was set back: the time tells the version.
 local since = tonumber(redis.call('HGET', c.key, 'ver:' .. version) or 0)
 local now, deltas, granted = math.max(now_ms(), since), {}, {}
 redis.call('HSET', c.key, 'last', digits(math.max(now, tonumber(last or 0))))
-local wanted, indexes, listed = cjson.decode(ARGV[5]), {}, {}
-for _, want in ipairs(wanted) do
-  local index = want[1]
-  if not listed[index] and not gone[index] then
+local requests, indexes, listed = cjson.decode(ARGV[5]), {}, {}
+for _, request in ipairs(requests) do
+  local index = request[1]
+  if not listed[index] and not erased[index] then
     listed[index] = true
     indexes[#indexes + 1] = index
   end
 end
-local loaded, changes, looks = load_all(c, ledger, plan, indexes), {}, 0
-for _, want in ipairs(wanted) do
-  local index, letter, generation, known, list = want[1], want[2], want[3], want[4], want[5]
+local loaded, changes, lookups = load_all(c, ledger, plan, indexes), {}, 0
+for _, request in ipairs(requests) do
+  local index, letter, resend_number, known_attempt, list =
+    request[1], request[2], request[3], request[4], request[5]
   local deliveries, attempt, field = loaded[index] or {}, 0, nil
   if list then
     field = string.sub(
-      ARGV[6], looks * SUPPRESSION_FIELD_BYTES + 1, (looks + 1) * SUPPRESSION_FIELD_BYTES)
-    looks = looks + 1
+      ARGV[6], lookups * SUPPRESSION_FIELD_BYTES + 1, (lookups + 1) * SUPPRESSION_FIELD_BYTES)
+    lookups = lookups + 1
   end
   for _, d in ipairs(deliveries) do
-    if d.channel == letter and d.generation == generation then
-      if d.status == 'i' and d.attempt == known + 1 then
+    if d.channel == letter and d.resend_number == resend_number then
+      if d.status == 'i' and d.attempt == known_attempt + 1 then
         attempt = d.attempt
-      elseif d.attempt == known and (d.status == 'p' or resends(c, d)) then
+      elseif d.attempt == known_attempt and (d.status == 'p' or auto_resends(c, d)) then
         tally(deltas, deliveries, -1)
         local doubtful = d.status == 'u'
         local why = list and redis.call('HGET', list, field)
@@ -68,7 +70,7 @@ for _, want in ipairs(wanted) do
             -- It may have arrived (how else did they unsubscribe?): no repeat, and no other channel.
             d.code = 'unconfirmed'
           elseif d.code == 'retry' and is_dead(why) then
-            -- Tried once, and refused for good: a retry does not make that a wish of theirs.
+            -- Tried once, and refused for good: a retry does not turn that into an unsubscription.
             d.status, d.code = 'f', why
           else
             d.status, d.code = 'x', 'suppressed'
@@ -77,7 +79,7 @@ for _, want in ipairs(wanted) do
             fall_back(c, deliveries, plan, index)
           end
         else
-          attempt = known + 1
+          attempt = known_attempt + 1
           d.status, d.attempt = 'i', attempt
           d.at, d.after, d.code = math.max(0, now - c.t0), 0, ''
         end

@@ -1,23 +1,24 @@
--- Record what became of attempts; needs no lease, so what a zombie had sent is still recorded.
+-- Record what became of attempts; needs no lease, so the results of a worker that lost its lease still count.
 --
--- ARGV[1]   JSON: [[serial, batch, [[index, channel, attempt, kind, code, delay ms, generation,
+-- ARGV[1]   JSON: [[serial, batch, [[index, channel, attempt, kind, code, delay ms, resend number,
 --           and if the address is dead its key and, in hex, its field in the suppression list], …]], …]
 --
 -- Kinds: s sent, d delivered, b bounced, f failed, o failed and no reason to try another channel,
 -- x suppressed, u uncertain and p transient failure (both tried again after the delay, if at all;
--- cost a try), r released (certainly not sent; costs nothing), l looked for an uncertain message at
--- the provider and will look again, n it was not there and may be sent again, w waits for its window.
--- Attempt 0 means the latest (callbacks and bounces do not always know which one they are about).
+-- cost a try), r released (certainly not sent; costs nothing), l a worker asked the provider for an
+-- uncertain message and will ask again, n the provider does not have it and it may be sent again, w waits
+-- for its window.
+-- Attempt 0 means the latest (callbacks and bounces do not always name one).
 -- A fact about the latest attempt moves the delivery forward by rank, never back. About an earlier
 -- attempt, or one that was skipped later, only good news counts: it reached the person; nor does a
 -- repeated old failure undo a retry. In mode "first" a definite failure makes the next channel
--- pending, unless the batch is cancelled: there nothing becomes pending any more. What is final about
--- a generation that was resent since is kept beside the ledger and moves nothing else. Nor does anything
--- become pending for people who were forgotten, or in a campaign whose data was purged.
+-- pending, unless the batch is cancelled: there nothing becomes pending any more. A final fact
+-- about a message that was resent since is kept beside the ledger and moves nothing else. Nor does anything
+-- become pending for people who were erased, or in a campaign whose data was purged.
 -- Returns the number of facts that changed something; may be repeated.
 
--- @include batch_key, campaign_facts, close_off, counters, digits, due_key, earlier_key
--- @include fall_back, forgotten_in, format, ledger_key, load_all, move_batch, now_ms, parse
+-- @include batch_key, campaign_facts, close_erased, counters, digits, due_key, earlier_key
+-- @include fall_back, erased_in, format, ledger_key, load_all, move_batch, now_ms, parse
 -- @include release, reopen, tally
 
 local RANK = { p = 0, i = 0, r = 0, u = 1, s = 2, f = 3, x = 3, b = 3, d = 3 }
@@ -49,10 +50,10 @@ local function applies(d, attempt, kind)
 end
 
 local function apply(d, kind, code, delay, elapsed)
-  -- What is kept is read again by its separators, so a code must not hold any.
+  -- The record is parsed by its separators, so a code must not contain any.
   code = string.gsub(code, '[^%w_.-]', '_')
   if kind == 'w' then
-    -- What the code says about earlier attempts must outlast the night.
+    -- The code tells of earlier attempts, and must outlast the quiet hours.
     if d.status == 'p' and d.code ~= 'retry' then
       d.code = code
     end
@@ -68,13 +69,13 @@ local function apply(d, kind, code, delay, elapsed)
   end
 end
 
-local SETTLES = { s = true, d = true, b = true, f = true, x = true }
+local FINAL_KINDS = { s = true, d = true, b = true, f = true, x = true }
 
 local function record_earlier(c, key, fact, kind, now)
-  local text = SETTLES[kind] and redis.call('HGET', key, fact[1])
+  local text = FINAL_KINDS[kind] and redis.call('HGET', key, fact[1])
   local deliveries = text and parse(text) or {}
   for _, d in ipairs(deliveries) do
-    if d.channel == fact[2] and d.generation == fact[7] and applies(d, fact[3], kind) then
+    if d.channel == fact[2] and d.resend_number == fact[7] and applies(d, fact[3], kind) then
       apply(d, kind, fact[5], 0, math.max(0, now - c.t0 - d.at))
       redis.call('HSET', key, fact[1], format(deliveries))
       return 1
@@ -91,8 +92,8 @@ local function end_pending(deliveries, why)
   end
 end
 
--- In the same step as the result: suppressed first, the address would look unsubscribed to whoever
--- takes over from a worker that died in between.
+-- In the same step as the result: if the address were suppressed first, and the worker died before the
+-- result, the next worker would take the person for unsubscribed.
 local function suppress(fact)
   local field = fact[9] and string.gsub(fact[9], '..', function(pair) return string.char(tonumber(pair, 16)) end)
   if field then
@@ -100,7 +101,7 @@ local function suppress(fact)
   end
 end
 
--- The indexes that facts are about, each once, as far as the batch has them.
+-- The indexes that the facts are about, each once; those outside the batch are left out.
 local function people_of(facts, plan)
   local indexes, listed = {}, {}
   for _, fact in ipairs(facts) do
@@ -120,28 +121,28 @@ for _, group in ipairs(cjson.decode(ARGV[1])) do
   local c, plan, deltas, now = campaign_facts(serial), redis.call('HGET', batch, 'plan'), {}, now_ms()
   local pending, touched = nil, false
   local ended = redis.call('HGET', batch, 'st') == 'cancelled' and 'cancelled' or c.purged and 'purged'
-  local gone, facts = forgotten_in(batch), plan and group[3] or {}
+  local erased, facts = erased_in(batch), plan and group[3] or {}
   local loaded, changes = load_all(c, ledger, plan, people_of(facts, plan)), {}
   for _, fact in ipairs(facts) do
     local index, letter, attempt, kind, code, delay =
       fact[1], fact[2], fact[3], fact[4], fact[5], fact[6]
     suppress(fact)
-    local falls = kind ~= 'o'
-    kind = falls and kind or 'f'
+    local falls_back = kind ~= 'o'
+    kind = falls_back and kind or 'f'
     local deliveries = loaded[index] or {}
     for _, d in ipairs(deliveries) do
-      if d.channel == letter and fact[7] < d.generation then
+      if d.channel == letter and fact[7] < d.resend_number then
         changed = changed + record_earlier(c, earlier_key(serial, number), fact, kind, now)
         break
-      elseif d.channel == letter and d.generation == fact[7] and applies(d, attempt, kind) then
+      elseif d.channel == letter and d.resend_number == fact[7] and applies(d, attempt, kind) then
         tally(deltas, deliveries, -1)
         -- The server's clock may have been set back meanwhile.
         apply(d, kind, code, delay, math.max(0, now - c.t0 - d.at))
-        if falls and c.mode == 'first' and FINAL[kind] and not gone[index] then
+        if falls_back and c.mode == 'first' and FINAL[kind] and not erased[index] then
           fall_back(c, deliveries, plan, index)
         end
-        if gone[index] then
-          close_off(deliveries)
+        if erased[index] then
+          close_erased(deliveries)
         elseif ended then
           end_pending(deliveries, ended)
         end
@@ -159,7 +160,7 @@ for _, group in ipairs(cjson.decode(ARGV[1])) do
   end
   save_all(ledger, loaded, changes)
   if touched then
-    redis.call('HDEL', batch, 'deaths')  -- progress: whoever died of it got something done
+    redis.call('HDEL', batch, 'deaths')  -- progress: no worker dies of it in a row any more
   end
   if not c.cancelled and touched then
     local found = redis.call('HMGET', batch, 'st', 'tok', 'why')

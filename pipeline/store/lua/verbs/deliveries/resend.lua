@@ -1,16 +1,16 @@
--- Give one person the same link once more: a new generation of one channel's message.
+-- Give one person the same link once more: one channel's message under its next resend number.
 --
--- ARGV      serial, batch, index, channel letter, number of the new generation, the ledger field as the
+-- ARGV      serial, batch, index, channel letter, the new resend number, the ledger field as the
 --           caller saw it ('' for none), and the sealed resends of this person with the new one
 --
 -- What the person had over this channel is kept beside the ledger, where late facts about it go. In
--- mode "first" the other channels wait: one that is pending until this one fails, one whose message
+-- mode "first" the other channels wait: a pending one until this one fails, one whose message
 -- may have arrived for good. Once the link is there the batch becomes due and the campaign is open.
--- Returns 'ok' (also when repeated), 'cancelled', 'gone' (purged or forgotten), or 'changed' if it is
--- not as the caller saw it; then nothing was changed.
+-- Returns 'ok' (also when repeated), 'cancelled', 'gone' (purged or erased), or 'changed' if the
+-- ledger field is not as the caller saw it; then nothing was changed.
 
--- @include batch_key, campaign_facts, counters, earlier_key, forgotten_in, format, fresh
--- @include ledger_key, load, move_batch, release, reopen, resends_key, tally
+-- @include batch_key, campaign_facts, counters, earlier_key, erased_in, format, new_delivery
+-- @include ledger_key, load_deliveries, move_batch, release, reopen, resends_key, tally
 
 local serial, number, index, letter = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local batch, ledger = batch_key(serial, number), ledger_key(serial, number)
@@ -22,13 +22,13 @@ if redis.call('HGET', history, index) == ARGV[7] then
   return 'ok'
 elseif c.cancelled then
   return 'cancelled'
-elseif c.purged or forgotten_in(batch)[index] then
+elseif c.purged or erased_in(batch)[index] then
   return 'gone'
 elseif not plan or index >= #plan or (redis.call('HGET', ledger, index) or '') ~= ARGV[6] then
   return 'changed'
 end
 
-local function with_channel()
+local function plan_with_channel()
   local bit = 2 ^ (string.find(c.channels, letter, 1, true) - 1)
   local mask = string.byte(plan, index + 1) - 48
   if math.floor(mask / bit) % 2 == 1 then
@@ -37,7 +37,7 @@ local function with_channel()
   return string.sub(plan, 1, index) .. string.char(48 + mask + bit) .. string.sub(plan, index + 2)
 end
 
-local function keep(d)
+local function archive(d)
   if d.attempt > 0 then
     if d.status == 'p' then
       d.status, d.code = 'k', 'readdressed'
@@ -55,26 +55,26 @@ local function set_aside(d)
   end
 end
 
-local deliveries, place = load(c, ledger, plan, index), nil
+local deliveries, position = load_deliveries(c, ledger, plan, index), nil
 tally(deltas, deliveries, -1)
 for i, d in ipairs(deliveries) do
   if d.channel == letter then
-    place = i
-    keep(d)
+    position = i
+    archive(d)
   elseif c.mode == 'first' then
     set_aside(d)
   end
 end
-local again = fresh(letter)
-again.generation = tonumber(ARGV[5])
-deliveries[place or #deliveries + 1] = again
+local resent = new_delivery(letter)
+resent.resend_number = tonumber(ARGV[5])
+deliveries[position or #deliveries + 1] = resent
 tally(deltas, deliveries, 1)
 redis.call('HSET', ledger, index, format(deliveries))
 redis.call('HSET', history, index, ARGV[7])
-redis.call('HSET', batch, 'plan', with_channel())
+redis.call('HSET', batch, 'plan', plan_with_channel())
 
 if found[3] then
-  local held = state == 'held' and found[5] ~= 'uncertain'  -- then it waits for what mends the batch
+  local held = state == 'held' and found[5] ~= 'uncertain'  -- then the message waits until the hold ends
   if state ~= 'fulfilled' and not held then
     move_batch(serial, number, 'fulfilled', deltas)
   end

@@ -1,15 +1,15 @@
--- Nothing changed: give the lease back and look again after the delay.
+-- Nothing changed: give the lease back and let the batch be due after the delay.
 --
--- ARGV      serial, batch, token, lane, delay in ms, field to count this in ('' for none)
+-- ARGV      serial, batch, token, lane, delay in ms, field that counts this ('' for none)
 --
--- The field (`polls`, `odd`, `fails`) is what later delays grow with; an order that could be read
--- (`polls`) ends earlier doubts. The state decides the lane, as the caller may not have seen the
--- reply to its last step; only a held batch stays where it is. Returns 1, or 0 if stale.
+-- Later delays grow with the field (`polls`, `odd`, `fails`); an order that could be read (`polls`) resets
+-- the other two. The state decides the lane, as the caller may not have seen the reply to its last step;
+-- only a held batch stays in the caller's. Returns 1, or 0 if stale.
 
--- @include batch_key, digits, holds, lanes, now_ms, release
+-- @include batch_key, digits, owns_lease, lanes, now_ms, release
 
 local batch = batch_key(ARGV[1], ARGV[2])
-if not holds(batch, ARGV[3]) then
+if not owns_lease(batch, ARGV[3]) then
   return 0
 end
 if ARGV[6] == 'polls' then
@@ -24,7 +24,7 @@ if ARGV[6] == 'fails' then
   redis.call('HDEL', batch, 'post')
 end
 if ARGV[6] ~= '' and redis.call('HEXISTS', batch, 'wake') == 0 then
-  -- The look that a webhook asked for was taken, and no other one came meanwhile.
+  -- The order was read as a webhook asked, and no other webhook came meanwhile.
   redis.call('HDEL', batch, 'woken')
 end
 local lane = LANE[redis.call('HGET', batch, 'st')]

@@ -1,4 +1,4 @@
--- Make a batch due now; if a worker holds it, the settle at the end of its work honours this.
+-- Make a batch due now; if a worker has it in lease, it is due when the worker gives it back.
 --
 -- ARGV      serial, batch, '1' if the rewards API says that the order is complete
 --

@@ -1,9 +1,9 @@
--- Remove the recipients, links, evidence and corrections of some batches of a campaign being purged.
+-- Remove the recipients, links, evidence and resends of some batches of a campaign that is being purged.
 --
 -- ARGV      serial, first batch, last batch
 --
--- Returns 1, or 0 if it is not being purged. May be repeated. Few batches at a time: nobody else is
--- served meanwhile; the memory itself is freed in the background.
+-- Returns 1, or 0 if it is not being purged. May be repeated. Pass few batches: the server answers
+-- nobody else meanwhile; the memory itself is freed in the background.
 
 -- @include campaign_key, digits, evidence_key, links_key, recipients_key, resends_key
 
@@ -18,7 +18,7 @@ for number = tonumber(ARGV[2]), tonumber(ARGV[3]) do
   end
 end
 redis.call('UNLINK', unpack(keys))
--- Never back: another purge of the same campaign may be further on.
+-- Never back: another purge of the same campaign may be further.
 local done = tonumber(redis.call('HGET', campaign_key(serial), 'purging:to') or 0)
 redis.call('HSET', campaign_key(serial), 'purging:to', digits(math.max(done, tonumber(ARGV[3]))))
 return 1

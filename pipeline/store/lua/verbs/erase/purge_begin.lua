@@ -3,7 +3,7 @@
 --
 -- ARGV      serial, ms that it must have ended ago
 --
--- Returns 'purging' (may be repeated, as after a crash), 'purged' if that was brought to its end
+-- Returns 'purging' (may be repeated, as after a crash), 'purged' if it was purged
 -- before, or 'unended' if it has not ended, or not long enough ago.
 
 -- @include campaign_key, digits, now_ms

@@ -1,4 +1,4 @@
--- Every batch of a campaign was purged: say so, and when.
+-- Note that every batch of a campaign was purged, and when.
 --
 -- ARGV      serial
 --

@@ -1,4 +1,4 @@
--- Make a staged campaign real: from here on it is worked, and its content is fixed.
+-- Make a staged campaign real: from here on workers run it, and its content is fixed.
 --
 -- ARGV      campaign id, serial, nonce, sealed definition, start in ms since the epoch (0: now),
 --           then field and value pairs of the campaign hash

@@ -1,4 +1,4 @@
--- Note that a process lives that seals with the first of its keys and opens with all of them.
+-- Note that a process is alive, which seals with the first of its keys and opens with all of them.
 --
 -- ARGV      fingerprints of its keys in their order, joined by ',' (a ring); a nonce that names the
 --           process; ms after which one that was not heard of is struck off; the format that it

@@ -1,8 +1,8 @@
--- A provider asked for silence (429, Retry-After) or its breaker opened: no permits for a while.
+-- Start a cooldown: no permits for a while, as a provider asked (429, Retry-After) or its breaker opened.
 --
 -- ARGV      limiter name, µs
 --
--- Never shortens a longer silence. Returns 1.
+-- Never shortens a longer cooldown. Returns 1.
 
 -- @include digits, limiter_key, now_us
 

@@ -1,4 +1,4 @@
--- GCRA over several limiters at once: take up to n permits that all of them can give now.
+-- GCRA over several limiters at once: grant up to n permits that all of them can give now.
 --
 -- ARGV      n, then name, interval between permits in µs (0: unlimited) per limiter
 --

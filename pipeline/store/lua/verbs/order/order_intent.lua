@@ -5,10 +5,10 @@
 -- Returns {'stale'}; {'differs', PO, hash} if another PO or content was stored before (it is never
 -- overwritten); or {'ok', POSTs recorded before this one}. A repeated call counts once.
 
--- @include batch_key, digits, holds, now_ms
+-- @include batch_key, digits, owns_lease, now_ms
 
 local batch = batch_key(ARGV[1], ARGV[2])
-if not holds(batch, ARGV[3]) then
+if not owns_lease(batch, ARGV[3]) then
   return { 'stale' }
 end
 local stored = redis.call('HMGET', batch, 'po', 'ph', 'posts', 'post')

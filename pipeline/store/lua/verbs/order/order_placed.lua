@@ -1,21 +1,21 @@
--- The API has our order: planned becomes ordered, and what blocked ordering is over. The lease stays, now
--- to read the order.
+-- The API has our order: planned becomes ordered, and ordering is not blocked any more. The worker keeps
+-- the lease, now to read the order.
 --
 -- ARGV      serial, batch, token, order id
 --
 -- Returns 1, or 0 if the token is stale.
 
--- @include batch_key, campaign_key, counters, digits, due_key, holds, move_batch, now_ms, size_of
+-- @include batch_key, campaign_key, counters, digits, due_key, owns_lease, move_batch, now_ms, batch_size
 -- @include unblock
 
 local serial, number, token = ARGV[1], ARGV[2], ARGV[3]
 local batch = batch_key(serial, number)
-if not holds(batch, token) then
+if not owns_lease(batch, token) then
   return 0
 end
 local deltas = {}
 if redis.call('HSETNX', batch, 'oid', ARGV[4]) == 1 then
-  local size = size_of(batch)
+  local size = batch_size(batch)
   count(deltas, 'l:ordered', size)
   count(deltas, 'l:awaited', size)
 end

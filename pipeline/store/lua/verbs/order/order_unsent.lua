@@ -4,10 +4,10 @@
 --
 -- Returns 1 if it was taken back, 0 if not (stale, or another POST was recorded since).
 
--- @include batch_key, holds
+-- @include batch_key, owns_lease
 
 local batch = batch_key(ARGV[1], ARGV[2])
-if not holds(batch, ARGV[3]) or redis.call('HGET', batch, 'post') ~= ARGV[4] then
+if not owns_lease(batch, ARGV[3]) or redis.call('HGET', batch, 'post') ~= ARGV[4] then
   return 0
 end
 redis.call('HDEL', batch, 'post')

@@ -1,16 +1,16 @@
--- End a held batch whose order is dead: the links that came stay with the first people, the others
--- move, in their order, to a new batch that will be ordered under a PO number of its own.
+-- Replace the dead order of a held batch: the links that came stay with the first people; the others move,
+-- in their order, to a new batch, which workers order under its own PO number.
 --
 -- ARGV      serial, batch, number of the new batch; reason and time of the hold and sealed recipients, as
---           they were read; sealed recipients who stay, and who move; how many stay; their sealed links
---           ('' if nobody stays) and the digests of these links, as one string; then bucket and digest of
---           the id of everybody who moves ('' for an id that is gone)
+--           they were read; the recipients who stay and those who move, both sealed; how many stay; their
+--           sealed links ('' if nobody stays) and the digests of these links, as one string; then bucket and digest of
+--           the id of everybody who moves ('' for an erased one)
 --
--- Returns {'ok', new batch}; {'before', its number} if that was done already, which also answers a
+-- Returns {'ok', new batch}; {'before', its number} if it was replaced already, which also answers a
 -- repeated call; {'leased', ''} while a worker reads the order; or {'changed', ''} if anything is not
 -- as it was read, or a link was seen in another batch. All but the first change nothing.
 
--- @include batch_key, campaign_facts, counters, digits, due_key, evidence_key, forgotten_in
+-- @include batch_key, campaign_facts, counters, digits, due_key, evidence_key, erased_in
 -- @include ledger_key, links_index, links_key, lookup_key, move_batch, now_ms, recipients_key
 -- @include release, reopen, resends_key
 
@@ -63,7 +63,7 @@ for _, key in ipairs({ ledger_key, resends_key }) do
   end
 end
 local stayed, left = {}, {}
-for index, at in pairs((forgotten_in(batch))) do
+for index, at in pairs((erased_in(batch))) do
   local goes = index >= keep
   local part = goes and left or stayed
   part[#part + 1] = digits(goes and index - keep or index) .. ':' .. digits(at)
@@ -78,7 +78,7 @@ redis.call('HSET', new_batch, 'st', 'planned', 'plan', string.sub(found[8], keep
 redis.call('ZADD', due_key(serial, 'o'), digits(now), new)
 redis.call('HINCRBY', c.key, 'nb', 1)
 
--- The dead order stays ordered in the books, and what did not come of it is missing.
+-- The dead order still counts as ordered, and the links that did not come of it as missing.
 local deltas = { ['b:planned'] = 1 }
 if redis.call('HEXISTS', batch, 'oid') == 1 then
   local known = tonumber(redis.call('HGET', batch, 'missing') or 0)

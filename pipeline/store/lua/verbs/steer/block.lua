@@ -2,15 +2,15 @@
 --
 -- ARGV      serial, lane, reason, the provider's words, ms until one batch may probe (0: never)
 --
--- Returns 1. While blocked only the probe goes through. `unblock.lua` or a resume (`pause.lua`) lifts it; that
--- of ordering an order, too (`order_placed.lua`).
+-- Returns 1. While blocked only the probe goes through. `unblock.lua` or a resume (`pause.lua`) lifts it; a
+-- placed order also lifts that of ordering (`order_placed.lua`).
 
 -- @include campaign_key, digits, now_ms
 
 local campaign, lane = campaign_key(ARGV[1]), ARGV[2]
 local known = redis.call('HMGET', campaign, 'blk:' .. lane .. ':until', 'blk:' .. lane .. ':probing')
 if known[1] and not known[2] and tonumber(known[1]) > now_ms() then
-  -- Several batches were on their way when the first one found it: that counts as one failure.
+  -- Several batches were in work when the first one met the block: they count as one failure.
   return 1
 end
 redis.call('HDEL', campaign, 'blk:' .. lane .. ':probing')

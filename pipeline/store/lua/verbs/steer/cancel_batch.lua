@@ -1,23 +1,23 @@
--- End a batch of a cancelled campaign: what was never sent is skipped, its links are spare.
+-- End a batch of a cancelled campaign: deliveries that were never sent are skipped, their links are spare.
 --
 -- ARGV      serial, batch, token, reason ('' or 'order_unknown')
 --
 -- Returns 1, or 0 if the token is stale or the campaign is not cancelled.
 
--- @include batch_key, campaign_facts, counters, earlier_key, finish_if_done, format, holds
--- @include ledger_key, load, move_batch, release, tally
+-- @include batch_key, campaign_facts, counters, earlier_key, finish_if_done, format, owns_lease
+-- @include ledger_key, load_deliveries, move_batch, release, tally
 
 local serial, number, token, why = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local batch, ledger = batch_key(serial, number), ledger_key(serial, number)
 local c = campaign_facts(serial)
-if not c.cancelled or not holds(batch, token) then
+if not c.cancelled or not owns_lease(batch, token) then
   return 0
 end
 local plan, deltas, unsent = redis.call('HGET', batch, 'plan'), {}, 0
 for index = 0, #plan - 1 do
-  -- Who was resent has had the link before, whatever became of the last generation.
+  -- Before a resend the link was sent already, whatever became of the last message.
   local started = redis.call('HEXISTS', earlier_key(serial, number), index) == 1
-  local deliveries = load(c, ledger, plan, index)
+  local deliveries = load_deliveries(c, ledger, plan, index)
   tally(deltas, deliveries, -1)
   for _, d in ipairs(deliveries) do
     if d.status == 'p' or d.status == 'u' or d.status == 'i' then

@@ -5,7 +5,7 @@
 -- The definition so far is kept under its version. `ver:<n>` is when version n began: later than
 -- everything that was started under the one before (`last`, see intend.lua), whatever the clock
 -- says, so the version of a message follows from when its attempt was started. New limits count
--- at once: what the old ones had booked ahead is forgotten, and what waited for them is due.
+-- at once: what the old ones had booked ahead is dropped, and batches that waited for them are due.
 -- Returns {'ok', new version}, also when repeated; else {'other' (somebody else was first),
 -- 'running' (not paused) or 'ended', current version}, with nothing changed.
 

@@ -2,7 +2,7 @@
 --
 -- ARGV      serial, 'pause' or 'resume'
 --
--- Resuming also lifts what blocked ordering or a channel: the operator says that it is mended.
+-- Resuming also unblocks ordering, reading and sending: the operator says that the cause is mended.
 -- Returns 1, or 0 if the campaign is finished or cancelled. May be called again.
 
 -- @include campaign_key, unblock

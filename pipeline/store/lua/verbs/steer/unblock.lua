@@ -1,4 +1,4 @@
--- What blocked a lane is over: an operator who retries says that it is mended.
+-- Unblock a lane: an operator who retries says that the cause is mended.
 --
 -- ARGV      serial, lane
 --

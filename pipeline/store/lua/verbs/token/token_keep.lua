@@ -1,8 +1,8 @@
--- Keep a fresh token and release the lock, if the caller still holds it.
+-- Store a fresh token and release the lock, if the caller still owns it.
 --
 -- ARGV      account, nonce of the lock, sealed token, its life in milliseconds
 --
--- Returns 1 if kept, 0 if the lock went to somebody else, who keeps a token of their own.
+-- Returns 1 if stored, 0 if the lock went to another worker, which stores its own token.
 
 -- @include token_key, token_lock_key
 

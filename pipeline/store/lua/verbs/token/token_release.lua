@@ -1,8 +1,8 @@
--- Release the lock, if its owner still holds it.
+-- Release the lock, if the caller still owns it.
 --
 -- ARGV      account, nonce of the lock
 --
--- Returns 1 if released, 0 if it went to somebody else or ended.
+-- Returns 1 if released, 0 if it went to another worker or ended.
 
 -- @include token_lock_key
 

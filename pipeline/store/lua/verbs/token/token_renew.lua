@@ -1,8 +1,8 @@
--- Let the lock end after so many milliseconds from now, if its owner still holds it.
+-- Let the lock end so many milliseconds from now, if the caller still owns it.
 --
 -- ARGV      account, nonce of the lock, milliseconds
 --
--- Returns 1 if the lock is held, 0 if it went to somebody else or ended.
+-- Returns 1 if the lock is held, 0 if it went to another worker or ended.
 
 -- @include token_lock_key
 

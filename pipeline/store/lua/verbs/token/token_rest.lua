@@ -1,8 +1,8 @@
--- Leave the lock behind under another nonce, for so many milliseconds, if its owner still holds it.
+-- Leave the lock behind under another nonce, for so many milliseconds, if the caller still owns it.
 --
 -- ARGV      account, nonce of the lock, nonce of the new one, milliseconds
 --
--- Returns 1 if replaced, 0 if the lock went to somebody else or ended.
+-- Returns 1 if replaced, 0 if the lock went to another worker or ended.
 
 -- @include token_lock_key
 

@@ -1,11 +1,12 @@
--- Move one alert on, if it still is where the caller read it: so only one worker tells it.
+-- Write the next record of an alert, if the last one still is as the caller read it: so only one worker
+-- notifies.
 --
 -- ARGV      alert, its record as it was read ('' if there was none), the new record without its
---           time ('' to forget the alert)
+--           time ('' to remove the alert)
 --
 -- A record is '<ms when it was written> <phase> <ms since when> <tries>', and the alert is its field
 -- (pipeline/store/formats/alert_records.py).
--- Returns the record as it is stored now, '' if it was forgotten, or nil if somebody else was
+-- Returns the record as it is stored now, '' if it was removed, or nil if another worker was
 -- faster. Repeated after a lost reply, it changes nothing and returns nil.
 
 -- @include alerts_key, digits, now_ms

@@ -1,2 +1,2 @@
--- Hash: index to the deliveries as they stood when they were resent: same format, not counted.
+-- Hash: index to the deliveries that a resend replaced, as they stood then: same format, not counted.
 local function earlier_key(serial, batch) return 'cc:' .. serial .. ':g:' .. batch end

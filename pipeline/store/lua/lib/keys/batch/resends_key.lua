@@ -1,2 +1,2 @@
--- Hash: index to the sealed resends of a recipient: which generation went to which address (resends.py).
+-- Hash: index to the sealed resends of a recipient: which resend number went to which address (resends.py).
 local function resends_key(serial, batch) return 'cc:' .. serial .. ':a:' .. batch end

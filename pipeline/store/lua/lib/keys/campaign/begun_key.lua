@@ -1,2 +1,2 @@
--- Set: batches that somebody has begun to work on: whoever finds one due takes it before all others.
+-- Set: batches that a worker has begun; when due, they are dispatched before all others.
 local function begun_key(serial) return 'cc:' .. serial .. ':begun' end

@@ -1,2 +1,2 @@
--- Sorted set: serials with unfinished work, by when they were last served.
+-- Sorted set: serials with unfinished work, the one that waited longest first.
 local ACTIVE = 'cc:active'

@@ -1,2 +1,2 @@
--- Hash: what there is to tell somebody, and since when.
+-- Hash: the alerts that are raised, and since when.
 local ALERTS = 'cc:alerts'

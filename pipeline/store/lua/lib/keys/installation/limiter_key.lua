@@ -1,2 +1,2 @@
--- Hash: what a rate limiter has given ahead of time, and until when it is silent.
+-- Hash: what a rate limiter has given ahead of time, and until when its cooldown lasts.
 local function limiter_key(name) return 'cc:gcra:' .. name end

@@ -1,15 +1,15 @@
--- Remove one person from a batch: their row, their link, their corrections, and every way to send to
--- them. The ledger's records, counters and digests stay; so does what was paid.
+-- Erase one person from a batch: their row, their link, their resends, and every way to send to them.
+-- The ledger's records, counters and digests stay; so does what was paid.
 --
 -- ARGV      serial, batch, index, sealed recipients as they were read, sealed recipients without the
 --           person, sealed links as they were read ('' for none), sealed links without theirs
 --
--- Returns {'forgotten', when in ms, 1 if a message may be on its way}; {'before', when, same} if that
--- was done already, which also answers a repeated call; {'purged'} if nothing of anybody is left; or
+-- Returns {'forgotten', when in ms, 1 if a message may be on its way}; {'before', when, same} if the
+-- person was erased already, which also answers a repeated call; {'purged'} if nothing of anybody is left; or
 -- {'changed'} if a blob is not what was read, with nothing changed.
 
--- @include batch_key, campaign_facts, close_off, counters, digits, due_key, earlier_key
--- @include evidence_key, forgotten_in, format, ledger_key, links_key, load, move_batch, now_ms
+-- @include batch_key, campaign_facts, close_erased, counters, digits, due_key, earlier_key
+-- @include evidence_key, erased_in, format, ledger_key, links_key, load_deliveries, move_batch, now_ms
 -- @include recipients_key, release, resends_key, tally
 
 local serial, number, index = ARGV[1], ARGV[2], tonumber(ARGV[3])
@@ -29,9 +29,9 @@ local function on_its_way(deliveries)
   return 0
 end
 
-local deliveries, gone = load(c, ledger, plan, index), forgotten_in(batch)
-if gone[index] then
-  return { 'before', digits(gone[index]), on_its_way(deliveries) }
+local deliveries, erased = load_deliveries(c, ledger, plan, index), erased_in(batch)
+if erased[index] then
+  return { 'before', digits(erased[index]), on_its_way(deliveries) }
 end
 if c.purged then
   return { 'purged' }
@@ -46,10 +46,10 @@ if ARGV[6] ~= '' then
 end
 redis.call('DEL', evidence_key(serial, number))
 redis.call('HDEL', resends_key(serial, number), index)
-local before = redis.call('HGET', batch, 'gone')
-redis.call('HSET', batch, 'gone', (before and before .. ' ' or '') .. index .. ':' .. digits(now))
+local others = redis.call('HGET', batch, 'gone')
+redis.call('HSET', batch, 'gone', (others and others .. ' ' or '') .. index .. ':' .. digits(now))
 
--- A link that was spare is not to be handed out any more: it stays this person's, unused.
+-- A spare link must not be handed out any more: it stays this person's, unused.
 local function was_spare()
   if redis.call('HEXISTS', earlier_key(serial, number), index) == 1 then
     return false
@@ -69,11 +69,11 @@ if found[4] and (found[5] or was_spare()) then
   count(deltas, 'l:assigned', 1)
 end
 tally(deltas, deliveries, -1)
-close_off(deliveries)
+close_erased(deliveries)
 tally(deltas, deliveries, 1)
 redis.call('HSET', ledger, index, format(deliveries))
 if found[1] == 'held' and found[2] == 'uncertain' and not c.cancelled then
-  -- Perhaps it was held for this person alone; a worker looks.
+  -- Perhaps this person was the only reason of the hold; a worker checks.
   move_batch(serial, number, 'fulfilled', deltas)
   release(serial, number, 's', 0)
 elseif found[1] == 'fulfilled' and not found[3] then

@@ -1,4 +1,4 @@
 -- How many people a batch has.
-local function size_of(batch)
+local function batch_size(batch)
   return #redis.call('HGET', batch, 'plan')
 end

@@ -1,5 +1,6 @@
--- Reached, open or not reached: one person, whatever number of channels.
-local function person(deliveries)
+-- The counter of a person by all of their deliveries: reached, open or not reached. An erased or suppressed
+-- person whom no message can reach any more is not counted as missed.
+local function person_counter(deliveries)
   local open, excused = false, false
   for _, d in ipairs(deliveries) do
     if d.status == 's' or d.status == 'd' then

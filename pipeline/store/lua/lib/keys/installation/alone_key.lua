@@ -1,2 +1,0 @@
--- The worker that runs batches alone which others died of.
-local ALONE = 'cc:alone'
