@@ -43,7 +43,7 @@ STATS: Final = "cc:stats"
 """Hash: what all workers ever counted, for the metrics."""
 ALERTS: Final = "cc:alerts"
 """Hash: what there is to tell somebody, and since when."""
-ALERTS_SERVED: Final = "cc:alerts:turn"
+ALERTS_CHECKED: Final = "cc:alerts:turn"
 """There while a worker's look at the alerts is fresh enough for the whole fleet."""
 LINK_BUCKETS: Final = 4096
 """2.4 links each at 10,000 links, 244 at a million: listpacks at both."""
