@@ -28,14 +28,17 @@ class ReturnPathFactory:
 
     def of_message(self, target: Target) -> ReturnPaths:
         """Return the paths of one attempt; only the callback of an SMS names the attempt."""
-        if target.channel is ChannelName.WEBHOOK:
-            return ReturnPaths()
-        if target.channel is ChannelName.SMS:
-            return ReturnPaths(callback=self._path("webhooks/twilio", Purpose.CALLBACK, target))
-        return ReturnPaths(
-            unsubscribe=self._path("unsubscribe", Purpose.UNSUBSCRIBE, target),
-            bounces=self._verp(target),
-        )
+        match target.channel:
+            case ChannelName.EMAIL:
+                return ReturnPaths(
+                    unsubscribe=self._path("unsubscribe", Purpose.UNSUBSCRIBE, target),
+                    bounces=self._verp(target),
+                )
+            case ChannelName.SMS:
+                callback = self._path("webhooks/twilio", Purpose.CALLBACK, target)
+                return ReturnPaths(callback=callback)
+            case ChannelName.WEBHOOK:
+                return ReturnPaths()
 
     def of_order(self, serial: str, batch: int) -> str | None:
         """Return the URL that an order's completion is reported to."""

@@ -6,7 +6,7 @@ talks to it over a socket.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -104,16 +104,18 @@ def message_id(raw: bytes) -> bytes:
     return raw.partition(b"Message-ID: ")[2].partition(b"\r\n")[0]
 
 
-@pytest.fixture(
-    params=[
-        pytest.param(email, id="email"),
-        pytest.param(sms, id="sms"),
-        pytest.param(webhook, id="webhook"),
-    ]
-)
+SETTINGS: Mapping[ChannelName, Setting] = {
+    ChannelName.EMAIL: email,
+    ChannelName.SMS: sms,
+    ChannelName.WEBHOOK: webhook,
+}
+
+
+@pytest.fixture(params=ChannelName)
 def setting(request: pytest.FixtureRequest) -> Setting:
-    found: Setting = request.param
-    return found
+    name: ChannelName = request.param
+    assert name in SETTINGS, "no channel without what it promises"
+    return SETTINGS[name]
 
 
 def campaign(channel: Channel, **changes: str) -> Campaign:

@@ -12,7 +12,7 @@ from config.settings import Settings
 from pipeline.callbacks.signed_tokens import SignedTokens
 from pipeline.domain.errors import ClaimcastError, InputError
 from pipeline.domain.metrics import Measurements
-from pipeline.domain.rate import FleetLimit, Rate
+from pipeline.domain.rate import Rate
 from pipeline.domain.stored_format import FormatError
 from pipeline.domain.tasks import stop
 from pipeline.domain.vault import Vault
@@ -180,14 +180,8 @@ async def _staying(keyring: Keyring, *, seals: bool) -> AsyncIterator[None]:
 
 
 def _rates(settings: Settings) -> dict[str, Rate]:
-    limits = settings.limits
-    return {
-        FleetLimit.ORDERS: Rate.parse(limits.orders),
-        FleetLimit.READS: Rate.parse(limits.reads),
-        "email": Rate.parse(limits.email),
-        "sms": Rate.parse(limits.sms),
-        "webhook": Rate.parse(limits.webhook),
-    }
+    """Return the rates of the fleet; a limiter has the name of its setting."""
+    return {name: Rate.parse(rate) for name, rate in settings.limits}
 
 
 async def _watch(embedded: EmbeddedValkey, log: Log) -> None:
