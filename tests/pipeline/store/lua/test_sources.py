@@ -1,5 +1,6 @@
 """The Lua verbs are put together from what each needs, and from nothing else."""
 
+import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -7,10 +8,12 @@ import pytest
 
 from pipeline.store.lua.sources import IncludeError, assembled, includes, read_scripts, verbs
 from tests.pipeline.store.lua.reading import defined_in, definitions, names_in
+from tests.support.root import ROOT
 
 _FOLDER = files("pipeline.store.lua")
 LIBRARY = read_scripts(_FOLDER / "lib")
 VERBS = read_scripts(_FOLDER / "verbs")
+_PYTHON = "".join(path.read_text("utf-8") for path in (ROOT / "pipeline/store").rglob("*.py"))
 _DEFINED_IN = {name: file for file, text in LIBRARY.items() for name in defined_in(text)}
 
 library_file = pytest.mark.parametrize("file", LIBRARY)
@@ -81,3 +84,12 @@ def test_a_library_file_includes_just_what_it_uses_itself(file: str) -> None:
 @library_file
 def test_every_library_file_is_included(file: str) -> None:
     assert any(file in includes(text) for text in (*VERBS.values(), *LIBRARY.values()))
+
+
+@verb
+def test_a_verb_says_what_it_takes_and_returns_and_is_called(verb: str) -> None:
+    header = VERBS[verb].partition("\n-- @include")[0]
+    assert re.match(r"-- [A-Z]", header)
+    assert re.search(r"^-- ARGV\b", header, re.MULTILINE)
+    assert re.search(r"^-- .*[Rr]eturn", header, re.MULTILINE)
+    assert f'"{verb}"' in _PYTHON
