@@ -39,7 +39,9 @@ class AlertStore:
 
     async def acquire_turn(self, seconds: float) -> bool:
         """Return whether nobody has looked for *seconds*: one look of the whole fleet will do."""
-        return bool(await self._redis.set(keys.ALERTS_CHECKED, 1, nx=True, px=round(seconds * 1000)))
+        return bool(
+            await self._redis.set(keys.ALERTS_CHECKED, 1, nx=True, px=round(seconds * 1000))
+        )
 
     async def sources(self) -> AlertSources:
         """Read flags and counters of active campaigns, and of those that alerts are about."""

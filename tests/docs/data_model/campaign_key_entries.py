@@ -151,7 +151,7 @@ ALL_CAMPAIGNS = (
         goes="when nothing is left to do",
     ),
     Key(
-        name="TURN",
+        name="SERVED",
         pattern="cc:turn",
         kind="string",
         holds="Counter behind the scores of `cc:active`. Not the `turn` of a batch.",

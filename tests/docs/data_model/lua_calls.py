@@ -71,7 +71,7 @@ _FIELDS: Mapping[tuple[str, str], Sequence[str]] = {
     ("settle_wait", "ARGV[6] .. ':at'"): ["polls:at", "odd:at", "fails:at"],
     ("lib/tally", "TOTAL[d.status]"): ["d:*"],
     ("lib/tally", "BY_CHANNEL[d.channel][d.status]"): ["c:*:*"],
-    ("lib/tally", "person(deliveries)"): ["p:*"],
+    ("lib/tally", "person_counter(deliveries)"): ["p:*"],
 }
 
 
