@@ -26,7 +26,7 @@ FLEET = (
         name="QUARANTINE",
         pattern="cc:alone",
         kind="string",
-        holds="The worker in quarantine: it alone runs the poison batches, those that workers died of.",
+        holds="The worker in quarantine, which alone runs poison batches.",
         goes="by itself (TTL: the lease time), or when there is none left",
         unseen="only while several workers died of a batch; tests/pipeline/store/attacks",
     ),
