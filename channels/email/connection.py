@@ -144,7 +144,7 @@ class SmtpConnection:
         return mail + b"\r\n", b"RCPT TO:<%b>\r\n" % to.encode(), b"DATA\r\n"
 
     def _international(self) -> bytes:
-        # RFC 6531, section 3.2: a server that offers SMTPUTF8 takes 8BITMIME as well.
+        # RFC 6531, section 3.1: a server that offers SMTPUTF8 takes 8BITMIME as well.
         if not self._client.supports_extension("smtputf8"):
             code = "smtputf8_unsupported"
             raise PermanentError(code, "the mail server takes only ASCII addresses")

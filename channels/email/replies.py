@@ -79,7 +79,7 @@ _RULES = (
     _rule("any", r"5\d\d 5\.2\.1", _dead),  # RFC 3463 3.3: mailbox disabled
     _rule("any", r"\d{3} [45]\.2\.2", _transient),  # RFC 3463 3.3: mailbox full
     _rule("rcpt", r"552", _transient),  # RFC 5321 4.5.3.1.10: treat as 452; mailbox full
-    _rule("any", r"4\d\d 4\.7\.\d+", _slowly),  # RFC 6647 2.1: greylisting, rate limits
+    _rule("any", r"4\d\d 4\.7\.\d+", _slowly),  # RFC 6647 2: greylisting, rate limits
     _rule("any", r"4.*", _transient),  # RFC 5321 4.2.1: also 4.4.x, the network behind it
     _rule("any", r"5.*", _permanent),  # RFC 5321 4.2.1: also 5.3.4 and 5.6.x, the message
 )

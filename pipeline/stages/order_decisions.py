@@ -16,7 +16,7 @@ from pipeline.domain.models import BatchState
 from pipeline.rewards.links import LinksProblem
 from pipeline.rewards.statuses import OrderProgress
 
-_DOUBT_SECONDS = 600  # a 404 or missing links are read again for ten minutes (design.md, stages)
+_DOUBT_SECONDS = 600  # see "Reading an order" in docs/internals/ordering.md
 _SLOW_READ = 900.0  # an overdue order is still read, every quarter of an hour
 _API_CAP = 60.0
 # Each try uses up two, so one batch alone takes three tries. The first may have served until then;

@@ -11,7 +11,7 @@ from pipeline.store.keys import LIMITS, breaker_key, limiter_key
 from pipeline.store.scripts import Scripts, texts
 
 _NOTHING_ELSE: Mapping[str, Rate | None] = MappingProxyType({})
-_LONGEST_SILENCE = 3600.0  # a Retry-After is clamped to an hour (design.md, rate limits)
+_LONGEST_SILENCE = 3600.0  # a Retry-After is clamped to an hour (docs/internals/ordering.md)
 
 
 @dataclass(frozen=True, slots=True)

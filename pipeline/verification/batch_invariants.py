@@ -39,7 +39,11 @@ _LANES: Mapping[BatchState, frozenset[Lane]] = {
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One invariant of design.md that does not hold; *found* shows no link and no address."""
+    """
+    One invariant of docs/internals/invariants.md that does not hold.
+
+    *found* shows no link and no address.
+    """
 
     invariant: int
     rule: str

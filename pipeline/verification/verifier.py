@@ -1,5 +1,5 @@
 """
-The invariants of design.md, recounted from what rests in Redis, by decrypting every batch.
+The invariants (docs/internals/invariants.md), recounted by decrypting every batch.
 
 Each page of batches is judged as it stood at one moment, so a running campaign gives no false
 alarm. Totals are compared only with counters that did not move while the batches were counted.

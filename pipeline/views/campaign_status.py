@@ -18,7 +18,7 @@ _WAITING = {
 
 
 def campaign_state(snapshot: CampaignSnapshot) -> tuple[CampaignState, str | None]:
-    """Return the state as contract.md names it, and the code of the reason if there is one."""
+    """Return the state as docs/integrate/formats.md names it, and the code of its reason."""
     if snapshot.cancelled:
         return CampaignState.CANCELLED, None
     if snapshot.ended:
@@ -61,7 +61,7 @@ def reached_everybody(snapshot: CampaignSnapshot) -> bool:
 
 
 def as_json(snapshot: CampaignSnapshot) -> dict[str, Any]:
-    """Return the document of `status --json` (contract.md)."""
+    """Return the document of `status --json` (docs/integrate/formats.md)."""
     state, reason = campaign_state(snapshot)
     return {
         "campaign": snapshot.campaign_id,

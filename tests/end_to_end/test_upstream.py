@@ -1,4 +1,4 @@
-"""An upstream system enqueues a campaign with nothing but arq installed (contract.md, "arq")."""
+"""An upstream system enqueues a campaign with nothing but arq: docs/integrate/arq.md."""
 
 import json
 import signal

@@ -39,7 +39,7 @@ _RETENTION_SECONDS = 60.0
 _STOP_SECONDS = 4.0  # Ctrl-C stops within a few seconds
 _BURST_SECONDS = 60.0
 _OUTAGE_PAUSE = 0.5
-_JOB_SECONDS = 900  # above the wait for a mail server's last answer (600 s, RFC 5321)
+_JOB_SECONDS = 900  # above the wait for a mail server's last answer (600 s, RFC 5321 4.5.3.2.6)
 _SUBMIT_SECONDS = 60  # also how long a killed worker's submit waits before another takes it
 _FOREVER = 10**9  # arq must never give up a job: what it costs to try is our own ledger's affair
 

@@ -62,7 +62,7 @@ async def _work_on(slots: Slots, units: UnitRunner, handoff: Handoff, unit: Unit
 
 async def submit_campaign(ctx: dict[str, Any], *args: object, **more: object) -> dict[str, str]:
     """
-    Take in a campaign that an upstream system enqueued (contract.md, "arq").
+    Take in a campaign that an upstream system enqueued (docs/integrate/arq.md).
 
     Returns {"campaign": id, "state": …}, or {"error": what is wrong}; never raises for bad input.
     """

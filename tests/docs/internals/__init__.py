@@ -1,0 +1,1 @@
+"""What the pages about the inside say: invariants, RFCs, defects, figures, faults."""
