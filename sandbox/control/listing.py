@@ -18,7 +18,7 @@ def listing() -> str:
 
 def _section(kind: type[Switches]) -> str:
     properties: dict[str, dict[str, Any]] = kind.model_json_schema()["properties"]
-    rows = [(name, _values(name, about)) for name, about in properties.items()]
+    rows = [(name, values_of(name, about)) for name, about in properties.items()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         f"  {name:{widths[0]}}  {values:{widths[1]}}  {properties[name]['description']}"
@@ -28,7 +28,7 @@ def _section(kind: type[Switches]) -> str:
     return "\n".join((title, *lines))
 
 
-def _values(name: str, about: dict[str, Any]) -> str:
+def values_of(name: str, about: dict[str, Any]) -> str:
     """Return in words what the JSON schema *about* the fault *name* lets it be."""
     if "enum" in about:
         return " or ".join(about["enum"])

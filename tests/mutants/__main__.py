@@ -71,7 +71,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=float, default=60, help="that one test may take; default: %(default)s"
     )
-    parser.add_argument("--table", action="store_true", help="print the README's table only")
+    parser.add_argument("--table", action="store_true", help="print the table of all only")
     return parser.parse_args()
 
 

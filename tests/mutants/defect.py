@@ -9,7 +9,7 @@ class Defect:
     In the file *path*, *old* (which stands there exactly once) becomes *new*.
 
     *costs* says in one clause what that would do to people and money; *test* is the id of the test
-    that goes red. Both are shown in the README.
+    that goes red. Both are shown in docs/internals/testing.md.
     """
 
     name: str

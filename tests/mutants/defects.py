@@ -10,7 +10,7 @@ DEFECTS: tuple[Defect, ...] = (*LEASING, *ORDERING, *SENDING, *GUARDING)
 
 
 def markdown() -> str:
-    """Return the table that the README shows."""
+    """Return the table that docs/internals/testing.md shows."""
     rows = ["| defect | what it would cost | test that goes red |", "|---|---|---|"]
     rows += [f"| {d.name} | {d.costs} | `{d.test_name}` |" for d in DEFECTS]
     return "\n".join(rows)

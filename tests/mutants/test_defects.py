@@ -6,7 +6,7 @@ import pytest
 
 from tests.mutants.__main__ import main
 from tests.mutants.defect import Defect
-from tests.mutants.defects import DEFECTS, markdown
+from tests.mutants.defects import DEFECTS
 from tests.mutants.proof import Run, Verdict, applied, judge, workshop
 from tests.support.root import ROOT
 
@@ -36,11 +36,6 @@ def test_each_has_a_name_of_its_own() -> None:
     names = [defect.name for defect in DEFECTS]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[a-z]+(-[a-z]+)+", name) for name in names)
-
-
-def test_the_readme_has_them_all() -> None:
-    there = (ROOT / "README.md").read_text("utf-8")
-    assert markdown() in there, "take the output of `python -m tests.mutants --table`"
 
 
 def test_what_does_not_fit_is_told() -> None:

@@ -15,7 +15,6 @@ from bench.report.publish import (
     RESULTS,
     plots,
     publish,
-    published,
     renewed,
 )
 from bench.report.recorded import KEY, recorded
@@ -70,13 +69,6 @@ def test_only_what_was_measured_is_drawn(results: Results) -> None:
 def test_a_page_without_a_place_for_it_is_an_error() -> None:
     with pytest.raises(ValueError, match="no place"):
         renewed("# x\n", "text")
-
-
-def test_the_page_shows_the_published_run() -> None:
-    page = PAGE.read_text("utf-8")
-    text = published(Results.from_json(RESULTS.read_text("utf-8")))
-    command = f"python -m bench.report.publish {RESULTS.relative_to(ROOT)}"
-    assert renewed(page, text) == page, f"run `{command}`"
 
 
 def test_every_plot_that_the_page_shows_is_there() -> None:
