@@ -43,7 +43,6 @@ class Field:
     value: str = ""
     sample: str = "7"
     python: tuple[str, ...] = ()
-    unseen: str = ""
 
     @property
     def expression(self) -> re.Pattern[str]:

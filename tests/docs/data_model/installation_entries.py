@@ -85,7 +85,6 @@ LEASES = (
         kind="number",
         means="How many leases that worker holds.",
         absent="it left, or was silent for a minute",
-        unseen="a worker removes it when it leaves; tests/pipeline/store/fleet/test_workers.py",
     ),
 )
 ALERTS = (

@@ -12,7 +12,6 @@ FLEET = (
         holds="Member: worker (`<host>-<pid>-<6 hex digits>`). Score: its last heartbeat, in s "
         "since 1970.",
         goes="a member when it leaves, or after a minute of silence",
-        unseen="a worker removes it when it leaves; tests/pipeline/store/fleet/test_workers.py",
     ),
     Key(
         name="LEASES",
@@ -20,7 +19,6 @@ FLEET = (
         kind="hash",
         holds="How many leases each worker says it holds; for the metrics only.",
         goes="as `cc:workers`",
-        unseen="as cc:workers",
     ),
     Key(
         name="QUARANTINE",
@@ -28,7 +26,6 @@ FLEET = (
         kind="string",
         holds="The worker in quarantine, which alone runs poison batches.",
         goes="by itself (TTL: the lease time), or when there is none left",
-        unseen="only while several workers died of a batch; tests/pipeline/store/attacks",
     ),
     Key(
         name="PURGER",
@@ -36,7 +33,6 @@ FLEET = (
         kind="string",
         holds="The worker that purges campaigns which ended long ago; no other does meanwhile.",
         goes="by itself (TTL: 60 s)",
-        unseen="only with retention, for a minute; tests/pipeline/operations",
     ),
     Key(
         name="SUBMIT_QUEUE",
