@@ -10,7 +10,7 @@ class Key:
     One kind of key.
 
     `name` is what builds it in `pipeline/store/keys.py`. Who uses it is looked up in the sources.
-    `unseen` says why the tests need not come upon it in a real installation.
+    `by_arq` says that arq writes it, at the bidding of the program.
     """
 
     name: str
@@ -19,7 +19,7 @@ class Key:
     holds: str
     sealed: str = "clear"
     goes: str
-    unseen: str = ""
+    by_arq: bool = False
 
     @property
     def expression(self) -> re.Pattern[str]:

@@ -41,7 +41,7 @@ FLEET = (
         holds="arq's queue that other systems submit campaigns to. Member: job id. Score: when it "
         "may run, in ms since 1970.",
         goes="when it is empty",
-        unseen="arq's; tests/end_to_end/test_upstream.py",
+        by_arq=True,
     ),
     Key(
         name="worker_queue_key",
@@ -49,7 +49,7 @@ FLEET = (
         kind="sorted set",
         holds="arq's queue of one worker, as above; the jobs are `run_units`.",
         goes="when it is empty, or the worker leaves",
-        unseen="arq's; tests/worker/executor",
+        by_arq=True,
     ),
     Key(
         name="worker_health_key",
@@ -57,7 +57,7 @@ FLEET = (
         kind="string",
         holds="A line of arq about the jobs of the submit queue. Nobody here reads it.",
         goes="by itself, or when the worker ends",
-        unseen="arq's; tests/worker/executor",
+        by_arq=True,
     ),
 )
 
