@@ -12,8 +12,8 @@ from tests.support.root import ROOT
 SHELL = ("sh", "bash", "console")
 _FENCE = re.compile(r"^ *(`{3,}|~{3,})(\S*).*$")
 _OPERATORS = re.compile(r"[|;<>]|&&|\|\||&$")
-# `sudo -u claimcast ls` names an account of that name, no command.
-_ACCOUNT_OPTIONS = frozenset({"-u", "-g", "-o", "--user", "--group"})
+# `sudo -u claimcast ls` names an account, `ZADD claimcast 1 x` a queue, and no command.
+_BEFORE_OTHERS = frozenset({"-u", "-g", "-o", "--user", "--group", "ZADD"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def _commands(line: str) -> Iterator[list[str]]:
         starts = [
             place
             for place, (before, word) in enumerate(pairwise(["", *words]))
-            if word.rpartition("/")[2] == "claimcast" and before not in _ACCOUNT_OPTIONS
+            if word.rpartition("/")[2] == "claimcast" and before not in _BEFORE_OTHERS
         ]
         if starts and words[starts[-1] + 1 :]:
             yield words[starts[-1] + 1 :]
