@@ -92,4 +92,4 @@ class Searchable(Protocol):
 
 
 SEARCHABLE: Final = frozenset({ChannelName.SMS})
-"""The channels whose adapter is Searchable; `SEARCHABLE` in `auto_resends.lua` says it to the ledger."""
+"""The channels whose adapter is Searchable; `auto_resends.lua` says it to the ledger."""
