@@ -103,8 +103,8 @@ LEASE = (
         name="deaths",
         kind="number",
         means="How many workers in a row lost the batch: their leases lapsed. From 2 on it is a "
-        "poison batch and runs in quarantine; at 5 it is held as `worker_deaths`. Any progress "
-        "removes it. `died` is the list beside this count.",
+        "poison batch and runs in quarantine, alone; at 5 it is held as `worker_deaths`. Any "
+        "progress removes it. `died` is the list beside this count.",
         absent=_DELETED,
     ),
     Field(

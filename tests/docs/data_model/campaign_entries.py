@@ -176,6 +176,8 @@ VERSIONS = (
         "So the version of a message follows from when its attempt was started. Versions from 2 "
         "on; the first began with `sub`.",
         absent="never edited",
+        value="version_starts",
+        example="ver:2",
     ),
     Field(
         name="last",
@@ -192,24 +194,32 @@ BLOCKS = (
         kind="code",
         means="What stops this lane of the campaign.",
         absent="the lane is not blocked",
+        value="blocked",
+        example="blk:o",
     ),
     Field(
         name="blk:<lane>:text",
         kind="text",
         means="What the provider said, made safe.",
         absent="with `blk:<lane>`",
+        value="blocked",
+        example="blk:o:text",
     ),
     Field(
         name="blk:<lane>:until",
         kind="ms since 1970",
         means="When one batch may try again (the probe).",
         absent="not blocked, or only a person helps",
+        value="blocked",
+        example="blk:o:until",
     ),
     Field(
         name="blk:<lane>:n",
         kind="number",
         means="How often it was blocked in a row: how long the next wait is.",
         absent="with `blk:<lane>:until`",
+        value="blocked",
+        example="blk:o:n",
     ),
     Field(
         name="blk:<lane>:probing",
@@ -227,6 +237,8 @@ COUNTERS = (
         means="Deliveries in that state, in words (`d:sent`).",
         absent=_ZERO,
         python=_STAGING,
+        value="deliveries",
+        example="d:sent",
     ),
     Field(
         name="d:uncertain:forgotten",
@@ -241,6 +253,8 @@ COUNTERS = (
         kind="number",
         means="Deliveries of that channel in that state; pending ones are not counted.",
         absent=_ZERO,
+        value="tried",
+        example="c:e:sent",
     ),
     Field(
         name="b:<state>",
@@ -248,6 +262,8 @@ COUNTERS = (
         means="Batches in that state, in words (`b:done`).",
         absent=_ZERO,
         python=_STAGING,
+        value="batches",
+        example="b:done",
     ),
     Field(
         name="p:<kind>",
@@ -255,6 +271,8 @@ COUNTERS = (
         means="People: `p:open`, `p:reached` or `p:not_reached`, over all their channels.",
         absent=_ZERO,
         python=_STAGING,
+        value="people",
+        example="p:open",
     ),
     Field(
         name="l:<kind>",
@@ -262,18 +280,24 @@ COUNTERS = (
         means="Links: `l:ordered` = `l:received` + `l:awaited` + `l:missing`, and `l:received` = "
         "`l:assigned` + `l:spare`.",
         absent=_ZERO,
+        value="links",
+        example="l:spare",
     ),
     Field(
         name="h:<code>",
         kind="number",
         means="Batches that are held for that code.",
         absent=_ZERO,
+        value="held_reasons",
+        example="h:uncertain",
     ),
     Field(
         name="n:<code>",
         kind="number",
         means="Batches that were cancelled with that note.",
         absent=_ZERO,
+        value="noted",
+        example="n:reordered",
     ),
 )
 

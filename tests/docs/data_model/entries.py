@@ -33,7 +33,8 @@ class Field:
     One field of a hash, or one kind of fields: the parts in angle brackets differ.
 
     `absent` says when it is not there. `value` is where the program has it once it is read, and
-    `sample` something that may stand in it. `python` are modules that write it themselves.
+    `sample` something that may stand in it, or in the field *example* where there are many.
+    `python` are modules that write it themselves.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Field:
     absent: str
     value: str = ""
     sample: str = "7"
+    example: str = ""
     python: tuple[str, ...] = ()
 
     @property

@@ -10,7 +10,13 @@ from pipeline.store.formats.batch_fields import decode_batch_fields
 from pipeline.store.formats.snapshot import CampaignSnapshot
 
 _BATCH = {"st": "planned", "plan": ""}
-_CAMPAIGN = {"id": "", "sub": "0"}
+_CAMPAIGN = {"id": "", "sub": "0", "ver": "2", "ver:2": "0", "blk:o": "x"}
+_ARGUMENTS: Mapping[str, list[Any]] = {
+    "probes": [Lane.ORDER],
+    "workable_at": [Lane.ORDER, 0],
+    "tried": [ChannelName.EMAIL],
+    "noted": ["reordered"],
+}
 
 
 class Asked(Mapping[str, str]):
@@ -40,7 +46,9 @@ def campaign_of(fields: Mapping[str, str]) -> CampaignSnapshot:
 
 
 def value_of(read: object, name: str) -> Any:  # noqa: ANN401 - whatever the attribute holds
-    return attrgetter(name)(read)
+    """Return an attribute, or what a method of that name answers."""
+    found = attrgetter(name)(read)
+    return found(*_ARGUMENTS.get(name, [])) if callable(found) else found
 
 
 def fields_of_a_batch() -> set[str]:
@@ -57,16 +65,5 @@ def fields_of_a_campaign() -> set[str]:
     snapshot = CampaignSnapshot("1", asked, now_ms=0)
     for name in vars(CampaignSnapshot):
         if not name.startswith("_") and name not in {"fields", "of_some"}:
-            _called(getattr(snapshot, name), name)
+            value_of(snapshot, name)
     return asked.names
-
-
-def _called(made: Any, name: str) -> None:  # noqa: ANN401 - a value, or a method
-    arguments: dict[str, list[Any]] = {
-        "probes": [Lane.ORDER],
-        "workable_at": [Lane.ORDER, 0],
-        "tried": [ChannelName.EMAIL],
-        "noted": ["reordered"],
-    }
-    if callable(made):
-        made(*arguments.get(name, []))

@@ -35,11 +35,7 @@ def campaign_markdown() -> str:
 def other_fields_markdown() -> str:
     """Return a table of fields for each hash that is neither a batch nor a campaign."""
     shown = [key for key in KEYS if key.name in FIELDS and key.name not in _LONG]
-    return "\n\n".join(
-        f"#### {_TITLES.get(key.name) or f'`{key.pattern}`'}\n\n{_fields_table(key.name)}"
-        for key in shown
-        if key.name != "earlier_key"
-    )
+    return "\n\n".join(_other(key) for key in shown if key.name != "earlier_key")
 
 
 def library_markdown() -> str:
@@ -83,6 +79,12 @@ def _group(title: str, group: Sequence[Key]) -> Iterator[str]:
             _names(_short(module) for module in python_users(key.name)),
         ]
         yield f"| {' | '.join(map(_cell, cells))} |"
+
+
+def _other(key: Key) -> str:
+    title = _TITLES.get(key.name, f"`{key.pattern}`")
+    modules = _names(map(_short, python_users(key.name)))
+    return f"### {title}\n\nIn Python: {modules}.\n\n{_fields_table(key.name)}"
 
 
 def _touching(key: str, does: str) -> str:
@@ -139,5 +141,17 @@ def _names_of_keys() -> list[tuple[str, set[str]]]:
 
 
 def _named(tree: ast.Module) -> set[str]:
-    loaded = {each.id for each in ast.walk(tree) if isinstance(each, ast.Name)}
-    return loaded | {each.attr for each in ast.walk(tree) if isinstance(each, ast.Attribute)}
+    """Return what a module imports from keys.py, or names as `keys.NAME`."""
+    imported = {
+        name.name
+        for each in ast.walk(tree)
+        if isinstance(each, ast.ImportFrom) and each.module == "pipeline.store.keys"
+        for name in each.names
+    }
+    return imported | {
+        each.attr
+        for each in ast.walk(tree)
+        if isinstance(each, ast.Attribute)
+        and isinstance(each.value, ast.Name)
+        and each.value.id == "keys"
+    }

@@ -63,7 +63,7 @@ def test_a_field_of_a_batch_is_read_as_what_the_page_says(field: Field) -> None:
 
 @pytest.mark.parametrize("field", [f for f in CAMPAIGN if f.value], ids=lambda field: field.name)
 def test_a_field_of_a_campaign_is_read_as_what_the_page_says(field: Field) -> None:
-    with_it = reading.campaign_of({field.name: field.sample})
+    with_it = reading.campaign_of({field.example or field.name: field.sample})
     without = reading.campaign_of({})
     assert reading.value_of(with_it, field.value) != reading.value_of(without, field.value)
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from pipeline.domain.batch import WaitCounter
+from pipeline.domain.batch import Lane, WaitCounter
+from pipeline.domain.models import ChannelName, DeliveryStatus, FactKind
 from pipeline.store import codec
 from tests.docs.data_model import letters
 from tests.support.root import ROOT
@@ -13,10 +14,10 @@ from tests.support.root import ROOT
 @pytest.mark.parametrize(
     ("words", "meanings"),
     [
-        (set(codec.LANE_LETTER), letters.LANES),
-        (set(codec.CHANNEL_LETTER), letters.CHANNELS),
-        (set(codec.STATUS.values()), letters.STATUSES),
-        (set(codec.FACT_LETTER), letters.FACTS),
+        (set(Lane), letters.LANES),
+        (set(ChannelName), letters.CHANNELS),
+        (set(DeliveryStatus), letters.STATUSES),
+        (set(FactKind), letters.FACTS),
         (set(WaitCounter), letters.COUNTERS),
     ],
 )
