@@ -1,4 +1,4 @@
-"""An nginx of our own in front of `serve`: it ends TLS and takes a prefix off the paths."""
+"""An nginx of our own in front of `serve`: it ends TLS, and lets in what its site says."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from tests.real.parts import NGINX, free_port, listens, running
 
 # Everything else is as nginx has it by default: it speaks HTTP/1.0 to what is behind it, under
 # another name. It keeps no log of requests, whose paths hold tokens.
-_CONFIGURATION = """
+_FRAME = """
 daemon off;
 {user}
 pid {here}/pid;
@@ -23,36 +23,55 @@ http {{
   fastcgi_temp_path {here}/fastcgi;
   uwsgi_temp_path {here}/uwsgi;
   scgi_temp_path {here}/scgi;
-  server {{
-    listen 127.0.0.1:{plain};
-    listen 127.0.0.1:{tls} ssl;
-    ssl_certificate {here}/certificate.pem;
-    ssl_certificate_key {here}/certificate.pem;
-    location /hooks/ {{ proxy_pass http://127.0.0.1:{behind}/; }}
-  }}
+  include {here}/site.conf;
 }}
 """
+_PREFIXED = """
+server {
+  listen PLAIN;
+  listen TLS ssl;
+  ssl_certificate CERTIFICATE;
+  ssl_certificate_key CERTIFICATE;
+  location /hooks/ { proxy_pass http://BEHIND/; }
+}
+"""
+"""Takes a prefix off the paths."""
 
 
 class Nginx:
-    """An instance in a directory, on two ports, before a server on the port *behind*."""
+    """
+    An instance in a directory, on two ports, before a server on the port *behind*.
 
-    def __init__(self, directory: Path) -> None:
+    In its *site* the words PLAIN, TLS and BEHIND stand for addresses, CERTIFICATE for a file.
+    """
+
+    def __init__(self, directory: Path, site: str = _PREFIXED) -> None:
         directory.mkdir()
         self._directory = directory
         self._plain, self._tls = free_port(), free_port()
         self.behind = free_port()
         self.authority = directory / "authority.pem"
         self._make_certificate()
-        text = _CONFIGURATION.format(
+        frame = _FRAME.format(
             # Without it, root's nginx works as a user who cannot enter the folder.
             user="user root;" if os.geteuid() == 0 else "",
             here=directory,
-            plain=self._plain,
-            tls=self._tls,
-            behind=self.behind,
         )
-        (directory / "nginx.conf").write_text(text, "utf-8")
+        words = {
+            "PLAIN": f"127.0.0.1:{self._plain}",
+            "TLS": self.address,
+            "BEHIND": f"127.0.0.1:{self.behind}",
+            "CERTIFICATE": f"{directory}/certificate.pem",
+        }
+        for word, meaning in words.items():
+            site = site.replace(word, meaning)
+        (directory / "nginx.conf").write_text(frame, "utf-8")
+        (directory / "site.conf").write_text(site, "utf-8")
+
+    @property
+    def address(self) -> str:
+        """Where it speaks TLS."""
+        return f"127.0.0.1:{self._tls}"
 
     @property
     def plain_url(self) -> str:
@@ -60,7 +79,7 @@ class Nginx:
 
     @property
     def tls_url(self) -> str:
-        return f"https://127.0.0.1:{self._tls}/hooks"
+        return f"https://{self.address}/hooks"
 
     @contextlib.contextmanager
     def run(self) -> Iterator[None]:
