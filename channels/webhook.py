@@ -31,7 +31,7 @@ from pipeline.domain.models import (
     ReturnPaths,
 )
 from pipeline.domain.ports import SendGuard
-from pipeline.domain.templates import Template, values
+from pipeline.domain.templates import Template, template_values
 from pipeline.rewards.answers import retry_after
 
 _LEAVING = "http11.send_request_headers.started"
@@ -88,7 +88,7 @@ class WebhookComposer:
         returns: ReturnPaths = _NO_WAY_BACK,  # noqa: ARG002 - the port's: the app answers at once
     ) -> Message:
         """Return the message, its content compact JSON; raises PermanentError."""
-        filled = values(recipient, link)
+        filled = template_values(recipient, link)
         document = {
             "type": "claimcast.message",
             "campaign": self._campaign,

@@ -21,7 +21,7 @@ _LOOPBACK = re.compile(r"^(localhost|127(\.\d{1,3}){3}|::1)$", re.IGNORECASE)
 _SHORTEST_SECRET, _LONGEST_SECRET = 24, 64  # bytes, Standard Webhooks 1.0.0, "Signature scheme"
 
 
-def duration(text: object, *, unit: int = 1) -> timedelta:
+def parse_duration(text: object, *, unit: int = 1) -> timedelta:
     """
     Read `30`, `30s`, `15 min`, `6h` or `90 d`; a bare number counts *unit* seconds.
 
@@ -40,7 +40,7 @@ def duration(text: object, *, unit: int = 1) -> timedelta:
 def _days(text: object) -> timedelta:
     if str(text).strip().lower() in {"0", "off"}:
         return timedelta(0)
-    return duration(text, unit=86400)
+    return parse_duration(text, unit=86400)
 
 
 def _rate(text: str) -> str:
@@ -147,7 +147,7 @@ def split_list(text: str | Iterable[str]) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts if part.strip())
 
 
-Duration = Annotated[timedelta, BeforeValidator(duration)]
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Days = Annotated[timedelta, BeforeValidator(_days)]
 """A length of time in days; `0` and `off` are none at all."""
 RateText = Annotated[str, AfterValidator(_rate)]
@@ -158,6 +158,6 @@ SecretWebUrl = Annotated[SecretStr, AfterValidator(_secret_web_url)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
 WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook_secret)]
 FernetKeys = Annotated[SecretStr, AfterValidator(_fernet_keys)]
-Mailbox = Annotated[str, AfterValidator(_mailbox)]
+MailboxText = Annotated[str, AfterValidator(_mailbox)]
 JmesPath = Annotated[str, AfterValidator(_jmespath)]
 Words = Annotated[tuple[str, ...], BeforeValidator(split_list)]

@@ -16,7 +16,7 @@ from config.fields import (
     FernetKeys,
     HookUrl,
     JmesPath,
-    Mailbox,
+    MailboxText,
     RateText,
     RedisUrl,
     SecretWebUrl,
@@ -25,7 +25,7 @@ from config.fields import (
     Words,
 )
 
-Text = Annotated[str, Field(min_length=1)]
+NonEmptyText = Annotated[str, Field(min_length=1)]
 
 
 class _Group(BaseModel):
@@ -42,7 +42,7 @@ class RedisSettings(_Group):
 
 class RewardsSettings(_Group):
     base_url: ServiceUrl = Field(description="where the rewards API is")
-    email: Text = Field(description="the account's e-mail address")
+    email: NonEmptyText = Field(description="the account's e-mail address")
     access_token: SecretStr = Field(min_length=1, description="the account's access token")
     links_path: JmesPath | None = Field(
         None, description="JMESPath from an order to its link URLs, where the rule does not do"
@@ -66,16 +66,16 @@ class RewardsSettings(_Group):
 
 
 class SmtpSettings(_Group):
-    host: Text = Field(description="the mail server")
+    host: NonEmptyText = Field(description="the mail server")
     port: int = Field(587, gt=0, lt=65536, description="its port")
-    username: Text | None = Field(None, description="for AUTH")
+    username: NonEmptyText | None = Field(None, description="for AUTH")
     password: SecretStr | None = Field(None, description="for AUTH")
     security: Literal["starttls", "tls", "none"] = Field(
         "starttls", description="starttls, tls or none; never falls back to less"
     )
-    sender: Mailbox = Field(description="the From address, plain or `Name <address>`")
+    sender: MailboxText = Field(description="the From address, plain or `Name <address>`")
     connections: int = Field(20, ge=1, le=1000, description="per worker")
-    bounces: Mailbox | None = Field(
+    bounces: MailboxText | None = Field(
         None,
         description="envelope sender, tagged per message (VERP), whose mail is piped to"
         " `claimcast bounces`; without it mail goes out under `sender`",
@@ -90,10 +90,10 @@ class SmtpSettings(_Group):
 
 
 class TwilioSettings(_Group):
-    account_sid: Text = Field(description="the account, AC…")
+    account_sid: NonEmptyText = Field(description="the account, AC…")
     auth_token: SecretStr = Field(min_length=1, description="the account's token")
-    messaging_service_sid: Text | None = Field(None, description="the sender pool, MG…")
-    from_number: Text | None = Field(
+    messaging_service_sid: NonEmptyText | None = Field(None, description="the sender pool, MG…")
+    from_number: NonEmptyText | None = Field(
         None, description="the sender, in E.164, instead of a messaging service"
     )
     base_url: ServiceUrl = Field("https://api.twilio.com", description="where the API is")
@@ -149,7 +149,7 @@ class AlertSettings(_Group):
     secret: WebhookSecret | None = Field(
         None, description="what those posts are signed with (Standard Webhooks); goes with the URL"
     )
-    email: Mailbox | None = Field(
+    email: MailboxText | None = Field(
         None, description="told by mail, through the mail server above; either or both"
     )
 
@@ -225,12 +225,12 @@ def load_settings(env_file: str | Path | None = ".env") -> Settings:
     Raises ConfigError with all problems, one sentence and one line each, without values.
     """
     try:
-        problems = variables.unknown(Settings, env_file)
+        problems = variables.unknown_names(Settings, env_file)
         if problems:
             raise ConfigError("\n".join(problems))
         return Settings(_env_file=env_file)
     except ValidationError as error:
-        raise ConfigError("\n".join(variables.sentences(error))) from None
+        raise ConfigError("\n".join(variables.problem_sentences(error))) from None
     except (SettingsError, OSError, UnicodeDecodeError):
         msg = f"{env_file} cannot be read: it must be a text file of NAME=value lines"
         raise ConfigError(msg) from None

@@ -40,7 +40,7 @@ def variables(model: type[BaseModel], prefix: str = PREFIX) -> Iterator[Variable
             yield _variable(name, field)
 
 
-def unknown(model: type[BaseSettings], env_file: str | Path | None) -> list[str]:
+def unknown_names(model: type[BaseSettings], env_file: str | Path | None) -> list[str]:
     """Return a sentence for each name with our prefix that no setting has."""
     known = [variable.name for variable in variables(model)]
     in_file = DotEnvSettingsSource(model, env_file=env_file).env_vars
@@ -52,7 +52,7 @@ def unknown(model: type[BaseSettings], env_file: str | Path | None) -> list[str]
     ]
 
 
-def sentences(error: ValidationError) -> list[str]:
+def problem_sentences(error: ValidationError) -> list[str]:
     """Return a sentence for each problem, with the variable's name and never its value."""
     return [_sentence(problem) for problem in error.errors(include_input=False, include_url=False)]
 

@@ -58,14 +58,14 @@ async def _permits(session: Session) -> None:
 async def permits_per_second(limiter: Limiter, wanted: int, seconds: float = _SECONDS) -> float:
     """Return how many permits of the limiter "bench" are given per second to 20 tasks."""
     # So that every connection is open before the clock starts.
-    await asyncio.gather(*(limiter.take("bench", wanted) for _ in range(_TAKERS)))
+    await asyncio.gather(*(limiter.acquire("bench", wanted) for _ in range(_TAKERS)))
     granted, started = 0, time.monotonic()
 
     async def take() -> None:
         nonlocal granted
         while time.monotonic() < started + seconds:
             # Not in one line: what the others add while this one waits would be lost.
-            permits = await limiter.take("bench", wanted)
+            permits = await limiter.acquire("bench", wanted)
             granted += permits.granted
 
     await asyncio.gather(*(take() for _ in range(_TAKERS)))

@@ -10,7 +10,7 @@ from channels.email.headers import date, mailbox, unstructured
 from pipeline.domain.campaign import EmailContent
 from pipeline.domain.errors import PermanentError
 from pipeline.domain.models import DeliveryKey, Message, Recipient, ReturnPaths
-from pipeline.domain.templates import Template, values
+from pipeline.domain.templates import Template, template_values
 
 _NO_WAY_BACK = ReturnPaths()
 _MAX_LINE = 998  # octets, without the line end: RFC 5322, section 2.1.1
@@ -55,7 +55,7 @@ class EmailComposer:
         Raises PermanentError if this recipient's values or address cannot be used.
         """
         to = wire_form(recipient.email)
-        fields = values(recipient, link)
+        fields = template_values(recipient, link)
         content = b"".join(
             (
                 b"Date: ",

@@ -5,7 +5,7 @@ import re
 from pipeline.domain.campaign import SmsContent
 from pipeline.domain.errors import PermanentError
 from pipeline.domain.models import DeliveryKey, Message, Recipient, ReturnPaths
-from pipeline.domain.templates import Template, values
+from pipeline.domain.templates import Template, template_values
 
 MAX_BODY = 1600
 """UTF-16 code units; what Twilio takes at most (error 21617 beyond), counted the careful way."""
@@ -41,7 +41,9 @@ class SmsComposer:
         if not _E164.fullmatch(recipient.phone):
             code = "sms_bad_number"
             raise PermanentError(code, "the phone number is not in the form +4915112345678")
-        content = self._body.render(values(recipient, link)).rstrip().encode(errors="replace")
+        content = (
+            self._body.render(template_values(recipient, link)).rstrip().encode(errors="replace")
+        )
         _check(content.decode(), link)
         return Message(
             key=key,

@@ -27,10 +27,10 @@ _TRIES_THAT_COUNT = 20  # beyond any cap, and no overflow
 
 # What is told next in each of the phases in which somebody is being told.
 _DELIVERING = {
-    AlertPhase.TELLING: AlertPhase.TELLING,
-    AlertPhase.UNTOLD: AlertPhase.TELLING,
+    AlertPhase.NOTIFYING: AlertPhase.NOTIFYING,
+    AlertPhase.NOTIFY_FAILED: AlertPhase.NOTIFYING,
     AlertPhase.ENDING: AlertPhase.ENDING,
-    AlertPhase.UNENDED: AlertPhase.ENDING,
+    AlertPhase.END_FAILED: AlertPhase.ENDING,
 }
 
 
@@ -110,9 +110,9 @@ def next_phase(
     if record is None:
         if not present or subject is SubjectState.GONE:
             return None
-        return AlertPhase.SEEN if patience else AlertPhase.TELLING
+        return AlertPhase.SEEN if patience else AlertPhase.NOTIFYING
     if subject is SubjectState.GONE:
-        return AlertPhase.FORGOTTEN
+        return AlertPhase.REMOVED
     waited = (now_ms - record.at_ms) / 1000
     if record.phase in _DELIVERING:
         return _deliver(record, waited, pace)
@@ -122,7 +122,7 @@ def next_phase(
 
 def _deliver(record: AlertRecord, waited: float, pace: Pace) -> AlertPhase | None:
     """Tell again what nobody confirmed, or what could not be delivered, when it is time."""
-    claimed = record.phase in {AlertPhase.TELLING, AlertPhase.ENDING}
+    claimed = record.phase in {AlertPhase.NOTIFYING, AlertPhase.ENDING}
     if waited < (pace.claim if claimed else pace.again(record.tries)):
         return None
     return _DELIVERING[record.phase]
@@ -133,14 +133,14 @@ def _judge(
 ) -> AlertPhase | None:
     match phase:
         case AlertPhase.SEEN if not present:
-            return AlertPhase.FORGOTTEN
+            return AlertPhase.REMOVED
         case AlertPhase.SEEN if waited >= patience:
-            return AlertPhase.TELLING
-        case AlertPhase.TOLD if not present:
-            return AlertPhase.ENDING if finished else AlertPhase.CALMING
-        case AlertPhase.CALMING if present:
-            return AlertPhase.TOLD
-        case AlertPhase.CALMING if finished or waited >= pace.settle:
+            return AlertPhase.NOTIFYING
+        case AlertPhase.NOTIFIED if not present:
+            return AlertPhase.ENDING if finished else AlertPhase.SETTLING
+        case AlertPhase.SETTLING if present:
+            return AlertPhase.NOTIFIED
+        case AlertPhase.SETTLING if finished or waited >= pace.settle:
             return AlertPhase.ENDING
         case _:
             return None

@@ -76,7 +76,7 @@ class BatchLease:
     """
 
     dispatch_number: int = 0
-    taken: bool = False
+    leased: bool = False
     woken: bool = False
     deaths: tuple[tuple[Lane, int], ...] = ()
 
@@ -121,7 +121,7 @@ class Batch:
     fulfilled_ms: int = 0
     note: str | None = None
     spare: bool = False
-    forgotten: Mapping[int, int] = field(default_factory=dict)
+    erased: Mapping[int, int] = field(default_factory=dict)
     order: BatchOrder = BatchOrder()
     lease: BatchLease = BatchLease()
     replacement: BatchReplacement = BatchReplacement()

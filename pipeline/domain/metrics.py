@@ -46,7 +46,7 @@ class Measurements:
         """Count a look at an order that was not finished at the last one."""
         self._amounts[f"reads|{cause}"] += 1
 
-    def take(self) -> Amounts:
+    def drain(self) -> Amounts:
         """Return what came together since the last call, and begin anew."""
         taken, self._amounts = self._amounts, defaultdict(int)
         return {name: amount for name, amount in taken.items() if amount}

@@ -35,7 +35,7 @@ def address_of(
     return addresses[-1] if addresses else recipient.address(channel)
 
 
-def readdressed(recipient: Recipient, resends: ResendHistory) -> Recipient:
+def at_current_addresses(recipient: Recipient, resends: ResendHistory) -> Recipient:
     """Return the recipient with the address that each channel uses by now."""
     if not resends:
         return recipient

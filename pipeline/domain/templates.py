@@ -77,14 +77,14 @@ class Template:
             msg = f"{where}: the template is nested too deeply or holds a number that is too long"
             raise InputError(msg) from None
 
-    def render(self, values: Mapping[str, str]) -> str:
+    def render(self, template_values: Mapping[str, str]) -> str:
         """Fill the template; raises PermanentError if it can't be filled with these *values*."""
         compiled, plain = self._compiled, self._plain
         try:
             if plain is not None:
-                return _join(plain.fill(values))
+                return _join(plain.fill(template_values))
             # "shared" leaves out Jinja's globals (range, lipsum, ...), and saves a copy.
-            context = compiled.new_context(dict(values), shared=True)
+            context = compiled.new_context(dict(template_values), shared=True)
             return _join(compiled.root_render_func(context))
         except Exception as error:  # noqa: BLE001 - a template can fail in any way Python can
             failure = type(error).__name__
@@ -120,15 +120,15 @@ class _Plain:
                 pieces.append(node.data if isinstance(node, nodes.TemplateData) else "")
         return cls(pieces, names, html=html)
 
-    def fill(self, values: Mapping[str, str]) -> list[str]:
+    def fill(self, template_values: Mapping[str, str]) -> list[str]:
         """Return the pieces with the values in their places; raises KeyError."""
         pieces = self._pieces.copy()
         for at, name in self._names:
-            pieces[at] = escape(values[name]) if self._html else values[name]
+            pieces[at] = escape(template_values[name]) if self._html else template_values[name]
         return pieces
 
 
-def values(recipient: Recipient, link: str) -> dict[str, str]:
+def template_values(recipient: Recipient, link: str) -> dict[str, str]:
     """Return what templates may use: the row's columns, and the standard fields over them."""
     return {
         **recipient.variables,

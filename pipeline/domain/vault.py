@@ -68,7 +68,7 @@ class Vault:
             raise SealError(msg)
         return plain
 
-    def position(self, sealed: bytes) -> int | None:
+    def key_index(self, sealed: bytes) -> int | None:
         """
         Return which key opens a blob, None if none does; 0 is the first, which seals.
 
@@ -113,6 +113,6 @@ def is_sealed(value: bytes) -> bool:
     return not is_in_clear(value) and (len(value) - _OVERHEAD) % _BLOCK == 0
 
 
-def mark(sealed: bytes) -> bytes:
+def mac_of(sealed: bytes) -> bytes:
     """Return what no other blob has: the MAC at its end, over everything in it."""
     return sealed[-_MAC_SIZE:]

@@ -14,7 +14,7 @@ def zone_of(window: Window, recipient: Recipient) -> tzinfo:
     return ZoneInfo(recipient.timezone or window.default_timezone)
 
 
-def opening(window: Window, zone: tzinfo, now: datetime) -> datetime | None:
+def next_opening(window: Window, zone: tzinfo, now: datetime) -> datetime | None:
     """
     Return when the window opens next, or None if it is open at *now* (an aware datetime).
 
@@ -34,7 +34,7 @@ def opening(window: Window, zone: tzinfo, now: datetime) -> datetime | None:
     raise AssertionError(msg)
 
 
-def closing(window: Window, zone: tzinfo, now: datetime) -> datetime:
+def closing_time(window: Window, zone: tzinfo, now: datetime) -> datetime:
     """Return when the window that is open at *now* closes; *now* itself if none is open."""
     local = now.astimezone(zone)
     for day in (-1, 0):

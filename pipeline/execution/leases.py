@@ -53,7 +53,7 @@ class Leases:
         self._held: set[Lease] = set()
 
     @contextlib.asynccontextmanager
-    async def hold(self, unit: Unit) -> AsyncIterator[Lease | None]:
+    async def acquire(self, unit: Unit) -> AsyncIterator[Lease | None]:
         """Claim a batch for the time of the block; None if it is not this unit's turn."""
         # Before the call: the server's clock for the lease starts later than ours.
         deadline = uptime() + self._seconds

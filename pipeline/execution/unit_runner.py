@@ -55,7 +55,7 @@ class UnitRunner:
         So no unit's defect ends those that run beside it.
         """
         try:
-            async with self._leases.hold(unit) as lease:
+            async with self._leases.acquire(unit) as lease:
                 if lease is not None:
                     began = uptime()
                     await self._work(lease)
@@ -122,7 +122,7 @@ class UnitRunner:
         """Release the lease as soon as Redis answers, so that nobody waits for it to lapse."""
         while True:
             try:
-                await self._batches.wait(
+                await self._batches.release(
                     lease.claim, delay=delay, counter=WaitCounter.FAILS if delay else None
                 )
             except StaleLeaseError:

@@ -34,7 +34,7 @@ from pipeline.intake.submission import (
     Submission,
     Submitted,
 )
-from pipeline.rewards.error_sentences import sentence
+from pipeline.rewards.error_sentences import error_sentence
 
 _TICK = 0.2  # seconds
 
@@ -164,7 +164,7 @@ async def _looked_up(
     try:
         problems += await _product_problems(definition, campaign, ports.products)
     except ClaimcastError as error:
-        why = sentence(error) if isinstance(error, RewardsError) else str(error)
+        why = error_sentence(error) if isinstance(error, RewardsError) else str(error)
         warnings.append(f"The product was not checked: {why}")
     return problems, warnings
 

@@ -236,7 +236,10 @@ class Submission:
         serial = snapshot.serial
         found = differences(await self._campaigns.definition(serial), self._campaign)
         for version in range(snapshot.version - 1, 0, -1):
-            if found and await self._campaigns.earlier(serial, version) == self._campaign:
+            if (
+                found
+                and await self._campaigns.earlier_definition(serial, version) == self._campaign
+            ):
                 return []
         return found
 

@@ -13,12 +13,12 @@ from pipeline.domain.models import (
     delivery_key,
 )
 from pipeline.domain.ports import Composer
-from pipeline.domain.templates import values
+from pipeline.domain.templates import template_values
 from pipeline.intake.template_checks import needed_columns
 from pipeline.store.batches import BatchStore
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.deliveries import DeliveryStore
-from pipeline.store.formats.records import DeliveryRecord, initial, reachable
+from pipeline.store.formats.records import DeliveryRecord, initial_records, reachable
 from pipeline.store.formats.snapshot import CampaignSnapshot
 
 SHOWN = 20
@@ -48,9 +48,9 @@ async def remaining(
         if batch is None or batch.state in _ENDED:
             continue
         ledger = await deliveries.read(snapshot.serial, number)
-        people = await campaigns.readdressed(snapshot.serial, number)
+        people = await campaigns.current_recipients(snapshot.serial, number)
         for index, recipient in enumerate(people):
-            if index in batch.forgotten:
+            if index in batch.erased:
                 continue
             channels = _still_open(wanted, batch.plan, index, ledger.get(index))
             if channels:
@@ -85,7 +85,7 @@ class EditDryRun:
             self.failures.append(f"{recipient.id}: {'; '.join(faults)}")
 
     def _unfilled(self, recipient: Recipient) -> Iterator[str]:
-        there = values(recipient, _LINK)
+        there = template_values(recipient, _LINK)
         for name, template in self._needed.items():
             if name not in there:
                 yield f"{template} uses {{{{ {name} }}}}, which is not in the list"
@@ -110,7 +110,7 @@ def _still_open(
     delivery = wanted.delivery
     known = {
         record.channel: record
-        for record in records or initial(delivery.channels, delivery.mode, plan, index)
+        for record in records or initial_records(delivery.channels, delivery.mode, plan, index)
     }
     statuses = {record.status for record in known.values()}
     ended = any(r.status is DeliveryStatus.SKIPPED and r.code != "retry" for r in known.values())

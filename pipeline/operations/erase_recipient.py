@@ -4,7 +4,7 @@ from pipeline.domain.errors import ClaimcastError, InputError
 from pipeline.domain.vault import Vault
 from pipeline.store.batch_pages import BatchPages, StoredBatch
 from pipeline.store.campaigns import CampaignStore
-from pipeline.store.formats.recipient_codec import TOMBSTONE
+from pipeline.store.formats.recipient_codec import ERASED_RECIPIENT
 from pipeline.store.formats.sealed_batch import (
     open_links,
     open_recipients,
@@ -38,7 +38,7 @@ class RecipientEraser:
         if snapshot.purging:
             raise InputError(_purged(snapshot.campaign_id))
         stored, index = await self._place(snapshot, recipient_id)
-        return stored.decode().forgotten.get(index, 0)
+        return stored.decode().erased.get(index, 0)
 
     async def forget(self, snapshot: CampaignSnapshot, recipient_id: str) -> Erased:
         """
@@ -69,7 +69,7 @@ class RecipientEraser:
             return Erasure(rows=b"", other_rows=b"", links=b"", other_links=b"")
         vault, number = self._vault, stored.number
         people = open_recipients(vault, serial, number, stored.rows)
-        people[index] = TOMBSTONE
+        people[index] = ERASED_RECIPIENT
         other_links = b""
         if stored.links is not None:
             links = open_links(vault, serial, number, stored.links)

@@ -83,7 +83,7 @@ class Retention:
         One worker of the fleet has it, for a minute at least; should it take longer and another
         one join in, each step may be repeated.
         """
-        if not await self._store.take_turn(worker):
+        if not await self._store.acquire_turn(worker):
             return
         done = 0
         serials = await self._campaigns.ids()
@@ -99,7 +99,7 @@ class Retention:
             else:
                 log.info("campaign.purged", campaign=campaign_id)
                 done += 1
-            await self._store.keep_turn()
+            await self._store.renew_turn()
         if done:
             await self._store.rewrite_log()
 

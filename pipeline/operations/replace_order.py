@@ -108,7 +108,7 @@ class OrderReplacement:
                 kept=plan.kept,
                 moved=plan.moved,
                 links=plan.links,
-                forgotten=plan.batch.forgotten.keys(),
+                erased=plan.batch.erased.keys(),
                 lookups=await self._places(plan),
             )
         )

@@ -65,7 +65,7 @@ class LinkResender:
                 AuditAction.RESEND,
                 actor=actor,
                 campaign=campaign_id,
-                recipient=self._audit.person(campaign_id, recipient_id),
+                recipient=self._audit.person_digest(campaign_id, recipient_id),
                 channel=resend.channel.value,
                 generation=resend.number,
                 other_address=resend.address != before,
@@ -89,7 +89,7 @@ class LinkResender:
         self, snapshot: CampaignSnapshot, stored: StoredBatch, terms: CampaignTerms, index: int
     ) -> Person:
         serial, entry = snapshot.serial, understood(stored, terms)
-        if index in entry.batch.forgotten:
+        if index in entry.batch.erased:
             raise InputError(_FORGOTTEN)
         rows = open_recipients(self._vault, serial, stored.number, stored.rows)
         resends = open_resends(self._vault, serial, rows, stored.resends)

@@ -48,7 +48,7 @@ class KeyRotation:
         """Count the blobs by the key that opens them; changes nothing."""
         standing = KeyUsage()
         async for blobs in self._blobs.pages():
-            standing.by_key.update(self._vault.position(blob.sealed) for blob in blobs)
+            standing.by_key.update(self._vault.key_index(blob.sealed) for blob in blobs)
         return standing
 
     async def reseal(self, shown: Callable[[int], None] = lambda _: None) -> int:
@@ -68,7 +68,7 @@ class KeyRotation:
 
     def _anew(self, blobs: Sequence[Blob]) -> Iterator[Replacement]:
         for blob in blobs:
-            if self._vault.position(blob.sealed):  # neither the first key nor none
+            if self._vault.key_index(blob.sealed):  # neither the first key nor none
                 yield Replacement(blob, self._vault.reseal(blob.sealed))
 
 

@@ -3,7 +3,7 @@
 from pipeline.domain.errors import CredentialsError, RewardsError
 
 
-def sentence(error: RewardsError) -> str:
+def error_sentence(error: RewardsError) -> str:
     """Return one sentence on *error*, with what to do about it where that is known."""
     if isinstance(error, CredentialsError):
         what = "check CLAIMCAST_REWARDS__EMAIL and CLAIMCAST_REWARDS__ACCESS_TOKEN"

@@ -94,7 +94,7 @@ def _has_id(entry: object) -> bool:
     )
 
 
-class Item(_AnswerPart):
+class LineItem(_AnswerPart):
     """
     One line item; None is what was not shown.
 
@@ -107,12 +107,12 @@ class Item(_AnswerPart):
     quantity: Count = Field(default=None, alias="Quantity")
 
 
-class _Head(_AnswerPart):
+class _OrderFields(_AnswerPart):
     id: OrderId = Field(alias="Id")
     status: Text = Field(default=None, alias="Status")
     po_number: Text = Field(default=None, alias="PONumber")
     type: Text = Field(default=None, alias="Type")
-    items: Annotated[tuple[Item, ...] | None, Items] = Field(default=None, alias="LineItems")
+    items: Annotated[tuple[LineItem, ...] | None, Items] = Field(default=None, alias="LineItems")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +123,7 @@ class Order:
     status: str | None
     po_number: str | None
     type: str | None
-    items: tuple[Item, ...] | None
+    items: tuple[LineItem, ...] | None
     document: Mapping[str, Any] = field(repr=False)
 
     @classmethod
@@ -132,7 +132,7 @@ class Order:
         if not isinstance(document, dict):
             msg = "no order"
             raise ValueError(msg)  # noqa: TRY004 - to the caller all unreadable answers are one
-        head = _Head.model_validate(document)
+        head = _OrderFields.model_validate(document)
         return cls(
             id=head.id,
             status=head.status,
@@ -183,7 +183,7 @@ class OrderRequest(BaseModel):
         return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def agrees(order: Order, request: OrderRequest) -> str | None:
+def order_difference(order: Order, request: OrderRequest) -> str | None:
     """
     Return None if *order* may be the order of *request*, else in words what differs.
 
@@ -206,7 +206,7 @@ def _type_difference(shown: str | None) -> str | None:
     return f"the type is {clean(shown, 40)} instead of Links"
 
 
-def _items_difference(items: Sequence[Item], request: OrderRequest) -> str | None:
+def _items_difference(items: Sequence[LineItem], request: OrderRequest) -> str | None:
     for item in items:
         if item.product_id not in {None, request.product_id}:
             return f"the product is {clean(item.product_id or '', 40)}"

@@ -35,7 +35,7 @@ class OrderProgress(Enum):
     """No word we know: the order is waited for as if it were pending, and somebody is told."""
 
 
-def progress(
+def order_progress(
     status: str | None, completed: Collection[str], failed: Collection[str]
 ) -> OrderProgress:
     """

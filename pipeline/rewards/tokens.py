@@ -114,7 +114,7 @@ class FleetToken:
             with suppress(*STORE_ERRORS):
                 # In a task of its own: before Python 3.11.3 redis-py cannot be used in one that
                 # is being cancelled.
-                await asyncio.shield(self._cache.rest(nonce, pause_s))
+                await asyncio.shield(self._cache.back_off(nonce, pause_s))
             raise
         await stop(keeper)
         return value
@@ -132,7 +132,7 @@ class FleetToken:
             fresh_until=now + _REFRESH_AT * token.expires_in,
             usable_until=now + token.expires_in - min(5.0, 0.1 * token.expires_in),
         )
-        await self._cache.keep(nonce, kept, token.expires_in)
+        await self._cache.store(nonce, kept, token.expires_in)
         return token.value
 
     async def _hold_lock(self, nonce: str) -> None:

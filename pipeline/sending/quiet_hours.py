@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from pipeline.domain.campaign import Window
 from pipeline.domain.models import ChannelName, FactKind, Recipient
-from pipeline.domain.window import closing, opening, zone_of
+from pipeline.domain.window import closing_time, next_opening, zone_of
 from pipeline.store.deliveries import Fact
 from pipeline.store.formats.records import DeliveryRecord
 
@@ -44,11 +44,11 @@ def sort_by_window(
         recipient = recipients[index]
         name = recipient.timezone
         if name not in opens:
-            opens[name] = opening(window, zone_of(window, recipient), now)
+            opens[name] = next_opening(window, zone_of(window, recipient), now)
         until = opens[name]
         if until is None:
             found.now.append((index, record))
-            closes[index] = closing(window, zone_of(window, recipient), now).timestamp()
+            closes[index] = closing_time(window, zone_of(window, recipient), now).timestamp()
         else:
             delay = until.timestamp() - moment
             found.waits.append(

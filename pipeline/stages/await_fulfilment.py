@@ -15,8 +15,8 @@ from pipeline.domain.rate import FleetLimit
 from pipeline.execution.leases import Lease
 from pipeline.rewards.client import RewardsClient
 from pipeline.rewards.links import LinksProblem, extract_links
-from pipeline.rewards.models import Order, agrees
-from pipeline.rewards.statuses import OrderProgress, progress
+from pipeline.rewards.models import Order, order_difference
+from pipeline.rewards.statuses import OrderProgress, order_progress
 from pipeline.stages.campaign_cache import CampaignCache
 from pipeline.stages.order_decisions import (
     BlockOrdering,
@@ -77,7 +77,7 @@ class FulfilmentStage:
         claim = lease.claim
         wait = await permit(self._limiter, FleetLimit.READS)
         if wait:
-            await self._batches.wait(claim, delay=wait)
+            await self._batches.release(claim, delay=wait)
             return
         self._measurements.order_read("webhook" if claim.batch.lease.woken else "poll")
         try:
@@ -107,7 +107,7 @@ class FulfilmentStage:
         if difference is not None:
             log.error("order.differs", **_names(claim), why=difference)
             return Hold("order_differs")
-        reached = progress(order.status, self._reading.completed, self._reading.failed)
+        reached = order_progress(order.status, self._reading.completed, self._reading.failed)
         if reached is OrderProgress.UNKNOWN:
             log.warning("order.status_unknown", **_names(claim), status=order.status)
         if reached is not OrderProgress.COMPLETED:
@@ -122,7 +122,7 @@ class FulfilmentStage:
         request = order_request(claim, (await self._campaign_cache.of(claim)).campaign)
         if order.po_number is None:
             order = replace(order, po_number=request.po_number)
-        return agrees(order, request)
+        return order_difference(order, request)
 
     async def _settle(self, claim: Claim, step: ReadStep, order: Order | None) -> None:
         match step:
@@ -133,7 +133,7 @@ class FulfilmentStage:
             case Wait():
                 if step.cool_down:
                     await self._limiter.cool_down(FleetLimit.READS, step.cool_down)
-                await self._batches.wait(claim, delay=step.delay, counter=step.counter)
+                await self._batches.release(claim, delay=step.delay, counter=step.counter)
             case Hold():
                 await self._hold(claim, step, order)
             case BlockOrdering():
@@ -146,7 +146,7 @@ class FulfilmentStage:
                     probe_after=step.probe_after,
                 )
                 # A cancelled campaign's orders are read on whatever blocks it, but not at once.
-                await self._batches.wait(claim, delay=_BLOCKED_PAUSE if claim.cancelled else 0)
+                await self._batches.release(claim, delay=_BLOCKED_PAUSE if claim.cancelled else 0)
 
     async def _receive(self, claim: Claim, links: tuple[str, ...], order: Order | None) -> None:
         seen = await self._batches.links_received(claim, links)

@@ -95,12 +95,12 @@ class DistributeStage:
             ", ".join(sorted(missing)),
             probe_after=0,
         )
-        await self._batches.wait(claim, delay=0)
+        await self._batches.release(claim, delay=0)
 
     async def _contents(self, claim: Claim) -> BatchContents:
         unit = claim.unit
         # Read after the claim: of whom was resent since, the intent is refused.
-        recipients = await self._campaigns.readdressed(unit.serial, unit.batch)
+        recipients = await self._campaigns.current_recipients(unit.serial, unit.batch)
         links = await self._batches.links(unit.serial, unit.batch)
         if not len(links) == len(recipients) == claim.batch.size:
             msg = "The batch does not hold one link per recipient: run `claimcast verify`."

@@ -6,7 +6,7 @@ from pipeline.domain.campaign import Campaign
 from pipeline.domain.models import ChannelName, DeliveryStatus
 from pipeline.domain.ports import SEARCHABLE
 from pipeline.store.batches import Claim
-from pipeline.store.formats.records import DeliveryRecord, initial
+from pipeline.store.formats.records import DeliveryRecord, initial_records
 
 Due = list[tuple[int, DeliveryRecord]]
 """The indexes of recipients, each with the delivery that is due."""
@@ -25,7 +25,7 @@ def due_deliveries(claim: Claim, campaign: Campaign) -> dict[ChannelName, Due]:
 def _records(claim: Claim, campaign: Campaign) -> Iterator[tuple[int, DeliveryRecord]]:
     delivery = campaign.delivery
     for index in range(claim.batch.size):
-        found = claim.ledger.get(index) or initial(
+        found = claim.ledger.get(index) or initial_records(
             delivery.channels, delivery.mode, claim.batch.plan, index
         )
         for record in found:

@@ -16,7 +16,7 @@ from pipeline.domain.errors import (
 from pipeline.domain.rate import FleetLimit
 from pipeline.execution.leases import Lease
 from pipeline.rewards.client import RewardsClient
-from pipeline.rewards.models import Order, OrderRequest, agrees
+from pipeline.rewards.models import Order, OrderRequest, order_difference
 from pipeline.rewards.products import ProductCatalog, check_product
 from pipeline.stages.await_fulfilment import FulfilmentStage
 from pipeline.stages.campaign_cache import CachedCampaign, CampaignCache
@@ -164,7 +164,7 @@ class OrderStage:
             order = await self._rewards.read_order(order_id)
         except RewardsError as error:
             return await self._decide(lease.claim, error)
-        step = decide_adoption(order_id, agrees(order, request))
+        step = decide_adoption(order_id, order_difference(order, request))
         if not isinstance(step, Placed):
             return step
         log.info("order.adopted", **_names(lease.claim), order_id=order.id)
@@ -193,7 +193,7 @@ class OrderStage:
             case Wait():
                 if step.cool_down:
                     await self._limiter.cool_down(FleetLimit.ORDERS, step.cool_down)
-                await self._batches.wait(claim, delay=step.delay, counter=step.counter)
+                await self._batches.release(claim, delay=step.delay, counter=step.counter)
             case Hold():
                 log.warning("batch.held", **_names(claim), reason=step.reason)
                 await self._batches.hold(claim, step.reason, missing=0, reread=0)
@@ -206,7 +206,7 @@ class OrderStage:
                     step.words,
                     probe_after=step.probe_after,
                 )
-                await self._batches.wait(claim, delay=0)
+                await self._batches.release(claim, delay=0)
             case Placed() | Adopt():  # settled where they are decided
                 pass
 

@@ -37,7 +37,7 @@ async def _take(
 ) -> float:
     napped = 0.0
     while True:
-        permits = await limiter.take(name, 1, also)
+        permits = await limiter.acquire(name, 1, also)
         if permits.granted:
             return 0.0
         if silences is not None:

@@ -42,7 +42,7 @@ class Starter:
             while wanted and uptime() < until:
                 room = await dispatcher.reserve(len(wanted), resends=campaign.resends(channel))
                 try:
-                    permits = await self._limiter.take(channel, room, own)
+                    permits = await self._limiter.acquire(channel, room, own)
                 except BaseException:
                     dispatcher.give_back(room)
                     raise

@@ -79,7 +79,7 @@ class AuditTrail:
 
     def __init__(self, redis: Client, scripts: Scripts, vault: Vault) -> None:
         self._redis = redis
-        self._run = scripts.run
+        self._call = scripts.call
         self._vault = vault
         self._length = 0
         self._last = _START
@@ -106,7 +106,7 @@ class AuditTrail:
                 number = self._length + 1
                 mac = self._mac(number, self._last, body)
                 text = json.dumps({"number": number, **body, "mac": mac}, ensure_ascii=False)
-                done, last, *rest = await self._run("audit", self._length, text)
+                done, last, *rest = await self._call("audit", self._length, text)
                 if done:
                     self._length, self._last = number, mac
                     return
@@ -116,7 +116,7 @@ class AuditTrail:
                 self._length = int(rest[0])
                 self._last = json.loads(last)["mac"] if last else _START
 
-    def person(self, campaign: str, recipient_id: str) -> str:
+    def person_digest(self, campaign: str, recipient_id: str) -> str:
         """Return what stands for a recipient in the trail: 16 hex digits, the same every time."""
         return self._vault.digest(
             AUDIT_PERSON_DIGEST, f"{campaign}\n{recipient_id}".encode(), 8

@@ -19,7 +19,7 @@ from pipeline.store.keys import (
     recipients_key,
     resends_key,
 )
-from pipeline.store.scripts import server_ms, texts
+from pipeline.store.scripts import decode_hash, server_ms
 
 _PAGE = 50  # batches, about 100 kB: little memory, and no long silence for the workers
 
@@ -81,11 +81,11 @@ class BatchPages:
             time, campaign, *rest = await pipe.execute()
         replies = iter(rest)
         return Page(
-            CampaignSnapshot(serial, texts(campaign), server_ms(time)),
+            CampaignSnapshot(serial, decode_hash(campaign), server_ms(time)),
             [_batch(number, replies, sealed) for number in numbers],
         )
 
-    async def place(self, serial: str, number: int, index: int) -> tuple[Page, int]:
+    async def current_place(self, serial: str, number: int, index: int) -> tuple[Page, int]:
         """
         Return the page of one batch and the index where somebody is by now, from a look-up.
 
@@ -114,7 +114,7 @@ def _ask(pipe: Pipeline, serial: str, number: int, *, sealed: bool) -> None:
 
 
 def _batch(number: int, replies: Iterator[Any], sealed: bool) -> StoredBatch:  # noqa: FBT001 - private
-    fields, ledger, earlier = (texts(next(replies)) for _ in range(3))
+    fields, ledger, earlier = (decode_hash(next(replies)) for _ in range(3))
     lanes = tuple(lane for lane in Lane if next(replies) is not None)
     rows, links, evidence = (next(replies) if sealed else None for _ in range(3))
     resends = next(replies) if sealed else {}

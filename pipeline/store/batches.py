@@ -28,7 +28,7 @@ from pipeline.store.keys import (
     links_key,
 )
 from pipeline.store.lookups import link_digests
-from pipeline.store.scripts import Scripts, flat, server_ms, server_seconds, texts
+from pipeline.store.scripts import Scripts, decode_hash, decode_pairs, server_ms, server_seconds
 
 _FIRST = 100  # held batches of each lane whose reasons are looked at
 _FLAGS = flag_fields()
@@ -68,7 +68,7 @@ class BatchStore:
 
     def __init__(self, redis: Client, scripts: Scripts, vault: Vault) -> None:
         self._redis = redis
-        self._run = scripts.run
+        self._call = scripts.call
         self._vault = vault
 
     async def pump(
@@ -91,7 +91,7 @@ class BatchStore:
         nothing else until it is done; who gives no name takes it like any other.
         """
         milliseconds = _ms(dispatch_seconds)
-        reply = await self._run("pump", order, read, send, milliseconds, worker, int(idle), spare)
+        reply = await self._call("pump", order, read, send, milliseconds, worker, int(idle), spare)
         fields = [value.decode() for value in reply]
         return [
             Unit(fields[i], int(fields[i + 1]), LANE[fields[i + 2]], int(fields[i + 3]))
@@ -123,7 +123,7 @@ class BatchStore:
 
     async def claim(self, unit: Unit, *, nonce: str, lease_seconds: float) -> Claim | None:
         """Take the batch, or return None if it is not this unit's turn; safe to repeat."""
-        reply = await self._run(
+        reply = await self._call(
             "claim",
             *(unit.serial, unit.batch, LANE_LETTER[unit.lane], unit.dispatch_number),
             *(nonce, _ms(lease_seconds)),
@@ -139,8 +139,10 @@ class BatchStore:
             version=version.decode(),
             epoch_ms=int(epoch),
             now_ms=int(now),
-            batch=decode_batch_fields(flat(batch)),
-            ledger={int(index): parse_record(text) for index, text in flat(ledger).items()},
+            batch=decode_batch_fields(decode_pairs(batch)),
+            ledger={
+                int(index): parse_record(text) for index, text in decode_pairs(ledger).items()
+            },
         )
 
     async def renew(self, leases: Sequence[tuple[Unit, str]], lease_seconds: float) -> list[bool]:
@@ -148,7 +150,7 @@ class BatchStore:
         args: list[str | int] = []
         for unit, token in leases:
             args += [unit.serial, unit.batch, LANE_LETTER[unit.lane], token]
-        reply = await self._run("renew", _ms(lease_seconds), *args)
+        reply = await self._call("renew", _ms(lease_seconds), *args)
         return [answer == b"1" for answer in reply]
 
     async def order_intent(
@@ -161,7 +163,7 @@ class BatchStore:
         StaleLeaseError.
         """
         unit = claim.unit
-        reply = await self._run(
+        reply = await self._call(
             "order_intent", unit.serial, unit.batch, claim.token, po_number, payload_hash, nonce
         )
         if reply[0] == b"stale":
@@ -171,7 +173,7 @@ class BatchStore:
     async def order_unsent(self, claim: Claim, nonce: str) -> None:
         """Take back the intent of a POST that certainly never left."""
         unit = claim.unit
-        await self._run("order_unsent", unit.serial, unit.batch, claim.token, nonce)
+        await self._call("order_unsent", unit.serial, unit.batch, claim.token, nonce)
 
     async def order_placed(self, claim: Claim, order_id: str) -> Claim:
         """Store the order's id; the returned claim keeps the lease, now to read the order."""
@@ -181,7 +183,7 @@ class BatchStore:
         batch = replace(claim.batch, state=BatchState.ORDERED, order=order)
         return replace(claim, unit=unit, batch=batch)
 
-    async def wait(
+    async def release(
         self, claim: Claim, *, delay: float, counter: WaitCounter | None = None
     ) -> None:
         """Give the lease back and come again in *delay* seconds, counting it in *counter*."""
@@ -206,21 +208,19 @@ class BatchStore:
         Raises StaleLeaseError.
         """
         unit, known = claim.unit, claim.batch
-        while (reply := await self._store(claim, links, known.forgotten)) == b"forgotten":
+        while (reply := await self._store(claim, links, known.erased)) == b"forgotten":
             known = await self.read(unit.serial, unit.batch) or known
         if reply == b"stale":
             raise StaleLeaseError(_named(unit))
         return None if reply == b"ok" else int(reply.split()[1])
 
-    async def _store(
-        self, claim: Claim, links: Sequence[str], forgotten: Collection[int]
-    ) -> bytes:
+    async def _store(self, claim: Claim, links: Sequence[str], erased: Collection[int]) -> bytes:
         unit = claim.unit
-        kept = ["" if i in forgotten else link for i, link in enumerate(links)]
+        kept = ["" if i in erased else link for i, link in enumerate(links)]
         sealed = seal_links(self._vault, unit.serial, unit.batch, kept)
-        reply: bytes = await self._run(
+        reply: bytes = await self._call(
             "links_received",
-            *(unit.serial, unit.batch, claim.token, sealed, len(forgotten)),
+            *(unit.serial, unit.batch, claim.token, sealed, len(erased)),
             link_digests(self._vault, links),
         )
         return reply
@@ -228,7 +228,7 @@ class BatchStore:
     async def distributed(self, claim: Claim, *, delay: float) -> BatchState:
         """Let the ledger say what is left of the batch; raises StaleLeaseError."""
         unit = claim.unit
-        reply = await self._run("distributed", unit.serial, unit.batch, claim.token, _ms(delay))
+        reply = await self._call("distributed", unit.serial, unit.batch, claim.token, _ms(delay))
         if not reply:
             raise StaleLeaseError(_named(unit))
         return BatchState(reply.decode())
@@ -242,7 +242,7 @@ class BatchStore:
 
         With *complete* it is the rewards API that says so, which is counted and nothing else.
         """
-        return bool(await self._run("wake", serial, batch, int(complete)))
+        return bool(await self._call("wake", serial, batch, int(complete)))
 
     async def retry(
         self,
@@ -265,14 +265,14 @@ class BatchStore:
             f"{each.index}{CHANNEL_LETTER[each.channel]}{each.resend_number}"
             for each in suppressed
         ]
-        moved, freed = await self._run("retry_batch", serial, batch, *flags, json.dumps(left))
+        moved, freed = await self._call("retry_batch", serial, batch, *flags, json.dumps(left))
         if moved < 0:
             msg = "The people and links of this campaign were purged: nothing can be sent again."
             raise InputError(msg)
         return int(moved), int(freed)
 
     async def read(self, serial: str, batch: int) -> Batch | None:
-        fields = texts(await self._redis.hgetall(batch_key(serial, batch)))
+        fields = decode_hash(await self._redis.hgetall(batch_key(serial, batch)))
         return decode_batch_fields(fields) if fields else None
 
     async def links(self, serial: str, batch: int) -> list[str]:
@@ -302,7 +302,7 @@ class BatchStore:
         return held
 
     async def _settle(self, verb: str, claim: Claim, *args: str | bytes | int) -> None:
-        if not await self._run(verb, claim.unit.serial, claim.unit.batch, claim.token, *args):
+        if not await self._call(verb, claim.unit.serial, claim.unit.batch, claim.token, *args):
             raise StaleLeaseError(_named(claim.unit))
 
 

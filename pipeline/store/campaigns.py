@@ -7,7 +7,7 @@ from typing import Literal
 from pipeline.domain.batch import Lane
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.models import Recipient
-from pipeline.domain.resend_history import ResendHistory, readdressed
+from pipeline.domain.resend_history import ResendHistory, at_current_addresses
 from pipeline.domain.vault import Vault
 from pipeline.store.client import Client
 from pipeline.store.codec import LANE_LETTER
@@ -27,9 +27,9 @@ from pipeline.store.keys import (
     resends_key,
 )
 from pipeline.store.lookups import bucket_of, id_digest
-from pipeline.store.scripts import Scripts, server_ms, texts
+from pipeline.store.scripts import Scripts, decode_hash, server_ms
 
-Edited = Literal["ok", "other", "running", "ended"]
+EditOutcome = Literal["ok", "other", "running", "ended"]
 """What became of an edit; `edit.lua` says when."""
 
 _AT_ONCE = 100
@@ -49,7 +49,7 @@ class CampaignStore:
 
     def __init__(self, redis: Client, scripts: Scripts, vault: Vault) -> None:
         self._redis = redis
-        self._run = scripts.run
+        self._call = scripts.call
         self._vault = vault
 
     async def find(self, campaign_id: str) -> str | None:
@@ -58,7 +58,7 @@ class CampaignStore:
 
     async def ids(self) -> dict[str, str]:
         """Return every committed campaign's id and serial, oldest first."""
-        found = texts(await self._redis.hgetall(IDS))
+        found = decode_hash(await self._redis.hgetall(IDS))
         return dict(sorted(found.items(), key=lambda item: int(item[1])))
 
     async def snapshot(self, serial: str) -> CampaignSnapshot:
@@ -66,7 +66,7 @@ class CampaignStore:
             pipe.hgetall(campaign_key(serial))
             pipe.time()
             fields, time = await pipe.execute()
-        return CampaignSnapshot(serial, texts(fields), server_ms(time))
+        return CampaignSnapshot(serial, decode_hash(fields), server_ms(time))
 
     async def definition(self, serial: str) -> Campaign:
         return open_definition(self._vault, serial, await self.sealed_definition(serial))
@@ -75,21 +75,21 @@ class CampaignStore:
         """Return the definition as it rests, for who has to look whether it can be opened."""
         return await self._redis.get(definition_key(serial))
 
-    async def earlier(self, serial: str, version: int) -> Campaign | None:
+    async def earlier_definition(self, serial: str, version: int) -> Campaign | None:
         """Return the definition that an edit replaced; None if it is not kept."""
         sealed = await self._redis.get(earlier_definition_key(serial, version))
         return None if sealed is None else open_definition(self._vault, serial, sealed)
 
     async def edit(
         self, serial: str, campaign: Campaign, *, made_from: int, nonce: str
-    ) -> tuple[Edited, int]:
+    ) -> tuple[EditOutcome, int]:
         """
         Make *campaign* the next version of a paused campaign, if it still is at *made_from*.
 
         Returns what became of it and the version there is now. May be repeated with its nonce.
         """
         sealed = seal_definition(self._vault, serial, campaign)
-        outcome, version = await self._run("edit", serial, made_from, nonce, sealed)
+        outcome, version = await self._call("edit", serial, made_from, nonce, sealed)
         return outcome.decode(), int(version)
 
     async def recipients(self, serial: str, batch: int) -> list[Recipient]:
@@ -104,9 +104,9 @@ class CampaignStore:
         found = open_resends(self._vault, serial, recipients, sealed)
         return [(person, found.get(index, ())) for index, person in enumerate(recipients)]
 
-    async def readdressed(self, serial: str, batch: int) -> list[Recipient]:
+    async def current_recipients(self, serial: str, batch: int) -> list[Recipient]:
         """Return the recipients of a batch with the addresses that messages go to by now."""
-        return [readdressed(*person) for person in await self.people(serial, batch)]
+        return [at_current_addresses(*person) for person in await self.people(serial, batch)]
 
     async def locate(
         self, snapshot: CampaignSnapshot, recipient_id: str
@@ -123,8 +123,8 @@ class CampaignStore:
     async def steer(self, serial: str, verb: Literal["pause", "resume", "cancel"]) -> bool:
         """Return False if the campaign has ended; pause and resume may be repeated."""
         if verb == "cancel":
-            return bool(await self._run("cancel", serial))
-        return bool(await self._run("pause", serial, verb))
+            return bool(await self._call("cancel", serial))
+        return bool(await self._call("pause", serial, verb))
 
     async def halted(self, serials: Collection[str]) -> set[str]:
         """Return those of *serials* for which nothing may be started: paused or cancelled."""
@@ -152,12 +152,12 @@ class CampaignStore:
         probe_after: float,
     ) -> None:
         """Stop a lane; one batch probes after *probe_after* seconds (0: only a person helps)."""
-        await self._run(
+        await self._call(
             "block", serial, LANE_LETTER[lane], reason, words, round(probe_after * 1000)
         )
 
     async def unblock(self, serial: str, lane: Lane) -> bool:
-        return bool(await self._run("unblock", serial, LANE_LETTER[lane]))
+        return bool(await self._call("unblock", serial, LANE_LETTER[lane]))
 
     async def totals(self, serial: str) -> CampaignTotals:
         """Return the counters, and how many batches are due some time, of one moment."""
@@ -168,7 +168,7 @@ class CampaignStore:
                 pipe.zcard(due_key(serial, lane))
             pipe.time()
             fields, active, *due, time = await pipe.execute()
-        snapshot = CampaignSnapshot(serial, texts(fields), server_ms(time))
+        snapshot = CampaignSnapshot(serial, decode_hash(fields), server_ms(time))
         return CampaignTotals(snapshot, due=sum(due), active=active is not None)
 
     async def snapshots(self, serials: Sequence[str]) -> list[CampaignSnapshot]:
@@ -195,6 +195,6 @@ async def _read_some(redis: Client, serials: Sequence[str]) -> list[CampaignSnap
             pipe.hgetall(campaign_key(serial))
         time, *found = await pipe.execute()
     return [
-        CampaignSnapshot(serial, texts(fields), server_ms(time))
+        CampaignSnapshot(serial, decode_hash(fields), server_ms(time))
         for serial, fields in zip(serials, found, strict=True)
     ]

@@ -12,13 +12,13 @@ from pipeline.store.client import Client
 from pipeline.store.codec import CHANNEL_LETTER, FACT_LETTER
 from pipeline.store.formats.records import DeliveryRecord, parse_record
 from pipeline.store.keys import ledger_key
-from pipeline.store.scripts import Scripts, texts
+from pipeline.store.scripts import Scripts, decode_hash
 
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 BatchKey = tuple[str, int]
 
-Resent = Literal["ok", "changed", "cancelled", "gone"]
+ResendOutcome = Literal["ok", "changed", "cancelled", "gone"]
 """What became of a resend; `resend.lua` says when."""
 
 
@@ -70,7 +70,7 @@ class DeliveryStore:
 
     def __init__(self, redis: Client, scripts: Scripts) -> None:
         self._redis = redis
-        self._run = scripts.run
+        self._call = scripts.call
         self.waits_for_disk = scripts.waits_for_disk
         """Whether an intent takes seconds, as the server does not sync every write."""
 
@@ -82,7 +82,7 @@ class DeliveryStore:
         paused, cancelled or edited since the claim. May be repeated with the same arguments.
         """
         unit = claim.unit
-        reply = await self._run(
+        reply = await self._call(
             "intend",
             *(unit.serial, unit.batch, claim.token, claim.version),
             _encode([_asked(delivery) for delivery in wanted]),
@@ -105,7 +105,7 @@ class DeliveryStore:
             ]
             for (serial, batch), found in facts.items()
         ]
-        return int(await self._run("record", _encode(groups)))
+        return int(await self._call("record", _encode(groups)))
 
     async def resend(
         self,
@@ -115,7 +115,7 @@ class DeliveryStore:
         *,
         seen: str,
         sealed: bytes,
-    ) -> Resent:
+    ) -> ResendOutcome:
         """
         Make the next generation of a channel's message, if all is as it was *seen*.
 
@@ -123,12 +123,12 @@ class DeliveryStore:
         returns "ok". May be repeated with the same arguments.
         """
         where = (place.serial, place.batch, place.index, CHANNEL_LETTER[channel])
-        reply = await self._run("resend", *where, resend_number, seen, sealed)
-        return cast("Resent", reply.decode())
+        reply = await self._call("resend", *where, resend_number, seen, sealed)
+        return cast("ResendOutcome", reply.decode())
 
     async def read(self, serial: str, batch: int) -> dict[int, tuple[DeliveryRecord, ...]]:
         """Return the ledger of a batch; a recipient without a field has not been tried."""
-        reply = texts(await self._redis.hgetall(ledger_key(serial, batch)))
+        reply = decode_hash(await self._redis.hgetall(ledger_key(serial, batch)))
         return {int(index): parse_record(text) for index, text in reply.items()}
 
 

@@ -39,10 +39,10 @@ class EverySecond:
         safe to repeat. While the disk is stuck or full this waits.
         """
         while True:
-            run = await self._run()
+            run = await self._run_id()
             reply = await write()
             await self._sync()
-            if await self._run() == run:
+            if await self._run_id() == run:
                 return reply
 
     async def _sync(self) -> None:
@@ -60,6 +60,6 @@ class EverySecond:
         found = await self._redis.info("persistence")
         return not found["aof_pending_bio_fsync"] and found["aof_last_write_status"] == "ok"
 
-    async def _run(self) -> str:
+    async def _run_id(self) -> str:
         """Return what names this run of the server: another one may have lost something."""
         return str((await self._redis.info("server"))["run_id"])

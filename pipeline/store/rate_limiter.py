@@ -8,7 +8,7 @@ from pipeline.domain.metrics import Measurements
 from pipeline.domain.rate import Rate
 from pipeline.store.client import Client
 from pipeline.store.keys import LIMITS, breaker_key, limiter_key
-from pipeline.store.scripts import Scripts, texts
+from pipeline.store.scripts import Scripts, decode_hash
 
 _NOTHING_ELSE: Mapping[str, Rate | None] = MappingProxyType({})
 _LONGEST_SILENCE = 3600.0  # a Retry-After is clamped to an hour (docs/internals/ordering.md)
@@ -33,7 +33,7 @@ class Breaker:
 
 def decode_breaker(reply: dict[bytes, bytes]) -> Breaker:
     """Return the breaker that a hash is of; none is a closed one."""
-    fields = texts(reply)
+    fields = decode_hash(reply)
     return Breaker(
         int(fields.get("failures", 0)), fields.get("reason", ""), int(fields.get("until", 0))
     )
@@ -55,11 +55,11 @@ class Limiter:
         measurements: Measurements,
     ) -> None:
         self._redis = redis
-        self._run = scripts.run
+        self._call = scripts.call
         self._defaults = defaults
         self._measurements = measurements
 
-    async def take(
+    async def acquire(
         self, name: str, wanted: int = 1, also: Mapping[str, Rate | None] = _NOTHING_ELSE
     ) -> Permits:
         """Take up to *wanted* permits of *name* and of every limiter in *also*, all or none."""
@@ -67,14 +67,14 @@ class Limiter:
         for other, rate in also.items():
             if rate is not None:
                 args += [other, rate.interval_us]
-        granted, wait_us = await self._run("permit", wanted, *args)
+        granted, wait_us = await self._call("permit", wanted, *args)
         permits = Permits(int(granted), int(wait_us) / 1e6)
         self._measurements.permits(name, permits.granted, permits.wait)
         return permits
 
     async def cool_down(self, name: str, seconds: float) -> None:
         """Let nobody take a permit of *name* for a while; never shortens a longer silence."""
-        await self._run("cooldown", name, round(min(seconds, _LONGEST_SILENCE) * 1e6))
+        await self._call("cooldown", name, round(min(seconds, _LONGEST_SILENCE) * 1e6))
 
     async def trip(
         self,
@@ -86,7 +86,7 @@ class Limiter:
         longest: float = 300,
     ) -> float:
         """Count a failure of the provider itself; return the seconds of silence that follow."""
-        silence = await self._run("trip", channel, threshold, first * 1e6, longest * 1e6, reason)
+        silence = await self._call("trip", channel, threshold, first * 1e6, longest * 1e6, reason)
         seconds = float(silence) / 1e6
         if seconds:
             await self.cool_down(channel, seconds)
@@ -114,7 +114,7 @@ class Limiter:
 
     async def rates(self) -> dict[str, tuple[Rate, bool]]:
         """Return every limiter's rate, and whether it was set at run time."""
-        stored = texts(await self._redis.hgetall(LIMITS))
+        stored = decode_hash(await self._redis.hgetall(LIMITS))
         found = {name: (rate, False) for name, rate in self._defaults.items()}
         found |= {
             name: (Rate.parse(text.partition("|")[2]), True) for name, text in stored.items()

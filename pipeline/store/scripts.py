@@ -29,20 +29,20 @@ class Scripts:
             name: redis.register_script(text) for name, text in verbs().items()
         }
 
-    async def run(self, verb: str, *args: Arg) -> Any:  # noqa: ANN401 - each verb's header says
+    async def call(self, verb: str, *args: Arg) -> Any:  # noqa: ANN401 - each verb's header says
         call = partial(self._scripts[verb], keys=[], args=args)
         if self._syncs is not None and verb in _DURABLE:
             return await self._syncs.until_on_disk(call)
         return await call()
 
 
-def flat(reply: list[bytes]) -> dict[str, str]:
+def decode_pairs(reply: list[bytes]) -> dict[str, str]:
     """Return a flat field-value reply as text."""
     pairs = iter(reply)
     return {field.decode(): value.decode() for field, value in zip(pairs, pairs, strict=True)}
 
 
-def texts(reply: dict[bytes, bytes]) -> dict[str, str]:
+def decode_hash(reply: dict[bytes, bytes]) -> dict[str, str]:
     return {field.decode(): value.decode() for field, value in reply.items()}
 
 

@@ -15,7 +15,7 @@ from pipeline.store.formats.sealed_definition import seal_definition
 from pipeline.store.formats.snapshot import batch_counter, delivery_counter, people_counter
 from pipeline.store.keys import DISCARDED, STAGING, campaign_keys
 from pipeline.store.lookups import id_digest
-from pipeline.store.scripts import Scripts, server_ms, texts
+from pipeline.store.scripts import Scripts, decode_hash, server_ms
 
 _PATIENCE_MS = 10_000  # a submit that says nothing for this long is taken for dead
 _ROWS_PER_BUCKET = 64  # a listpack up to 512 fields; more would only be slower
@@ -79,14 +79,14 @@ class StagingStore:
 
     def __init__(self, redis: Client, scripts: Scripts, vault: Vault) -> None:
         self._redis = redis
-        self._run = scripts.run
+        self._call = scripts.call
         self._vault = vault
 
     async def begin(
         self, campaign_id: str, nonce: str, *, expected_rows: int
     ) -> Staging | Committed | StagingBusy:
         """Open a staging area, or say why not; repeating it keeps the area alive."""
-        kind, serial, *rest = await self._run("stage_begin", campaign_id, nonce, _PATIENCE_MS)
+        kind, serial, *rest = await self._call("stage_begin", campaign_id, nonce, _PATIENCE_MS)
         if kind == b"committed":
             return Committed(serial.decode())
         if kind == b"busy":
@@ -108,7 +108,7 @@ class StagingStore:
             id_digest(self._vault, staging.serial, recipient.id) for recipient in batch
         )
         sealed = seal_recipients(self._vault, staging.serial, number, batch)
-        reply: bytes = await self._run(
+        reply: bytes = await self._call(
             "stage_batch",
             staging.campaign_id,
             staging.serial,
@@ -129,7 +129,7 @@ class StagingStore:
         """Make the staged campaign real; InputError if the area is gone. May be repeated."""
         fields = _first_fields(campaign, staging, totals)
         flat_fields = [part for pair in fields.items() for part in pair]
-        kind, serial = await self._run(
+        kind, serial = await self._call(
             "commit",
             staging.campaign_id,
             staging.serial,
@@ -145,13 +145,13 @@ class StagingStore:
     async def discard(self, staging: Staging) -> None:
         """Remove a staging area and all that was written into it; may be called twice."""
         args = (staging.campaign_id, staging.serial, staging.nonce)
-        if await self._run("stage_drop", *args):
+        if await self._call("stage_drop", *args):
             await self._remove_keys(staging.serial)
 
     async def sweep(self) -> int:
         """Remove what dead submits left behind; return how many were removed."""
-        for campaign_id, entry in texts(await self._redis.hgetall(STAGING)).items():
-            await self._run("stage_drop", campaign_id, entry.split()[0], "")
+        for campaign_id, entry in decode_hash(await self._redis.hgetall(STAGING)).items():
+            await self._call("stage_drop", campaign_id, entry.split()[0], "")
         discarded = await self._redis.smembers(DISCARDED)
         for serial in discarded:
             await self._remove_keys(serial.decode())

@@ -9,7 +9,7 @@ from pipeline.domain.batch import Batch, Lane
 from pipeline.domain.models import BatchState, DeliveryStatus
 from pipeline.store.formats.records import DeliveryRecord, reachable
 from pipeline.store.formats.snapshot import (
-    FORGOTTEN_UNCERTAIN,
+    ERASED_UNCERTAIN,
     batch_counter,
     channel_counter,
     delivery_counter,
@@ -61,7 +61,7 @@ def tally(entry: BatchView) -> Counter[str]:
     for _, records in entry.people():
         counted.update(delivery_counter(record.status) for record in records)
         counted.update(
-            FORGOTTEN_UNCERTAIN
+            ERASED_UNCERTAIN
             for record in records
             if record.status is DeliveryStatus.UNCERTAIN and _forgotten(record)
         )
@@ -95,7 +95,7 @@ def link_violations(links: Sequence[str], entry: BatchView) -> Iterator[Violatio
 
     Nothing rests in the places of people who were forgotten.
     """
-    number, size, gone = entry.number, entry.batch.size, entry.batch.forgotten
+    number, size, gone = entry.number, entry.batch.size, entry.batch.erased
     if len(links) != size:
         yield Violation(2, "link_count", number, f"{len(links)} links for {size} recipients")
     left = [str(index + 1) for index in sorted(gone) if index < len(links) and links[index]]
@@ -141,7 +141,7 @@ def _links(entry: BatchView) -> dict[str, int]:
     spare = sum(
         batch.spare or _unsent(entry, index, records)
         for index, records in entry.people()
-        if index not in batch.forgotten
+        if index not in batch.erased
     )
     return counted | {
         links_counter("received"): batch.size,
@@ -182,7 +182,7 @@ def _ledger_faults(entry: BatchView) -> Iterator[tuple[int, str, str]]:
         if len(set(channels)) != len(channels) or not set(channels) <= set(known):
             yield 7, "ledger", f"recipient {index + 1} has deliveries over {', '.join(channels)}"
         waits = any(record.status is DeliveryStatus.PENDING for record in records)
-        if waits and index in entry.batch.forgotten:
+        if waits and index in entry.batch.erased:
             yield 7, "forgotten", f"recipient {index + 1} was forgotten, but a message waits"
         if not _in_turn(entry.earlier.get(index, ()), records):
             yield 7, "ledger", f"the generations of recipient {index + 1} are not in their turn"

@@ -51,13 +51,13 @@ class LookupIndexes:
 def _people(entry: BatchView, content: SealedContents) -> Iterator[Looked]:
     """Yield who can be looked up: of a forgotten person the digest is left, but not the id."""
     for index, recipient in enumerate(content.rows or ()):
-        if index not in entry.batch.forgotten:
+        if index not in entry.batch.erased:
             yield entry.number, index, recipient.id
 
 
 def _links(entry: BatchView, content: SealedContents) -> Iterator[Looked]:
     for index, link in enumerate(content.links or ()):
-        if index not in entry.batch.forgotten:
+        if index not in entry.batch.erased:
             yield entry.number, index, link
 
 

@@ -13,7 +13,7 @@ from pipeline.domain.errors import (
 from pipeline.domain.rate import FleetLimit
 from pipeline.rewards.client import RewardsClient
 from pipeline.rewards.links import LinksProblem, extract_links
-from pipeline.rewards.models import Order, OrderRequest, agrees
+from pipeline.rewards.models import Order, OrderRequest, order_difference
 from pipeline.stages.order_decisions import api_delay
 from pipeline.stages.permits import permit
 from pipeline.store.rate_limiter import Limiter
@@ -47,7 +47,7 @@ class OrderComparison:
             return [Violation(1, "remote_order", entry.number, f"the API knows no {order_id}")]
         # It was asked for by the id that we stored, so an order that shows no PO number is ours.
         shown = replace(order, po_number=order.po_number or request.po_number)
-        difference = agrees(shown, request)
+        difference = order_difference(shown, request)
         found = []
         if difference is not None:
             words = f"order {order_id} differs: {difference}"

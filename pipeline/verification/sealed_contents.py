@@ -10,7 +10,7 @@ from pipeline.domain.models import Recipient
 from pipeline.domain.vault import SealError, Vault, is_in_clear
 from pipeline.store.batch_pages import StoredBatch
 from pipeline.store.campaigns import CampaignStore
-from pipeline.store.formats.recipient_codec import TOMBSTONE, decode_batch
+from pipeline.store.formats.recipient_codec import ERASED_RECIPIENT, decode_batch
 from pipeline.store.formats.resends import open_resends
 from pipeline.store.formats.sealed_batch import decode_links
 from pipeline.store.keys import (
@@ -70,11 +70,11 @@ class SealedContents:
 
 def _misplaced_tombstones(rows: Sequence[Recipient], entry: BatchView) -> Iterator[Violation]:
     for index, recipient in enumerate(rows):
-        forgotten = index in entry.batch.forgotten
-        if forgotten and recipient != TOMBSTONE:
+        erased = index in entry.batch.erased
+        if erased and recipient != ERASED_RECIPIENT:
             found = f"recipient {index + 1} was forgotten, but their data still rests here"
             yield Violation(6, "forgotten", entry.number, found)
-        elif not forgotten and not recipient.id:
+        elif not erased and not recipient.id:
             found = f"recipient {index + 1} is gone without having been forgotten"
             yield Violation(3, "recipients", entry.number, found)
 

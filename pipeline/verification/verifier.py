@@ -18,7 +18,7 @@ from pipeline.stages.order_request import po_number
 from pipeline.store.batch_pages import BatchPages, Page, StoredBatch
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.formats.snapshot import (
-    FORGOTTEN_UNCERTAIN,
+    ERASED_UNCERTAIN,
     CampaignSnapshot,
     batch_counter,
     delivery_counter,
@@ -274,7 +274,7 @@ async def _ask_remote(
         return
     findings.orders_read += 1
     # Where somebody was forgotten, not every link is there to be compared.
-    links = () if entry.batch.forgotten else content.links or ()
+    links = () if entry.batch.erased else content.links or ()
     for violation in await remote.violations(entry, request, links):
         findings.add(violation)
 
@@ -289,7 +289,7 @@ def _differences(totals: _Totals, counted: Counter[str]) -> Iterator[Violation]:
     if totals.due != unfinished:
         found = f"{totals.due} entries in the due indexes for {unfinished} unfinished batches"
         yield Violation(7, "due_index", None, found)
-    deliveries = sum(counted[name] for name in _OPEN_DELIVERIES) - counted[FORGOTTEN_UNCERTAIN]
+    deliveries = sum(counted[name] for name in _OPEN_DELIVERIES) - counted[ERASED_UNCERTAIN]
     done = not unfinished and (totals.cancelled or not deliveries)
     if totals.finished != done:
         claim = "finished" if totals.finished else "unfinished"

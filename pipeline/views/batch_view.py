@@ -7,7 +7,7 @@ from pipeline.domain.batch import Batch, Lane
 from pipeline.domain.errors import ClaimcastError
 from pipeline.domain.models import ChannelName
 from pipeline.store.batch_pages import StoredBatch
-from pipeline.store.formats.records import DeliveryRecord, initial, parse_record
+from pipeline.store.formats.records import DeliveryRecord, initial_records, parse_record
 from pipeline.store.formats.snapshot import CampaignSnapshot
 
 Records = tuple[DeliveryRecord, ...]
@@ -72,7 +72,7 @@ class BatchView:
             yield (
                 index,
                 self.ledger.get(index)
-                or initial(self.terms.channels, self.terms.mode, self.batch.plan, index),
+                or initial_records(self.terms.channels, self.terms.mode, self.batch.plan, index),
             )
 
 

@@ -21,4 +21,4 @@ async def find_person(
             " taken exactly as they stand in the list."
         )
         raise InputError(msg)
-    return await pages.place(snapshot.serial, *place)
+    return await pages.current_place(snapshot.serial, *place)

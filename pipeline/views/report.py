@@ -12,7 +12,7 @@ from pipeline.domain.models import Recipient
 from pipeline.domain.resend_history import ResendHistory, address_of
 from pipeline.domain.vault import Vault
 from pipeline.store.batch_pages import BatchPages, Page, StoredBatch
-from pipeline.store.formats.recipient_codec import TOMBSTONE
+from pipeline.store.formats.recipient_codec import ERASED_RECIPIENT
 from pipeline.store.formats.records import DeliveryRecord
 from pipeline.store.formats.resends import open_resends
 from pipeline.store.formats.sealed_batch import open_links, open_recipients
@@ -90,7 +90,7 @@ class Report:
         self, serial: str, stored: StoredBatch, entry: BatchView
     ) -> Sequence[tuple[Recipient, ResendHistory]]:
         if stored.rows is None and entry.terms.purging:
-            return [(TOMBSTONE, ())] * entry.batch.size
+            return [(ERASED_RECIPIENT, ())] * entry.batch.size
         rows = open_recipients(self._vault, serial, stored.number, stored.rows)
         resends = open_resends(self._vault, serial, rows, stored.resends)
         return [(recipient, resends.get(index, ())) for index, recipient in enumerate(rows)]

@@ -8,11 +8,11 @@ from pipeline.domain.campaign_versions import version_at
 from pipeline.domain.clock import iso
 from pipeline.domain.codes import in_words
 from pipeline.domain.models import ChannelName, Recipient
-from pipeline.domain.resend_history import ResendHistory, address_of, readdressed
+from pipeline.domain.resend_history import ResendHistory, address_of, at_current_addresses
 from pipeline.domain.vault import Vault
 from pipeline.store.batch_pages import BatchPages, StoredBatch
 from pipeline.store.campaigns import CampaignStore
-from pipeline.store.formats.recipient_codec import TOMBSTONE
+from pipeline.store.formats.recipient_codec import ERASED_RECIPIENT
 from pipeline.store.formats.records import DeliveryRecord
 from pipeline.store.formats.resends import open_resends
 from pipeline.store.formats.sealed_batch import open_links, open_recipients
@@ -42,7 +42,7 @@ class Timelines:
         stored = page.batches[0]
         entry = understood(stored, CampaignTerms.of(page.campaign))
         recipient, resends = self._recipient(snapshot.serial, stored, index)
-        forgotten_ms = entry.batch.forgotten.get(index, 0)
+        forgotten_ms = entry.batch.erased.get(index, 0)
         purged_ms = page.campaign.purged_ms
         epoch, began = page.campaign.epoch_ms, page.campaign.version_starts()
         records, earlier = dict(entry.people())[index], entry.earlier.get(index, ())
@@ -51,7 +51,7 @@ class Timelines:
             "recipient": recipient_id,
             "forgotten_at": iso(forgotten_ms),
             "purged_at": iso(purged_ms),
-            "addresses": _masked(readdressed(recipient, resends)),
+            "addresses": _masked(at_current_addresses(recipient, resends)),
             "batch": entry.number,
             "position": index + 1,
             "batch_state": entry.batch.state.value,
@@ -85,7 +85,7 @@ class Timelines:
     ) -> tuple[Recipient, ResendHistory]:
         """Return what rests of a person: nothing once the campaign is purged."""
         if stored.rows is None:
-            return TOMBSTONE, ()
+            return ERASED_RECIPIENT, ()
         rows = open_recipients(self._vault, serial, stored.number, stored.rows)
         resends = open_resends(self._vault, serial, rows, stored.resends)
         return rows[index], resends.get(index, ())

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from config.errors import ConfigError
-from config.fields import duration
+from config.fields import parse_duration
 from config.settings import Settings, load_settings
 from config.variables import variables
 
@@ -301,7 +301,7 @@ def test_plain_http_is_for_this_machine(monkeypatch: pytest.MonkeyPatch, host: s
     [("30", 30), ("0.5", 0.5), ("30s", 30), ("15 min", 900), ("6h", 21600), ("24 H", 86400)],
 )
 def test_lengths_of_time_are_written_as_people_do(text: str, seconds: float) -> None:
-    assert duration(text) == timedelta(seconds=seconds)
+    assert parse_duration(text) == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize("text", ["0", "off", "Off"])
@@ -314,6 +314,6 @@ def test_a_retention_of_nothing_keeps_everything(
 @given(st.text())
 def test_a_length_of_time_is_read_or_refused_with_a_value_error(text: str) -> None:
     try:
-        assert duration(text) > timedelta(0)
+        assert parse_duration(text) > timedelta(0)
     except ValueError as error:
         assert "must be a length of time" in str(error)  # noqa: PT017 - either is right

@@ -12,7 +12,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from config import fields
-from config.settings import Settings, Text
+from config.settings import NonEmptyText, Settings
 from config.variables import DELIMITER, PREFIX, Variable, variables
 
 _TITLES = {
@@ -36,10 +36,10 @@ _KINDS: tuple[tuple[Any, str], ...] = (
     (fields.SecretWebUrl, "URL, secret"),
     (fields.HookUrl, "https URL"),
     (fields.ServiceUrl, "https URL"),
-    (fields.Mailbox, "mailbox"),
+    (fields.MailboxText, "mailbox"),
     (fields.JmesPath, "JMESPath"),
     (SecretStr, "text, secret"),
-    (Text, "text"),
+    (NonEmptyText, "text"),
     (Path, "folder"),
     (Decimal, "amount"),
     (bool, "`0` or `1`"),

@@ -77,7 +77,7 @@ def test_a_worker_looks_while_it_works_and_tells_when_it_leaves(
     worker.terminate()
     worker.communicate(timeout=120)
     assert [alert["data"]["code"] for alert in told(receiver)] == ["credentials"]
-    assert record(shared)[1].phase is AlertPhase.TOLD
+    assert record(shared)[1].phase is AlertPhase.NOTIFIED
 
 
 def test_what_a_run_was_telling_when_it_was_killed_is_told_again(
@@ -92,7 +92,7 @@ def test_what_a_run_was_telling_when_it_was_killed_is_told_again(
     process.communicate()
 
     field, claimed = record(shared)
-    assert claimed.phase is AlertPhase.TELLING
+    assert claimed.phase is AlertPhase.NOTIFYING
     # A minute later:
     lapsed = f"{claimed.at_ms - 60_000} {claimed.becomes(claimed.phase, claimed.tries)}"
     shared.hset("cc:alerts", field, lapsed)

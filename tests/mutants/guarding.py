@@ -133,7 +133,7 @@ GUARDING = (
     Defect(
         name="dropped-key-not-missed",
         path="pipeline/store/fleet/keyring.py",
-        old="        if not lenient:\n            await self.refuse_missing()\n",
+        old="        if not lenient:\n            await self.require_all_keys()\n",
         new="",
         costs="a worker without the key of some blobs holds or fails their people",
         test="tests/pipeline/store/fleet/test_keyring.py::"

@@ -18,10 +18,10 @@ from pipeline.store.batches import BatchStore, Claim
 from pipeline.store.campaigns import CampaignStore
 from pipeline.store.codec import CHANNEL, CHANNEL_LETTER
 from pipeline.store.deliveries import DeliveryStore
-from pipeline.store.formats.records import DeliveryRecord, initial, parse_record
+from pipeline.store.formats.records import DeliveryRecord, initial_records, parse_record
 from pipeline.store.keys import due_key
 from pipeline.store.rate_limiter import Limiter
-from pipeline.store.scripts import Scripts, texts
+from pipeline.store.scripts import Scripts, decode_hash
 from pipeline.store.staging import Committed, Staging, Totals, plan_of
 from tests.pipeline.stores import Stores
 from tests.support.redis import Redis
@@ -44,10 +44,10 @@ class Ledger(Stores):
     audit: AuditTrail
 
     async def fields(self, serial: str, batch: int) -> dict[str, str]:
-        return texts(await self.redis.hgetall(f"cc:{serial}:b:{batch}"))
+        return decode_hash(await self.redis.hgetall(f"cc:{serial}:b:{batch}"))
 
     async def counters(self, serial: str) -> dict[str, str]:
-        return texts(await self.redis.hgetall(f"cc:{serial}"))
+        return decode_hash(await self.redis.hgetall(f"cc:{serial}"))
 
     async def counted(self, serial: str, *names: str) -> list[int]:
         found = await self.counters(serial)
@@ -128,7 +128,8 @@ async def stage(
 def _planned(campaign: Campaign, plan: str) -> int:
     delivery = campaign.delivery
     return sum(
-        len(initial(delivery.channels, delivery.mode, plan, index)) for index in range(len(plan))
+        len(initial_records(delivery.channels, delivery.mode, plan, index))
+        for index in range(len(plan))
     )
 
 
@@ -255,7 +256,7 @@ async def recount(ledger: Ledger, serial: str) -> Counted:
         replies = iter(await pipe.execute())
     found = Counted(Counter(), {}, {}, {}, set())
     for number in numbers:
-        fields, ledger_fields = texts(next(replies)), texts(next(replies))
+        fields, ledger_fields = decode_hash(next(replies)), decode_hash(next(replies))
         scores = {lane: next(replies) for lane in LANES}
         found.lanes[number] = [lane for lane, score in scores.items() if score is not None]
         found.states[number] = fields["st"]
@@ -267,7 +268,7 @@ async def recount(ledger: Ledger, serial: str) -> Counted:
             found.records[number, index] = (
                 parse_record(text)
                 if text
-                else initial(channels, campaign["mode"], fields["plan"], index)
+                else initial_records(channels, campaign["mode"], fields["plan"], index)
             )
         _count_batch(found, number, fields)
     return found

@@ -30,8 +30,11 @@ LOOK_SECONDS = 10.0
 _TURN_SHARE = 0.9  # of the time between two looks: a worker that comes late takes over
 _LEAVE_SECONDS = 4.0  # Ctrl-C stops within a few seconds
 _AT_ONCE = 4
-_AFTER = {AlertPhase.TELLING: AlertPhase.TOLD, AlertPhase.ENDING: AlertPhase.FORGOTTEN}
-_FAILED = {AlertPhase.TELLING: AlertPhase.UNTOLD, AlertPhase.ENDING: AlertPhase.UNENDED}
+_AFTER = {AlertPhase.NOTIFYING: AlertPhase.NOTIFIED, AlertPhase.ENDING: AlertPhase.REMOVED}
+_FAILED = {
+    AlertPhase.NOTIFYING: AlertPhase.NOTIFY_FAILED,
+    AlertPhase.ENDING: AlertPhase.END_FAILED,
+}
 _NOTIFYING = frozenset(_AFTER)
 
 
@@ -166,7 +169,11 @@ def _standing(cause: AlertCause, sources: AlertSources) -> SubjectState:
 
 
 def _notice(due: _Due, sources: AlertSources) -> Notice:
-    cause, over, since = due.alert.cause, due.phase is AlertPhase.ENDING, due.record.since_ms
+    cause, over, since = (
+        due.alert.cause,
+        due.phase is AlertPhase.ENDING,
+        due.record.since_ms,
+    )
     if cause.kind is AlertKind.CHANNEL:
         breaker = sources.breakers[cause.subject]
         return messages.of_channel(

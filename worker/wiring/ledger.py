@@ -163,16 +163,16 @@ async def _staying(keyring: Keyring, *, seals: bool) -> AsyncIterator[None]:
     """
     refused: list[FormatError] = []
 
-    async def stay() -> None:
+    async def keep_enrolled() -> None:
         try:
-            await keyring.stay(seals=seals)
+            await keyring.keep_enrolled(seals=seals)
         except FormatError as error:
             refused.append(error)
             if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:  # else it is ending already
                 signal.raise_signal(signal.SIGTERM)
 
     try:
-        async with _background(stay()):
+        async with _background(keep_enrolled()):
             yield
     finally:
         if refused:

@@ -19,7 +19,7 @@ from pipeline.domain.models import (
     delivery_key,
 )
 from pipeline.domain.ports import Composer
-from pipeline.domain.templates import Template, values
+from pipeline.domain.templates import Template, template_values
 from pipeline.intake.preflight.ports import ComposerFactory
 
 EXAMPLE_LINK = "https://claim.example/EXAMPLE-LINK"
@@ -100,7 +100,7 @@ def _sms(campaign: Campaign, recipient: Recipient) -> MessagePreview:
         recipient=recipient.id,
         channel=ChannelName.SMS,
         to=recipient.phone,
-        text=body.render(values(recipient, EXAMPLE_LINK)),
+        text=body.render(template_values(recipient, EXAMPLE_LINK)),
     )
 
 

@@ -19,7 +19,7 @@ from pipeline.store.formats.alert_records import (
 )
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.rate_limiter import Breaker, decode_breaker
-from pipeline.store.scripts import Scripts, server_ms, texts
+from pipeline.store.scripts import Scripts, decode_hash, server_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class AlertSources:
 class AlertStore:
     def __init__(self, redis: Client, scripts: Scripts) -> None:
         self._redis = redis
-        self._run = scripts.run
+        self._call = scripts.call
 
     async def acquire_turn(self, seconds: float) -> bool:
         """Return whether nobody has looked for *seconds*: one look of the whole fleet will do."""
@@ -52,7 +52,7 @@ class AlertStore:
             for channel in ChannelName:
                 pipe.hgetall(keys.breaker_key(channel))
             time, stored, active, *breakers = await pipe.execute()
-        records = _records(texts(stored))
+        records = _records(decode_hash(stored))
         serials = sorted(_campaigns(records) | {serial.decode() for serial in active})
         snapshots = await read_snapshots(self._redis, serials)
         return AlertSources(
@@ -72,7 +72,7 @@ class AlertStore:
         else was faster.
         """
         known = encode_record(read) if read else ""
-        reply = await self._run("alert", encode_alert(alert), known, encode_next(becomes))
+        reply = await self._call("alert", encode_alert(alert), known, encode_next(becomes))
         return decode_record(reply.decode()) if reply else None
 
 

@@ -80,7 +80,7 @@ class Keyring:
     def __init__(self, redis: Client, vault: Vault, known: StoredFormat = OURS) -> None:
         self._redis = redis
         self._known = known
-        self._run = Scripts(redis).run
+        self._call = Scripts(redis).call
         self._vault = vault
         self._ours = vault.fingerprints
         self._name = secrets.token_hex(8)
@@ -93,7 +93,7 @@ class Keyring:
         is *lenient* lets a key be missing, and has to look whether anything rests under it.
         """
         fresh = self._vault.seal(secrets.token_bytes(32), DIGEST_KEY_PURPOSE)
-        kind, found, *sealed = await self._run(
+        kind, found, *sealed = await self._call(
             "keyring", fresh, ",".join(self._ours), self._known.written
         )
         self._known.check(int(found))
@@ -105,12 +105,12 @@ class Keyring:
             raise InputError(msg)
         digest_key = self._opened(sealed[0])
         if not lenient:
-            await self.refuse_missing()
+            await self.require_all_keys()
         if seals:
             await self.enroll()
         return self._vault.with_digest_key(digest_key)
 
-    async def refuse_missing(self) -> None:
+    async def require_all_keys(self) -> None:
         """Raise WrongKeysError if a key that was ever sealed with is not among ours."""
         if missing := await self.missing():
             raise WrongKeysError(_dropped(missing))
@@ -123,7 +123,7 @@ class Keyring:
         """
         silent_ms = round(SILENT_SECONDS * 1000)
         ring, written = ",".join(self._ours), self._known.written
-        found = await self._run("enroll", ring, self._name, silent_ms, written)
+        found = await self._call("enroll", ring, self._name, silent_ms, written)
         self._known.check(int(found))
 
     async def check_format(self) -> None:
@@ -131,7 +131,7 @@ class Keyring:
         found = await self._redis.hget(KEYRING, "format")
         self._known.check(int(found or UNMARKED))
 
-    async def stay(self, seconds: float = BEAT_SECONDS, *, seals: bool = True) -> None:
+    async def keep_enrolled(self, seconds: float = BEAT_SECONDS, *, seals: bool = True) -> None:
         """
         Enroll again and again, or only look at the format for who never *seals*, for ever.
 
@@ -184,7 +184,7 @@ class Keyring:
 
     async def retire(self, silent_seconds: float = SILENT_SECONDS) -> int:
         """Forget the rings of other keys once nothing rests under them; living ones stay."""
-        return int(await self._run("retire", self._ours[0], round(silent_seconds * 1000)))
+        return int(await self._call("retire", self._ours[0], round(silent_seconds * 1000)))
 
     def _opened(self, sealed: bytes) -> bytes:
         try:

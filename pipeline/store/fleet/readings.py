@@ -12,7 +12,7 @@ from pipeline.store import keys
 from pipeline.store.client import Client, Pipeline
 from pipeline.store.fleet.workers import ALIVE_SECONDS
 from pipeline.store.formats.snapshot import CampaignSnapshot, summary_fields
-from pipeline.store.scripts import server_seconds, texts
+from pipeline.store.scripts import decode_hash, server_seconds
 
 LIMIT_NAMES = (
     FleetLimit.ORDERS.value,
@@ -107,7 +107,7 @@ def _ask_for_fleet(pipe: Pipeline) -> None:
 
 def _fleet(replies: Iterator[Any]) -> FleetReading:
     """Read the replies in the order in which they were asked for."""
-    counted, leases = texts(next(replies)), texts(next(replies))
+    counted, leases = decode_hash(next(replies)), decode_hash(next(replies))
     now = server_seconds(next(replies))
     active = [serial.decode() for serial in next(replies)]
     serials = {serial.decode() for serial in next(replies)}

@@ -30,7 +30,7 @@ class TokenCache:
 
     def __init__(self, redis: Client, scripts: Scripts, vault: Vault, account: str) -> None:
         self._redis = redis
-        self._run = scripts.run
+        self._call = scripts.call
         self._vault = vault
         self._account = account
 
@@ -50,23 +50,23 @@ class TokenCache:
 
     async def renew(self, nonce: str, seconds: float) -> bool:
         """Let the lock end so long from now; return whether it still is held."""
-        return bool(await self._run("token_renew", self._account, nonce, _ms(seconds)))
+        return bool(await self._call("token_renew", self._account, nonce, _ms(seconds)))
 
     async def release(self, nonce: str) -> None:
         """Give the lock back, with nothing to keep."""
-        await self._run("token_release", self._account, nonce)
+        await self._call("token_release", self._account, nonce)
 
-    async def rest(self, nonce: str, seconds: float) -> None:
+    async def back_off(self, nonce: str, seconds: float) -> None:
         """Let nobody take the lock for a while: under another nonce, which nobody knows."""
         # In one step: who waits for the lock would else get in between and ask the API again.
         # Another nonce: a renewal may still be on its way.
         other = secrets.token_hex(16)
-        await self._run("token_rest", self._account, nonce, other, _ms(seconds))
+        await self._call("token_backoff", self._account, nonce, other, _ms(seconds))
 
-    async def keep(self, nonce: str, token: CachedToken, seconds: float) -> None:
+    async def store(self, nonce: str, token: CachedToken, seconds: float) -> None:
         """Keep *token* for so long and give the lock back, both at once."""
         blob = self._vault.seal(json.dumps(asdict(token)).encode(), TOKEN_PURPOSE)
-        await self._run("token_keep", self._account, nonce, blob, _ms(seconds))
+        await self._call("token_store", self._account, nonce, blob, _ms(seconds))
 
     async def refuse(self, value: str, counted_for: float) -> int:
         """
@@ -78,7 +78,7 @@ class TokenCache:
         held = self._opened(blob)
         current = held is not None and secrets.compare_digest(held.value, value)
         seen = blob if current and blob is not None else b""
-        return int(await self._run("token_refuse", self._account, seen, _ms(counted_for)))
+        return int(await self._call("token_refuse", self._account, seen, _ms(counted_for)))
 
     async def accept(self) -> None:
         """Forget how many tokens were refused in a row; may be called twice."""

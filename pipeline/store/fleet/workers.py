@@ -35,7 +35,7 @@ class Workers:
         was lost they count twice, so the totals are for watching, not for accounting: that is the
         ledger.
         """
-        taken = measurements.take()
+        taken = measurements.drain()
         try:
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.hset(keys.LEASES, worker, str(leases))

@@ -27,13 +27,13 @@ class AlertPhase(StrEnum):
     """Where one alert is, on its way to one target."""
 
     SEEN = "seen"
-    TELLING = "telling"
-    UNTOLD = "untold"
-    TOLD = "told"
-    CALMING = "calming"
+    NOTIFYING = "telling"
+    NOTIFY_FAILED = "untold"
+    NOTIFIED = "told"
+    SETTLING = "calming"
     ENDING = "ending"
-    UNENDED = "unended"
-    FORGOTTEN = ""
+    END_FAILED = "unended"
+    REMOVED = ""
 
 
 @dataclass(frozen=True, slots=True)

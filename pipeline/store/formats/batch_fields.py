@@ -15,11 +15,11 @@ def decode_batch_fields(fields: Mapping[str, str]) -> Batch:
         fulfilled_ms=_number(fields, "tf"),
         note=fields.get("note"),
         spare=fields.get("spare") == "1",
-        forgotten=_forgotten(fields.get("gone", "")),
+        erased=_forgotten(fields.get("gone", "")),
         order=_order(fields),
         lease=BatchLease(
             dispatch_number=_number(fields, "turn"),
-            taken="tok" in fields,
+            leased="tok" in fields,
             woken="woken" in fields,
             deaths=_deaths(fields.get("died", "")),
         ),

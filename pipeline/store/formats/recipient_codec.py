@@ -7,7 +7,7 @@ from pydantic_core import to_json
 
 from pipeline.domain.models import ChannelName, Recipient
 
-TOMBSTONE = Recipient(id="")
+ERASED_RECIPIENT = Recipient(id="")
 """What stands in the place of somebody who was forgotten: no id, no address, no name."""
 
 

@@ -58,7 +58,7 @@ def reachable(channels: Sequence[ChannelName], plan: str, index: int) -> list[Ch
     return [channel for bit, channel in enumerate(channels) if mask >> bit & 1]
 
 
-def initial(
+def initial_records(
     channels: Sequence[ChannelName], mode: str, plan: str, index: int
 ) -> tuple[DeliveryRecord, ...]:
     """Return what an absent ledger field stands for: nothing tried yet."""

@@ -11,7 +11,7 @@ from pipeline.store.codec import CHANNEL, CHANNEL_LETTER, LANE_LETTER
 PEOPLE = ("reached", "not_reached", "open")
 LINKS = ("ordered", "received", "awaited", "missing", "assigned", "spare")
 
-FORGOTTEN_UNCERTAIN = "d:uncertain:forgotten"
+ERASED_UNCERTAIN = "d:uncertain:forgotten"
 COUNTER_PREFIXES = ("d:", "c:", "b:", "p:", "l:", "h:", "n:")
 
 
@@ -250,9 +250,9 @@ class CampaignSnapshot:
         return max(due_ms, self.starts_ms, block.probe_ms if block else 0)
 
     @property
-    def unsettled_forgotten(self) -> int:
+    def erased_uncertain(self) -> int:
         """How many deliveries stay uncertain for ever, as their people were forgotten."""
-        return self._number(FORGOTTEN_UNCERTAIN)
+        return self._number(ERASED_UNCERTAIN)
 
     def deliveries(self) -> dict[str, int]:
         return {status.value: self._number(delivery_counter(status)) for status in DeliveryStatus}

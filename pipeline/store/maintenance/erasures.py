@@ -5,7 +5,7 @@ from typing import Literal
 
 from pipeline.store.scripts import Scripts
 
-Unchanged = Literal["purged", "changed"]
+ErasureRefusal = Literal["purged", "changed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +35,11 @@ class ErasureStore:
     """Exchanges what rests of a batch for the same without one person."""
 
     def __init__(self, scripts: Scripts) -> None:
-        self._run = scripts.run
+        self._call = scripts.call
 
     async def erase(
         self, serial: str, batch: int, index: int, erasure: Erasure
-    ) -> Erased | Unchanged:
+    ) -> Erased | ErasureRefusal:
         """
         Remove a person; may be repeated.
 
@@ -49,7 +49,7 @@ class ErasureStore:
         `purged` if nothing of anybody is left, `changed` if a blob is not what was read: then
         nothing was changed.
         """
-        outcome, *rest = await self._run(
+        outcome, *rest = await self._call(
             "erase_recipient",
             *(serial, batch, index),
             *(erasure.rows, erasure.other_rows, erasure.links, erasure.other_links),

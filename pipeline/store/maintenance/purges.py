@@ -12,7 +12,7 @@ from pipeline.store.formats.snapshot import CampaignSnapshot, purge_fields
 from pipeline.store.keys import PURGER, campaign_key
 from pipeline.store.scripts import Scripts, server_ms
 
-Begun = Literal["purging", "purged", "unended"]
+PurgeState = Literal["purging", "purged", "unended"]
 
 _TURN = timedelta(seconds=60)
 _AT_ONCE = 500
@@ -24,26 +24,26 @@ class PurgeStore:
 
     def __init__(self, redis: Client, scripts: Scripts) -> None:
         self._redis = redis
-        self._run = scripts.run
+        self._call = scripts.call
 
-    async def begin(self, serial: str, ended_for: timedelta) -> Begun:
+    async def begin(self, serial: str, ended_for: timedelta) -> PurgeState:
         """From here on nothing of the campaign can be sent again, unless it is `unended`."""
-        state = await self._run("purge_begin", serial, round(ended_for.total_seconds() * 1000))
-        return cast("Begun", state.decode())
+        state = await self._call("purge_begin", serial, round(ended_for.total_seconds() * 1000))
+        return cast("PurgeState", state.decode())
 
     async def remove(self, serial: str, first: int, last: int) -> None:
         """Remove people, links, evidence and corrections of batches *first* to *last*."""
-        await self._run("purge_batches", serial, first, last)
+        await self._call("purge_batches", serial, first, last)
 
     async def end(self, serial: str) -> int:
         """Return when the purge was over, in ms since the epoch: the same every time."""
-        return int(await self._run("purge_end", serial))
+        return int(await self._call("purge_end", serial))
 
-    async def take_turn(self, worker: str) -> bool:
+    async def acquire_turn(self, worker: str) -> bool:
         """Return whether *worker* is the one of the fleet to purge, for a minute."""
         return bool(await self._redis.set(PURGER, worker, nx=True, px=_TURN))
 
-    async def keep_turn(self) -> None:
+    async def renew_turn(self) -> None:
         await self._redis.pexpire(PURGER, _TURN)
 
     async def expired(self, serials: Sequence[str], length: timedelta) -> set[str]:

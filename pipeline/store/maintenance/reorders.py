@@ -29,7 +29,7 @@ class Division:
     kept: Sequence[Recipient] = field(repr=False)
     moved: Sequence[Recipient] = field(repr=False)
     links: Sequence[str] = field(repr=False)
-    forgotten: Collection[int]
+    erased: Collection[int]
     lookups: Sequence[LookupPlace] = field(repr=False)
 
 
@@ -37,7 +37,7 @@ class ReorderStore:
     """Ends a dead order: who got no link moves to a new batch, which is ordered anew."""
 
     def __init__(self, scripts: Scripts, vault: Vault) -> None:
-        self._run = scripts.run
+        self._call = scripts.call
         self._vault = vault
 
     async def divide(self, division: Division) -> tuple[str, int]:
@@ -48,7 +48,7 @@ class ReorderStore:
         if it is not as it was read. May be repeated.
         """
         serial, number, new = division.serial, division.number, division.new
-        outcome, into = await self._run(
+        outcome, into = await self._call(
             "reorder",
             *(serial, number, new, division.reason, division.held_ms, division.sealed),
             seal_recipients(self._vault, serial, number, division.kept),
@@ -62,5 +62,5 @@ class ReorderStore:
     def _kept_links(self, division: Division) -> bytes:
         if not division.links:
             return b""
-        kept = ["" if k in division.forgotten else v for k, v in enumerate(division.links)]
+        kept = ["" if k in division.erased else v for k, v in enumerate(division.links)]
         return seal_links(self._vault, division.serial, division.number, kept)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from pipeline.domain.vault import is_sealed, mark
+from pipeline.domain.vault import is_sealed, mac_of
 from pipeline.store.client import Client
 from pipeline.store.keys import ALL_KEYS, CLEAR_HASHES
 from pipeline.store.scripts import Scripts
@@ -37,7 +37,7 @@ class SealedBlobs:
 
     def __init__(self, redis: Client, scripts: Scripts) -> None:
         self._redis = redis
-        self._run = scripts.run
+        self._call = scripts.call
 
     async def pages(self) -> AsyncIterator[list[Blob]]:
         """Yield all sealed blobs, some at a time; those written meanwhile may be missed."""
@@ -60,8 +60,8 @@ class SealedBlobs:
         """Replace in one step those that are what was read; return how many. May be repeated."""
         args: list[bytes] = []
         for each in replacements:
-            args += [each.blob.key, each.blob.field, mark(each.blob.sealed), each.sealed]
-        return int(await self._run("reseal", *args))
+            args += [each.blob.key, each.blob.field, mac_of(each.blob.sealed), each.sealed]
+        return int(await self._call("reseal", *args))
 
     async def _keys(self, kind: str) -> AsyncIterator[list[bytes]]:
         cursor = 0

@@ -20,10 +20,10 @@ class Counting(Limiter):
 
     given = 0
 
-    async def take(
+    async def acquire(
         self, name: str, wanted: int = 1, also: Mapping[str, Rate | None] = MappingProxyType({})
     ) -> Permits:
-        found = await super().take(name, wanted, also)
+        found = await super().acquire(name, wanted, also)
         self.given += found.granted
         return found
 

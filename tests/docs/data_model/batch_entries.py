@@ -61,7 +61,7 @@ STATE = (
         means="Who was erased (`forget`), and when, in ms since 1970. It only grows; "
         "but `reorder` parts it between the two batches.",
         absent="nobody was erased",
-        value="forgotten",
+        value="erased",
         sample="0:7",
     ),
 )
@@ -81,7 +81,7 @@ LEASE = (
         means="Token of the lease: who has the batch in hand. Every verb that a worker calls "
         "compares it, so one that lost its lease changes nothing.",
         absent="nobody has it in hand",
-        value="lease.taken",
+        value="lease.leased",
         sample="3:host-1-ab/00ff",
     ),
     Field(

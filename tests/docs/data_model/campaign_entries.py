@@ -246,7 +246,7 @@ COUNTERS = (
         means="Those of `d:uncertain` that stay so for ever, as their people were erased. They do "
         "not keep a campaign from its end.",
         absent=_ZERO,
-        value="unsettled_forgotten",
+        value="erased_uncertain",
     ),
     Field(
         name="c:<channel letter>:<status>",

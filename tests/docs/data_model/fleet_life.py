@@ -44,7 +44,7 @@ async def live(ledger: Ledger, look: Look) -> None:
 async def _limits(ledger: Ledger) -> None:
     limiter = ledger.limiter
     await limiter.set_rate("email", Rate.parse("7/s"))
-    await limiter.take("email")
+    await limiter.acquire("email")
     await limiter.cool_down("email", 60)
     await limiter.trip("sms", "network", threshold=1)
 
@@ -64,7 +64,7 @@ async def _tokens(ledger: Ledger, look: Look) -> None:
     nonce = await cache.lock(60)
     assert nonce is not None
     await look()
-    await cache.keep(nonce, token, 60)
+    await cache.store(nonce, token, 60)
     await ProductCache(ledger.redis, ACCOUNT).write(b"[]")
     await look()
     assert await cache.refuse(token.value, 60) == 1
@@ -75,4 +75,4 @@ async def _workers(ledger: Ledger) -> None:
     counted.attempt(EMAIL, FactKind.SENT)
     await workers.beat("host-1-aabbcc")
     await workers.report("host-1-aabbcc", counted, leases=2)
-    await ledger.purges.take_turn("host-1-aabbcc")
+    await ledger.purges.acquire_turn("host-1-aabbcc")

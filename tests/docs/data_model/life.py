@@ -45,7 +45,7 @@ async def live(ledger: Ledger, look: Look) -> None:
 async def submitted(ledger: Ledger, look: Look) -> None:
     given_up, _ = await stage(ledger, a_campaign("given-up"), [people(1)])
     drop = (given_up.campaign_id, given_up.serial, given_up.nonce)
-    assert await Scripts(ledger.redis).run("stage_drop", *drop)
+    assert await Scripts(ledger.redis).call("stage_drop", *drop)
     staging, totals = await stage(ledger, a_campaign("staged"), [people(2)])
     await look()
     await ledger.staging.commit(staging, a_campaign("staged"), totals)
@@ -61,7 +61,7 @@ async def ordered(ledger: Ledger, look: Look) -> None:
         await _posted(ledger, claim)
         await batches.wake(serial, 1, complete=True)
         await look()
-        await batches.wait(claim, delay=0, counter=counter)
+        await batches.release(claim, delay=0, counter=counter)
         await look()
     claim = await taken(ledger, serial, nonce="w/held")
     await held(ledger, claim, "foreign_order")
@@ -69,7 +69,7 @@ async def ordered(ledger: Ledger, look: Look) -> None:
     await retried(ledger, serial, held=True, adopt=True)
     await look()
     claim = await placed(ledger, serial, nonce="w/placed")
-    await batches.wait(claim, delay=0, counter=WaitCounter.POLLS)
+    await batches.release(claim, delay=0, counter=WaitCounter.POLLS)
     await look()
 
 

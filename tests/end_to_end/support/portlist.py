@@ -58,7 +58,7 @@ NOT_CALLED = {
     "Lookups.positions": _READING,
     "PurgeStore.begin": BY_COMMANDS,
     "PurgeStore.end": BY_COMMANDS,
-    "PurgeStore.keep_turn": "only after a purge of what ended long ago; it prolongs a turn",
+    "PurgeStore.renew_turn": "only after a purge of what ended long ago; it prolongs a turn",
     "PurgeStore.remove": BY_COMMANDS,
     "PurgeStore.rewrite_log": BY_COMMANDS,
     "Readings.campaigns": _READING,

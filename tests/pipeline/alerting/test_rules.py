@@ -59,20 +59,20 @@ class World:
 
     def _enter(self, phase: AlertPhase, outcome: str) -> None:
         known = self.record or AlertRecord(phase, self.now_ms, self.now_ms)
-        if phase in {AlertPhase.TELLING, AlertPhase.ENDING} and outcome != "dies":
-            raised = phase is AlertPhase.TELLING
+        if phase in {AlertPhase.NOTIFYING, AlertPhase.ENDING} and outcome != "dies":
+            raised = phase is AlertPhase.NOTIFYING
             if outcome == "works":
                 self.told.append((self.now_ms, phase))
-                phase = AlertPhase.TOLD if raised else AlertPhase.FORGOTTEN
+                phase = AlertPhase.NOTIFIED if raised else AlertPhase.REMOVED
             else:
-                phase = AlertPhase.UNTOLD if raised else AlertPhase.UNENDED
+                phase = AlertPhase.NOTIFY_FAILED if raised else AlertPhase.END_FAILED
         following = replace(known.becomes(phase, known.tries + 1), at_ms=self.now_ms)
         self.record = following if phase else None
 
     def alternates(self) -> bool:
         phases = [phase for _, phase in self.told]
-        return phases == [AlertPhase.TELLING, AlertPhase.ENDING] * (len(phases) // 2) + (
-            [AlertPhase.TELLING] * (len(phases) % 2)
+        return phases == [AlertPhase.NOTIFYING, AlertPhase.ENDING] * (len(phases) // 2) + (
+            [AlertPhase.NOTIFYING] * (len(phases) % 2)
         )
 
 
@@ -99,7 +99,7 @@ def test_in_the_end_it_is_told_as_it_is(looks: list[tuple[bool, str]], present: 
     for _ in range(round(PACE.cap * 2 / LOOK)):
         world.look(present=present, outcome="works")
     assert world.alternates()
-    assert (world.record is not None and world.record.phase is AlertPhase.TOLD) == present
+    assert (world.record is not None and world.record.phase is AlertPhase.NOTIFIED) == present
     assert bool(len(world.told) % 2) == present
 
 
@@ -111,7 +111,7 @@ def test_what_comes_and_goes_within_a_minute_is_told_once(gone: list[bool]) -> N
     for each in gone:
         world.look(present=not each, outcome="works")
         world.look(present=True, outcome="works")
-    assert [phase for _, phase in world.told] == [AlertPhase.TELLING]
+    assert [phase for _, phase in world.told] == [AlertPhase.NOTIFYING]
 
 
 def test_what_stays_is_told_within_a_minute() -> None:
@@ -124,12 +124,12 @@ def test_what_stays_is_told_within_a_minute() -> None:
 
 def test_what_is_gone_before_it_is_told_is_forgotten() -> None:
     assert after(a_record(AlertPhase.SEEN, 14), present=True) is None
-    assert after(a_record(AlertPhase.SEEN, 15), present=True) is AlertPhase.TELLING
-    assert after(a_record(AlertPhase.SEEN, 15), present=False) is AlertPhase.FORGOTTEN
+    assert after(a_record(AlertPhase.SEEN, 15), present=True) is AlertPhase.NOTIFYING
+    assert after(a_record(AlertPhase.SEEN, 15), present=False) is AlertPhase.REMOVED
 
 
 def test_a_claim_that_nobody_confirms_lapses_after_a_minute() -> None:
-    for phase in (AlertPhase.TELLING, AlertPhase.ENDING):
+    for phase in (AlertPhase.NOTIFYING, AlertPhase.ENDING):
         assert after(a_record(phase, 59), present=True) is None
         assert after(a_record(phase, 60), present=False) is phase
 
@@ -137,16 +137,21 @@ def test_a_claim_that_nobody_confirms_lapses_after_a_minute() -> None:
 def test_what_cannot_be_delivered_is_tried_ever_more_rarely() -> None:
     assert [PACE.again(tries) for tries in (1, 2, 3)] == [10, 20, 40]
     assert PACE.again(10_000) == PACE.cap
-    assert after(a_record(AlertPhase.UNTOLD, 39, tries=3), present=False) is None
-    assert after(a_record(AlertPhase.UNTOLD, 40, tries=3), present=False) is AlertPhase.TELLING
-    assert after(a_record(AlertPhase.UNENDED, 40, tries=3), present=True) is AlertPhase.ENDING
+    assert after(a_record(AlertPhase.NOTIFY_FAILED, 39, tries=3), present=False) is None
+    assert (
+        after(a_record(AlertPhase.NOTIFY_FAILED, 40, tries=3), present=False)
+        is AlertPhase.NOTIFYING
+    )
+    assert after(a_record(AlertPhase.END_FAILED, 40, tries=3), present=True) is AlertPhase.ENDING
 
 
 def test_the_end_of_a_finished_campaign_waits_for_nothing() -> None:
-    assert after(a_record(AlertPhase.TOLD), present=False) is AlertPhase.CALMING
-    assert after(a_record(AlertPhase.TOLD), present=False, subject=FINISHED) is AlertPhase.ENDING
+    assert after(a_record(AlertPhase.NOTIFIED), present=False) is AlertPhase.SETTLING
     assert (
-        after(a_record(AlertPhase.CALMING), present=False, subject=FINISHED) is AlertPhase.ENDING
+        after(a_record(AlertPhase.NOTIFIED), present=False, subject=FINISHED) is AlertPhase.ENDING
+    )
+    assert (
+        after(a_record(AlertPhase.SETTLING), present=False, subject=FINISHED) is AlertPhase.ENDING
     )
 
 
@@ -156,12 +161,12 @@ def test_a_paused_campaign_is_left_alone_and_a_cancelled_one_forgotten(phase: Al
     for present in (True, False):
         assert after(old, present=present, subject=PAUSED) is None
         assert after(None, present=present, subject=PAUSED) is None
-        assert after(old, present=present, subject=GONE) is AlertPhase.FORGOTTEN
+        assert after(old, present=present, subject=GONE) is AlertPhase.REMOVED
         assert after(None, present=present, subject=GONE) is None
 
 
 def test_a_worker_that_leaves_tells_at_once_but_never_of_a_channel() -> None:
-    assert after(None, present=True, patience=0) is AlertPhase.TELLING
+    assert after(None, present=True, patience=0) is AlertPhase.NOTIFYING
     blocked, failing = (
         AlertCause("7", AlertKind.ORDERING, "credentials"),
         AlertCause("email", AlertKind.CHANNEL, ""),

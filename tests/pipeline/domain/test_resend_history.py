@@ -8,7 +8,7 @@ from pipeline.domain.resend_history import (
     LAST_RESEND_NUMBER,
     Resend,
     address_of,
-    readdressed,
+    at_current_addresses,
 )
 from pipeline.store.formats.resends import decode_resends, encode_resends
 
@@ -42,5 +42,5 @@ def test_each_generation_keeps_its_address_whatever_comes_later(
     for channel in (EMAIL, SMS):
         assert address_of(ANN, tuple(made), channel, 1) == ANN.address(channel)
         last = [each.address for each in made if each.channel is channel]
-        current = readdressed(ANN, tuple(made)).address(channel)
+        current = at_current_addresses(ANN, tuple(made)).address(channel)
         assert current == (last[-1] if last else ANN.address(channel))

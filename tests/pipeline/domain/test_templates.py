@@ -9,7 +9,7 @@ from markupsafe import escape
 
 from pipeline.domain.errors import InputError, PermanentError
 from pipeline.domain.models import Recipient
-from pipeline.domain.templates import MAX_RENDERED, Template, values
+from pipeline.domain.templates import MAX_RENDERED, Template, template_values
 
 ADA = Recipient(
     id="r1",
@@ -21,7 +21,7 @@ ADA = Recipient(
     variables={"city": "London", "name": "not this", "link": "nor this"},
 )
 LINK = "https://claim.example.com/c/abc?x=1&y=2"
-FIELDS = values(ADA, LINK)
+FIELDS = template_values(ADA, LINK)
 
 
 def filled(source: str, *, html: bool = False, **fields: str) -> str:
@@ -30,7 +30,7 @@ def filled(source: str, *, html: bool = False, **fields: str) -> str:
 
 
 def test_standard_fields_win_over_columns_of_the_same_name() -> None:
-    assert values(ADA, LINK) == {
+    assert template_values(ADA, LINK) == {
         "id": "r1",
         "email": "ada@example.com",
         "phone": "+15550100",

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain.errors import InputError
-from pipeline.domain.vault import SealError, Vault, is_sealed, mark
+from pipeline.domain.vault import SealError, Vault, is_sealed, mac_of
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 VAULT = Vault([OLD], digest_key=b"d" * 32)
@@ -68,11 +68,11 @@ def test_digests_depend_on_purpose_data_and_key() -> None:
 def test_a_blob_says_which_key_opens_it_and_moves_to_the_first(plain: bytes) -> None:
     sealed, both = VAULT.seal(plain, "links:1:1"), Vault([NEW, OLD])
     assert is_sealed(sealed)
-    assert (both.position(sealed), VAULT.position(sealed)) == (1, 0)
+    assert (both.key_index(sealed), VAULT.key_index(sealed)) == (1, 0)
     moved = both.reseal(sealed)
-    assert (both.position(moved), VAULT.position(moved)) == (0, None)
+    assert (both.key_index(moved), VAULT.key_index(moved)) == (0, None)
     assert Vault([NEW]).open(moved, "links:1:1") == plain
-    assert mark(moved) != mark(sealed)
+    assert mac_of(moved) != mac_of(sealed)
 
 
 def test_what_no_key_opens_cannot_be_moved() -> None:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from pipeline.domain.campaign import Window
 from pipeline.domain.models import Recipient
-from pipeline.domain.window import closing, opening, zone_of
+from pipeline.domain.window import closing_time, next_opening, zone_of
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DAY = Window(start=time(9), end=time(20))
@@ -42,12 +42,12 @@ def at(text: str, zone: str = "Europe/Berlin") -> datetime:
     ],
 )
 def test_the_window_opens_by_the_wall_clock(window: Window, now: str, opens: str | None) -> None:
-    assert opening(window, BERLIN, at(now)) == (None if opens is None else at(opens))
+    assert next_opening(window, BERLIN, at(now)) == (None if opens is None else at(opens))
 
 
 def test_the_night_of_a_change_is_as_long_as_it_is() -> None:
-    spring = opening(DAY, BERLIN, at("2026-03-28 20:00"))
-    autumn = opening(DAY, BERLIN, at("2026-10-24 20:00"))
+    spring = next_opening(DAY, BERLIN, at("2026-03-28 20:00"))
+    autumn = next_opening(DAY, BERLIN, at("2026-10-24 20:00"))
     assert spring is not None
     assert autumn is not None
     assert spring - at("2026-03-28 20:00") == timedelta(hours=12)
@@ -56,14 +56,14 @@ def test_the_night_of_a_change_is_as_long_as_it_is() -> None:
 
 def test_a_time_that_is_skipped_counts_as_the_moment_after_the_gap() -> None:
     window = Window(start=time(2, 30), end=time(12))
-    assert opening(window, BERLIN, at("2026-03-29 01:00")) == at("2026-03-29 03:30")
+    assert next_opening(window, BERLIN, at("2026-03-29 01:00")) == at("2026-03-29 03:30")
 
 
 def test_a_time_that_comes_twice_counts_once() -> None:
     window = Window(start=time(2, 30), end=time(12))
     first = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)  # 02:30, still summer time
-    assert opening(window, BERLIN, first - timedelta(seconds=1)) == first
-    assert opening(window, BERLIN, first + timedelta(hours=1)) is None
+    assert next_opening(window, BERLIN, first - timedelta(seconds=1)) == first
+    assert next_opening(window, BERLIN, first + timedelta(hours=1)) is None
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_the_zone_of_those_who_have_none_is_a_real_one(zone: str) -> None:
     ],
 )
 def test_a_window_that_is_open_closes_on_time(window: Window, now: str, closes: str) -> None:
-    assert closing(window, BERLIN, at(now)) == at(closes)
+    assert closing_time(window, BERLIN, at(now)) == at(closes)
 
 
 ZONES = [
@@ -123,11 +123,11 @@ def test_it_opens_in_the_future_and_is_open_then(
     minutes = (end.hour - start.hour) * 60 + end.minute - start.minute
     assume(minutes % 1440 > 60)
     window, zone = Window(start=start, end=end), ZoneInfo(name)
-    opens = opening(window, zone, now)
+    opens = next_opening(window, zone, now)
     if opens is None:
-        assert now < closing(window, zone, now) <= now + timedelta(hours=25)
+        assert now < closing_time(window, zone, now) <= now + timedelta(hours=25)
     else:
         assert now < opens <= now + timedelta(hours=26)
-        assert opening(window, zone, opens) is None
-        assert opening(window, zone, opens - timedelta(microseconds=1)) is not None
-        assert closing(window, zone, now) == now
+        assert next_opening(window, zone, opens) is None
+        assert next_opening(window, zone, opens - timedelta(microseconds=1)) is not None
+        assert closing_time(window, zone, now) == now

@@ -59,7 +59,7 @@ async def test_a_lease_is_renewed_for_as_long_as_it_is_held(
     ledger: Ledger, waits: list[float]
 ) -> None:
     unit, leases = await a_unit(ledger), Leases(ledger.batches, LONG)
-    async with beating(leases), leases.hold(unit) as lease:
+    async with beating(leases), leases.acquire(unit) as lease:
         assert lease is not None
         first = lease.deadline, await lease_end(ledger.redis, unit)
 
@@ -77,7 +77,7 @@ async def test_a_lease_is_renewed_for_as_long_as_it_is_held(
 
 async def test_after_its_deadline_nothing_may_be_started(ledger: Ledger) -> None:
     unit, leases = await a_unit(ledger), Leases(ledger.batches, 0.05)
-    async with leases.hold(unit) as lease:
+    async with leases.acquire(unit) as lease:
         assert lease is not None
         await wait_until(lambda: uptime() >= lease.deadline)
         with pytest.raises(AbandonedError, match="lease_lost"):
@@ -85,7 +85,7 @@ async def test_after_its_deadline_nothing_may_be_started(ledger: Ledger) -> None
 
 
 async def test_after_its_block_a_lease_is_worth_nothing(ledger: Ledger) -> None:
-    async with Leases(ledger.batches, LONG).hold(await a_unit(ledger)) as lease:
+    async with Leases(ledger.batches, LONG).acquire(await a_unit(ledger)) as lease:
         assert lease is not None
     with pytest.raises(AbandonedError, match="lease_lost"):
         lease.check()
@@ -94,7 +94,7 @@ async def test_after_its_block_a_lease_is_worth_nothing(ledger: Ledger) -> None:
 async def test_who_was_taken_over_learns_it_from_the_heartbeat(ledger: Ledger) -> None:
     unit, leases = await a_unit(ledger), Leases(ledger.batches, 0.3)
     with capture_logs() as logs:
-        async with beating(leases), leases.hold(unit) as lease:
+        async with beating(leases), leases.acquire(unit) as lease:
             assert lease is not None
             await ledger.redis.hset(f"cc:{unit.serial}:b:1", "tok", "9:somebody-else")
             await wait_until(lambda: lease.lost)
@@ -107,8 +107,8 @@ async def test_who_was_taken_over_learns_it_from_the_heartbeat(ledger: Ledger) -
 async def test_what_is_held_by_somebody_is_not_given(ledger: Ledger) -> None:
     unit = await a_unit(ledger)
     async with (
-        Leases(ledger.batches, LONG).hold(unit),
-        Leases(ledger.batches, LONG).hold(unit) as two,
+        Leases(ledger.batches, LONG).acquire(unit),
+        Leases(ledger.batches, LONG).acquire(unit) as two,
     ):
         assert two is None
 
@@ -120,7 +120,7 @@ async def test_a_halt_concerns_the_named_campaigns_only_and_can_be_lifted(
         await submit(ledger, a_campaign(name))
     one, two = await pump(ledger)
     leases = Leases(ledger.batches, LONG)
-    async with leases.hold(one) as first, leases.hold(two) as second:
+    async with leases.acquire(one) as first, leases.acquire(two) as second:
         assert first is not None
         assert second is not None
         leases.halt({one.serial})
@@ -154,7 +154,7 @@ async def test_an_outage_lets_the_deadline_pass_and_the_heartbeat_live(
 ) -> None:
     unit, store = await a_unit(ledger), _Outage(ledger)
     leases = Leases(store, LONG)  # type: ignore[arg-type]
-    async with beating(leases), leases.hold(unit) as lease:
+    async with beating(leases), leases.acquire(unit) as lease:
         assert lease is not None
         deadline = lease.deadline
         await wait_until(lambda: store.failed >= 3)
@@ -170,7 +170,7 @@ async def test_an_outage_lets_the_deadline_pass_and_the_heartbeat_live(
 
 async def test_the_deadline_is_never_later_than_the_servers(ledger: Ledger) -> None:
     unit, leases = await a_unit(ledger), Leases(ledger.batches, LONG)
-    async with leases.hold(unit) as lease:
+    async with leases.acquire(unit) as lease:
         assert lease is not None
         seconds, micros = await ledger.redis.time()
         now_server, now_here = seconds + micros / 1e6, uptime()
@@ -198,7 +198,7 @@ class _Watched:
 async def test_an_answer_that_takes_long_makes_no_lease_longer(ledger: Ledger) -> None:
     unit, store = await a_unit(ledger), _Watched(ledger)
     leases = Leases(store, LONG)  # type: ignore[arg-type]
-    async with leases.hold(unit) as lease:
+    async with leases.acquire(unit) as lease:
         assert lease is not None
         assert lease.deadline <= store.asked + LONG
         await leases._renew()  # noqa: SLF001 - one heartbeat, now
@@ -207,7 +207,7 @@ async def test_an_answer_that_takes_long_makes_no_lease_longer(ledger: Ledger) -
 
 async def test_a_lapsed_batch_is_free_for_the_next_turn(ledger: Ledger) -> None:
     unit, leases = await a_unit(ledger), Leases(ledger.batches, LONG)
-    async with leases.hold(unit) as lease:
+    async with leases.acquire(unit) as lease:
         assert lease is not None
         await lapse(ledger, unit.serial)
         other: Mapping[str, object] = {"claim": await taken(ledger, unit.serial, nonce="x")}

@@ -112,7 +112,7 @@ async def test_a_unit_whose_turn_is_over_does_nothing(ledger: Ledger) -> None:
     await units_of(ledger, failing(AssertionError("worked"))).run(late)
     batch = await ledger.batches.read(unit.serial, 1)
     assert batch is not None
-    assert (batch.order.fails, batch.lease.taken) == (0, False)
+    assert (batch.order.fails, batch.lease.leased) == (0, False)
 
 
 async def test_an_outage_at_the_claim_is_left_to_the_dispatch(ledger: Ledger) -> None:
@@ -135,7 +135,7 @@ async def test_an_outage_at_the_claim_is_left_to_the_dispatch(ledger: Ledger) ->
 
 async def test_a_ledger_that_cannot_be_read_ends_no_unit_beside_it(ledger: Ledger) -> None:
     serial = await submit(ledger, a_campaign())
-    await ledger.batches.wait(await fulfilled(ledger, serial), delay=0)
+    await ledger.batches.release(await fulfilled(ledger, serial), delay=0)
     await ledger.redis.hset(f"cc:{serial}:d:1", "0", "qe1.1.0.0.0.")
     (unit,) = await pump(ledger)
     with capture_logs() as logs:

@@ -153,7 +153,7 @@ async def test_an_intent_in_flight_at_the_edit_keeps_its_version_and_the_rest_th
     ledger: Ledger,
 ) -> None:
     serial = await submit(ledger, a_campaign(email=_holding("1")), [people(9)])
-    await ledger.batches.wait(await fulfilled(ledger, serial), delay=0)
+    await ledger.batches.release(await fulfilled(ledger, serial), delay=0)
     channel = TitledChannel(connections=1)
     channel.gate.clear()
     async with sending(ledger, channel) as plant:
@@ -186,7 +186,7 @@ async def test_an_uncertain_message_is_repeated_with_the_new_text_and_the_same_k
     ledger: Ledger,
 ) -> None:
     serial = await submit(ledger, titled("1"), [people(1)])
-    await ledger.batches.wait(await fulfilled(ledger, serial), delay=0)
+    await ledger.batches.release(await fulfilled(ledger, serial), delay=0)
     tries: list[Message] = []
 
     def answer(message: Message) -> Exception | None:
@@ -232,7 +232,7 @@ async def test_the_timeline_says_which_version_went_out(ledger: Ledger) -> None:
     claim = await fulfilled(ledger, serial)
     await ledger.deliveries.intend(claim, [IntentRequest(0, EMAIL, 0)])
     await ledger.deliveries.record({(serial, 1): [Fact(0, EMAIL, 1, FactKind.SENT)]})
-    await ledger.batches.wait(claim, delay=0)
+    await ledger.batches.release(claim, delay=0)
     timelines = Timelines(ledger.pages, ledger.campaigns, ledger.vault)
 
     async def story(recipient: str) -> tuple[int | None, list[str]]:

@@ -17,7 +17,7 @@ from pipeline.operations.erase_recipient import RecipientEraser
 from pipeline.operations.replace_order import OrderReplacement, ReplacementPlan
 from pipeline.store.batches import Claim
 from pipeline.store.deliveries import Fact, IntentRequest
-from pipeline.store.formats.recipient_codec import TOMBSTONE
+from pipeline.store.formats.recipient_codec import ERASED_RECIPIENT
 from pipeline.store.maintenance.erasures import Erased
 from pipeline.verification.lookup_indexes import LookupIndexes
 from pipeline.views.report import Report
@@ -86,7 +86,7 @@ async def test_name_addresses_variables_and_link_are_gone_and_others_keep_theirs
     kept = people(3, phone=True)
     done = await forget(ledger, serial, "r-1")
     assert not done.before
-    assert await ledger.campaigns.recipients(serial, 1) == [kept[0], TOMBSTONE, kept[2]]
+    assert await ledger.campaigns.recipients(serial, 1) == [kept[0], ERASED_RECIPIENT, kept[2]]
     first, _, last = links_of(serial, 1, 3)
     assert await ledger.batches.links(serial, 1) == [first, "", last]
 
@@ -114,7 +114,8 @@ async def test_several_of_one_batch_at_once_are_all_forgotten(ledger: Ledger) ->
     serial, _ = await a_batch(ledger, 9)
     await asyncio.gather(*(forget(ledger, serial, f"r-{n}") for n in range(8)))
     assert (
-        await ledger.campaigns.recipients(serial, 1) == [TOMBSTONE] * 8 + people(9, phone=True)[8:]
+        await ledger.campaigns.recipients(serial, 1)
+        == [ERASED_RECIPIENT] * 8 + people(9, phone=True)[8:]
     )
     assert await ledger.batches.links(serial, 1) == [""] * 8 + links_of(serial, 1, 9)[8:]
 
@@ -238,7 +239,7 @@ async def test_a_late_bounce_moves_nobody_to_the_next_channel(ledger: Ledger) ->
 
 async def test_a_worker_with_the_old_data_in_hand_sends_to_everybody_else(ledger: Ledger) -> None:
     serial = await submit(ledger, a_campaign(email_uncertain="hold"), [people(9)])
-    await ledger.batches.wait(await fulfilled(ledger, serial), delay=0)
+    await ledger.batches.release(await fulfilled(ledger, serial), delay=0)
     channel = ScriptedChannel(connections=1)  # so that two intents run ahead, and no more
     channel.gate.clear()
     async with sending(ledger, channel) as plant:

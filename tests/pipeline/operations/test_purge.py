@@ -143,7 +143,7 @@ async def test_the_last_look_at_whether_it_has_ended_is_the_ledgers_own(
     ledger: Installation,
 ) -> None:
     serial = await ledger.submitted()
-    run = Scripts(ledger.redis).run
+    run = Scripts(ledger.redis).call
     assert await run("purge_begin", serial, 0) == b"unended"
     assert await run("purge_batches", serial, 1, 3) == 0
     assert await run("purge_end", serial) == b""
@@ -178,7 +178,7 @@ async def test_from_the_first_step_on_nothing_can_be_sent_again(ledger: Installa
     await ledger.fulfilled(serial)
     await ledger.settled(serial, FactKind.FAILED, "smtp_550")
     await ledger.settled(serial, FactKind.FAILED, "twilio_30003", channel=ChannelName.SMS)
-    await Scripts(ledger.redis).run("purge_begin", serial, 0)
+    await Scripts(ledger.redis).call("purge_begin", serial, 0)
     with pytest.raises(InputError, match="purged"):
         await ledger.batches.retry(serial, 1, failed=True, uncertain=True, held=True, adopt=False)
     assert (await ledger.snapshot(serial)).deliveries()["pending"] == 0
@@ -253,7 +253,7 @@ async def test_without_a_retention_only_what_was_begun_is_brought_to_its_end(
     await retention(ledger).run("worker", timedelta(0))
     assert not (await ledger.snapshot(serial)).purging
     await ledger.redis.delete("cc:purger")
-    await Scripts(ledger.redis).run("purge_begin", serial, 0)
+    await Scripts(ledger.redis).call("purge_begin", serial, 0)
     await retention(ledger).run("worker", timedelta(0))
     assert (await ledger.snapshot(serial)).purged_ms
 

@@ -195,7 +195,7 @@ async def test_an_overdue_order_that_is_still_read_can_be_ended(ledger: Installa
     (reader,) = await ledger.claims(Lane.READ)
     with pytest.raises(InputError, match="is reading the order"):
         await order_replacement(ledger).carry_out(plan)
-    await ledger.batches.wait(reader, delay=900)
+    await ledger.batches.release(reader, delay=900)
     assert await order_replacement(ledger).carry_out(plan) == 4
     await finish(ledger, serial)
 
@@ -227,7 +227,7 @@ async def test_who_moves_takes_along_what_the_ledger_holds_of_him(ledger: Instal
     old, new = await ledger.batches.read(serial, 2), await ledger.batches.read(serial, 4)
     assert old is not None
     assert new is not None
-    assert (old.forgotten, new.forgotten) == ({0: 11}, {0: 22})
+    assert (old.erased, new.erased) == ({0: 11}, {0: 22})
     assert (await ledger.batches.links(serial, 2))[0] == "", "a link for nobody"
 
 
@@ -312,7 +312,7 @@ async def test_nothing_that_comes_late_of_the_dead_order_changes_anything(
         ledger.batches.links_received(late, links_of(late)),
         ledger.batches.order_placed(late, "another"),
         ledger.batches.hold(late, "order_failed", missing=4, reread=0),
-        ledger.batches.wait(late, delay=0),
+        ledger.batches.release(late, delay=0),
     ):
         with pytest.raises(StaleLeaseError):
             await work

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.callbacks.signed_tokens import Purpose, SignedTokens, Target
 from pipeline.domain.models import ChannelName
-from pipeline.domain.vault import Vault, mark
+from pipeline.domain.vault import Vault, mac_of
 from pipeline.operations.rotate_keys import KeyRotation, chunks
 from pipeline.store.fleet.keyring import Keyring, unlock
 from pipeline.store.maintenance.sealed_blobs import Blob, Replacement, SealedBlobs
@@ -103,10 +103,10 @@ async def test_what_was_written_or_removed_meanwhile_stays_so(
 ) -> None:
     vault = Vault([NEW, OLD])
     read = Vault([OLD]).seal(b"x", "p")
-    verb = ("reseal", "cc:x", field, mark(read), vault.reseal(read))
+    verb = ("reseal", "cc:x", field, mac_of(read), vault.reseal(read))
     if newer is not None:
         await (redis.hset("cc:x", field, newer) if field else redis.set("cc:x", newer))
-    assert await Scripts(redis).run(*verb) == 0
+    assert await Scripts(redis).call(*verb) == 0
     found = await (redis.hget("cc:x", field) if field else redis.get("cc:x"))
     assert found == newer
 

@@ -8,11 +8,11 @@ from pydantic import ValidationError
 
 from pipeline.rewards.fields import original_order_id, usable_order_id
 from pipeline.rewards.models import (
-    Item,
+    LineItem,
     Order,
     OrderRequest,
     Token,
-    agrees,
+    order_difference,
     read_products,
 )
 
@@ -93,7 +93,7 @@ def test_an_order_of_nothing_cannot_be_made(wrong: dict[str, object]) -> None:
 def test_an_order_is_read_from_the_documented_form() -> None:
     order = Order.read(SHOWN)
     assert (order.id, order.status, order.type) == ("A-17", "Pending", "Links")
-    assert order.items == (Item(product_id="CVS", value=Decimal(10), quantity=100),)
+    assert order.items == (LineItem(product_id="CVS", value=Decimal(10), quantity=100),)
     assert order.document is SHOWN
     assert "LineItems" not in repr(order)
 
@@ -110,7 +110,7 @@ def test_letter_case_unknown_fields_and_odd_types_do_no_harm() -> None:
         }
     )
     assert (order.id, order.status, order.po_number, order.type) == ("17", "3", "5", None)
-    assert order.items == (Item(value=Decimal("10.00"), quantity=100),)
+    assert order.items == (LineItem(value=Decimal("10.00"), quantity=100),)
 
 
 def test_the_documented_spelling_wins_over_another_beside_it() -> None:
@@ -144,24 +144,27 @@ def test_any_document_is_an_order_or_a_value_error(document: object) -> None:
     except ValueError:
         return
     assert usable_order_id(order.id) == order.id
-    agrees(order, REQUEST)
+    order_difference(order, REQUEST)
 
 
 def test_an_order_that_shows_what_was_ordered_agrees() -> None:
-    assert agrees(Order.read(SHOWN), REQUEST) is None
+    assert order_difference(Order.read(SHOWN), REQUEST) is None
     halves = [{"ProductId": "CVS", "Value": "10.00", "Quantity": 50}] * 2
-    assert agrees(Order.read({**SHOWN, "type": "LINKS", "LineItems": halves}), REQUEST) is None
+    assert (
+        order_difference(Order.read({**SHOWN, "type": "LINKS", "LineItems": halves}), REQUEST)
+        is None
+    )
 
 
 @pytest.mark.parametrize("missing", ["Type", "LineItems", "Status"])
 def test_what_is_missing_is_no_difference(missing: str) -> None:
     shown = {key: value for key, value in SHOWN.items() if key != missing}
-    assert agrees(Order.read(shown), REQUEST) is None
+    assert order_difference(Order.read(shown), REQUEST) is None
 
 
 @pytest.mark.parametrize("items", [[], [{}], [{"Quantity": None}], [{"ProductId": "CVS"}], {}])
 def test_items_without_details_are_no_difference(items: object) -> None:
-    assert agrees(Order.read({**SHOWN, "LineItems": items}), REQUEST) is None
+    assert order_difference(Order.read({**SHOWN, "LineItems": items}), REQUEST) is None
 
 
 @pytest.mark.parametrize(
@@ -173,7 +176,7 @@ def test_items_without_details_are_no_difference(items: object) -> None:
     ],
 )
 def test_another_head_is_a_difference(field: str, value: object, words: str) -> None:
-    assert agrees(Order.read({**SHOWN, field: value}), REQUEST) == words
+    assert order_difference(Order.read({**SHOWN, field: value}), REQUEST) == words
 
 
 @pytest.mark.parametrize(
@@ -190,14 +193,17 @@ def test_another_head_is_a_difference(field: str, value: object, words: str) -> 
 )
 def test_another_item_is_a_difference(item: dict[str, object], words: str) -> None:
     items = [{"ProductId": "CVS", "Value": 10, "Quantity": 100, **item}]
-    assert agrees(Order.read({**SHOWN, "LineItems": items}), REQUEST) == words
+    assert order_difference(Order.read({**SHOWN, "LineItems": items}), REQUEST) == words
 
 
 def test_a_second_item_of_another_kind_is_a_difference() -> None:
     items = [{"ProductId": "CVS", "Quantity": 100}, {"ProductId": "WMT"}]
-    assert agrees(Order.read({**SHOWN, "LineItems": items}), REQUEST) == "the product is WMT"
+    assert (
+        order_difference(Order.read({**SHOWN, "LineItems": items}), REQUEST)
+        == "the product is WMT"
+    )
     for more in ([{"Quantity": 100}, {"Quantity": 1}], [{"Quantity": 101}, {}]):
-        assert "is 101" in str(agrees(Order.read({**SHOWN, "LineItems": more}), REQUEST))
+        assert "is 101" in str(order_difference(Order.read({**SHOWN, "LineItems": more}), REQUEST))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.rewards.statuses import OrderProgress, progress
+from pipeline.rewards.statuses import OrderProgress, order_progress
 
 COMPLETED = ("Completed", "Complete", "Fulfilled")
 FAILED = ("Failed", "Cancelled", "Canceled", "Rejected")
@@ -32,20 +32,20 @@ FAILED = ("Failed", "Cancelled", "Canceled", "Rejected")
 def test_a_status_means_one_thing_in_any_spelling(
     status: str | None, expected: OrderProgress
 ) -> None:
-    assert progress(status, COMPLETED, FAILED) is expected
+    assert order_progress(status, COMPLETED, FAILED) is expected
 
 
 def test_settings_win_over_the_words_known_here() -> None:
-    assert progress("Accepted", ["accepted"], []) is OrderProgress.COMPLETED
-    assert progress("Open", [], ["OPEN"]) is OrderProgress.FAILED
+    assert order_progress("Accepted", ["accepted"], []) is OrderProgress.COMPLETED
+    assert order_progress("Open", [], ["OPEN"]) is OrderProgress.FAILED
 
 
 def test_a_word_set_both_ways_is_unknown() -> None:
-    assert progress("Done", ["Done"], ["done"]) is OrderProgress.UNKNOWN
+    assert order_progress("Done", ["Done"], ["done"]) is OrderProgress.UNKNOWN
 
 
 @given(st.text())
 def test_nothing_but_the_words_that_are_set_ends_an_order(status: str) -> None:
     bare = "".join(filter(str.isalnum, status.casefold()))
-    found = progress(status, COMPLETED, FAILED)
+    found = order_progress(status, COMPLETED, FAILED)
     assert (found is OrderProgress.COMPLETED) == (bare in {"completed", "complete", "fulfilled"})

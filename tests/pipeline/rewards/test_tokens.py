@@ -278,9 +278,9 @@ async def test_a_leader_that_failed_late_leaves_the_lock_of_another_alone(
 async def test_a_value_that_changed_meanwhile_is_not_deleted(redis: Redis) -> None:
     scripts = Scripts(redis)
     await redis.set(LOCK, b"of another worker")
-    assert await scripts.run("token_release", ACCOUNT, b"of this worker") == 0
+    assert await scripts.call("token_release", ACCOUNT, b"of this worker") == 0
     assert await redis.exists(LOCK)
-    assert await scripts.run("token_release", ACCOUNT, b"of another worker") == 1
+    assert await scripts.call("token_release", ACCOUNT, b"of another worker") == 1
     assert not await redis.exists(LOCK)
 
 

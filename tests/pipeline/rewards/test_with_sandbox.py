@@ -14,9 +14,9 @@ from pipeline.domain.vault import Vault
 from pipeline.rewards.account import Account
 from pipeline.rewards.client import RewardsClient, http_client
 from pipeline.rewards.links import LinksProblem, extract_links
-from pipeline.rewards.models import OrderRequest, agrees
+from pipeline.rewards.models import OrderRequest, order_difference
 from pipeline.rewards.products import ProductCatalog
-from pipeline.rewards.statuses import OrderProgress, progress
+from pipeline.rewards.statuses import OrderProgress, order_progress
 from pipeline.store.product_cache import ProductCache
 from sandbox.faults import Faults
 from sandbox.options import LinkShape, SandboxOptions
@@ -57,8 +57,8 @@ async def test_links_are_found_in_every_shape(
 ) -> None:
     async with connect(link_shape=shape, faults=faults) as client:
         order = await client.create_order(REQUEST, cleared)
-        assert progress(order.status, ["completed"], ["failed"]) is OrderProgress.COMPLETED
-        assert agrees(order, REQUEST) is None
+        assert order_progress(order.status, ["completed"], ["failed"]) is OrderProgress.COMPLETED
+        assert order_difference(order, REQUEST) is None
         links = extract_links(order.document, 3, path=None)
         assert len(set(links)) == 3
         assert extract_links((await client.read_order(order.id)).document, 3, path=None) == links
@@ -92,9 +92,9 @@ async def test_an_order_whose_answer_was_lost_is_found_by_its_po_number(connect:
             with pytest.raises(DuplicateOrderError) as caught:
                 await client.create_order(request, cleared)
             order = await client.read_order(caught.value.order_id or "")
-        assert agrees(order, request) is None
+        assert order_difference(order, request) is None
         other = request.model_copy(update={"quantity": 2})
-        assert agrees(order, other) == "the quantity is 3 instead of 2"
+        assert order_difference(order, other) == "the quantity is 3 instead of 2"
 
 
 async def test_an_order_that_nobody_can_pay_is_a_matter_of_funds(connect: Connect) -> None:

@@ -16,7 +16,7 @@ from tests.pipeline.ledger import (
 async def ready(ledger: Ledger, number: int, name: str = "c", **campaign: Any) -> str:  # noqa: ANN401 - see a_campaign
     """Return the serial of a campaign with one batch that only has to be sent."""
     serial = await submit(ledger, a_campaign(name, **campaign), [people(number)])
-    await ledger.batches.wait(await fulfilled(ledger, serial), delay=0)
+    await ledger.batches.release(await fulfilled(ledger, serial), delay=0)
     return serial
 
 

@@ -185,7 +185,7 @@ async def test_what_is_unavailable_is_read_again(
     await factory.turn(serial)
     batch = await factory.batch(serial)
     assert (batch.state, batch.order.fails) == (BatchState.ORDERED, 1)
-    silent = (await ledger.limiter.take("reads")).granted == 0
+    silent = (await ledger.limiter.acquire("reads")).granted == 0
     assert silent == (fault == "read_429")
 
 

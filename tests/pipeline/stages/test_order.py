@@ -319,11 +319,11 @@ async def test_a_429_silences_orders_for_everybody(ledger: Ledger, start: StartW
     factory, serial = await start(), await three(ledger)
     factory.faults(order_429=1.0, retry_after="seconds", retry_after_seconds=3000)
     await factory.turn(serial)
-    refused = await ledger.limiter.take("orders")
+    refused = await ledger.limiter.acquire("orders")
     assert refused.granted == 0
     assert 2500 < refused.wait <= 3001
     assert await factory.turn(serial) == 0
-    assert (await ledger.limiter.take("reads")).granted == 1
+    assert (await ledger.limiter.acquire("reads")).granted == 1
 
 
 # Leases and cancels
@@ -335,7 +335,7 @@ async def test_after_the_lease_is_lost_nothing_is_ordered(
     factory, serial = await start(), await three(ledger)
     (unit,) = await pump(ledger)
     leases = factory.plant.leases
-    async with leases.hold(unit) as lease:
+    async with leases.acquire(unit) as lease:
         assert lease is not None
         lease.halted = True
         await factory.plant.units._work(lease)  # noqa: SLF001 - with this very lease

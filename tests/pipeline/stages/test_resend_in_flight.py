@@ -18,7 +18,7 @@ from tests.support.waiting import wait_until
 
 async def a_batch(ledger: Ledger, number: int) -> str:
     serial = await submit(ledger, a_campaign("c"), [people(number)])
-    await ledger.batches.wait(await fulfilled(ledger, serial), delay=0)
+    await ledger.batches.release(await fulfilled(ledger, serial), delay=0)
     return serial
 
 

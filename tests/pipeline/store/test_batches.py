@@ -91,7 +91,7 @@ async def test_a_job_that_runs_again_after_its_work_does_not_shorten_the_wait(
     (unit,) = await pump(ledger)
     first = await claim(ledger, unit)
     assert first is not None
-    await ledger.batches.wait(first, delay=600, counter=WaitCounter.FAILS)
+    await ledger.batches.release(first, delay=600, counter=WaitCounter.FAILS)
     assert await claim(ledger, unit, "again") is None
     assert await pump(ledger) == []
 
@@ -105,7 +105,7 @@ async def test_a_lapsed_lease_is_taken_over_and_its_holder_can_settle_nothing(
     quick = await taken(ledger, serial, nonce="quick")
     assert quick.token != slow.token
     with pytest.raises(StaleLeaseError):
-        await ledger.batches.wait(slow, delay=0)
+        await ledger.batches.release(slow, delay=0)
     with pytest.raises(StaleLeaseError):
         await ledger.batches.hold(slow, "order_failed", missing=1, reread=0)
     with pytest.raises(StaleLeaseError):
@@ -147,7 +147,7 @@ async def test_an_ordered_batch_is_never_given_back_to_the_order_lane(ledger: Le
     await ledger.batches.order_intent(ordering, po_number="P", payload_hash="h", nonce="n")
     await ledger.batches.order_placed(ordering, "o-1")
     # The reply to order_placed was lost, so this worker still thinks that it is ordering.
-    await ledger.batches.wait(ordering, delay=0)
+    await ledger.batches.release(ordering, delay=0)
     await assert_sound(ledger, serial)
     (unit,) = await pump(ledger)
     assert unit.lane is Lane.READ
@@ -172,14 +172,14 @@ async def test_a_wake_up_while_somebody_works_is_honoured_by_the_settle(ledger: 
     found = await placed(ledger, serial)
     assert await ledger.batches.wake(serial, 1)
     assert await pump(ledger) == []
-    await ledger.batches.wait(found, delay=600, counter=WaitCounter.POLLS)
+    await ledger.batches.release(found, delay=600, counter=WaitCounter.POLLS)
     assert [unit.batch for unit in await pump(ledger)] == [1]
     assert not await ledger.batches.wake(serial, 99)
 
 
 async def test_a_waiting_batch_is_woken_at_once(ledger: Ledger) -> None:
     serial = await submit(ledger, a_campaign())
-    await ledger.batches.wait(await taken(ledger, serial), delay=600)
+    await ledger.batches.release(await taken(ledger, serial), delay=600)
     assert await pump(ledger) == []
     assert await ledger.batches.wake(serial, 1)
     assert len(await pump(ledger)) == 1
@@ -189,14 +189,14 @@ async def test_waits_are_counted_by_name_and_a_readable_order_ends_the_doubt(
     ledger: Ledger,
 ) -> None:
     serial = await submit(ledger, a_campaign())
-    await ledger.batches.wait(await placed(ledger, serial), delay=0, counter=WaitCounter.ODD)
-    await ledger.batches.wait(await taken(ledger, serial), delay=0, counter=WaitCounter.ODD)
+    await ledger.batches.release(await placed(ledger, serial), delay=0, counter=WaitCounter.ODD)
+    await ledger.batches.release(await taken(ledger, serial), delay=0, counter=WaitCounter.ODD)
     batch = await ledger.batches.read(serial, 1)
     assert batch is not None
     assert (batch.order.odd, batch.order.polls) == (2, 0)
     assert batch.order.odd_since_ms > 0
     # Ten minutes of doubt are counted from its beginning, not from a 404 of an hour ago.
-    await ledger.batches.wait(await taken(ledger, serial), delay=0, counter=WaitCounter.POLLS)
+    await ledger.batches.release(await taken(ledger, serial), delay=0, counter=WaitCounter.POLLS)
     batch = await ledger.batches.read(serial, 1)
     assert batch is not None
     assert (batch.order.odd, batch.order.odd_since_ms, batch.order.polls) == (0, 0, 1)
@@ -311,7 +311,7 @@ async def test_the_links_of_an_overdue_order_are_taken_from_the_slow_read(ledger
     assert await pump(ledger) == []
     found = await taken(ledger, serial)
     assert found.batch.state is BatchState.HELD
-    await ledger.batches.wait(found, delay=900)
+    await ledger.batches.release(found, delay=900)
     await assert_sound(ledger, serial)
     await ledger.batches.links_received(await taken(ledger, serial), links_of(serial, 1, 2))
     await assert_sound(ledger, serial)
@@ -351,7 +351,7 @@ async def test_the_next_due_batch_is_known_in_seconds(ledger: Ledger) -> None:
     serial = await submit(ledger, a_campaign())
     found = await taken(ledger, serial)
     began = await server_time(ledger.redis)
-    await ledger.batches.wait(found, delay=10_000)
+    await ledger.batches.release(found, delay=10_000)
     soonest = await ledger.batches.next_due()
     took = await server_time(ledger.redis) - began
     assert soonest is not None

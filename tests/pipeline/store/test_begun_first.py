@@ -75,7 +75,7 @@ async def test_a_live_lease_and_a_delay_are_waited_out(ledger: Ledger) -> None:
     [at_work, failed] = [await claimed(ledger, unit) for unit in await pump(ledger, 2)]
     await post(ledger, at_work)
     await post(ledger, failed)
-    await ledger.batches.wait(failed, delay=60, counter=WaitCounter.FAILS)
+    await ledger.batches.release(failed, delay=60, counter=WaitCounter.FAILS)
     assert not {at_work.unit.batch, failed.unit.batch} & set(await next_batches(ledger, 10))
     await assert_sound(ledger, serial)
 
@@ -86,7 +86,7 @@ async def test_an_order_of_uncertain_outcome_goes_first_once_its_delay_is_over(
     serial = await submit(ledger, a_campaign(), 5)
     [failed] = [await claimed(ledger, unit) for unit in await pump(ledger, 1)]
     await post(ledger, failed)
-    await ledger.batches.wait(failed, delay=0, counter=WaitCounter.FAILS)
+    await ledger.batches.release(failed, delay=0, counter=WaitCounter.FAILS)
     assert await next_batches(ledger, 1) == [failed.unit.batch]
     await assert_sound(ledger, serial)
 
@@ -97,7 +97,7 @@ async def test_a_post_that_never_left_gives_no_precedence(ledger: Ledger) -> Non
     found = await claimed(ledger, unit)
     await post(ledger, found)
     await ledger.batches.order_unsent(found, "n")
-    await ledger.batches.wait(found, delay=0)
+    await ledger.batches.release(found, delay=0)
     assert await next_batches(ledger, 1) != [unit.batch]
     await assert_sound(ledger, serial)
 
@@ -108,7 +108,7 @@ async def test_a_placed_order_leaves_nothing_behind(ledger: Ledger) -> None:
     found = await claimed(ledger, unit)
     await post(ledger, found)
     reading = await ledger.batches.order_placed(found, "order-1")
-    await ledger.batches.wait(reading, delay=60)
+    await ledger.batches.release(reading, delay=60)
     assert not await ledger.redis.exists(f"cc:{serial}:begun")
     batch = await ledger.batches.read(serial, unit.batch)
     assert batch is not None
@@ -158,7 +158,7 @@ async def test_only_what_nobody_knows_the_end_of_counts_as_interrupted(
     serial = await submit(ledger, a_campaign())
     [found] = await posted(ledger, serial, 1)
     if what == "a failure was recorded":
-        await ledger.batches.wait(found, delay=0, counter=WaitCounter.FAILS)
+        await ledger.batches.release(found, delay=0, counter=WaitCounter.FAILS)
     again = await claimed(ledger, (await pump(ledger))[0])
     assert again.batch.order.posts == 1
     assert again.batch.order.interrupted == (what == "a worker died")
@@ -189,7 +189,7 @@ async def test_a_batch_that_was_half_sent_goes_before_all_that_were_due_earlier(
 ) -> None:
     serial = await submit(ledger, a_campaign(), 12)
     for number in range(1, 12):
-        await ledger.batches.wait(await fulfilled(ledger, serial, number), delay=0)
+        await ledger.batches.release(await fulfilled(ledger, serial, number), delay=0)
     await make_due(ledger, serial)
     [unit] = await ledger.batches.pump(order=0, read=0, send=1, dispatch_seconds=600)
     await claimed(ledger, unit)

@@ -56,7 +56,7 @@ async def test_a_cancelled_campaign_waits_for_nothing(ledger: Ledger) -> None:
     serial = await submit(ledger, a_campaign())
     found = await taken(ledger, serial)
     await ledger.campaigns.steer(serial, "cancel")
-    await ledger.batches.wait(found, delay=3600, counter=WaitCounter.FAILS)
+    await ledger.batches.release(found, delay=3600, counter=WaitCounter.FAILS)
     assert [unit.batch for unit in await pump(ledger)] == [1]
 
 
@@ -115,7 +115,7 @@ async def test_cancelled_links_that_nobody_was_sent_are_spare(ledger: Ledger) ->
     await ledger.deliveries.intend(found, [IntentRequest(0, EMAIL, 0)])
     await ledger.deliveries.record({(serial, 1): [Fact(0, EMAIL, 1, FactKind.SENT)]})
     await ledger.campaigns.steer(serial, "cancel")
-    await ledger.batches.wait(found, delay=0)
+    await ledger.batches.release(found, delay=0)
     await ledger.batches.cancel(await taken(ledger, serial))
     counted = await assert_sound(ledger, serial)
     assert counted.counters["l:assigned"] == 1

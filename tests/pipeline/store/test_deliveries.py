@@ -333,7 +333,7 @@ async def test_good_news_about_what_was_skipped_later_still_counts(ledger: Ledge
     await ledger.deliveries.intend(found, [IntentRequest(0, EMAIL, 1)])
     await tell(ledger, found, FactKind.DEFERRED, attempt=2)
     await ledger.campaigns.steer(serial, "cancel")
-    await ledger.batches.wait(found, delay=0)
+    await ledger.batches.release(found, delay=0)
     await ledger.batches.cancel(await taken(ledger, serial))
     assert await status(ledger, found) is Status.SKIPPED
     assert await tell(ledger, found, FactKind.SENT, attempt=1) == 1

@@ -56,9 +56,9 @@ async def test_the_next_version_counts_and_the_one_before_is_kept_sealed(ledger:
     assert await edited(ledger, serial, titled("three"), made_from=2, nonce="m") == ("ok", 3)
 
     assert await ledger.campaigns.definition(serial) == titled("three")
-    assert await ledger.campaigns.earlier(serial, 1) == titled("one")
-    assert await ledger.campaigns.earlier(serial, 2) == titled("two")
-    assert await ledger.campaigns.earlier(serial, 3) is None
+    assert await ledger.campaigns.earlier_definition(serial, 1) == titled("one")
+    assert await ledger.campaigns.earlier_definition(serial, 2) == titled("two")
+    assert await ledger.campaigns.earlier_definition(serial, 3) is None
     assert b"link" not in (await ledger.redis.get(f"cc:{serial}:def:1") or b"")
     began = CampaignSnapshot("1", await ledger.counters(serial), 0).version_starts()
     assert began[1] <= began[2] <= began[3], "edits may fall into one millisecond"
@@ -84,7 +84,7 @@ async def test_of_two_edits_at_once_one_is_made_and_the_other_changes_nothing(
     assert sorted(found) == [("ok", 2), ("other", 2)]
     won = wanted[[outcome for outcome, _ in found].index("ok")]
     assert await ledger.campaigns.definition(serial) == won
-    assert await ledger.campaigns.earlier(serial, 1) == titled("one")
+    assert await ledger.campaigns.earlier_definition(serial, 1) == titled("one")
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ async def test_new_limits_count_for_what_waited_under_the_old_ones(ledger: Ledge
     serial = await submit(ledger, titled("one"), [people(2), people(2, first=2)])
     for batch in (1, 2):
         claim = await fulfilled(ledger, serial, batch)
-        await ledger.batches.wait(claim, delay=3600 if batch == 1 else 0)
+        await ledger.batches.release(claim, delay=3600 if batch == 1 else 0)
     await ledger.redis.hset(f"cc:gcra:{serial}:email", "next", "9e15")
     assert await pump(ledger) == []
     await ledger.campaigns.steer(serial, "pause")

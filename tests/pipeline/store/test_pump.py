@@ -45,7 +45,7 @@ async def test_a_call_gives_no_more_than_there_are_slots_and_no_batch_twice(
 
 async def test_each_lane_has_slots_of_its_own(ledger: Ledger) -> None:
     serial = await submit(ledger, a_campaign(), 2)
-    await ledger.batches.wait(await fulfilled(ledger, serial, 1), delay=0)
+    await ledger.batches.release(await fulfilled(ledger, serial, 1), delay=0)
     await make_due(ledger, serial)
     units = await ledger.batches.pump(order=0, read=0, send=1, dispatch_seconds=600)
     assert [(unit.batch, unit.lane) for unit in units] == [(1, Lane.SEND)]
@@ -108,7 +108,7 @@ async def probe_is_due(ledger: Ledger, serial: str) -> None:
 
 async def test_a_blocked_lane_stops_and_the_others_go_on(ledger: Ledger) -> None:
     serial = await submit(ledger, a_campaign(), 3)
-    await ledger.batches.wait(await fulfilled(ledger, serial, 1), delay=0)
+    await ledger.batches.release(await fulfilled(ledger, serial, 1), delay=0)
     await make_due(ledger, serial)
     await blocked(ledger, serial, probe=0)
     assert [unit.lane for unit in await pump(ledger)] == [Lane.SEND]
@@ -178,7 +178,7 @@ async def test_what_has_no_permit_to_get_is_not_dispatched(
     ledger: Ledger, limiter: str, lane: Lane
 ) -> None:
     serial = await submit(ledger, a_campaign(), 2)
-    await ledger.batches.wait(await fulfilled(ledger, serial, 1), delay=0)
+    await ledger.batches.release(await fulfilled(ledger, serial, 1), delay=0)
     await make_due(ledger, serial)
     await ledger.limiter.cool_down(limiter, 3000)
     assert lane not in [unit.lane for unit in await pump(ledger)]
@@ -197,11 +197,11 @@ async def test_a_campaign_at_its_own_limit_does_not_silence_another(ledger: Ledg
     ready = []
     for name in ("a", "b"):
         serial = await submit(ledger, a_campaign(name))
-        await ledger.batches.wait(await fulfilled(ledger, serial), delay=0)
+        await ledger.batches.release(await fulfilled(ledger, serial), delay=0)
         await make_due(ledger, serial)
         ready.append(serial)
     own: dict[str, Rate | None] = {f"{ready[0]}:email": Rate.parse("1/h")}
-    assert (await ledger.limiter.take("email", 1, own)).granted == 1
+    assert (await ledger.limiter.acquire("email", 1, own)).granted == 1
     assert await dispatched(ledger) == [(ready[1], 1)]
 
 

@@ -36,7 +36,7 @@ async def greedy(redis: Redis, limiter: Limiter, wanted: int, seconds: float) ->
     grants, asked = [], await clock(redis)
     end = asked + seconds
     while asked < end:
-        found = await limiter.take("email", wanted)
+        found = await limiter.acquire("email", wanted)
         assert found.granted > 0 or found.wait > 0
         grants.append(Grant(found.granted, asked, await clock(redis)))
         asked = await clock(redis)
@@ -88,53 +88,53 @@ async def test_over_any_window_no_more_is_sent_than_allowed(
 async def test_low_rates_give_one_permit_however_many_are_wanted(redis: Redis) -> None:
     limiter = a_limiter(redis, email="1/h")
     started = await clock(redis)
-    assert (await limiter.take("email", 400)).granted == 1
-    refused = await limiter.take("email", 400)
+    assert (await limiter.acquire("email", 400)).granted == 1
+    refused = await limiter.acquire("email", 400)
     assert refused.granted == 0
     assert 3600 - (await clock(redis) - started) <= refused.wait <= 3600
 
 
 async def test_after_the_wait_that_was_told_there_is_a_permit(redis: Redis) -> None:
     limiter = a_limiter(redis, email="4/s")
-    while (refused := await limiter.take("email")).granted:
+    while (refused := await limiter.acquire("email")).granted:
         pass
     await asyncio.sleep(refused.wait)
-    assert (await limiter.take("email")).granted == 1
+    assert (await limiter.acquire("email")).granted == 1
 
 
 async def test_several_limiters_give_all_or_nothing(redis: Redis) -> None:
     limiter = a_limiter(redis, email="100/s")
     own = {"1:email": Rate.parse("1/h")}
-    assert (await limiter.take("email", 5, own)).granted == 1
+    assert (await limiter.acquire("email", 5, own)).granted == 1
     before = await redis.hget("cc:gcra:email", "tat")
     for _ in range(20):
-        assert (await limiter.take("email", 5, own)).granted == 0
+        assert (await limiter.acquire("email", 5, own)).granted == 0
     assert await redis.hget("cc:gcra:email", "tat") == before, "the refused cost nothing"
-    assert (await limiter.take("email", 5)).granted > 0
-    assert (await limiter.take("email", 1, {"1:email": None})).granted == 1
+    assert (await limiter.acquire("email", 5)).granted > 0
+    assert (await limiter.acquire("email", 1, {"1:email": None})).granted == 1
 
 
 async def test_one_of_two_limiters_that_cools_down_stops_both(redis: Redis) -> None:
     limiter = a_limiter(redis, email="unlimited")
     started = await clock(redis)
     await limiter.cool_down("1:email", 3000)
-    refused = await limiter.take("email", 5, {"1:email": Rate.parse("unlimited")})
+    refused = await limiter.acquire("email", 5, {"1:email": Rate.parse("unlimited")})
     assert refused.granted == 0
     assert refused.wait >= 3000 - (await clock(redis) - started)
-    assert (await limiter.take("email", 5)).granted == 5
+    assert (await limiter.acquire("email", 5)).granted == 5
 
 
 async def test_a_rate_set_at_run_time_wins_until_it_is_unset(redis: Redis) -> None:
     limiter = a_limiter(redis, email="unlimited")
     await limiter.set_rate("email", Rate.parse("1/h"))
-    assert (await limiter.take("email", 9)).granted == 1
-    assert (await limiter.take("email", 9)).granted == 0
+    assert (await limiter.acquire("email", 9)).granted == 1
+    assert (await limiter.acquire("email", 9)).granted == 0
     assert (await limiter.rates())["email"] == (Rate.parse("1/h"), True)
     assert await limiter.unset_rate("email")
     assert not await limiter.unset_rate("email")
     assert (await limiter.rates())["email"] == (Rate.parse("unlimited"), False)
     await limiter.set_rate("email", Rate.parse("unlimited"))
-    assert (await a_limiter(redis, email="1/h").take("sms", 9)).granted == 9
+    assert (await a_limiter(redis, email="1/h").acquire("sms", 9)).granted == 9
 
 
 @pytest.mark.parametrize("rate", ["unlimited", "50/s", "1000/s", "6/m"])
@@ -143,7 +143,7 @@ async def test_a_cooldown_is_silence_for_everybody_and_ends(redis: Redis, rate: 
     started = await clock(redis)
     await limiter.cool_down("email", 3000)
     await limiter.cool_down("email", 0.01)
-    refused = await other.take("email", 10)
+    refused = await other.acquire("email", 10)
     assert refused.granted == 0
     assert refused.wait >= 3000 - (await clock(redis) - started)
 
@@ -151,7 +151,7 @@ async def test_a_cooldown_is_silence_for_everybody_and_ends(redis: Redis, rate: 
     await limiter.cool_down("sms", 0.5)
 
     async def is_over() -> bool:
-        found = await other.take("sms", 10)
+        found = await other.acquire("sms", 10)
         assert found.granted or 0 < found.wait <= 0.5
         return found.granted > 0
 
@@ -162,7 +162,7 @@ async def test_a_cooldown_is_silence_for_everybody_and_ends(redis: Redis, rate: 
 async def test_a_retry_after_is_clamped_to_an_hour(redis: Redis) -> None:
     limiter = a_limiter(redis, orders="5/s")
     await limiter.cool_down("orders", 10**9)
-    assert 3500 < (await limiter.take("orders")).wait < 3602
+    assert 3500 < (await limiter.acquire("orders")).wait < 3602
 
 
 # The breaker
@@ -180,9 +180,9 @@ async def half_open(redis: Redis) -> None:
 async def test_the_breaker_opens_at_its_threshold_and_silences_the_channel(redis: Redis) -> None:
     limiter = a_limiter(redis)
     assert [await trip(limiter) for _ in range(2)] == [0.0, 0.0]
-    assert (await limiter.take("email")).granted == 1
+    assert (await limiter.acquire("email")).granted == 1
     assert await trip(limiter) == 500
-    assert (await limiter.take("email")).granted == 0
+    assert (await limiter.acquire("email")).granted == 0
     breaker = await limiter.breaker("email")
     assert (breaker.failures, breaker.reason) == (3, "smtp_unreachable")
     assert breaker.until_ms > 0
@@ -221,12 +221,12 @@ async def test_a_rate_set_at_run_time_counts_at_once_whatever_was_booked(
     redis: Redis, new: str
 ) -> None:
     limiter = a_limiter(redis, email="1/h")
-    assert (await limiter.take("email")).granted == 1
-    assert (await limiter.take("email")).wait > 3000
+    assert (await limiter.acquire("email")).granted == 1
+    assert (await limiter.acquire("email")).wait > 3000
 
     await limiter.set_rate("email", Rate.parse(new))
 
-    assert (await limiter.take("email")).granted == 1
+    assert (await limiter.acquire("email")).granted == 1
 
 
 async def test_a_silence_outlasts_a_new_rate(redis: Redis) -> None:
@@ -235,4 +235,4 @@ async def test_a_silence_outlasts_a_new_rate(redis: Redis) -> None:
 
     await limiter.set_rate("email", Rate.parse("unlimited"))
 
-    assert (await limiter.take("email")).granted == 0
+    assert (await limiter.acquire("email")).granted == 0

@@ -144,7 +144,7 @@ async def test_who_stays_learns_that_the_data_became_newer_and_changes_nothing(
 ) -> None:
     ours = keyring(redis)
     await ours.unlock(seals=seals)
-    staying = asyncio.create_task(ours.stay(seconds=0.01, seals=seals))
+    staying = asyncio.create_task(ours.keep_enrolled(seconds=0.01, seals=seals))
     try:
         await set_mark(redis, "2")
         before = await dump(redis)  # a beat between the two lines is refused by now

@@ -30,7 +30,7 @@ from pipeline.store.formats.alert_records import (
     encode_alert,
     encode_record,
 )
-from pipeline.store.scripts import Scripts, texts
+from pipeline.store.scripts import Scripts, decode_hash
 from sandbox.options import SandboxOptions
 from sandbox.server import Sandbox, running
 from tests.channels.app import SECRET, App, app, body_of, headers_of
@@ -90,7 +90,7 @@ class Watch:
         return len(claims)
 
     async def records(self) -> dict[Alert, AlertRecord]:
-        stored = texts(await self.ledger.redis.hgetall("cc:alerts"))
+        stored = decode_hash(await self.ledger.redis.hgetall("cc:alerts"))
         return {decode_alert(field): decode_record(text) for field, text in stored.items()}
 
     async def later(self, seconds: float) -> None:
@@ -214,7 +214,7 @@ async def test_what_a_killed_worker_had_claimed_is_told_by_the_next(watch: Watch
         async def put(
             self, alert: Alert, read: AlertRecord | None, becomes: AlertRecord
         ) -> AlertRecord | None:
-            if becomes.phase is AlertPhase.TOLD:
+            if becomes.phase is AlertPhase.NOTIFIED:
                 raise Killed
             return await super().put(alert, read, becomes)
 
@@ -240,7 +240,7 @@ async def test_a_receiver_that_is_down_is_told_later(watch: Watch, reply: Answer
     await watch.block()
     await watch.alerts.notify()
     [record] = (await watch.records()).values()
-    assert (record.phase, record.tries) == (AlertPhase.UNTOLD, 1)
+    assert (record.phase, record.tries) == (AlertPhase.NOTIFY_FAILED, 1)
     await watch.alerts.notify()
     assert len(watch.receiver.heads) == 1, "it was not left alone for a while"
 
@@ -394,7 +394,7 @@ async def test_a_defect_in_telling_is_tried_again(watch: Watch) -> None:
     [notifier] = watch.notifiers
     await alerts_of(watch.ledger.redis, [replace(notifier, wording=broken)]).notify()
     [record] = (await watch.records()).values()
-    assert record.phase is AlertPhase.UNTOLD
+    assert record.phase is AlertPhase.NOTIFY_FAILED
 
 
 async def test_mail_goes_to_the_address_besides_the_post_each_until_it_arrives(

@@ -58,7 +58,7 @@ class Site:
     async def waiting(self, serial: str) -> Claim:
         """Order the first batch, look in vain, and come again in an hour; return the claim."""
         [claim, *_] = await self.installation.ordered(serial)
-        await self.app.batches.wait(claim, delay=3600)
+        await self.app.batches.release(claim, delay=3600)
         return claim
 
     async def is_due(self, serial: str, batch: int = 1, lane: Lane = Lane.READ) -> bool:

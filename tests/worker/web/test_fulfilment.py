@@ -35,7 +35,7 @@ async def test_a_signal_during_the_order_request_is_not_lost(site: Site) -> None
         claim, po_number="PO", payload_hash="h", nonce="n"
     )
     reading = await site.app.batches.order_placed(claim, "order-1")
-    await site.app.batches.wait(reading, delay=3600)
+    await site.app.batches.release(reading, delay=3600)
 
     assert placed == 0
     assert await site.is_due(serial)
@@ -82,7 +82,7 @@ async def test_what_is_signalled_after_a_wake_is_followed_by_another(site: Site)
     [unit] = await site.app.batches.pump(order=0, read=1, send=0, dispatch_seconds=30)
     claim = await site.app.batches.claim(unit, nonce="n", lease_seconds=30)
     assert claim is not None
-    await site.app.batches.wait(claim, delay=3600)
+    await site.app.batches.release(claim, delay=3600)
 
     await site.signal(serial)
 

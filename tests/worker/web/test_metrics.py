@@ -155,10 +155,10 @@ async def test_a_webhook_is_named_as_the_cause_of_the_read_that_follows(site: Si
     [claim] = await site.installation.claims(Lane.READ)
     assert claim.batch.lease.woken
 
-    await site.app.batches.wait(claim, delay=0)
+    await site.app.batches.release(claim, delay=0)
     [claim] = await site.installation.claims(Lane.READ)
     assert claim.batch.lease.woken, "without a permit nothing was read yet"
-    await site.app.batches.wait(claim, delay=0, counter=WaitCounter.POLLS)
+    await site.app.batches.release(claim, delay=0, counter=WaitCounter.POLLS)
     [claim] = await site.installation.claims(Lane.READ)
     assert not claim.batch.lease.woken
 

@@ -20,7 +20,7 @@ from pipeline.domain.errors import (
     UnavailableError,
 )
 from pipeline.domain.stored_format import FormatError
-from pipeline.rewards.error_sentences import sentence
+from pipeline.rewards.error_sentences import error_sentence
 from pipeline.store.outages import ServerError
 from worker.interrupt import INTERRUPTED
 
@@ -80,9 +80,9 @@ def explain_error(error: Exception) -> tuple[str, int]:
         case UnavailableError():
             return str(error), UNREACHABLE
         case CredentialsError():
-            return sentence(error), BAD_INPUT
+            return error_sentence(error), BAD_INPUT
         case RewardsError():
-            return sentence(error), UNREACHABLE
+            return error_sentence(error), UNREACHABLE
         case DeliveryError():
             return f"The channel does not answer as it should ({error}).", UNREACHABLE
         case ConfigError() | ClaimcastError():

@@ -61,7 +61,7 @@ class ClosingReport:
         if people["not_reached"] and not (self.snapshot.cancelled or self.snapshot.purging):
             yield from self._ways_out(people["not_reached"])
         # A forgotten person's message is not looked after any more, whatever became of it.
-        if uncertain := deliveries["uncertain"] - self.snapshot.unsettled_forgotten:
+        if uncertain := deliveries["uncertain"] - self.snapshot.erased_uncertain:
             yield f"  uncertain    {uncertain:,} may or may not have arrived"
             yield f"               to send them again: {self._command('retry', '--uncertain')}"
         if people["open"]:

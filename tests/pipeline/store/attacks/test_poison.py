@@ -75,7 +75,7 @@ async def test_a_worker_that_is_done_with_it_takes_part_again(ledger: Ledger) ->
     [alone] = await given(ledger, "w")
     found = await claimed(ledger, alone, "n")
     assert found is not None
-    await ledger.batches.wait(found, delay=0)
+    await ledger.batches.release(found, delay=0)
 
     assert await given(ledger, "w") == []
     assert not await ledger.redis.exists(QUARANTINE)
@@ -106,7 +106,7 @@ async def test_what_was_in_flight_is_uncertain_in_a_held_batch_and_goes_on_after
 ) -> None:
     serial = await submit(ledger, a_campaign(), [people(2)])
     found = await fulfilled(ledger, serial)
-    await ledger.batches.wait(found, delay=0)
+    await ledger.batches.release(found, delay=0)
     await killed(ledger, serial, 4)
     await given(ledger, "w")
     [unit] = await given(ledger, "w")
@@ -128,7 +128,7 @@ async def test_what_was_in_flight_is_uncertain_in_a_held_batch_and_goes_on_after
 async def test_progress_starts_the_count_anew(ledger: Ledger, deaths: int) -> None:
     serial = await submit(ledger, a_campaign(), [people(2)])
     found = await fulfilled(ledger, serial)
-    await ledger.batches.wait(found, delay=0)
+    await ledger.batches.release(found, delay=0)
     await killed(ledger, serial, deaths)
     units = await given(ledger, "w") or await given(ledger, "w")
     last = await claimed(ledger, units[0], "n")
@@ -149,7 +149,7 @@ async def test_an_orderly_stop_is_no_death(ledger: Ledger) -> None:
         [unit] = await given(ledger, "w")
         found = await claimed(ledger, unit, f"n{n}")
         assert found is not None
-        await ledger.batches.wait(found, delay=0)
+        await ledger.batches.release(found, delay=0)
     assert await state(ledger, serial) == (BatchState.PLANNED, None)
     assert await ledger.batches.read(serial, 1)
 

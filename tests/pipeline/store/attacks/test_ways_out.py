@@ -120,7 +120,7 @@ async def test_the_probe_of_a_blocked_lane_is_left_to_who_may_take_the_batch(
 async def test_a_purge_that_lags_behind_another_one_does_not_undo_its_progress(
     ledger: Ledger,
 ) -> None:
-    serial, run = await submit(ledger, a_campaign(), 2), Scripts(ledger.redis).run
+    serial, run = await submit(ledger, a_campaign(), 2), Scripts(ledger.redis).call
     await ledger.campaigns.steer(serial, "cancel")
     for number in (1, 2):
         await ledger.batches.cancel(await taken(ledger, serial, number))
@@ -135,11 +135,11 @@ class LosingAReply(Scripts):
 
     _lost = False
 
-    async def run(self, verb: str, *args: Arg) -> Any:  # noqa: ANN401 - as in Scripts
+    async def call(self, verb: str, *args: Arg) -> Any:  # noqa: ANN401 - as in Scripts
         if not self._lost:
             self._lost = True
-            await super().run(verb, *args)
-        return await super().run(verb, *args)
+            await super().call(verb, *args)
+        return await super().call(verb, *args)
 
 
 async def test_an_entry_of_the_audit_trail_whose_reply_was_lost_stands_there_once(

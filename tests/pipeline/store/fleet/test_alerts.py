@@ -35,12 +35,12 @@ async def test_what_nobody_has_moved_on_meanwhile_is_moved_on(
     assert await redis.hget(keys.ALERTS, FIELD) == f"{seen.at_ms} seen 5 0".encode()
 
     assert await alerts.put(ALERT, None, new) is None, "somebody was faster"
-    told = await alerts.put(ALERT, seen, seen.becomes(AlertPhase.TELLING, 2))
+    told = await alerts.put(ALERT, seen, seen.becomes(AlertPhase.NOTIFYING, 2))
     assert told is not None
     assert await redis.hget(keys.ALERTS, FIELD) == f"{told.at_ms} telling 5 2".encode()
-    assert await alerts.put(ALERT, seen, seen.becomes(AlertPhase.FORGOTTEN)) is None
+    assert await alerts.put(ALERT, seen, seen.becomes(AlertPhase.REMOVED)) is None
     assert await redis.hexists(keys.ALERTS, FIELD)
-    assert await alerts.put(ALERT, told, told.becomes(AlertPhase.FORGOTTEN)) is None
+    assert await alerts.put(ALERT, told, told.becomes(AlertPhase.REMOVED)) is None
     assert not await redis.hexists(keys.ALERTS, FIELD)
 
 
@@ -56,7 +56,7 @@ async def test_a_sight_has_active_campaigns_and_those_that_alerts_are_about(
     await redis.hset(keys.breaker_key("sms"), mapping={"failures": 9, "reason": "x", "until": 4})
     found = await alerts.sources()
     assert found.records == {
-        ALERT: AlertRecord(AlertPhase.TOLD, 6, 5, 2),
+        ALERT: AlertRecord(AlertPhase.NOTIFIED, 6, 5, 2),
         Alert("email", AlertCause("sms", AlertKind.CHANNEL, "")): AlertRecord(
             AlertPhase.SEEN, 3, 3, 0
         ),

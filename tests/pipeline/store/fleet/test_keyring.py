@@ -103,7 +103,7 @@ async def test_a_process_that_seals_with_another_key_is_seen_as_long_as_it_lives
     await worker.unlock()
     ours = Keyring(redis, Vault([new, old]))
     await ours.unlock()
-    beating = asyncio.create_task(worker.stay(seconds=0.01))
+    beating = asyncio.create_task(worker.keep_enrolled(seconds=0.01))
     [seen] = await ours.living()
     assert seen.fingerprints == Vault([old]).fingerprints
     assert await ours.retire(silent_seconds=60) == 0, "it lives"
@@ -117,7 +117,7 @@ async def test_a_process_that_seals_with_another_key_is_seen_as_long_as_it_lives
 async def test_a_beat_goes_on_after_an_outage(redis: Redis) -> None:
     keyring = Keyring(redis, Vault([KEY]))
     await keyring.unlock()
-    beating = asyncio.create_task(keyring.stay(seconds=0.01))
+    beating = asyncio.create_task(keyring.keep_enrolled(seconds=0.01))
     await redis.set("cc:keys", "what no script can write to")
     await redis.delete("cc:keys")
     await wait_until(lambda: redis.exists("cc:keys"))

@@ -30,7 +30,7 @@ def cache(redis: Redis, vault: Vault) -> TokenCache:
 async def kept(cache: TokenCache, token: CachedToken = FIRST) -> None:
     nonce = await cache.lock(60)
     assert nonce is not None
-    await cache.keep(nonce, token, 60)
+    await cache.store(nonce, token, 60)
 
 
 async def lives(redis: Redis, key: str, seconds: float, *, since: float) -> bool:
@@ -92,8 +92,8 @@ async def test_who_lost_the_lock_changes_nothing(cache: TokenCache, redis: Redis
     await redis.set(LOCK, "of another")
     assert not await cache.renew(nonce, 600)
     await cache.release(nonce)
-    await cache.rest(nonce, 600)
-    await cache.keep(nonce, FIRST, 600)
+    await cache.back_off(nonce, 600)
+    await cache.store(nonce, FIRST, 600)
     assert await redis.get(LOCK) == b"of another"
     assert await redis.pttl(LOCK) == -1
     assert await redis.get(TOKEN) is None
@@ -103,7 +103,7 @@ async def test_a_lock_that_rests_is_nobodys(cache: TokenCache, redis: Redis) -> 
     nonce = await cache.lock(600)
     assert nonce is not None
     began = await server_time(redis)
-    await cache.rest(nonce, 100)
+    await cache.back_off(nonce, 100)
     assert await cache.lock(600) is None
     assert not await cache.renew(nonce, 600), "a renewal that was on its way"
     assert await lives(redis, LOCK, 100, since=began)

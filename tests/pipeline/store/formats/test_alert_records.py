@@ -18,7 +18,7 @@ from pipeline.store.formats.alert_records import (
 )
 
 RECORD = AlertRecord(
-    AlertPhase.UNTOLD, at_ms=1_700_000_000_123, since_ms=1_700_000_000_000, tries=3
+    AlertPhase.NOTIFY_FAILED, at_ms=1_700_000_000_123, since_ms=1_700_000_000_000, tries=3
 )
 times = st.integers(0, 2**53)
 
@@ -63,9 +63,9 @@ def test_a_record_can_be_read_back(
 
 
 def test_the_next_record_is_written_without_its_time() -> None:
-    assert encode_next(RECORD.becomes(AlertPhase.TELLING, 4)) == "telling 1700000000000 4"
-    assert encode_next(RECORD.becomes(AlertPhase.TOLD)) == "told 1700000000000 0"
-    assert encode_next(RECORD.becomes(AlertPhase.FORGOTTEN)) == ""
+    assert encode_next(RECORD.becomes(AlertPhase.NOTIFYING, 4)) == "telling 1700000000000 4"
+    assert encode_next(RECORD.becomes(AlertPhase.NOTIFIED)) == "told 1700000000000 0"
+    assert encode_next(RECORD.becomes(AlertPhase.REMOVED)) == ""
 
 
 @pytest.mark.parametrize("field", ["", "url|7|o", "url|7|order|credentials"])

@@ -49,7 +49,7 @@ def test_every_field_has_its_place() -> None:
         fulfilled_ms=1,
         note="n",
         spare=True,
-        forgotten={0: 7, 2: 8},
+        erased={0: 7, 2: 8},
         order=BatchOrder(
             po_number="PO",
             payload_hash="h",
@@ -66,7 +66,7 @@ def test_every_field_has_its_place() -> None:
             odd_since_ms=9,
         ),
         lease=BatchLease(
-            dispatch_number=10, taken=True, woken=True, deaths=((Lane.ORDER, 11), (Lane.SEND, 12))
+            dispatch_number=10, leased=True, woken=True, deaths=((Lane.ORDER, 11), (Lane.SEND, 12))
         ),
         replacement=BatchReplacement(into=13, origin=14, dead="d", at_ms=15, ordered_for=16),
         hold=BatchHold(reason="w", since_ms=17),
@@ -98,10 +98,10 @@ async def test_it_is_read_as_the_verbs_write_it(ledger: Ledger) -> None:
     assert (found.order.posts, found.order.interrupted) == (1, False)
     assert 0 < found.order.first_post_ms <= found.order.placed_ms
     assert found.lease.dispatch_number == 2, "one for the order, one to read it"
-    assert found.lease.taken
+    assert found.lease.leased
     assert found.hold == BatchHold()
     other = await submit(ledger, a_campaign("other"))
     await ledger.batches.hold(await taken(ledger, other), "damaged", missing=0, reread=0)
     held = decode_batch_fields(await ledger.fields(other, 1))
-    assert (held.state, held.hold.reason, held.lease.taken) == (BatchState.HELD, "damaged", False)
+    assert (held.state, held.hold.reason, held.lease.leased) == (BatchState.HELD, "damaged", False)
     assert held.hold.since_ms > 0

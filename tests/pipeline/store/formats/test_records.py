@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pipeline.domain.models import ChannelName, DeliveryStatus
 from pipeline.store.formats.records import (
     DeliveryRecord,
-    initial,
+    initial_records,
     parse_record,
     reachable,
 )
@@ -42,5 +42,7 @@ def test_the_plan_says_who_can_be_reached_by_what(masks: list[int]) -> None:
     for index, mask in enumerate(masks):
         found = reachable((EMAIL, SMS), plan, index)
         assert found == [c for bit, c in ((1, EMAIL), (2, SMS)) if mask & bit]
-        assert [r.channel for r in initial((EMAIL, SMS), "all", plan, index)] == found
-        assert [r.channel for r in initial((EMAIL, SMS), "first", plan, index)] == found[:1]
+        assert [r.channel for r in initial_records((EMAIL, SMS), "all", plan, index)] == found
+        assert [r.channel for r in initial_records((EMAIL, SMS), "first", plan, index)] == found[
+            :1
+        ]

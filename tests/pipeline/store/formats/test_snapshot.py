@@ -59,7 +59,7 @@ def test_what_is_stored_has_a_name() -> None:
     assert found.version_starts() == {1: 1000, 2: 1500}
     assert (found.submitted_ms, found.epoch_ms) == (1000, 900)
     assert found.deliveries()["sent"] == 1
-    assert found.unsettled_forgotten == 3
+    assert found.erased_uncertain == 3
     assert found.tried(ChannelName.EMAIL)[DeliveryStatus.SENT] == 4
     assert found.tried(ChannelName.SMS)[DeliveryStatus.SENT] == 0
     assert found.batches()["planned"] == 5

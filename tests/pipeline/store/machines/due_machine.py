@@ -282,7 +282,7 @@ class DueMachine(RuleBasedStateMachine):
     async def settled(self, found: Claim, how: str) -> None:
         batches, campaign = self.ledger.batches, self.model.campaigns[found.unit.serial]
         if how != "on" or campaign.paused or campaign.cancelled:
-            await batches.wait(found, delay=900 if how == "wait" else 0)
+            await batches.release(found, delay=900 if how == "wait" else 0)
         else:
             await self.finished(found)
 
@@ -297,7 +297,7 @@ class DueMachine(RuleBasedStateMachine):
                 found, po_number=po, payload_hash="h", nonce=f"p{next(self.nonces)}"
             )
             found = await batches.order_placed(found, f"order-{unit.serial}-{unit.batch}")
-            await batches.wait(found, delay=0)
+            await batches.release(found, delay=0)
         elif unit.lane is Lane.READ:
             links = links_of(unit.serial, unit.batch, found.batch.size)
             assert await batches.links_received(found, links) is None

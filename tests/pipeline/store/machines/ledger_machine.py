@@ -15,7 +15,7 @@ from pipeline.domain.errors import AbandonedError, StaleLeaseError
 from pipeline.domain.models import ChannelName, DeliveryStatus, FactKind, Recipient
 from pipeline.store.batches import Claim
 from pipeline.store.deliveries import Fact, IntentRequest
-from pipeline.store.formats.records import initial
+from pipeline.store.formats.records import initial_records
 from tests.pipeline.ledger import (
     Counted,
     Ledger,
@@ -295,7 +295,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if how == 0:
             await batches.cancel(claim)
         elif how == 1:
-            await batches.wait(claim, delay=5, counter=WaitCounter.FAILS)
+            await batches.release(claim, delay=5, counter=WaitCounter.FAILS)
         elif claim.unit.lane is Lane.ORDER:
             await self.order(claim, how)
         elif claim.unit.lane is Lane.READ:
@@ -335,7 +335,7 @@ class LedgerMachine(RuleBasedStateMachine):
             (index, record)
             for index in range(claim.batch.size)
             for record in claim.ledger.get(index)
-            or initial(delivery.channels, delivery.mode, claim.batch.plan, index)
+            or initial_records(delivery.channels, delivery.mode, claim.batch.plan, index)
         ]
         wanted = [
             IntentRequest(index, record.channel, record.attempt) for index, record in records

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from pipeline.domain.rate import Rate
 from pipeline.store.rate_limiter import Limiter, Permits
-from pipeline.store.scripts import texts
+from pipeline.store.scripts import decode_hash
 from tests.pipeline.ledger import open_ledger
 from tests.support.redis import Redis
 
@@ -154,7 +154,7 @@ class LimiterMachine(RuleBasedStateMachine):
         concerned = [self.shared, self.own] if both else [self.shared]
         silent = [await self.looks_silent_till(name) for name in (SHARED, *more)]
         earliest = await self.now()
-        found = await worker.take(SHARED, wanted, more)
+        found = await worker.acquire(SHARED, wanted, more)
         grant = Grant(found.granted, earliest, await self.now())
         assert 0 <= found.granted <= wanted
         if found.granted:
@@ -174,14 +174,14 @@ class LimiterMachine(RuleBasedStateMachine):
 
     async def looks_silent_till(self, name: str) -> float:
         """Return what pump.lua goes by when it decides that asking is pointless."""
-        fields = texts(await self.redis.hgetall(f"cc:gcra:{name}"))
+        fields = decode_hash(await self.redis.hgetall(f"cc:gcra:{name}"))
         return max(float(fields.get("next", 0)), float(fields.get("hush", 0))) - BURST_US
 
     async def age(self, by: float) -> None:
         self.ahead += by
         for name in (SHARED, OWN):
             key = f"cc:gcra:{name}"
-            fields = texts(await self.redis.hgetall(key))
+            fields = decode_hash(await self.redis.hgetall(key))
             for moment in {"tat", "next", "hush"} & fields.keys():
                 earlier = float(fields[moment]) - by
                 await self.redis.hset(key, moment, f"{earlier:.0f}")

@@ -13,7 +13,7 @@ from pipeline.domain.errors import InputError, StaleLeaseError
 from pipeline.domain.models import ChannelName, DeliveryStatus, FactKind
 from pipeline.store.batches import Claim
 from pipeline.store.deliveries import Fact, IntentRequest
-from pipeline.store.formats.records import initial
+from pipeline.store.formats.records import initial_records
 from tests.pipeline.ledger import (
     a_campaign,
     assert_sound,
@@ -106,7 +106,7 @@ class ResendMachine(RuleBasedStateMachine):
         """Somebody starts, by what they saw when they claimed, and sends at once."""
         view = self._view(which)
         delivery = self.campaign.delivery
-        records = view.claim.ledger.get(index) or initial(
+        records = view.claim.ledger.get(index) or initial_records(
             delivery.channels, delivery.mode, view.claim.batch.plan, index
         )
         for record in records:
@@ -194,7 +194,7 @@ class ResendMachine(RuleBasedStateMachine):
         return self.views[which % len(self.views)]
 
     def _look(self, claim: Claim) -> None:
-        found = self.do(self.ledger.campaigns.readdressed(self.serial, 1))
+        found = self.do(self.ledger.campaigns.current_recipients(self.serial, 1))
         addresses = tuple({EMAIL: p.email, SMS: p.phone} for p in found)
         links = tuple(self.do(self.ledger.batches.links(self.serial, 1)))
         assert links == tuple(links_of(self.serial, 1, SIZE))

@@ -20,6 +20,6 @@ async def test_a_new_rate_gives_a_permit_at_once_whatever_its_fractions(
     redis: Redis, new: str
 ) -> None:
     limiter = open_ledger(redis, email="1/h").limiter
-    assert (await limiter.take("email")).granted == 1
+    assert (await limiter.acquire("email")).granted == 1
     await limiter.set_rate("email", Rate.parse(new))
-    assert (await limiter.take("email")).granted == 1
+    assert (await limiter.acquire("email")).granted == 1

@@ -47,7 +47,7 @@ async def forget(campaign: str, recipient: str, *, yes: bool) -> int:
 
 async def _record(app: App, snapshot: CampaignSnapshot, recipient: str) -> None:
     campaign = snapshot.campaign_id
-    person = app.audit.person(campaign, recipient)
+    person = app.audit.person_digest(campaign, recipient)
     await app.audit.add(AuditAction.FORGET, actor=actor(), campaign=campaign, recipient=person)
 
 

@@ -41,7 +41,7 @@ async def rekey(*, check: bool) -> int:
         work = KeyRotation(app.blobs, app.vault)
         standing = await work.look()
         if standing.unreadable:
-            await app.keyring.refuse_missing()
+            await app.keyring.require_all_keys()
         if check:
             _print(app, standing)
             return await _checked(app.keyring, standing, app.vault.fingerprints[0])

@@ -40,7 +40,7 @@ async def audit(campaign: str | None, *, recipient: str | None) -> int:
 
 async def _print(app: App, campaign: str | None, recipient: str | None) -> int:
     """Print the entries and return how many there are."""
-    person = app.audit.person(campaign, recipient) if campaign and recipient else None
+    person = app.audit.person_digest(campaign, recipient) if campaign and recipient else None
     number = 0
     async for entry in app.audit.entries(campaign):
         if person in (None, entry.details.get("recipient")):

@@ -63,7 +63,7 @@ def test_forgetting_is_recorded_with_a_digest_of_the_person(desk: Desk) -> None:
 
     async def digest(ledger: Installation) -> str:
         audit = AuditTrail(ledger.redis, Scripts(ledger.redis), ledger.vault)
-        return audit.person(ID, "r3")
+        return audit.person_digest(ID, "r3")
 
     assert (entry["action"], entry["actor"]) == ("forget", "Ann")
     assert entry["details"] == {"recipient": desk.prepare(digest)}

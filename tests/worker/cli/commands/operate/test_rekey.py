@@ -44,7 +44,7 @@ def process(desk: Desk, *keys: str) -> Iterator[None]:
         async with Redis.from_url(desk.url) as redis:
             keyring = Keyring(redis, Vault(keys))
             await keyring.unlock()
-            beating = asyncio.create_task(keyring.stay(seconds=0.01))
+            beating = asyncio.create_task(keyring.keep_enrolled(seconds=0.01))
             ready.set()
             await asyncio.to_thread(over.wait)
             await stop(beating)

@@ -6,10 +6,10 @@
 
 -- @include token_lock_key
 
-local account, nonce, other, rest_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local account, nonce, other, backoff_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local lock = token_lock_key(account)
 if redis.call('GET', lock) ~= nonce then
   return 0
 end
-redis.call('SET', lock, other, 'PX', rest_ms)
+redis.call('SET', lock, other, 'PX', backoff_ms)
 return 1
