@@ -2,8 +2,8 @@
 Every key that claimcast has in Redis, and every purpose that something is sealed or digested for.
 
 The Lua verbs build the same keys in `lua/lib`; a test compares the two. What lies under each key,
-and which fields it has, the codecs beside this module say. `arq` keeps its jobs under keys of its
-own (`arq:job:…`), which nobody here touches.
+which fields it has and who writes them, docs/internals/data-model.md says. `arq` keeps its jobs
+under keys of its own (`arq:job:…`), which nobody here touches.
 """
 
 import re
@@ -75,7 +75,7 @@ def campaign_limiter(serial: str, channel: ChannelName) -> str:
 
 
 def breaker_key(channel: str) -> str:
-    """Hash: the failures of a provider in a row; absent while its breaker is closed."""
+    """Hash: the failures of a provider in a row; absent since its last success."""
     return f"cc:breaker:{channel}"
 
 
