@@ -1,1 +1,1 @@
-"""The dictionary of what rests in Redis, from which docs/internals/data-model.md is made."""
+"""What rests in Redis: the dictionary behind docs/internals/data-model.md, and its checks."""

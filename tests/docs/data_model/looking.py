@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 
 from pipeline.domain.vault import is_sealed
-from tests.docs.data_model.arq_entries import ARQ
-from tests.docs.data_model.entries import Key
-from tests.docs.data_model.hashes import FIELDS, field_of
-from tests.docs.data_model.key_entries import KEYS
+from tests.docs.data_model.dictionary.all_keys import KEYS
+from tests.docs.data_model.dictionary.arq_keys import ARQ
+from tests.docs.data_model.dictionary.entries import Key
+from tests.docs.data_model.dictionary.hashes import FIELDS, field_of
 from tests.support.redis import Redis
 
 _TYPES = {"string": b"string", "hash": b"hash", "list": b"list", "set": b"set"}

@@ -8,8 +8,8 @@ from importlib.resources import files
 
 from pipeline.store import keys
 from pipeline.store.lua.sources import includes, read_scripts
-from tests.docs.data_model.entries import Field
-from tests.docs.data_model.hashes import FIELDS
+from tests.docs.data_model.dictionary.entries import Field
+from tests.docs.data_model.dictionary.hashes import FIELDS
 from tests.pipeline.store.lua.reading import without_comments
 
 _FOLDER = files("pipeline.store.lua")

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from tests.docs.data_model import arq_entries, letters, purposes, tables
+from tests.docs.data_model import tables
+from tests.docs.data_model.dictionary import arq_keys, letters, purposes
 
 PAGE = "docs/internals/data-model.md"
 PARTS: Sequence[tuple[str, str, Callable[[], str]]] = (
@@ -13,6 +14,6 @@ PARTS: Sequence[tuple[str, str, Callable[[], str]]] = (
     (PAGE, "data model letters", letters.markdown),
     (PAGE, "data model seals", purposes.seals_markdown),
     (PAGE, "data model digests", purposes.digests_markdown),
-    (PAGE, "data model arq", arq_entries.markdown),
+    (PAGE, "data model arq", arq_keys.markdown),
     (PAGE, "data model library", tables.library_markdown),
 )

@@ -4,9 +4,9 @@ import ast
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
-from tests.docs.data_model.entries import Field, Key
-from tests.docs.data_model.hashes import FIELDS
-from tests.docs.data_model.key_entries import GROUPS, KEYS
+from tests.docs.data_model.dictionary.all_keys import GROUPS, KEYS
+from tests.docs.data_model.dictionary.entries import Field, Key
+from tests.docs.data_model.dictionary.hashes import FIELDS
 from tests.docs.data_model.lua_calls import accesses, entry, users
 from tests.support.root import ROOT
 

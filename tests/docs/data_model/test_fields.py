@@ -4,11 +4,11 @@ import pytest
 
 from pipeline.store.codec import COUNTER_FIELD
 from tests.docs.data_model import reading
-from tests.docs.data_model.batch_entries import BATCH
-from tests.docs.data_model.campaign_entries import CAMPAIGN
-from tests.docs.data_model.entries import Field
-from tests.docs.data_model.hashes import FIELDS, field_of
-from tests.docs.data_model.key_entries import KEYS
+from tests.docs.data_model.dictionary.all_keys import KEYS
+from tests.docs.data_model.dictionary.batch_fields import BATCH
+from tests.docs.data_model.dictionary.campaign_fields import CAMPAIGN
+from tests.docs.data_model.dictionary.entries import Field
+from tests.docs.data_model.dictionary.hashes import FIELDS, field_of
 from tests.docs.data_model.lua_calls import VERBS, accesses, entry
 from tests.docs.data_model.tables import doing, python_users
 

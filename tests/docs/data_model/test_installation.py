@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.docs.data_model import fleet_life, life
-from tests.docs.data_model.campaign_entries import CAMPAIGN
-from tests.docs.data_model.hashes import field_of
+from tests.docs.data_model.dictionary.campaign_fields import CAMPAIGN
+from tests.docs.data_model.dictionary.hashes import field_of
 from tests.docs.data_model.looking import Seen
 from tests.docs.data_model.tables import doing
 from tests.pipeline.ledger import a_campaign, open_ledger, people, submit

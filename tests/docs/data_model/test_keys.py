@@ -7,9 +7,9 @@ import pytest
 from pipeline.domain.batch import Lane
 from pipeline.domain.models import ChannelName
 from pipeline.store import keys
-from tests.docs.data_model.entries import Key
-from tests.docs.data_model.key_entries import KEYS
-from tests.docs.data_model.purposes import DIGESTS, SEALS
+from tests.docs.data_model.dictionary.all_keys import KEYS
+from tests.docs.data_model.dictionary.entries import Key
+from tests.docs.data_model.dictionary.purposes import DIGESTS, SEALS
 from tests.docs.data_model.tables import keys_markdown
 from tests.support.root import ROOT
 

@@ -7,7 +7,7 @@ import pytest
 from pipeline.domain.batch import Lane, WaitCounter
 from pipeline.domain.models import ChannelName, DeliveryStatus, FactKind
 from pipeline.store import codec
-from tests.docs.data_model import letters
+from tests.docs.data_model.dictionary import letters
 from tests.support.root import ROOT
 
 

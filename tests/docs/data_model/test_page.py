@@ -11,7 +11,7 @@ from pipeline.domain.models import ChannelName, DeliveryStatus
 from pipeline.domain.vault import Vault
 from pipeline.store.formats.records import DeliveryRecord, parse_record
 from pipeline.store.formats.sealed_batch import seal_links
-from tests.docs.data_model.hashes import FIELDS
+from tests.docs.data_model.dictionary.hashes import FIELDS
 from tests.docs.data_model.parts import PAGE as PATH
 from tests.support.root import ROOT
 

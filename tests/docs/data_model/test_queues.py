@@ -9,7 +9,7 @@ import pytest
 from arq import constants
 
 from pipeline.store.codec import decode_unit
-from tests.docs.data_model.arq_entries import ARQ
+from tests.docs.data_model.dictionary.arq_keys import ARQ
 from tests.docs.data_model.looking import Seen
 from tests.end_to_end.support.world import world
 from tests.support.redis import Redis

@@ -1,6 +1,6 @@
 """Every key of a batch, of a campaign and of all campaigns, in the order of the page."""
 
-from tests.docs.data_model.entries import Key
+from tests.docs.data_model.dictionary.entries import Key
 
 _PURGE = "with a purge"
 _STAYS = "never"

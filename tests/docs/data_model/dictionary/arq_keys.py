@@ -1,6 +1,6 @@
 """What arq keeps under keys of its own, as we use it."""
 
-from tests.docs.data_model.entries import Key
+from tests.docs.data_model.dictionary.entries import Key
 
 ARQ = (
     Key(

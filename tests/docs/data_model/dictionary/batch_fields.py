@@ -1,6 +1,6 @@
 """The fields of a batch, `cc:<serial>:b:<batch>`."""
 
-from tests.docs.data_model.entries import Field
+from tests.docs.data_model.dictionary.entries import Field
 
 _DELETED = "no longer counted: none yet, or something moved the batch on"
 

@@ -1,6 +1,6 @@
 """The fields of the hashes that belong to the whole installation, and of those beside a batch."""
 
-from tests.docs.data_model.entries import Field
+from tests.docs.data_model.dictionary.entries import Field
 
 _ALWAYS = "never, once made"
 

@@ -1,6 +1,6 @@
 """Every key of the fleet and of the installation, in the order of the page."""
 
-from tests.docs.data_model.entries import Key
+from tests.docs.data_model.dictionary.entries import Key
 
 _STAYS = "never"
 

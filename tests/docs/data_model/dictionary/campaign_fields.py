@@ -1,6 +1,6 @@
 """The fields of a campaign, `cc:<serial>`."""
 
-from tests.docs.data_model.entries import Field
+from tests.docs.data_model.dictionary.entries import Field
 
 _STAGING = ("pipeline/store/staging.py",)
 _NEVER = "never, once committed"

@@ -1,7 +1,7 @@
 """Every key, in the order of the page."""
 
-from tests.docs.data_model.campaign_key_entries import ALL_CAMPAIGNS, ONE_BATCH, ONE_CAMPAIGN
-from tests.docs.data_model.installation_key_entries import FLEET, INSTALLATION
+from tests.docs.data_model.dictionary.campaign_keys import ALL_CAMPAIGNS, ONE_BATCH, ONE_CAMPAIGN
+from tests.docs.data_model.dictionary.installation_keys import FLEET, INSTALLATION
 
 GROUPS = {
     "One batch": ONE_BATCH,

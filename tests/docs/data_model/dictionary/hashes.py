@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from tests.docs.data_model import installation_entries as others
-from tests.docs.data_model.batch_entries import BATCH
-from tests.docs.data_model.campaign_entries import CAMPAIGN
-from tests.docs.data_model.entries import Field
+from tests.docs.data_model.dictionary import other_fields as others
+from tests.docs.data_model.dictionary.batch_fields import BATCH
+from tests.docs.data_model.dictionary.campaign_fields import CAMPAIGN
+from tests.docs.data_model.dictionary.entries import Field
 
 FIELDS: Mapping[str, Sequence[Field]] = {
     "batch_key": BATCH,

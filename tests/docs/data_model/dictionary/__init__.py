@@ -1,0 +1,1 @@
+"""The dictionary itself: an entry for every key, field, letter and purpose."""
