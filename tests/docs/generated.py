@@ -13,6 +13,7 @@ from tests.architecture.rooms import as_markdown as rooms
 from tests.docs.commands import commands, summary
 from tests.docs.data_model.parts import PARTS as DATA_MODEL
 from tests.docs.internals.parts import PARTS as INTERNALS
+from tests.docs.operate.parts import PARTS as OPERATE
 from tests.docs.settings import settings_tables
 from tests.support.root import ROOT
 
@@ -42,6 +43,7 @@ class Generated:
 
 GENERATED: Sequence[Generated] = (
     Generated("docs/operate/settings.md", "settings", settings_tables),
+    *(Generated(*part) for part in OPERATE),
     Generated("docs/internals/architecture.md", "rooms", rooms),
     *(Generated(*part) for part in INTERNALS),
     Generated("docs/reference/codes.md", "codes", codes),
