@@ -40,11 +40,11 @@ STATUSES = {
 FACTS = {
     FactKind.SENT: "The provider took it.",
     FactKind.DELIVERED: "It arrived.",
-    FactKind.BOUNCED: "It came back.",
+    FactKind.BOUNCED: "It came back; in mode `first` the next channel's turn.",
     FactKind.FAILED: "Refused for good; in mode `first` the next channel's turn.",
     FactKind.FAILED_OUTRIGHT: "Refused for good, and no reason to try another channel. Stored as "
     "status `f`.",
-    FactKind.SUPPRESSED: "The address is suppressed.",
+    FactKind.SUPPRESSED: "The address is suppressed; in mode `first` the next channel's turn.",
     FactKind.UNCERTAIN: "It may have arrived; costs a try.",
     FactKind.DEFERRED: "A transient failure: costs a try, and is tried again after the delay.",
     FactKind.RELEASED: "Certainly not sent; costs nothing. Stored as status `p`.",
