@@ -59,6 +59,7 @@ POSTFIX = Part("master", "postfix", root=True)
 REDIS = Part("redis-server", "redis-server")
 NGINX = Part("nginx", "nginx")
 CHROMIUM = Part("chromium", "chromium")
+SYSTEMD = Part("systemd-analyze", "systemd")
 
 
 @contextlib.contextmanager

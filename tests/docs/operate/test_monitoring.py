@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pipeline.alerting.messages import of_campaign
 from pipeline.store.formats.alert_records import AlertCause, AlertKind
 from pipeline.store.formats.snapshot import CampaignSnapshot
-from tests.docs.documents import document
+from tests.docs.documents import document, documents
 from tests.support.root import ROOT
 
 OURS = ["worker", "pipeline", "channels", "config", "sandbox"]
 LEVELS = {"info", "warning", "error", "exception"}
+METRIC = re.compile(r"\bclaimcast_[a-z_]+[a-z]\b")
 ROW_OF_NAMES = re.compile(r"^\| ((?:`[a-z_.]+`(?:, )?)+) \|", re.MULTILINE)
 """The first cell of a row, where nothing but names stands in it."""
 
@@ -46,6 +47,14 @@ def test_the_log_events_are_those_of_the_code() -> None:
     named = first_cells(logs)
     assert len(named) == len(set(named))
     assert set(named) == set(log_events())
+
+
+def test_every_metric_that_is_named_stands_in_the_table() -> None:
+    metrics, _ = document("docs/operate/monitoring.md").text.split("\n## Logs\n")
+    table = first_cells(metrics.split("\n## Metrics\n")[1])
+    named = {name for page in documents() for name in METRIC.findall(page.text)}
+    assert len(named) > 20
+    assert named <= set(table)
 
 
 def test_the_alert_that_is_shown_is_what_is_posted() -> None:
