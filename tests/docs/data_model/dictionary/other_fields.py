@@ -92,9 +92,9 @@ ALERTS = (
         name="<target>|<subject>|<kind>|<code>",
         kind="`<ms since 1970> <phase> <ms since 1970> <tries>`",
         means="An alert. Target: `url` or `email`. Subject: a serial, or a channel. Kind: `o`, "
-        "`r`, `s` (a blocked lane), `held` or `channel`. The value: when it was written, the phase "
-        "(`seen`, `telling`, `untold`, `told`, `calming`, `ending`, `unended`), when it was seen "
-        "first, how often telling it failed.",
+        "`r`, `s` (a blocked lane), `held` or `channel`. The value: when it was written, the "
+        "phase (`seen`, `telling`, `untold`, `told`, `calming`, `ending`, `unended`), when it was "
+        "seen first, how often telling it failed.",
         absent="there is nothing to tell",
     ),
 )
