@@ -10,10 +10,10 @@ from pathlib import Path
 
 from pipeline.domain.codes.table import markdown as codes
 from tests.architecture.rooms import as_markdown as rooms
-from tests.docs.commands import commands, summary
 from tests.docs.data_model.parts import PARTS as DATA_MODEL
 from tests.docs.internals.parts import PARTS as INTERNALS
 from tests.docs.operate.parts import PARTS as OPERATE
+from tests.docs.reference.commands import commands, summary
 from tests.docs.settings import settings_tables
 from tests.support.root import ROOT
 

@@ -1,0 +1,1 @@
+"""What the pages for whoever integrates claimcast say is so."""
