@@ -32,7 +32,7 @@ def encode_resends(resends: Sequence[Resend]) -> bytes:
 
 
 def decode_resends(data: bytes) -> ResendHistory:
-    """Return what `encode_generations` was given; ValueError, KeyError or TypeError if damaged."""
+    """Return what `encode_resends` was given; ValueError, KeyError or TypeError if damaged."""
     return tuple(
         Resend(channel=CHANNEL[letter], number=int(number), address=address, at_ms=int(at))
         for letter, number, address, at in json.loads(data)
