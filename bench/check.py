@@ -15,7 +15,7 @@ import uvloop
 
 from bench.measures.small import small_ratios
 from bench.report.recorded import BenchVerdict, judge, recorded
-from bench.world.installation import world
+from bench.world.installation import open_world
 from bench.world.processes import BenchError
 
 _TRIES = 2
@@ -37,9 +37,9 @@ def main() -> int:
 
 async def _check(directory: Path) -> BenchVerdict:
     before = recorded()
-    async with world(directory / "world", "auto") as here:
+    async with open_world(directory / "world", "auto") as world:
         for attempt in itertools.count(1):
-            verdict = judge(await small_ratios(here, f"try-{attempt}"), before)
+            verdict = judge(await small_ratios(world, f"try-{attempt}"), before)
             say(f"bench: {verdict.text}")
             if verdict.holds or attempt == _TRIES:
                 return verdict

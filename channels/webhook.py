@@ -147,8 +147,8 @@ class WebhookChannel:
             except UncertainError as error:
                 raise BlockedError(error.code) from None
         # Only where it is: some keep a token in the path.
-        place = urlsplit(self._url)
-        return f"{place.scheme}://{place.netloc} answers; messages are posted to it, signed."
+        parts = urlsplit(self._url)
+        return f"{parts.scheme}://{parts.netloc} answers; messages are posted to it, signed."
 
     async def aclose(self) -> None:
         """Close the connections; may be called twice."""

@@ -3,19 +3,19 @@
 from bench.measures.sending import ceiling, worked
 from bench.measures.session import Session
 from bench.report.figures import ratios
-from bench.world.installation import CONNECTIONS, installation
+from bench.world.installation import CONNECTIONS, open_installation
 from bench.world.sinks import DISTANCE_MS
 
 
 async def measure(session: Session) -> None:
     """Add throughput and the ratio to aiosmtplib over the same connections."""
     people, alone, ours = session.sizes.distant, list[float](), list[float]()
-    async with session.world("distant") as here:
+    async with session.open_world("distant") as world:
         for round_ in range(min(session.sizes.rounds, 3)):
             session.say(f"distant, round {round_ + 1}")
-            alone.append(people / (await ceiling(here, people))[0])
-            async with installation(here, f"distant-{round_}") as place:
-                cost = await worked(place, await place.paused(people), 1)
+            alone.append(people / (await ceiling(world, people))[0])
+            async with open_installation(world, f"distant-{round_}") as installation:
+                cost = await worked(installation, await installation.paused(people), 1)
                 ours.append(people / cost.drained.seconds)
     where = f"over {CONNECTIONS} connections, answers take {DISTANCE_MS} ms"
     add = session.results.add

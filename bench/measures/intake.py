@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 
 from bench.measures.session import Session
-from bench.world.installation import installation
+from bench.world.installation import open_installation
 from bench.world.people import write_files
 
 _KINDS = {"email": "rows with e-mail", "phones": "rows with e-mail and phone"}
@@ -14,19 +14,19 @@ async def measure(session: Session) -> None:
     """Add rows per second, CPU seconds and peak memory of `submit`, for both kinds of rows."""
     samples: defaultdict[str, list[float]] = defaultdict(list)
     rows = session.sizes.rows
-    async with session.world() as here:
+    async with session.open_world() as world:
         for round_ in range(session.sizes.rounds):
             session.say(f"intake, round {round_ + 1} of {session.sizes.rounds}")
             for kind in _KINDS:
-                async with installation(here, f"intake-{kind}-{round_}") as place:
+                async with open_installation(world, f"intake-{kind}-{round_}") as installation:
                     files = await asyncio.to_thread(
                         write_files,
-                        place.directory,
-                        place.name("all"),
+                        installation.directory,
+                        installation.name("all"),
                         rows,
                         phones=kind == "phones",
                     )
-                    _, spent = await place.submit(files)
+                    _, spent = await installation.submit(files)
                     samples[f"intake_{kind}"].append(rows / spent.seconds)
                     samples[f"intake_{kind}_cpu"].append(spent.cpu / rows * 1000)
                     samples[f"intake_{kind}_peak"].append(spent.peak / 1e6)

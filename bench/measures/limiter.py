@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.measures.session import Session
 from bench.report.figures import worst_window
-from bench.world.installation import installation
+from bench.world.installation import open_installation
 from pipeline.domain.metrics import Measurements
 from pipeline.domain.rate import Rate
 from pipeline.store.rate_limiter import Limiter
@@ -42,10 +42,10 @@ async def measure(session: Session) -> None:
 
 async def _permits(session: Session) -> None:
     add = session.results.add
-    async with session.world() as here, installation(here, "permits") as place:
-        scripts = Scripts(place.app.redis)
+    async with session.open_world() as world, open_installation(world, "permits") as installation:
+        scripts = Scripts(installation.app.redis)
         limiter = Limiter(
-            place.app.redis, scripts, {"bench": Rate.parse(_NO_LIMIT)}, Measurements()
+            installation.app.redis, scripts, {"bench": Rate.parse(_NO_LIMIT)}, Measurements()
         )
         for wanted in (1, 100):
             values = [
@@ -74,13 +74,15 @@ async def permits_per_second(limiter: Limiter, wanted: int, seconds: float = _SE
 
 async def _mails(session: Session) -> Sequence[float]:
     """Return when each mail reached the sink, in order; two workers share the limit."""
-    async with session.world("own") as here:
+    async with session.open_world("own") as world:
         rate = f"{_RATE}/s"
-        async with installation(here, "limited", CLAIMCAST_LIMITS__EMAIL=rate) as place:
-            serial = await place.paused(_RATE * session.sizes.limited)
-            async with place.workers(2):
-                await place.drain(serial)
-        file = here.sink.moments
+        async with open_installation(
+            world, "limited", CLAIMCAST_LIMITS__EMAIL=rate
+        ) as installation:
+            serial = await installation.paused(_RATE * session.sizes.limited)
+            async with installation.workers(2):
+                await installation.drain(serial)
+        file = world.sink.moments
     return await asyncio.to_thread(_read, file)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.measures.session import Session
 from bench.report.figures import rates
-from bench.world.installation import Installation, installation
+from bench.world.installation import Installation, open_installation
 from bench.world.people import write_files
 from bench.world.processes import BenchProcess
 from pipeline.domain.tasks import stop
@@ -30,43 +30,45 @@ async def measure(session: Session) -> None:
         session.results.add("Million", f"million_{key}", what, unit, *values, note=note)
 
     people = session.sizes.million
-    async with session.world() as here, installation(here, "million") as place:
-        before = await place.memory()
+    async with session.open_world() as world, open_installation(world, "million") as installation:
+        before = await installation.memory()
         session.say(f"{people:,} people are written down and submitted")
-        files = await asyncio.to_thread(write_files, place.directory, place.name("all"), people)
-        serial, spent = await place.submit(files)
+        files = await asyncio.to_thread(
+            write_files, installation.directory, installation.name("all"), people
+        )
+        serial, spent = await installation.submit(files)
         add("submit", f"submit, {people:,} people", "s", spent.seconds)
         add("submit_peak", "peak memory of submit", "MB", spent.peak / 1e6)
-        await place.pause(serial)
-        async with place.workers(1) as [worker]:
+        await installation.pause(serial)
+        async with installation.workers(1) as [worker]:
             session.say("they are sent")
-            await _send(session, place, serial, worker, add)
+            await _send(session, installation, serial, worker, add)
         unit = "bytes per recipient"
-        at_last = (await place.memory() - before) / people
-        most = (await place.memory("used_memory_peak") - before) / people
+        at_last = (await installation.memory() - before) / people
+        most = (await installation.memory("used_memory_peak") - before) / people
         add("memory", "Valkey, when all is done", unit, at_last)
         add("memory_peak", "Valkey, at its fullest", unit, most)
         session.say("the report")
-        await _report(place, people, add)
+        await _report(installation, people, add)
 
 
 async def _send(
-    session: Session, place: Installation, serial: str, worker: BenchProcess, add: Add
+    session: Session, installation: Installation, serial: str, worker: BenchProcess, add: Add
 ) -> None:
     """Work it with one worker, looking, submitting another and pausing on the way."""
     people = session.sizes.million
     progress: list[tuple[float, int]] = []
-    watching = asyncio.create_task(_watch(place, serial, progress))
+    watching = asyncio.create_task(_watch(installation, serial, progress))
     started, cpu = time.monotonic(), worker.cpu
     try:
-        await place.resume(serial)
-        await place.sent(serial, people // 10)
-        await _pause(place, serial, add)
-        await _small_campaign(place, add)
-        await _look(place, serial, add)
-        if ended(await place.app.campaigns.snapshot(serial)):
+        await installation.resume(serial)
+        await installation.sent(serial, people // 10)
+        await _pause(installation, serial, add)
+        await _small_campaign(installation, add)
+        await _look(installation, serial, add)
+        if ended(await installation.app.campaigns.snapshot(serial)):
             session.results.notes.append("the million were too few: some of it came after its end")
-        snapshot = await place.finished(serial)
+        snapshot = await installation.finished(serial)
     finally:
         await stop(watching)
     seconds = (snapshot.finished_ms - snapshot.submitted_ms) / 1000
@@ -79,56 +81,60 @@ async def _send(
     session.results.series["million, 1 worker"] = rates(progress, _STEP_SECONDS)
 
 
-async def _watch(place: Installation, serial: str, progress: list[tuple[float, int]]) -> None:
+async def _watch(
+    installation: Installation, serial: str, progress: list[tuple[float, int]]
+) -> None:
     """Note how many are sent, until cancelled."""
     started = time.monotonic()
     while True:
-        snapshot = await place.app.campaigns.snapshot(serial)
+        snapshot = await installation.app.campaigns.snapshot(serial)
         progress.append((time.monotonic() - started, snapshot.deliveries()["sent"]))
         await asyncio.sleep(_STEP_SECONDS / 10)
 
 
-async def _look(place: Installation, serial: str, add: Add) -> None:
+async def _look(installation: Installation, serial: str, add: Add) -> None:
     """Measure `status` while it runs: the reading itself, and the whole command."""
     readings = []
     for _ in range(_LOOKS):
         started = time.perf_counter()
-        as_json(await place.app.campaigns.snapshot(serial))
+        as_json(await installation.app.campaigns.snapshot(serial))
         readings.append((time.perf_counter() - started) * 1000)
         await asyncio.sleep(_WATCH_SECONDS * 10)
     add("status", "status while it runs, read by an open process", "ms", *readings)
-    commands = [await place.command("status", place.name("all")) for _ in range(_COMMANDS)]
+    commands = [
+        await installation.command("status", installation.name("all")) for _ in range(_COMMANDS)
+    ]
     what = "the command status while it runs, Python's start included"
     add("status_command", what, "ms", *(spent.seconds * 1000 for spent in commands))
 
 
-async def _small_campaign(place: Installation, add: Add) -> None:
+async def _small_campaign(installation: Installation, add: Add) -> None:
     """Measure a campaign of ten, submitted behind the large one."""
-    files = write_files(place.directory, place.name("small"), _SMALL)
-    serial, _ = await place.submit(files)
-    snapshot = await place.finished(serial)
+    files = write_files(installation.directory, installation.name("small"), _SMALL)
+    serial, _ = await installation.submit(files)
+    snapshot = await installation.finished(serial)
     seconds = (snapshot.finished_ms - snapshot.submitted_ms) / 1000
     what = f"{_SMALL} people submitted meanwhile, until they are finished"
     add("small", what, "s", seconds)
 
 
-async def _pause(place: Installation, serial: str, add: Add) -> None:
+async def _pause(installation: Installation, serial: str, add: Add) -> None:
     """Measure how long after `pause` the last mail left; then let it go on."""
     started = last = time.monotonic()
-    await place.pause(serial)
+    await installation.pause(serial)
     sent = -1
     while time.monotonic() < started + _PAUSE_SECONDS:
-        now = (await place.app.campaigns.snapshot(serial)).deliveries()["sent"]
+        now = (await installation.app.campaigns.snapshot(serial)).deliveries()["sent"]
         if now != sent:
             sent, last = now, time.monotonic()
         await asyncio.sleep(_WATCH_SECONDS)
-    await place.resume(serial)
+    await installation.resume(serial)
     add("pause", "pause, until the last result is recorded", "s", last - started)
 
 
-async def _report(place: Installation, people: int, add: Add) -> None:
-    output = place.directory / "report.csv"
-    spent = await place.command("report", place.name("all"), "--output", str(output))
+async def _report(installation: Installation, people: int, add: Add) -> None:
+    output = installation.directory / "report.csv"
+    spent = await installation.command("report", installation.name("all"), "--output", str(output))
     rows = await asyncio.to_thread(_lines, output) - 1
     add("report", f"report, {rows:,} rows of {people:,}", "s", spent.seconds)
     add("report_peak", "peak memory of report", "MB", spent.peak / 1e6)

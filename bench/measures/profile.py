@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.measures.sending import Cost, worked_by
 from bench.measures.session import Session
-from bench.world.installation import Installation, installation
+from bench.world.installation import Installation, open_installation
 from bench.world.processes import BenchError, BenchProcess
 
 _SECTION = "Where the time goes"
@@ -53,14 +53,14 @@ async def measure(session: Session) -> None:
         msg = f"py-spy is not installed: {sys.executable} -m pip install py-spy"
         raise BenchError(msg)
     people = session.sizes.people
-    async with session.world() as here, installation(here, "profile") as place:
-        serial = await place.paused(people)
-        file = place.directory / "samples.txt"
-        async with place.workers(1) as workers, _sampled(program, workers[0], file):
-            cost = await worked_by(place, serial, workers)
+    async with session.open_world() as world, open_installation(world, "profile") as installation:
+        serial = await installation.paused(people)
+        file = installation.directory / "samples.txt"
+        async with installation.workers(1) as workers, _sampled(program, workers[0], file):
+            cost = await worked_by(installation, serial, workers)
         samples = Counter(_samples(file.read_text("utf-8").splitlines()))
         _conclude(session, samples, cost, people)
-        await _valkey(session, place, cost, people)
+        await _valkey(session, installation, cost, people)
 
 
 @asynccontextmanager
@@ -104,8 +104,8 @@ def _conclude(session: Session, samples: Counter[str], cost: Cost, people: int) 
     _add(session, "worker", "worker, all of its CPU", cpu, note=note)
 
 
-async def _valkey(session: Session, place: Installation, cost: Cost, people: int) -> None:
-    scripts = (await place.app.redis.info("commandstats"))["cmdstat_evalsha"]
+async def _valkey(session: Session, installation: Installation, cost: Cost, people: int) -> None:
+    scripts = (await installation.app.redis.info("commandstats"))["cmdstat_evalsha"]
     note = f"{scripts['calls'] / people * 1000:.0f} calls for 1,000 people"
     _add(session, "scripts", "Valkey: our scripts", scripts["usec"] / people, note=note)
     _add(session, "valkey", "Valkey, all of its CPU", cost.valkey_cpu / people * 1e6)

@@ -4,7 +4,7 @@ from statistics import median
 
 from bench.measures.sending import worked_by
 from bench.measures.session import Session
-from bench.world.installation import World, installation
+from bench.world.installation import World, open_installation
 
 _TIMES = 3
 _LARGE = 50_000
@@ -14,11 +14,11 @@ _FIRST = 100
 async def measure(session: Session) -> None:
     """Add cost per recipient by size, and how far the extremes are apart."""
     lines: dict[str, list[tuple[float, float]]] = {"wall": [], "cpu": [], "memory": []}
-    async with session.world() as here:
+    async with session.open_world() as world:
         for people in session.sizes.scale:
             session.say(f"scale, {people:,} people")
             times = 1 if people > _LARGE else _TIMES
-            costs = [await _cost(here, people, n) for n in range(times)]
+            costs = [await _cost(world, people, n) for n in range(times)]
             for key, line in lines.items():
                 line.append((people, median(cost[key] for cost in costs)))
             unit = "µs per recipient"
@@ -35,19 +35,19 @@ async def measure(session: Session) -> None:
         session.results.add("Scale", f"{key}_spread", text, "", max(found) / min(found))
 
 
-async def _cost(here: World, people: int, turn: int) -> dict[str, float]:
+async def _cost(world: World, people: int, round_: int) -> dict[str, float]:
     """Return microseconds of time and of CPU, and bytes of Valkey's memory, per recipient."""
-    async with installation(here, f"scale-{people}-{turn}") as place:
-        first = await place.paused(_FIRST, "first")
-        memory = -await place.memory()
-        serial = await place.paused(people)
-        memory += await place.memory()
-        async with place.workers(1) as workers:
+    async with open_installation(world, f"scale-{people}-{round_}") as installation:
+        first = await installation.paused(_FIRST, "first")
+        memory = -await installation.memory()
+        serial = await installation.paused(people)
+        memory += await installation.memory()
+        async with installation.workers(1) as workers:
             # What a worker does once in its life is not a matter of a campaign's size.
-            await place.drain(first)
-            memory -= await place.memory()
-            cost = await worked_by(place, serial, workers)
-            memory += await place.memory()
+            await installation.drain(first)
+            memory -= await installation.memory()
+            cost = await worked_by(installation, serial, workers)
+            memory += await installation.memory()
         return {
             "wall": cost.drained.seconds / people * 1e6,
             "cpu": (cost.cpu + cost.valkey_cpu) / people * 1e6,

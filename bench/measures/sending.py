@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.measures.session import Session
 from bench.report.figures import Points, rates, ratios
-from bench.world.installation import CONNECTIONS, Drained, Installation, World, installation
+from bench.world.installation import CONNECTIONS, Drained, Installation, World, open_installation
 from bench.world.processes import PYTHON, BenchProcess, run
 
 _STEP_SECONDS = 0.25
@@ -49,20 +49,20 @@ async def measure(session: Session) -> None:
     """Run all five, interleaved, and add throughput, ratios and what it cost."""
     samples: Samples = defaultdict(list)
     progress: dict[str, Points] = {}
-    async with session.world() as here:
+    async with session.open_world() as world:
         for round_ in range(session.sizes.rounds):
             session.say(f"side by side, round {round_ + 1} of {session.sizes.rounds}")
-            await _clients(here, samples, session.sizes.people, "ceiling", "aiosmtplib")
+            await _clients(world, samples, session.sizes.people, "ceiling", "aiosmtplib")
             for workers in (1, 2):
                 drained = await _claimcast(
-                    here, samples, session.sizes.people, workers=workers, round_=round_
+                    world, samples, session.sizes.people, workers=workers, round_=round_
                 )
                 label = f"{workers} worker{'s' if workers > 1 else ''}"
                 progress[label] = rates(drained.progress, _STEP_SECONDS)
-            await _arq(here, samples, session.sizes.arq_people, round_)
-            await _clients(here, samples, session.sizes.people, "sink", "sockets")
-        session.results.machine["sink"] = here.sink.name
-        if here.sink.name == "own":
+            await _arq(world, samples, session.sizes.arq_people, round_)
+            await _clients(world, samples, session.sizes.people, "sink", "sockets")
+        session.results.machine["sink"] = world.sink.name
+        if world.sink.name == "own":
             note = "smtp-sink was not used: mail went to the sink of this project"
             session.results.notes.append(note)
     for label, points in progress.items():
@@ -70,62 +70,64 @@ async def measure(session: Session) -> None:
     _conclude(session, samples)
 
 
-async def ceiling(here: World, mails: int, how: str = "aiosmtplib") -> tuple[float, float]:
+async def ceiling(world: World, mails: int, how: str = "aiosmtplib") -> tuple[float, float]:
     """Return the wall and CPU seconds of bench/measures/ceiling.py."""
-    words = [str(here.sink.port), str(mails), str(CONNECTIONS), how]
+    words = [str(world.sink.port), str(mails), str(CONNECTIONS), how]
     ended = await run(
-        "ceiling", [PYTHON, "-m", "bench.measures.ceiling", *words], here.directory, {}
+        "ceiling", [PYTHON, "-m", "bench.measures.ceiling", *words], world.directory, {}
     )
     found = json.loads(ended.output)
     return found["seconds"], found["cpu"]
 
 
-async def worked(place: Installation, serial: str, workers: int) -> Cost:
+async def worked(installation: Installation, serial: str, workers: int) -> Cost:
     """Work a paused campaign with new workers, and count from when they are ready."""
-    async with place.workers(workers) as processes:
-        return await worked_by(place, serial, processes)
+    async with installation.workers(workers) as processes:
+        return await worked_by(installation, serial, processes)
 
 
-async def worked_by(place: Installation, serial: str, processes: Sequence[BenchProcess]) -> Cost:
+async def worked_by(
+    installation: Installation, serial: str, processes: Sequence[BenchProcess]
+) -> Cost:
     """Work a paused campaign with workers that run."""
     before = [process.cpu for process in processes]
-    valkey = await place.valkey_cpu()
-    drained = await place.drain(serial)
-    valkey = await place.valkey_cpu() - valkey
+    valkey = await installation.valkey_cpu()
+    drained = await installation.drain(serial)
+    valkey = await installation.valkey_cpu() - valkey
     cpu = sum(process.cpu for process in processes) - sum(before)
     return Cost(drained, cpu, valkey, max(process.peak for process in processes))
 
 
-async def _clients(here: World, samples: Samples, mails: int, key: str, how: str) -> None:
-    seconds, cpu = await ceiling(here, mails, how)
+async def _clients(world: World, samples: Samples, mails: int, key: str, how: str) -> None:
+    seconds, cpu = await ceiling(world, mails, how)
     samples[key].append(mails / seconds)
     samples[f"{key}_cpu"].append(cpu / mails * 1000)
 
 
 async def _claimcast(
-    here: World, samples: Samples, people: int, *, workers: int, round_: int
+    world: World, samples: Samples, people: int, *, workers: int, round_: int
 ) -> Drained:
-    async with installation(here, f"claimcast-{workers}-{round_}") as place:
-        before = await place.memory()
-        serial = await place.paused(people)
-        cost = await worked(place, serial, workers)
+    async with open_installation(world, f"claimcast-{workers}-{round_}") as installation:
+        before = await installation.memory()
+        serial = await installation.paused(people)
+        cost = await worked(installation, serial, workers)
         key, thousands = f"claimcast_{workers}", people / 1000
         samples[key].append(people / cost.drained.seconds)
         samples[f"{key}_cpu"].append(cost.cpu / thousands)
         samples[f"{key}_valkey_cpu"].append(cost.valkey_cpu / thousands)
         samples[f"{key}_peak"].append(cost.peak / 1e6)
-        samples[f"{key}_memory"].append((await place.memory() - before) / people)
+        samples[f"{key}_memory"].append((await installation.memory() - before) / people)
         return cost.drained
 
 
-async def _arq(here: World, samples: Samples, people: int, round_: int) -> None:
-    async with installation(here, f"arq-{round_}") as place:
+async def _arq(world: World, samples: Samples, people: int, round_: int) -> None:
+    async with open_installation(world, f"arq-{round_}") as installation:
         # In its favour: it promises nothing that would need more.
-        server: Any = place.app.redis  # the store itself never changes its settings
+        server: Any = installation.app.redis  # the store itself never changes its settings
         await server.config_set("appendfsync", "everysec")
-        words = [place.app.url, str(here.sink.port), str(people), str(CONNECTIONS)]
+        words = [installation.app.url, str(world.sink.port), str(people), str(CONNECTIONS)]
         ended = await run(
-            "arq", [PYTHON, "-m", "bench.measures.plain_arq", *words], place.directory, {}
+            "arq", [PYTHON, "-m", "bench.measures.plain_arq", *words], installation.directory, {}
         )
         found = json.loads(ended.output)
         samples["arq"].append(people / found["seconds"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.report.figures import Results
-from bench.world.installation import World, world
+from bench.world.installation import World, open_world
 from bench.world.sinks import SinkKind
 
 
@@ -57,7 +57,9 @@ class Session:
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
     @asynccontextmanager
-    async def world(self, kind: SinkKind | None = None) -> AsyncIterator[World]:
+    async def open_world(self, kind: SinkKind | None = None) -> AsyncIterator[World]:
         """Run a new world for the time of the block, with the sink that was asked for."""
-        async with world(self.directory / f"world-{next(self._numbers)}", kind or self.sink) as it:
+        async with open_world(
+            self.directory / f"world-{next(self._numbers)}", kind or self.sink
+        ) as it:
             yield it

@@ -4,7 +4,7 @@ from bench.measures.sending import ceiling
 from bench.measures.session import Session
 from bench.report.figures import ratios
 from bench.report.recorded import KEY
-from bench.world.installation import World, installation
+from bench.world.installation import World, open_installation
 
 PEOPLE = 4_000
 ROUNDS = 3
@@ -12,25 +12,25 @@ ROUNDS = 3
 
 async def measure(session: Session) -> None:
     """Add the ratio that `python -m bench.check` compares with."""
-    async with session.world() as here:
-        values = await small_ratios(here, "small")
+    async with session.open_world() as world:
+        values = await small_ratios(world, "small")
         what = f"1 worker to the ceiling, {PEOPLE:,} people (what CI compares with)"
         session.results.add("Ratios", KEY, what, "", *values)
 
 
-async def small_ratios(here: World, name: str) -> tuple[float, ...]:
+async def small_ratios(world: World, name: str) -> tuple[float, ...]:
     """
     Return one ratio per round.
 
     The campaigns are submitted before and worked by one process: starting it takes longer than
     the rounds.
     """
-    async with installation(here, name) as place:
-        serials = [await place.paused(PEOPLE, f"{n}") for n in range(ROUNDS)]
+    async with open_installation(world, name) as installation:
+        serials = [await installation.paused(PEOPLE, f"{n}") for n in range(ROUNDS)]
         ours, theirs = [], []
-        async with place.workers(1):
+        async with installation.workers(1):
             for serial in serials:
-                seconds, _ = await ceiling(here, PEOPLE)
+                seconds, _ = await ceiling(world, PEOPLE)
                 theirs.append(PEOPLE / seconds)
-                ours.append(PEOPLE / (await place.drain(serial)).seconds)
+                ours.append(PEOPLE / (await installation.drain(serial)).seconds)
         return ratios(ours, theirs)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from bench.measures.session import Session
-from bench.world.installation import Installation, installation
+from bench.world.installation import Installation, open_installation
 from bench.world.processes import COMMAND, BenchProcess, until
 from bench.world.sinks import free_port
 from pipeline.callbacks.signed_tokens import Purpose, Target
@@ -19,34 +19,34 @@ _TAKEN = b"HTTP/1.1 204 "
 async def measure(session: Session) -> None:
     """Add requests per second."""
     samples: defaultdict[str, list[float]] = defaultdict(list)
-    async with session.world() as here:
+    async with session.open_world() as world:
         for round_ in range(session.sizes.rounds):
-            async with installation(here, f"webhooks-{round_}") as place:
-                serial = await place.paused(_BATCHES * 100)
-                await _serve(place, serial, session.sizes.requests, samples)
+            async with open_installation(world, f"webhooks-{round_}") as installation:
+                serial = await installation.paused(_BATCHES * 100)
+                await _serve(installation, serial, session.sizes.requests, samples)
     add, of = session.results.add, "fulfilment webhooks"
     add("Around it", "webhooks", f"{of}, {_BATCHES} batches", "requests/s", *samples["many"])
     add("Around it", "duplicates", f"{of}, all the same one", "requests/s", *samples["one"])
 
 
 async def _serve(
-    place: Installation, serial: str, requests: int, samples: defaultdict[str, list[float]]
+    installation: Installation, serial: str, requests: int, samples: defaultdict[str, list[float]]
 ) -> None:
     port = free_port()
     command = [*COMMAND, "serve", "--port", str(port)]
-    process = BenchProcess("serve", command, place.directory, place.environment)
+    process = BenchProcess("serve", command, installation.directory, installation.environment)
     try:
         await until(lambda: _answers(port, process), "serve")
-        paths = [_path(place, serial, batch) for batch in range(1, _BATCHES + 1)]
+        paths = [_path(installation, serial, batch) for batch in range(1, _BATCHES + 1)]
         samples["many"].append(requests / await post(port, paths, requests))
         samples["one"].append(requests / await post(port, paths[:1], requests))
     finally:
         await asyncio.to_thread(process.stop)
 
 
-def _path(place: Installation, serial: str, batch: int) -> str:
+def _path(installation: Installation, serial: str, batch: int) -> str:
     target = Target(serial=serial, batch=batch)
-    return f"/webhooks/fulfillment/{place.app.tokens.make(Purpose.FULFILMENT, target)}"
+    return f"/webhooks/fulfillment/{installation.app.tokens.make(Purpose.FULFILMENT, target)}"
 
 
 async def _answers(port: int, process: BenchProcess) -> bool:

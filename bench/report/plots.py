@@ -69,8 +69,8 @@ def line_chart(
         _text(_LEFT, _TOP - 10, y_label),
         *_grid(across, up),
     ]
-    for place, (name, points) in enumerate(lines.items()):
-        parts += _line(name, points, across, up, place)
+    for position, (name, points) in enumerate(lines.items()):
+        parts += _line(name, points, across, up, position)
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
@@ -99,14 +99,14 @@ def _grid(across: _Scale, up: _Scale) -> Iterator[str]:
 
 
 def _line(
-    name: str, points: Sequence[tuple[float, float]], across: _Scale, up: _Scale, place: int
+    name: str, points: Sequence[tuple[float, float]], across: _Scale, up: _Scale, position: int
 ) -> Iterator[str]:
-    colour = _COLOURS[place % len(_COLOURS)]
+    colour = _COLOURS[position % len(_COLOURS)]
     path = " ".join(f"{across.at(x):.1f},{up.at(y):.1f}" for x, y in points)
     yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>'
     for x, y in points if len(points) < 20 else ():
         yield f'<circle cx="{across.at(x):.1f}" cy="{up.at(y):.1f}" r="3" fill="{colour}"/>'
-    y = _HEIGHT - _BOTTOM - 12 - 16 * place
+    y = _HEIGHT - _BOTTOM - 12 - 16 * position
     yield _text(_WIDTH - _RIGHT - 8, y, name, anchor="end", colour=colour)
 
 

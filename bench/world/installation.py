@@ -152,7 +152,7 @@ class Installation:
 
 
 @contextlib.asynccontextmanager
-async def world(directory: Path, kind: SinkKind) -> AsyncIterator[World]:
+async def open_world(directory: Path, kind: SinkKind) -> AsyncIterator[World]:
     """Run a sandbox and a sink in *directory* for the time of the block."""
     await asyncio.to_thread(directory.mkdir)
     ready = directory / "ready.json"
@@ -185,11 +185,13 @@ def _environment(addresses: Mapping[str, str], mail: Sink) -> dict[str, str]:
 
 
 @contextlib.asynccontextmanager
-async def installation(here: World, name: str, **settings: str) -> AsyncIterator[Installation]:
+async def open_installation(
+    world: World, name: str, **settings: str
+) -> AsyncIterator[Installation]:
     """Open a new installation; *settings* are variables beside the usual ones."""
-    directory = here.directory / name
+    directory = world.directory / name
     directory.mkdir()
     state = directory / "state"
-    environment = {**here.environment, "CLAIMCAST_STATE_DIR": str(state), **settings}
+    environment = {**world.environment, "CLAIMCAST_STATE_DIR": str(state), **settings}
     async with open_app(Settings(_env_file=None, state_dir=state), patient=True) as app:
         yield Installation(directory, environment, app)

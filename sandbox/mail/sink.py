@@ -49,8 +49,8 @@ class MailSink:
     ) -> AuthResult:
         wanted = (self._options.user or "", self._options.password)
         login = data if isinstance(data, LoginPassword) else LoginPassword(b"", b"")
-        known = hmac.compare_digest("\0".join(wanted).encode(), b"\0".join(login))
-        return AuthResult(success=known and bool(self._options.user), handled=False)
+        matches = hmac.compare_digest("\0".join(wanted).encode(), b"\0".join(login))
+        return AuthResult(success=matches and bool(self._options.user), handled=False)
 
     async def handle_EHLO(  # noqa: N802 - aiosmtpd's name
         self,

@@ -5,7 +5,7 @@ from typing import Any
 
 from sandbox.options import LinkShape
 from sandbox.rewards.account import Reading
-from sandbox.rewards.orders import LineItem, SandboxOrder
+from sandbox.rewards.orders import RequestedItem, SandboxOrder
 
 
 def order_answer(reading: Reading, shape: LinkShape, now: float) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def summary(order: SandboxOrder, status: str) -> dict[str, Any]:
     }
 
 
-def _line_item(item: LineItem) -> dict[str, Any]:
+def _line_item(item: RequestedItem) -> dict[str, Any]:
     return {
         "ProductId": item.product_id,
         "Value": float(item.value),

@@ -28,7 +28,7 @@ class _RequestPart(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=to_pascal)
 
 
-class LineItem(_RequestPart):
+class RequestedItem(_RequestPart):
     product_id: str
     value: Amount
     quantity: Annotated[StrictInt, Field(ge=1, le=10_000)]
@@ -42,7 +42,7 @@ class SandboxOrderRequest(_RequestPart):
     """The body of POST /v1/Orders."""
 
     type: Literal["DigitalDelivery", "Links", "PhysicalShipment"]
-    line_items: Annotated[tuple[LineItem, ...], Field(min_length=1)]
+    line_items: Annotated[tuple[RequestedItem, ...], Field(min_length=1)]
     po: Annotated[str, Field(alias="PONumber", min_length=1, max_length=100)]
     webhook_settings: SandboxWebhookSettings = SandboxWebhookSettings()
 

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from sandbox.rewards.orders import LineItem, SandboxOrderRequest
+from sandbox.rewards.orders import RequestedItem, SandboxOrderRequest
 
 _USUAL = (5, 10, 25, 50, 100)
 _ALL = ("DigitalDelivery", "Links", "PhysicalShipment")
@@ -71,7 +71,7 @@ def check(request: SandboxOrderRequest) -> None:
             raise ValueError(msg)
 
 
-def _wrong(item: LineItem) -> str | None:
+def _wrong(item: RequestedItem) -> str | None:
     product = _BY_ID.get(item.product_id)
     if product is None:
         return "ProductId: there is no such product"

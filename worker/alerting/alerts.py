@@ -27,7 +27,7 @@ from worker.wiring.ledger import App
 log = structlog.get_logger()
 
 LOOK_SECONDS = 10.0
-_TURN_SHARE = 0.9  # of the time between two looks: a worker that comes late takes over
+_LOOK_SHARE = 0.9  # of the time between two looks: a worker that comes late takes over
 _LEAVE_SECONDS = 4.0  # Ctrl-C stops within a few seconds
 _AT_ONCE = 4
 _AFTER = {AlertPhase.NOTIFYING: AlertPhase.NOTIFIED, AlertPhase.ENDING: AlertPhase.REMOVED}
@@ -66,7 +66,7 @@ class Alerts:
 
     async def look(self) -> None:
         """Look, unless another worker just did; raises one of STORE_ERRORS."""
-        if self._notifiers and await self._store.acquire_turn(LOOK_SECONDS * _TURN_SHARE):
+        if self._notifiers and await self._store.acquire_turn(LOOK_SECONDS * _LOOK_SHARE):
             await self.notify()
 
     async def notify(self, *, leaving: bool = False) -> None:
@@ -103,7 +103,7 @@ class Alerts:
                 yield _Due(alert=alert, read=read, record=record, phase=phase)
 
     def _subject(self, alert: Alert, sources: AlertSources) -> SubjectState:
-        found = _standing(alert.cause, sources)
+        found = _subject_state(alert.cause, sources)
         if alert.target in self._notifiers:
             return found
         # Another worker may have other settings, so it is left alone until the campaign ends.
@@ -162,7 +162,7 @@ def _present(sources: AlertSources) -> Iterator[AlertCause]:
             yield AlertCause(channel, AlertKind.CHANNEL, "")
 
 
-def _standing(cause: AlertCause, sources: AlertSources) -> SubjectState:
+def _subject_state(cause: AlertCause, sources: AlertSources) -> SubjectState:
     if cause.kind is AlertKind.CHANNEL:
         return SubjectState.OPEN
     return standing(sources.snapshots[cause.subject])

@@ -30,19 +30,19 @@ class Handoff:
         """Return the next unit, counted as started; None if none comes within *seconds*."""
         if self._closed:
             return None
-        hope = asyncio.get_running_loop().create_future()
-        self._waiting.append(hope)
+        handed = asyncio.get_running_loop().create_future()
+        self._waiting.append(handed)
         try:
             # Unlike a time-out it cannot lose what is handed in its last moment.
-            await asyncio.wait([hope], timeout=seconds)
+            await asyncio.wait([handed], timeout=seconds)
         except asyncio.CancelledError:
-            if hope.done() and (unit := hope.result()) is not None:
+            if handed.done() and (unit := handed.result()) is not None:
                 self._slots.release(unit)
             raise
         finally:
-            if hope in self._waiting:
-                self._waiting.remove(hope)
-        return hope.result() if hope.done() else None
+            if handed in self._waiting:
+                self._waiting.remove(handed)
+        return handed.result() if handed.done() else None
 
     def offer(self, unit: Unit) -> bool:
         """Give a dispatched unit to a job that waits; return False if there is none."""

@@ -12,19 +12,19 @@ class Outage:
     """What keeps one task from its work."""
 
     def __init__(self) -> None:
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     def describe_new(self, error: StoreError) -> dict[str, str]:
         """Return what to log of *error*; nothing if that was returned since it last was right."""
         name = type(error).__name__
-        if name in self._told:
+        if name in self._logged:
             return {}
-        self._told.add(name)
+        self._logged.add(name)
         return {"error": name, **_words(error)}
 
     def note_recovery(self) -> None:
         """Take note that it works again."""
-        self._told.clear()
+        self._logged.clear()
 
 
 def _words(error: StoreError) -> dict[str, str]:

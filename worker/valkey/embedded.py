@@ -48,7 +48,7 @@ class EmbeddedValkey:
         self._users = FileLock(self._state_dir / "users.lock")
         self._patience = patience
         self._server = ValkeyServer(self._state_dir)
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._backoff = RestartBackoff()
         self._waits_for_room = False
 
@@ -64,7 +64,7 @@ class EmbeddedValkey:
         May be called again. Waits for *patience* (20 s), longer while the server says that it is
         loading its data. Raises UnavailableError with a sentence that says what to do.
         """
-        with self._turn:
+        with self._lock:
             try:
                 self._join()
             except UnavailableError:
@@ -84,7 +84,7 @@ class EmbeddedValkey:
         one was in vain, as on a full disk; further calls then return False until a pause of 1 to
         30 s is over, or there is room on the disk.
         """
-        with self._turn:
+        with self._lock:
             if self._users.held and self._lives():
                 if self._backoff.settled:
                     self._backoff.reset()
@@ -118,7 +118,7 @@ class EmbeddedValkey:
         Every acknowledged write is on disk already, so a server that does not heed SIGTERM
         for *patience* is killed. A fork of the user is a user too.
         """
-        with self._turn:
+        with self._lock:
             self._leave()
 
     def __enter__(self) -> Self:

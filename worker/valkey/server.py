@@ -22,7 +22,7 @@ _SOCKET_PATH_LIMIT = 103
 
 _LOG_LIMIT = 1_000_000
 _ANSWER_SECONDS = 1.0
-_ROOM = 1_000_000
+_FREE_SPACE_MIN = 1_000_000
 """Bytes: a disk with less to spare counts as full, as the next group of writes may not fit."""
 
 _FULL = ("No space left", "Short write", "quota exceeded", "File too large")
@@ -134,7 +134,7 @@ class ValkeyServer:
         except OSError:
             return True  # there are other words for what is wrong
         free = found.f_bfree if os.geteuid() == 0 else found.f_bavail
-        return free * found.f_frsize >= _ROOM
+        return free * found.f_frsize >= _FREE_SPACE_MIN
 
     def is_full(self) -> bool:
         """Tell whether the disk is full, or was too full for the server's last write."""

@@ -16,7 +16,7 @@ from bench.measures.sending import worked
 from bench.measures.session import QUICK, Session, Sizes
 from bench.report.figures import Results
 from bench.report.recorded import KEY
-from bench.world.installation import installation, world
+from bench.world.installation import open_installation, open_world
 from bench.world.people import HTML, SUBJECT, TEXT, name_of, write_files
 from pipeline.domain.campaign import Campaign
 from pipeline.intake.campaign_file import load_campaign
@@ -75,12 +75,12 @@ def test_quick_is_smaller_in_everything() -> None:
 
 
 async def test_a_campaign_is_worked_in_an_installation_of_its_own(directory: Path) -> None:
-    async with world(directory / "world", "own") as here:
-        async with installation(here, "one") as place:
-            serial, began = await place.paused(PEOPLE), time.monotonic()
-            cost = await worked(place, serial, 1)
+    async with open_world(directory / "world", "own") as world:
+        async with open_installation(world, "one") as installation:
+            serial, began = await installation.paused(PEOPLE), time.monotonic()
+            cost = await worked(installation, serial, 1)
             took = time.monotonic() - began
-            snapshot = await place.app.campaigns.snapshot(serial)
+            snapshot = await installation.app.campaigns.snapshot(serial)
             assert snapshot.people()["reached"] == PEOPLE
             assert 0 < cost.drained.seconds < took
             assert cost.cpu > 0
@@ -107,8 +107,8 @@ async def test_what_ci_compares_with_is_a_ratio_per_round(
 
 
 async def test_the_ceiling_sends_everything(directory: Path) -> None:
-    async with world(directory / "world", "own") as here:
-        seconds, cpu = await with_aiosmtplib(here.sink.port, 50, 5)
+    async with open_world(directory / "world", "own") as world:
+        seconds, cpu = await with_aiosmtplib(world.sink.port, 50, 5)
     assert seconds > 0
     assert cpu > 0
     assert len((directory / "world" / "moments.txt").read_text("utf-8").splitlines()) == 50

@@ -14,8 +14,8 @@ async def find_campaign(app: App, campaign_id: str) -> CampaignSnapshot:
         return await app.campaigns.snapshot(serial)
     if pending := await app.staging.pending(campaign_id):
         raise InputError(_missing_hint(campaign_id, alive=pending.alive))
-    known = list(await app.campaigns.ids())
-    msg = f'There is no campaign "{campaign_id}"{_nearest_hint(campaign_id, known)}'
+    campaign_ids = list(await app.campaigns.ids())
+    msg = f'There is no campaign "{campaign_id}"{_nearest_hint(campaign_id, campaign_ids)}'
     raise InputError(msg)
 
 
@@ -31,11 +31,11 @@ def _missing_hint(campaign_id: str, *, alive: bool) -> str:
     )
 
 
-def _nearest_hint(campaign_id: str, known: list[str]) -> str:
-    nearest = get_close_matches(campaign_id, known, n=1)
+def _nearest_hint(campaign_id: str, campaign_ids: list[str]) -> str:
+    nearest = get_close_matches(campaign_id, campaign_ids, n=1)
     if nearest:
         return f'; did you mean "{nearest[0]}"?'
-    if known:
+    if campaign_ids:
         return "; `claimcast status` shows all."
     return "; none was submitted yet: `claimcast submit` does that."
 

@@ -96,7 +96,10 @@ def explain_error(error: Exception) -> tuple[str, int]:
             where = f"{error.filename}: " if error.filename else ""
             return f"{where}{error.strerror or type(error).__name__}.", UNREACHABLE
         case _:
-            return f"This should not have happened ({_place(error)}); please report it.", 1
+            return (
+                f"This should not have happened ({_type_and_location(error)}); please report it.",
+                1,
+            )
 
 
 async def _terminable(work: Coroutine[Any, Any, int]) -> int:
@@ -116,12 +119,12 @@ async def _terminable(work: Coroutine[Any, Any, int]) -> int:
         raise
 
 
-def _place(error: Exception) -> str:
+def _type_and_location(error: Exception) -> str:
     """Return type and place of *error*; its text may hold what people must not see."""
-    trace, place = error.__traceback__, ""
+    trace, location = error.__traceback__, ""
     while trace is not None:
         path = Path(trace.tb_frame.f_code.co_filename)
         if path.is_relative_to(_ROOT) and ".venv" not in path.parts:
-            place = f" at {path.relative_to(_ROOT)}:{trace.tb_lineno}"
+            location = f" at {path.relative_to(_ROOT)}:{trace.tb_lineno}"
         trace = trace.tb_next
-    return type(error).__name__ + place
+    return type(error).__name__ + location

@@ -13,13 +13,13 @@ from worker.interrupt import INTERRUPTED, UNBEGUN, begin
 
 @dataclass(frozen=True, slots=True)
 class LazyCommand:
-    """A command not imported yet: *place* is `module:attribute` in worker.cli.commands."""
+    """A command not imported yet: *target* is `module:attribute` in worker.cli.commands."""
 
-    place: str
+    target: str
     short_help: str
 
     def load(self) -> click.Command:
-        module, _, attribute = self.place.partition(":")
+        module, _, attribute = self.target.partition(":")
         command: click.Command = getattr(import_module(f"worker.cli.commands.{module}"), attribute)
         command.short_help = self.short_help
         return command

@@ -13,7 +13,7 @@ _SENTENCES = {
 }
 
 
-class _SpokenLog:
+class _ConsoleLog:
     """In the place of a log: sentences for a person."""
 
     def warning(self, event: str, /, **fields: str) -> None:
@@ -27,4 +27,4 @@ def open_session(*, keys: Use = "seal") -> AbstractAsyncContextManager[App]:
     What a command calls must not use structlog: it is not set up, as importing it and what it
     brings takes longer than most of these commands.
     """
-    return open_ledger(load_settings(), _SpokenLog(), keys=keys)
+    return open_ledger(load_settings(), _ConsoleLog(), keys=keys)

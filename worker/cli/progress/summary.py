@@ -110,13 +110,13 @@ class ClosingReport:
 async def closing_report(app: App, serial: str, *, program: str = "claimcast") -> ClosingReport:
     """Look the campaign up in the ledger; reads every batch if somebody was not reached."""
     snapshot = await app.campaigns.snapshot(serial)
-    codes, place, suppressed = Counter[str](), (1, 0), 0
+    codes, first, suppressed = Counter[str](), (1, 0), 0
     if snapshot.people()["not_reached"]:
-        codes, place, suppressed = await _causes(app, snapshot)
+        codes, first, suppressed = await _causes(app, snapshot)
     definition = await app.campaigns.definition(serial)
-    recipients = await app.campaigns.recipients(serial, place[0])
+    recipients = await app.campaigns.recipients(serial, first[0])
     # Everybody of a batch may have moved to another one, after a dead order.
-    example = recipients[place[1]].id if recipients else "@"
+    example = recipients[first[1]].id if recipients else "@"
     return ClosingReport(
         snapshot=snapshot,
         name=definition.name,
@@ -151,20 +151,20 @@ async def _causes(
 
     And how many of them no retry can reach.
     """
-    codes, place, suppressed = Counter[str](), (1, 0), 0
+    codes, first, suppressed = Counter[str](), (1, 0), 0
     seen = SuppressedDeliveries(app.campaigns, app.suppressions)
     for batch in range(1, snapshot.batch_count + 1):
         ledger = await app.deliveries.read(snapshot.serial, batch)
         left = {index: ledger[index] for index in sorted(ledger) if _cause(ledger[index])}
         for index, records in left.items():
-            place = place if codes else (batch, index)
+            first = first if codes else (batch, index)
             codes[_cause(records) or ""] += 1
         suppressed += unreachable_people(left, await seen.among(snapshot.serial, batch, left))
     # A person who was never tried has no field in the ledger: only a cancel settles them.
     untried = snapshot.people()["not_reached"] - codes.total()
     if untried > 0:
         codes["cancelled"] += untried
-    return codes, place, suppressed
+    return codes, first, suppressed
 
 
 def _cause(records: Sequence[DeliveryRecord]) -> str | None:

@@ -55,7 +55,7 @@ def test_headings_come_in_the_order_of_the_work() -> None:
 
 def test_a_command_stands_under_the_heading_of_its_folder() -> None:
     for heading, commands in shown().items():
-        folders = {main.lazy_subcommands[name].place.split(".")[0] for name in commands}
+        folders = {main.lazy_subcommands[name].target.split(".")[0] for name in commands}
         assert folders == {_HEADINGS[heading]}
 
 
@@ -65,7 +65,7 @@ def test_every_file_of_the_commands_has_one_that_is_shown() -> None:
         for path in _COMMANDS.rglob("*.py")
         if path.name != "__init__.py"
     }
-    named = (command.place.partition(":")[0] for command in main.lazy_subcommands.values())
+    named = (command.target.partition(":")[0] for command in main.lazy_subcommands.values())
     assert files == {Path(*place.split(".")).as_posix() for place in named}
 
 

@@ -116,12 +116,12 @@ async def import_file(*, file: Path, channel: str, reason: str) -> int:
             source = AddressFile(stream, name)
             async with open_session() as app:
                 await _record(app, "import", name, reason=words)
-                added, known = await _add_file(app, source, words)
+                added, already_there = await _add_file(app, source, words)
     except UnreadableError as error:
         where = f"{file.name}, line {error.line}" if error.line else file.name
         msg = f"{where}: {error}."
         raise InputError(msg) from error
-    say(f"{times(added, 'address', 'addresses')} added; {known:,} on the list before.")
+    say(f"{times(added, 'address', 'addresses')} added; {already_there:,} on the list before.")
     return _faults(source)
 
 

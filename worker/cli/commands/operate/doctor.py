@@ -133,8 +133,8 @@ def _set(group: BaseModel, prefix: str) -> Iterator[tuple[str, str]]:
         elif isinstance(value, SecretStr) or field in _PRIVATE:
             yield name, "set"
         elif field == "url" and value is not None:
-            place = urlsplit(value)  # only where it is: some keep a token in the path
-            yield name, f"{place.scheme}://{place.netloc}/…"
+            parts = urlsplit(value)  # only where it is: some keep a token in the path
+            yield name, f"{parts.scheme}://{parts.netloc}/…"
         elif value is not None:
             yield name, ",".join(value) if isinstance(value, tuple) else str(value)
 

@@ -39,20 +39,20 @@ async def rekey(*, check: bool) -> int:
     """
     async with open_session(keys="change") as app:
         work = KeyRotation(app.blobs, app.vault)
-        standing = await work.look()
-        if standing.unreadable:
+        usage = await work.look()
+        if usage.unreadable:
             await app.keyring.require_all_keys()
         if check:
-            _print(app, standing)
-            return await _checked(app.keyring, standing, app.vault.fingerprints[0])
+            _print(app, usage)
+            return await _checked(app.keyring, usage, app.vault.fingerprints[0])
         living = await _living(app)
         await app.keyring.enroll()  # from here on something is sealed with our first key
         for _ in range(_PASSES):
-            if standing.others:
-                await _reseal(app, work, standing)
-                standing = await work.look()
-        _print(app, standing)
-        code = await _concluded(app.keyring, standing, living)
+            if usage.others:
+                await _reseal(app, work, usage)
+                usage = await work.look()
+        _print(app, usage)
+        code = await _concluded(app.keyring, usage, living)
         await app.keyring.leave()
         return code
 
@@ -72,16 +72,16 @@ async def _living(app: App) -> list[Process]:
     return living
 
 
-async def _reseal(app: App, work: KeyRotation, standing: KeyUsage) -> None:
+async def _reseal(app: App, work: KeyRotation, usage: KeyUsage) -> None:
     first, *others = app.vault.fingerprints
     await app.audit.add(
         AuditAction.REKEY,
         actor=actor(),
         key=first,
         replaces=",".join(others),
-        blobs=standing.others,
+        blobs=usage.others,
     )
-    with _progress(standing.others) as shown:
+    with _progress(usage.others) as shown:
         replaced = await work.reseal(shown)
     say(f"{times(replaced, 'blob')} re-encrypted under the key {first}.")
 
@@ -98,24 +98,24 @@ def _progress(total: int) -> Iterator[Callable[[int], None]]:
         yield lambda done: bars.advance(task, done)
 
 
-async def _concluded(keyring: Keyring, standing: KeyUsage, living: Sequence[Process]) -> int:
+async def _concluded(keyring: Keyring, usage: KeyUsage, living: Sequence[Process]) -> int:
     """Say what is left to do; the rings of dead processes go once nothing needs their keys."""
-    if standing.others:
-        say(f"{_left(standing)}, written meanwhile: {_RESTART} and run this again.")
+    if usage.others:
+        say(f"{_left(usage)}, written meanwhile: {_RESTART} and run this again.")
     elif living:
         say(f"Something still runs that seals with another key: {_RESTART} and run this again.")
-    elif not standing.unreadable:
+    elif not usage.unreadable:
         await keyring.retire()
         say("Nothing needs the other keys: drop them from CLAIMCAST_SECRET_KEYS and restart.")
         return OK
-    _say_unreadable(standing)
+    _say_unreadable(usage)
     return NOT_ALL_REACHED
 
 
-async def _checked(keyring: Keyring, standing: KeyUsage, first: str) -> int:
+async def _checked(keyring: Keyring, usage: KeyUsage, first: str) -> int:
     others = await keyring.others()
-    if standing.others:
-        say(f"{_left(standing)}: run `claimcast rekey`.")
+    if usage.others:
+        say(f"{_left(usage)}: run `claimcast rekey`.")
     elif others:
         say(
             f"Something ran {others[0].age:.0f} s ago that seals with the key {others[0].seals}: "
@@ -123,31 +123,31 @@ async def _checked(keyring: Keyring, standing: KeyUsage, first: str) -> int:
         )
     elif await keyring.sealed_with() != {first}:
         say("Nothing needs the other keys; `claimcast rekey` lets them be dropped.")
-    elif not standing.unreadable:
+    elif not usage.unreadable:
         say("Nothing needs another key than the first.")
         return OK
-    _say_unreadable(standing)
+    _say_unreadable(usage)
     return NOT_ALL_REACHED
 
 
-def _left(standing: KeyUsage) -> str:
-    verb = "needs" if standing.others == 1 else "need"
-    return f"{times(standing.others, 'blob')} {verb} another key than the first"
+def _left(usage: KeyUsage) -> str:
+    verb = "needs" if usage.others == 1 else "need"
+    return f"{times(usage.others, 'blob')} {verb} another key than the first"
 
 
-def _say_unreadable(standing: KeyUsage) -> None:
-    if standing.unreadable:
+def _say_unreadable(usage: KeyUsage) -> None:
+    if usage.unreadable:
         say(
-            f"{times(standing.unreadable, 'blob')} cannot be opened with any of the keys: put the "
+            f"{times(usage.unreadable, 'blob')} cannot be opened with any of the keys: put the "
             "missing key behind the others; `claimcast verify CAMPAIGN` names what is damaged."
         )
 
 
-def _print(app: App, standing: KeyUsage) -> None:
+def _print(app: App, usage: KeyUsage) -> None:
     rows = [
-        (str(place + 1), fingerprint, f"{standing.by_key[place]:,}")
-        for place, fingerprint in enumerate(app.vault.fingerprints)
+        (str(position + 1), fingerprint, f"{usage.by_key[position]:,}")
+        for position, fingerprint in enumerate(app.vault.fingerprints)
     ]
-    if standing.unreadable:
-        rows.append(("none", "", f"{standing.unreadable:,}"))
+    if usage.unreadable:
+        rows.append(("none", "", f"{usage.unreadable:,}"))
     click.echo("\n".join(columns(("key", "fingerprint", "blobs"), rows, right=[2])))

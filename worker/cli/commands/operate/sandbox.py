@@ -31,7 +31,7 @@ def sandbox_environment(addresses: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-class _Announcing(io.TextIOBase):
+class _AnnouncementPrinter(io.TextIOBase):
     """Standard output that tells people how to use what is announced there to programs."""
 
     def __init__(self, output: TextIO) -> None:
@@ -57,7 +57,7 @@ def _explain(addresses: Mapping[str, Any]) -> None:
 
 def _serve(**given: Any) -> None:  # noqa: ANN401 - what click has read and checked
     assert sandbox_command.callback is not None  # noqa: S101 - it is a command
-    with contextlib.redirect_stdout(_Announcing(sys.stdout)):
+    with contextlib.redirect_stdout(_AnnouncementPrinter(sys.stdout)):
         sandbox_command.callback(**given)
 
 

@@ -87,8 +87,8 @@ async def retry(campaign: str, *, failed: bool, uncertain: bool, held: bool, ado
         for line in retried.sentences(campaign):
             say(line)
         for line in advice(await read_view(app, snapshot.serial)):
-            told_just_now = retried.suppressed and suppressed_hint(campaign) in line
-            if not told_just_now:
+            just_hinted = retried.suppressed and suppressed_hint(campaign) in line
+            if not just_hinted:
                 say(line)
     return OK
 

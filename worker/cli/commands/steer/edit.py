@@ -24,7 +24,7 @@ from worker.wiring.engine import open_app
 from worker.wiring.intake import intake_ports
 from worker.wiring.ledger import App
 
-_TOLD_EVERY = 100_000  # people; about ten seconds
+_PROGRESS_EVERY = 100_000  # people; about ten seconds
 _SETTLING_SECONDS = 5.0  # a pause reaches every worker within one
 
 
@@ -101,7 +101,7 @@ async def _dry_run(
     ):
         dry_run.add(recipient, channels, now)
         counter.count(recipient)
-        if dry_run.people % _TOLD_EVERY == 0:
+        if dry_run.people % _PROGRESS_EVERY == 0:
             say(f"{dry_run.people:,} people looked at")
     return Proposal(wanted, change, dry_run, counter.estimate())
 
