@@ -152,7 +152,7 @@ Days = Annotated[timedelta, BeforeValidator(_days)]
 """A length of time in days; `0` and `off` are none at all."""
 RateText = Annotated[str, AfterValidator(_rate)]
 HookUrl = Annotated[str, AfterValidator(_hook_url)]
-"""As it is written: with or without a slash at the end are two addresses."""
+"""Kept as written: with and without a slash at the end are two addresses."""
 ServiceUrl = Annotated[str, AfterValidator(_service_url)]
 SecretWebUrl = Annotated[SecretStr, AfterValidator(_secret_web_url)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]

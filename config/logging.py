@@ -48,7 +48,7 @@ _CHAIN: list[Processor] = [
 
 def configure_logging(log_format: LogFormat | None = None, stream: TextIO | None = None) -> None:
     """
-    Send all logs to *stream* (standard error); may be called again, the last call holds.
+    Send all logs to *stream* (standard error); may be called again; the last call counts.
 
     Without a format it is console on a terminal, else JSON: one object per line, with UTC
     times. Start uvicorn with `log_config=None`, or it replaces this for its own loggers.

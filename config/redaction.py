@@ -1,4 +1,4 @@
-"""Nothing that is worth money or names a person leaves through the logs."""
+"""Redaction of logs: nothing in them is worth money or names a person."""
 
 import re
 from collections.abc import Mapping, MutableMapping

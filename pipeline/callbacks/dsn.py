@@ -1,4 +1,4 @@
-"""Delivery status notifications (RFC 3464): whose they are, and what they say of the message."""
+"""Delivery status notifications (RFC 3464): which message each is about, and what it says."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from pipeline.domain.safe_text import clean
 DsnAction = Literal["delivered", "failed", "relayed", "expanded", "delayed"]
 
 LARGEST = 1 << 20
-"""Bytes of a notification that anybody takes in; a longer one quotes an attachment."""
+"""The most bytes of a notification that are accepted; a longer one quotes an attachment."""
 
 # The report comes first; what is quoted of the message after it is of no interest.
 _READ = 1 << 18
@@ -41,9 +41,9 @@ class Bounce:
     """
     What one notification says.
 
-    `tokens` are what may be tokens in the addresses that it was sent to (VERP); nothing here is
-    to be believed before one of them is found to be ours. `status` is an enhanced status code
-    (RFC 3463), empty if none was given; `diagnostic` is the mail server's words, masked.
+    `tokens` are what may be tokens in the addresses that it was sent to (VERP); nothing here may
+    be believed before one of them proves to be ours. `status` is an enhanced status code (RFC
+    3463), empty if none was given; `diagnostic` is the mail server's words, masked.
     """
 
     tokens: tuple[str, ...]

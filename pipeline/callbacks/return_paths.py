@@ -23,7 +23,7 @@ class ReturnPathFactory:
 
     @property
     def webhooks(self) -> bool:
-        """Whether the rewards API can tell us that an order is complete."""
+        """Whether the rewards API can report that an order is complete."""
         return self._url is not None
 
     def of_message(self, target: Target) -> ReturnPaths:

@@ -1,4 +1,4 @@
-"""Tokens in URLs and envelope senders: whose answer this is, with a proof that we asked."""
+"""Tokens in URLs and envelope senders: which message an answer is about, with a proof of ours."""
 
 import base64
 import binascii
@@ -12,7 +12,7 @@ from pipeline.domain.vault import Vault
 from pipeline.store.codec import CHANNEL, CHANNEL_LETTER
 from pipeline.store.keys import signed_token_digest
 
-_FIELDS = struct.Struct(">IIBcBH")  # serial, batch, index, channel, generation, attempt
+_FIELDS = struct.Struct(">IIBcBH")  # serial, batch, index, channel, resend number, attempt
 _MAC_SIZE = 12
 _LONGEST = 64  # octets of a local part, RFC 5321 4.5.3.1.1
 
@@ -28,7 +28,7 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What a token speaks of; attempt 0 means whichever is the latest."""
+    """What a token is about; attempt 0 means the latest one."""
 
     serial: str
     batch: int
@@ -39,7 +39,7 @@ class Target:
 
 
 class SignedTokens:
-    """Makes and reads tokens; they need no look-up and say nothing to who lacks the key."""
+    """Makes and reads tokens; they need no look-up, and say nothing without the key."""
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
@@ -57,7 +57,7 @@ class SignedTokens:
         return base64.b32encode(fields + self._mac(purpose, fields)).decode().lower().rstrip("=")
 
     def read(self, purpose: Purpose, token: str) -> Target | None:
-        """Return what *token* speaks of, or None if it was not made by us for *purpose*."""
+        """Return what *token* is about, or None if it was not made here for *purpose*."""
         if not token.isascii() or len(token) > _LONGEST:
             return None
         try:

@@ -8,7 +8,7 @@ from pipeline.domain.models import BatchState
 
 
 class Lane(StrEnum):
-    """The due index that a batch stands in."""
+    """The due index that a batch is in."""
 
     ORDER = "order"
     READ = "read"
@@ -17,23 +17,23 @@ class Lane(StrEnum):
 
 
 WORKED_LANES = (Lane.ORDER, Lane.READ, Lane.SEND)
-"""Those that workers take batches from, in the order that a batch passes them."""
+"""Those that workers run, in the order in which a batch passes them."""
 
 
 class WaitCounter(StrEnum):
-    """What a batch was put off for, time and again: later delays grow with the number."""
+    """Why a batch was put off: later delays grow with the number of times."""
 
     POLLS = "polls"
     """Its order was read, and is not finished."""
     FAILS = "fails"
     """A call failed."""
     ODD = "odd"
-    """What the API shows cannot be, and may still come right."""
+    """The API showed what cannot be, and may correct it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One dispatch of one batch; a later turn makes an earlier one void."""
+    """One dispatch of one batch; a later dispatch number makes an earlier one void."""
 
     serial: str
     batch: int
@@ -46,9 +46,9 @@ class BatchOrder:
     """
     The order of a batch at the rewards API; times are ms since the epoch, 0 for never.
 
-    It is `interrupted` while nothing is recorded of what became of its last POST. `polls`, `fails`
-    and `odd` count the looks in a row that found it unfinished, failed, or found what cannot be.
-    `adopt` says that an operator takes an order for ours that was found under its PO number.
+    It is `interrupted` while no result of its last POST is recorded. `polls`, `fails` and `odd`
+    count how often in a row it was read unfinished, could not be read, or showed what cannot be.
+    `adopt` says that an operator accepts the order that was found under its PO number as ours.
     """
 
     po_number: str | None = None
@@ -69,10 +69,10 @@ class BatchOrder:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchLease:
     """
-    Who works on a batch: `turn` counts its dispatches, `taken` says that somebody has it in hand.
+    Who works on a batch: `dispatch_number` counts its dispatches, `leased` says that one has it.
 
-    It was `woken` if the rewards API said that its order is complete. `deaths` are the workers
-    that died in a row while they had it: doing what, and when that was noticed.
+    It was `woken` if the rewards API said that its order is complete. `deaths` are the workers in
+    a row that died while they had it: in which lane, and when that was noticed.
     """
 
     dispatch_number: int = 0
@@ -84,7 +84,7 @@ class BatchLease:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchReplacement:
     """
-    How a dead order was ended.
+    How a dead order was replaced.
 
     `into` is the batch that took over people of this one, `origin` the batch that its own people
     came from, `dead` the reason that it was held for, `ordered_for` its people before the others
@@ -112,8 +112,8 @@ class Batch:
     What the ledger knows of a batch; times are ms since the epoch, 0 for never.
 
     `plan` holds a character per recipient: which channels reach them. `note` is why a batch was
-    cancelled, `spare` says that it was cancelled before its links came, and `forgotten` who was
-    removed on request: index, and when.
+    cancelled, `spare` says that it was cancelled before its links came, and `erased` who was
+    erased: index, and when.
     """
 
     state: BatchState

@@ -22,7 +22,7 @@ from pipeline.domain.rate import Rate
 CAMPAIGN_ID = r"^[a-z0-9][a-z0-9-]{0,39}$"
 
 
-class _Part(BaseModel):
+class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -50,14 +50,14 @@ Line = Annotated[
 ]
 
 
-class Reward(_Part):
+class Reward(_Section):
     product_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     value: Amount
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] | None = None
     max_total: Amount | None = None
 
 
-class Window(_Part):
+class Window(_Section):
     start: time
     end: time
     timezone: str = "recipient"
@@ -78,7 +78,7 @@ class Window(_Part):
         return self
 
 
-class Delivery(_Part):
+class Delivery(_Section):
     channels: Annotated[tuple[ChannelName, ...], Field(min_length=1)]
     mode: Literal["first", "all"] = "first"
     duplicates: Literal["error", "skip", "allow"] = "error"
@@ -92,7 +92,7 @@ class Delivery(_Part):
         return self
 
 
-class EmailContent(_Part):
+class EmailContent(_Section):
     subject: Line
     text: Annotated[str, StringConstraints(min_length=1)]
     html: str | None = None
@@ -100,24 +100,24 @@ class EmailContent(_Part):
     on_uncertain: Literal["resend", "hold"] = "resend"
 
 
-class SmsContent(_Part):
+class SmsContent(_Section):
     body: Annotated[str, StringConstraints(min_length=1)]
     on_uncertain: Literal["resend", "hold"] = "hold"
 
 
-class WebhookContent(_Part):
+class WebhookContent(_Section):
     body: Annotated[str, StringConstraints(min_length=1)]
     title: Annotated[str, StringConstraints(min_length=1)] | None = None
     on_uncertain: Literal["resend", "hold"] = "resend"
 
 
-class CampaignLimits(_Part):
+class CampaignLimits(_Section):
     email: Rate | None = None
     sms: Rate | None = None
     webhook: Rate | None = None
 
 
-class Campaign(_Part):
+class Campaign(_Section):
     """One distribution; `id` is the idempotency key of the whole campaign."""
 
     id: Annotated[str, StringConstraints(pattern=CAMPAIGN_ID)]
@@ -143,10 +143,11 @@ class Campaign(_Part):
         return found
 
     def resends(self, channel: ChannelName) -> bool:
-        """Return whether an uncertain delivery over *channel* is sent again by itself."""
+        """Return whether workers send an uncertain delivery over *channel* again."""
         content = self.content(channel)
         return content is not None and content.on_uncertain == "resend"
 
     def limit(self, channel: ChannelName) -> Rate | None:
+        """Return the campaign's own rate for *channel*; None if it has none."""
         rate: Rate | None = getattr(self.limits, channel)
         return rate

@@ -6,7 +6,7 @@ The class of an error *is* the decision:
 * ClaimcastError            base of all errors raised on purpose; the text is one sentence
   x InputError              what the user gave cannot be used; nothing was changed
   x UnavailableError        something that is needed cannot be reached
-  x StaleLeaseError         another worker holds this batch now; stop starting things
+  x StaleLeaseError         another worker has the lease of this batch; start nothing more
   x DeliveryError           one attempt to send one message did not succeed
     + TransientError        certainly not accepted; try this recipient again later
     + UncertainError        may have been accepted; repeat only under the campaign's policy
@@ -20,7 +20,7 @@ The class of an error *is* the decision:
     + RefusedError          400, 404: the request itself is wrong
     + OrderNotFoundError    404 when reading an order
     + CredentialsError      401 after a fresh token, 403, no token
-* CrowdedError              not yet; only between the outbox and its channel
+* BackpressureError         not yet; only between the dispatcher and its channel
 """
 
 import asyncio

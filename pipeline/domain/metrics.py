@@ -1,4 +1,4 @@
-"""What this process does, as plain numbers in memory; others add them to those of the fleet."""
+"""What this process counts, as plain numbers in memory; `store/fleet` adds them to the fleet's."""
 
 from bisect import bisect_left
 from collections import defaultdict
@@ -43,17 +43,17 @@ class Measurements:
         self._amounts[f"permits_seconds|{limit}"] += float(wait)
 
     def order_read(self, cause: ReadCause) -> None:
-        """Count a look at an order that was not finished at the last one."""
+        """Count a further read of an order that was unfinished at the last one."""
         self._amounts[f"reads|{cause}"] += 1
 
     def drain(self) -> Amounts:
-        """Return what came together since the last call, and begin anew."""
-        taken, self._amounts = self._amounts, defaultdict(int)
-        return {name: amount for name, amount in taken.items() if amount}
+        """Return what was counted since the last call, and reset the counts."""
+        drained, self._amounts = self._amounts, defaultdict(int)
+        return {name: amount for name, amount in drained.items() if amount}
 
-    def put_back(self, taken: Amounts) -> None:
-        """Have *taken* come with the next call of `take`, as it could not be passed on."""
-        for name, amount in taken.items():
+    def put_back(self, drained: Amounts) -> None:
+        """Count *drained* again, as it could not be passed on: the next `drain` returns it too."""
+        for name, amount in drained.items():
             self._amounts[name] += amount
 
 

@@ -80,7 +80,7 @@ class FactKind(StrEnum):
     NOT_FOUND = "not_found"
     """The provider does not have it, so it may be sent again."""
     WAITING = "waiting"
-    """Not started yet: it waits for its hours."""
+    """Not started yet: it waits for its window."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +101,7 @@ class Recipient:
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def address(self, channel: ChannelName) -> str:
-        """Return where *channel* reaches this recipient; a webhook takes everybody by their id."""
+        """Return where *channel* reaches this recipient; a webhook reaches all by their ids."""
         address: str = getattr(self, ADDRESS_FIELD[channel])
         return address
 
@@ -136,7 +136,7 @@ class ReturnPaths:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """The provider took the message; `reference` is its own id for it, for the log only."""
+    """The provider accepted the message; `reference` is its own id for it, for the log only."""
 
     reference: str = ""
 

@@ -16,10 +16,10 @@ from pipeline.domain.models import (
 
 SendGuard = Callable[[], None]
 """
-Raises AbandonedError when the right to start is gone; costs nothing, called right before.
+Called right before a start; raises AbandonedError when the right to start is gone.
 
-Raises CrowdedError, if the channel has more `senders` than `connections`, when nothing may start
-before earlier results are recorded.
+Raises BackpressureError, if the channel has more `senders` than `connections`, when nothing may
+start before earlier results are recorded.
 """
 
 
@@ -60,7 +60,7 @@ class Channel(Protocol):
         """
         Hand one message to the provider and wait for its answer.
 
-        `clearance` is called immediately before the content leaves and what it raises passes
+        `send_guard` is called immediately before the content leaves and what it raises passes
         through, with nothing sent. Raises a DeliveryError otherwise; nothing else, except
         CancelledError, which after the content left means "uncertain" to the caller.
         """
@@ -86,7 +86,7 @@ class Searchable(Protocol):
         Look for *message*, sent at *not_before* (seconds since the epoch) or later.
 
         Returns a Receipt if the provider has it, why it failed if it has failed, None if it is
-        not there (yet). Raises TransientError or BlockedError if the look itself got no answer.
+        not there (yet). Raises TransientError or BlockedError if the question got no answer.
         """
         ...
 

@@ -17,7 +17,7 @@ class FleetLimit(StrEnum):
 
     ORDERS = "orders"
     NEW_ORDERS = "orders:new"
-    """It has no rate, but may be silent: then the pump gives out no new order."""
+    """It has no rate, but may have a cooldown: then the pump dispatches no new order."""
     READS = "reads"
 
 

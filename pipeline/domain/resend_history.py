@@ -1,8 +1,8 @@
 """
-The resends of one recipient: which generation of a message went to which address.
+The resends of one recipient: which resend number of a message went to which address.
 
-They rest beside the rows, which stay as they were submitted: a repeated submit of the same files
-finds the same content, and what a late bounce says of an address is said of the right one.
+They are stored beside the rows, which stay as they were submitted: a repeated submit of the same
+files finds the same content, and a late bounce is about the address that it names.
 """
 
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pipeline.domain.models import ChannelName, Recipient
 
 LAST_RESEND_NUMBER = 255
-"""A token holds the generation in one byte."""
+"""A signed token has one byte for the resend number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +30,10 @@ ResendHistory = tuple[Resend, ...]
 def address_of(
     recipient: Recipient, resends: ResendHistory, channel: ChannelName, number: int
 ) -> str:
-    """Return where generation *number* over *channel* goes; `recipient` is as it was submitted."""
-    addresses = [g.address for g in resends if g.channel is channel and g.number <= number]
+    """Return where resend *number* over *channel* goes; *recipient* is as it was submitted."""
+    addresses = [
+        each.address for each in resends if each.channel is channel and each.number <= number
+    ]
     return addresses[-1] if addresses else recipient.address(channel)
 
 

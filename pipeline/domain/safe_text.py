@@ -1,4 +1,4 @@
-"""What others say, made fit for logs and for people: no secrets, one line."""
+"""Foreign text, made fit for logs and for people: no secrets, one line."""
 
 import re
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
 """
-The format of what rests in Redis: which one this program writes, and which ones it reads.
+The format of the stored data: which one this program writes, and which ones it reads.
 
-1. Everything until now. Data without a mark is of this one: it is from before there was a mark.
+1. Everything until now, and data without a mark, which is from before there was a mark.
 
 Raise `OURS.written`, and say above what is new, with every change of stored data that a program of
 the format before would misread, spoil or drop; what it merely passes over needs no new number.
@@ -12,8 +12,8 @@ look for it.
 
 The first migration that has something to do raises the mark before its first step and notes where
 it came from, so that everybody but `migrate` refuses what is half done and a killed one goes on;
-it refuses while anybody stands in the list of live processes, and only its own opening accepts
-data that is too old.
+it refuses while the list of live processes has an entry, and it alone opens data that is too
+old.
 """
 
 from dataclasses import dataclass

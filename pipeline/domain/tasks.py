@@ -24,7 +24,7 @@ async def stop(*tasks: "asyncio.Task[None]") -> None:
 
 
 async def finish(work: Coroutine[None, None, None]) -> None:
-    """Do *work* to its end although we are cancelled meanwhile; a second time stops it."""
+    """Run *work* to its end although the caller is cancelled; a second cancellation stops it."""
     task = asyncio.ensure_future(work)
     try:
         await asyncio.shield(task)

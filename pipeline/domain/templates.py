@@ -1,4 +1,4 @@
-"""Message templates: written by the campaign's author, filled with what recipients are called."""
+"""Message templates: written by the campaign's author, filled with the data of recipients."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -49,7 +49,7 @@ class Template:
     def __init__(
         self,
         compiled: jinja2.Template,
-        plain: "_Plain | None",
+        plain: "_PlainText | None",
         variables: frozenset[str],
         *,
         where: str,
@@ -67,7 +67,7 @@ class Template:
             tree = environment.parse(source)
             _check(tree)
             variables = frozenset(meta.find_undeclared_variables(tree))
-            plain = _Plain.of(tree, html=html)
+            plain = _PlainText.of(tree, html=html)
             return cls(environment.from_string(tree), plain, variables, where=where)
         except jinja2.TemplateSyntaxError as error:
             msg = f"{where}, line {error.lineno}: {_sentence(error.message)}"
@@ -94,7 +94,7 @@ class Template:
         raise PermanentError(code, detail)
 
 
-class _Plain:
+class _PlainText:
     """
     A template of nothing but text and names, as most are; it is filled without Jinja.
 
@@ -107,7 +107,7 @@ class _Plain:
         self._html = html
 
     @classmethod
-    def of(cls, tree: nodes.Template, *, html: bool) -> "_Plain | None":
+    def of(cls, tree: nodes.Template, *, html: bool) -> "_PlainText | None":
         """Return the template in this form; None if there is more to it."""
         pieces: list[str] = []
         names: list[tuple[int, str]] = []

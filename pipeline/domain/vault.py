@@ -1,4 +1,4 @@
-"""Everything secret or personal rests as a sealed blob; everything compared rests as a digest."""
+"""Everything secret or personal is stored as a sealed blob, everything compared as a digest."""
 
 import base64
 import copy
@@ -39,6 +39,7 @@ class Vault:
         self._keyed: dict[tuple[str, int], hashlib.blake2b] = {}
 
     def with_digest_key(self, digest_key: bytes) -> "Vault":
+        """Return a vault with the same secret keys that digests with *digest_key*."""
         other = copy.copy(self)
         other._digest_key, other._keyed = digest_key, {}  # noqa: SLF001 - a copy of ourselves
         return other
@@ -52,6 +53,7 @@ class Vault:
         )
 
     def seal(self, plain: bytes, purpose: str) -> bytes:
+        """Return *plain* encrypted with the first key, to be opened for *purpose* only."""
         token = self._fernet.encrypt(zlib.compress(purpose.encode() + b"\0" + plain))
         return base64.urlsafe_b64decode(token)
 
@@ -104,12 +106,12 @@ class Vault:
 
 
 def is_in_clear(value: bytes) -> bool:
-    """Tell whether a value was never sealed; a blob that was damaged later was."""
+    """Tell whether a value was never sealed; a damaged blob was."""
     return not value.startswith(_VERSION)
 
 
 def is_sealed(value: bytes) -> bool:
-    """Tell whether a value has the form of a sealed blob, whoever can open it."""
+    """Tell whether a value has the form of a sealed blob, with whichever key."""
     return not is_in_clear(value) and (len(value) - _OVERHEAD) % _BLOCK == 0
 
 

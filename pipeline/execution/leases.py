@@ -1,4 +1,4 @@
-"""The leases that this process holds: claimed, kept alive, and believed only before their end."""
+"""The leases of this process: claimed, renewed, and trusted only before their deadline."""
 
 import asyncio
 import contextlib
@@ -21,8 +21,8 @@ class Lease:
     """
     The right to start work on one batch, as far as this process can know.
 
-    `check` is the clearance that is called immediately before an effect: it looks at the deadline
-    on a clock that counts suspension, so a process that was frozen past its lease starts nothing.
+    `check` is the guard that is called immediately before an effect: it compares the deadline
+    with a clock that counts suspension, so a process frozen past its lease starts nothing.
     """
 
     def __init__(self, claim: Claim, deadline: float) -> None:
@@ -43,18 +43,18 @@ class Leases:
     """
     Claims batches and renews their leases, all in one call per heartbeat.
 
-    *holder* is a name that the tokens begin with, so that the ledger tells who has what in hand.
+    *holder* is a name that the tokens begin with: the ledger tells which worker has which batch.
     """
 
     def __init__(self, batches: BatchStore, lease_seconds: float, *, holder: str = "") -> None:
         self._batches = batches
         self._seconds = lease_seconds
         self._holder = holder
-        self._held: set[Lease] = set()
+        self._active: set[Lease] = set()
 
     @contextlib.asynccontextmanager
     async def acquire(self, unit: Unit) -> AsyncIterator[Lease | None]:
-        """Claim a batch for the time of the block; None if it is not this unit's turn."""
+        """Claim a batch for the time of the block; None if this unit may not have it."""
         # Before the call: the server's clock for the lease starts later than ours.
         deadline = uptime() + self._seconds
         nonce = f"{self._holder}/{secrets.token_hex(8)}"
@@ -63,23 +63,23 @@ class Leases:
             yield None
             return
         lease = Lease(claim, deadline)
-        self._held.add(lease)
+        self._active.add(lease)
         try:
             yield lease
         finally:
             lease.lost = True
-            self._held.discard(lease)
+            self._active.discard(lease)
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._active)
 
     def serials(self) -> set[str]:
-        """Return the campaigns that work is going on for."""
-        return {lease.claim.unit.serial for lease in self._held}
+        """Return the campaigns that this process works for."""
+        return {lease.claim.unit.serial for lease in self._active}
 
     def halt(self, serials: set[str]) -> None:
-        """Let nothing more be started for these campaigns, and let all others go on."""
-        for lease in self._held:
+        """Start nothing more for these campaigns; all others go on."""
+        for lease in self._active:
             lease.halted = lease.claim.unit.serial in serials
 
     async def run(self) -> None:
@@ -92,17 +92,17 @@ class Leases:
                 log.warning("leases.renewal_failed", error=type(error).__name__)
 
     async def _renew(self) -> None:
-        held = [lease for lease in self._held if not lease.lost]
-        if not held:
+        active = [lease for lease in self._active if not lease.lost]
+        if not active:
             return
         deadline = uptime() + self._seconds
         answers = await self._batches.renew(
-            [(lease.claim.unit, lease.claim.token) for lease in held], self._seconds
+            [(lease.claim.unit, lease.claim.token) for lease in active], self._seconds
         )
-        for lease, renewed in zip(held, answers, strict=True):
+        for lease, renewed in zip(active, answers, strict=True):
             if renewed:
                 lease.deadline = deadline
-            elif lease in self._held:
+            elif lease in self._active:
                 lease.lost = True
                 unit = lease.claim.unit
                 lane = due_index(unit.lane)

@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 _OUTAGE_PAUSE = 0.25
 _LONGEST_PAUSE = 60.0
-_HASTE = 1.0
+_STOP_SECONDS = 1.0
 
 
 class Stage(Protocol):
@@ -29,7 +29,7 @@ class Stage(Protocol):
 
 
 class UnitRunner:
-    """The one entry for every kind of work; a unit may run 0, 1 or N times."""
+    """Runs units of every lane; a unit may run 0, 1 or N times."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class UnitRunner:
         missing_keys: Callable[[], Awaitable[Sequence[str]]] | None = None,
     ) -> None:
         self.unfit: InputError | None = None
-        """Why this process cannot do its work, once that is so: it must not take more of it."""
+        """Why this process cannot do its work; None while it can. Then it must claim no more."""
         self._missing_keys = missing_keys
         self._leases = leases
         self._batches = batches
@@ -50,7 +50,7 @@ class UnitRunner:
 
     async def run(self, unit: Unit) -> None:
         """
-        Work on a batch if it is this unit's turn; raises nothing but CancelledError.
+        Work on a batch if this unit may have it; raises nothing but CancelledError.
 
         So no unit's defect ends those that run beside it.
         """
@@ -72,9 +72,9 @@ class UnitRunner:
         try:
             await self._stages[unit.lane].run(lease)
         except asyncio.CancelledError:
-            # The worker is stopping in haste: nobody should have to wait for the lease to lapse.
+            # The worker stops at once: no other should have to wait for the lease to lapse.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._give_back(lease, 0.0), _HASTE)
+                await asyncio.wait_for(self._give_back(lease, 0.0), _STOP_SECONDS)
             raise
         except (StaleLeaseError, AbandonedError) as error:
             log.info(
@@ -94,7 +94,7 @@ class UnitRunner:
             await self._give_back(lease, _pause(lease))
 
     async def _unreadable(self, lease: Lease, error: SealError) -> None:
-        """Leave a batch to those who can open it; nobody's attempts are spent."""
+        """Leave a batch to workers that can open it; nobody's attempts are spent."""
         claim = lease.claim
         log.error("unit.failed", **_names(claim.unit), why=str(error))
         missing: Sequence[str] = ("unknown",)
@@ -109,9 +109,9 @@ class UnitRunner:
         if missing:
             await self._give_back(lease, _pause(lease))
             return
-        # Every key is there, so it is damage, and trying again mends nothing.
+        # Every key is there, so the batch is damaged, and another try mends nothing.
         with contextlib.suppress(StaleLeaseError, *STORE_ERRORS):
-            if claim.cancelled:  # what is held there is given to a worker again, for ever
+            if claim.cancelled:  # a held batch of it would be dispatched again for ever
                 await self._batches.cancel(claim, "damaged")
             else:
                 await self._batches.hold(

@@ -57,8 +57,8 @@ def classify(call: ApiCall, failure: ApiAnswer | Exception) -> RewardsError:
     """
     Return the error that *failure* is, by which the caller decides what to do.
 
-    An Answer is one that refuses something, an exception what httpx raised or, for an answer of
-    2xx, why it cannot be read. Holds no body, token, link or address.
+    *failure* is an ApiAnswer that refuses something, what httpx raised, or the reason why an
+    answer of 2xx cannot be read. The error holds no body, token, link or address.
     """
     if not isinstance(failure, ApiAnswer):
         return _broken(failure)

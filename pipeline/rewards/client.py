@@ -42,7 +42,7 @@ class TokenSource(Protocol):
         ...
 
     async def discard(self, value: str) -> int:
-        """Forget *value*, which was refused; return how many were refused in a row."""
+        """Discard *value*, which was refused; return how many were refused in a row."""
         ...
 
     async def accept(self, value: str) -> None:
@@ -96,19 +96,19 @@ class RewardsClient:
         secrets = {"Email": self._account.email, "AccessToken": self._account.access_token}
         request = self._http.build_request("POST", "/v1/Tokens", headers=secrets)
         answer = await self._exchange(ApiCall.TOKEN, request, hidden=tuple(secrets.values()))
-        return _understood(ApiCall.TOKEN, answer, Token.model_validate)
+        return _parsed_answer(ApiCall.TOKEN, answer, Token.model_validate)
 
     async def products(self) -> list[Product]:
         """Return all products; ask ProductCatalog instead, which asks once a week."""
         request = self._http.build_request("GET", "/v1/Products")
         answer = await self._authorised(ApiCall.PRODUCTS, request)
-        return _understood(ApiCall.PRODUCTS, answer, read_products)
+        return _parsed_answer(ApiCall.PRODUCTS, answer, read_products)
 
     async def create_order(self, request: OrderRequest, order_guard: OrderGuard) -> Order:
         """
         Place one order; safe to repeat under the same PO number, which the API takes once.
 
-        *clearance* is called before the wait for a connection and again at the moment the
+        *order_guard* is called before the wait for a connection and again at the moment the
         request is written, for each POST; what it raises passes through, and then nothing left.
         """
         post = self._http.build_request(
@@ -118,7 +118,7 @@ class RewardsClient:
             headers={"Content-Type": "application/json"},
         )
         answer = await self._authorised(ApiCall.CREATE_ORDER, post, order_guard)
-        order = _understood(ApiCall.CREATE_ORDER, answer, Order.read)
+        order = _parsed_answer(ApiCall.CREATE_ORDER, answer, Order.read)
         if order.po_number not in {None, request.po_number}:
             raise unreadable(_OTHER_ORDER)
         return order
@@ -130,7 +130,7 @@ class RewardsClient:
             raise OrderNotFoundError(code, detail)
         request = self._http.build_request("GET", f"/v1/Orders/{quote(order_id, safe='')}")
         answer = await self._authorised(ApiCall.READ_ORDER, request)
-        order = _understood(ApiCall.READ_ORDER, answer, Order.read)
+        order = _parsed_answer(ApiCall.READ_ORDER, answer, Order.read)
         # A proxy that mixes up answers would otherwise hand out somebody else's links.
         if order.id.casefold() != order_id.casefold():
             raise unreadable(_OTHER_ORDER)
@@ -141,21 +141,21 @@ class RewardsClient:
     ) -> ApiAnswer:
         """Send *request* under the fleet's token, and once more under a fresh one after a 401."""
         bearer = await self._bearer(sent=False)
-        answer = await self._under(bearer, call, request, order_guard)
+        answer = await self._send_under(bearer, call, request, order_guard)
         if answer.status == 401:
             bearer = await self._bearer(sent=True)
-            answer = await self._under(bearer, call, request, order_guard)
+            answer = await self._send_under(bearer, call, request, order_guard)
         return answer
 
     async def _bearer(self, *, sent: bool) -> str:
         try:
             return await self._tokens.get()
         except RewardsUnavailableError as error:
-            # The caller wants to know of its own request, not of the one for a token.
+            # `sent` is about the caller's own request, not about the one for a token.
             error.sent = sent
             raise
 
-    async def _under(
+    async def _send_under(
         self, bearer: str, call: ApiCall, request: httpx.Request, order_guard: OrderGuard | None
     ) -> ApiAnswer:
         request.headers["Authorization"] = f"Bearer {bearer}"
@@ -176,14 +176,14 @@ class RewardsClient:
         order_guard: OrderGuard | None = None,
     ) -> ApiAnswer:
         """Send one request and return the whole answer, whatever its status."""
-        departure = _OrderTrace(order_guard or _always)
-        departure.ask()
-        request.extensions = {**request.extensions, "trace": departure}
+        trace = _OrderTrace(order_guard or _allow)
+        trace.check()
+        request.extensions = {**request.extensions, "trace": trace}
         try:
             async with asyncio.timeout(self._http.timeout.read):
                 return await self._answer(request, hidden)
         except (httpx.HTTPError, OSError, ValueError) as error:
-            if error is departure.refusal:
+            if error is trace.refusal:
                 raise
             # Not chained: what httpx says may quote headers and bodies.
             raise classify(call, error) from None
@@ -201,16 +201,16 @@ class RewardsClient:
 
 @dataclass(slots=True)
 class _OrderTrace:
-    """Asks for clearance when httpcore is about to write the request (its `trace` extension)."""
+    """Calls the order guard when httpcore is about to write the request (`trace` extension)."""
 
     order_guard: OrderGuard
     refusal: Exception | None = None
 
     async def __call__(self, event: str, info: dict[str, Any]) -> None:  # noqa: ARG002 - httpcore calls it so
         if event == _LEAVING:
-            self.ask()
+            self.check()
 
-    def ask(self) -> None:
+    def check(self) -> None:
         try:
             self.order_guard()
         except Exception as error:
@@ -218,7 +218,7 @@ class _OrderTrace:
             raise
 
 
-def _always() -> None:
+def _allow() -> None:
     return None
 
 
@@ -232,7 +232,7 @@ async def _bounded(response: httpx.Response) -> bytes:
     return bytes(body)
 
 
-def _understood(call: ApiCall, answer: ApiAnswer, read: Callable[[object], Read]) -> Read:
+def _parsed_answer(call: ApiCall, answer: ApiAnswer, read: Callable[[object], Read]) -> Read:
     """Return what a 2xx says; raises what `classify` makes of anything else."""
     if not 200 <= answer.status < 300:
         raise classify(call, answer)

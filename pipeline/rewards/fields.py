@@ -1,4 +1,4 @@
-"""Reading the fields of an answer: what is odd becomes something harmless, never an error."""
+"""The fields of an answer: an odd value becomes a harmless one, never an error."""
 
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation

@@ -70,7 +70,7 @@ def extract_links(document: object, quantity: int, *, path: str | None) -> tuple
     *path* is a JMESPath to the links, of any origin. Raises LinksProblem, and nothing else,
     unless there are exactly *quantity* distinct https links.
     """
-    texts = _at_path(document, path) if path is not None else _only_candidate(document, quantity)
+    texts = _at_path(document, path) if path is not None else _find_candidate(document, quantity)
     links = _present(texts)
     origins = _check(links, quantity)
     if path is None and len(origins) > 1:
@@ -95,21 +95,21 @@ def _at_path(document: object, path: str) -> list[str]:
     return [value for _, value in found if isinstance(value, str)]
 
 
-def _only_candidate(document: object, quantity: int) -> Sequence[str]:
+def _find_candidate(document: object, quantity: int) -> Sequence[str]:
     items, top = _candidates(document)
-    chosen = _only(items or top)
+    chosen = _single_candidate(items or top)
     # Stricter than "line items first": another list of the right size may be the true one.
-    if items and any(_rivals(chosen, other, quantity) for other in top.values()):
+    if items and any(_conflicts(chosen, other, quantity) for other in top.values()):
         msg = "the line items and the top level of the order show different links"
         raise LinksProblem("links_ambiguous", msg, found=len(chosen))
     return chosen
 
 
-def _rivals(chosen: Sequence[str], other: Sequence[str], quantity: int) -> bool:
+def _conflicts(chosen: Sequence[str], other: Sequence[str], quantity: int) -> bool:
     return len(_present(other)) == quantity and _present(other) != _present(chosen)
 
 
-def _only(candidates: Candidates) -> Sequence[str]:
+def _single_candidate(candidates: Candidates) -> Sequence[str]:
     if not candidates:
         raise LinksProblem("links_missing", "the order shows no links")
     named = " and ".join(_shown(path) for path in list(candidates)[:3])

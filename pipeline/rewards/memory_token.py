@@ -6,7 +6,7 @@ from pipeline.rewards.models import Token
 
 
 class MemoryToken:
-    """The TokenSource of who has no Redis to share one through; *fetch* creates it at the API."""
+    """The TokenSource of a process without Redis; *fetch* creates the token at the API."""
 
     def __init__(self, fetch: Callable[[], Awaitable[Token]]) -> None:
         self._fetch = fetch
@@ -20,12 +20,12 @@ class MemoryToken:
         return self._value
 
     async def discard(self, value: str) -> int:
-        """Forget *value*, which was refused; return how many were refused in a row."""
+        """Discard *value*, which was refused; return how many were refused in a row."""
         if self._value == value:
             self._value = None
             self._refused += 1
         return self._refused
 
     async def accept(self, _value: str) -> None:
-        """Note that a token was not refused, which ends the row of those that were."""
+        """Note that a token was not refused: the count of refusals in a row ends."""
         self._refused = 0

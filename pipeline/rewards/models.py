@@ -1,4 +1,4 @@
-"""What the rewards API takes and gives, tolerant of what its documentation leaves open."""
+"""Requests and answers of the rewards API, tolerant of what its documentation leaves open."""
 
 import hashlib
 import json

@@ -39,7 +39,7 @@ class ProductCatalog:
         return products
 
     async def check(self, reward: Reward) -> str | None:
-        """Check *reward* as `check_product` does; what is cached never has the last bad word."""
+        """Check *reward* as `check_product` does; before a no, it reads the products anew."""
         if check_product(await self.get(), reward) is None:
             return None
         return check_product(await self.get(fresh=True), reward)

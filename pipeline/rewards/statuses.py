@@ -28,11 +28,13 @@ _WAITING = frozenset(
 
 
 class OrderProgress(Enum):
+    """What the stages do about an order."""
+
     COMPLETED = auto()
     FAILED = auto()
     WAITING = auto()
     UNKNOWN = auto()
-    """No word we know: the order is waited for as if it were pending, and somebody is told."""
+    """An unknown word: the order counts as pending, and an operator is told."""
 
 
 def order_progress(

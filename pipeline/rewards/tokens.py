@@ -1,4 +1,4 @@
-"""One bearer token for the whole fleet, kept for all of it and fetched by one worker at a time."""
+"""One bearer token for the whole fleet, fetched by one worker at a time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ from pipeline.store.outages import STORE_ERRORS
 
 _REFRESH_AT = 0.8
 _STEP_S = 0.1
-# After a failure nobody asks again for so long, else a fleet would storm an API that is down.
+# After a failure no worker asks again for so long: a fleet must not storm an API that is down.
 _PAUSE_S = 1.0
 _EARLY_S = 5.0
 # Far longer than any wait between two tries: refusals further apart are not "in a row".
@@ -23,7 +23,7 @@ class FleetToken:
     """
     The token of one account, shared by every worker on one Redis.
 
-    *cache* is where it rests, *fetch* creates a token at the API. The lock of a killed worker
+    *cache* is where it is stored, *fetch* creates a token at the API. The lock of a killed worker
     ends after *lock_seconds*; without any token, `get` waits at most *wait_seconds* for another
     worker to fetch one.
     """
@@ -44,22 +44,22 @@ class FleetToken:
 
     async def get(self) -> str:
         """
-        Return a token that should be valid, fetching one if this worker is the one to do it.
+        Return a token that should be valid; one worker of the fleet fetches it.
 
         From 80 % of its life on, one worker renews it while the others go on with the old one.
         Raises what *fetch* raises, RewardsUnavailableError if another worker's fetching takes too
         long, and STORE_ERRORS.
         """
-        held, now = await self._cache.read()
-        if held is None or now >= held.usable_until:
-            return await self._awaited()
-        if now >= held.fresh_until:
-            return await self._renewed_early() or held.value
-        return held.value
+        cached, now = await self._cache.read()
+        if cached is None or now >= cached.usable_until:
+            return await self._wait_for_token()
+        if now >= cached.fresh_until:
+            return await self._renew_early() or cached.value
+        return cached.value
 
     async def discard(self, value: str) -> int:
         """
-        Forget the token if it still is *value*, which was refused; may be called twice.
+        Discard the token if it still is *value*, which was refused; may be called twice.
 
         Return how many tokens of this account were refused in a row: since anybody's call got
         another answer than that. One that somebody else discarded before does not count again.
@@ -68,7 +68,7 @@ class FleetToken:
 
     async def accept(self, value: str) -> None:
         """
-        Note that the API did not refuse *value*, which ends the row of those; may be called twice.
+        Note that the API did not refuse *value*, which ends the row; may be called twice.
 
         Only the first call for a token asks Redis. That it cannot be reached is no error: the
         answer to the request matters more, and the next one notes the same.
@@ -78,27 +78,27 @@ class FleetToken:
                 await self._cache.accept()
                 self._accepted = value
 
-    async def _awaited(self) -> str:
+    async def _wait_for_token(self) -> str:
         for _ in range(max(1, round(self._wait_s / _STEP_S))):
-            if (value := await self._lead(pause_s=_PAUSE_S)) is not None:
+            if (value := await self._fetch_under_lock(pause_s=_PAUSE_S)) is not None:
                 return value
             await asyncio.sleep(_STEP_S)
-            held, now = await self._cache.read()
-            if held is not None and now < held.usable_until:
-                return held.value
+            cached, now = await self._cache.read()
+            if cached is not None and now < cached.usable_until:
+                return cached.value
         code, detail = "token_wait", "another worker is still fetching the access token"
         raise RewardsUnavailableError(code, detail, sent=False)
 
-    async def _renewed_early(self) -> str | None:
-        """Return a new token, or None if that is another worker's task or did not succeed."""
+    async def _renew_early(self) -> str | None:
+        """Return a new token; None if another worker fetches it, or this one failed."""
         with suppress(RewardsError, TimeoutError):
             async with asyncio.timeout(_EARLY_S):
-                return await self._lead(pause_s=_EARLY_S)
+                return await self._fetch_under_lock(pause_s=_EARLY_S)
         return None
 
-    async def _lead(self, *, pause_s: float) -> str | None:
+    async def _fetch_under_lock(self, *, pause_s: float) -> str | None:
         """
-        Fetch a token as the only worker to do so; return None if another one is at it.
+        Fetch a token as the only worker; return None if another one has the lock.
 
         The lock is renewed while this worker lives, so that a slow API is still asked once. After
         a failure it stays for *pause_s* seconds.
@@ -106,9 +106,9 @@ class FleetToken:
         nonce = await self._cache.lock(self._lock_s)
         if nonce is None:
             return None
-        keeper = asyncio.create_task(self._hold_lock(nonce))
+        keeper = asyncio.create_task(self._keep_lock(nonce))
         try:
-            value = await self._fetched(nonce)
+            value = await self._fetch_and_store(nonce)
         except BaseException:
             await stop(keeper)
             with suppress(*STORE_ERRORS):
@@ -119,12 +119,12 @@ class FleetToken:
         await stop(keeper)
         return value
 
-    async def _fetched(self, nonce: str) -> str:
-        held, now = await self._cache.read()
-        if held is not None and now < held.fresh_until:
-            # Somebody kept it between our look and our lock.
+    async def _fetch_and_store(self, nonce: str) -> str:
+        cached, now = await self._cache.read()
+        if cached is not None and now < cached.fresh_until:
+            # Another worker stored it between our read and our lock.
             await self._cache.release(nonce)
-            return held.value
+            return cached.value
         token = await self._fetch()
         # The life is counted from before the request: at worst the token is renewed too early.
         kept = CachedToken(
@@ -135,7 +135,7 @@ class FleetToken:
         await self._cache.store(nonce, kept, token.expires_in)
         return token.value
 
-    async def _hold_lock(self, nonce: str) -> None:
+    async def _keep_lock(self, nonce: str) -> None:
         with suppress(*STORE_ERRORS):
             while await self._cache.renew(nonce, self._lock_s):  # noqa: ASYNC110 - what ends it is in Redis
                 await asyncio.sleep(self._lock_s / 3)

@@ -1,4 +1,4 @@
-"""The API's own words, made fit for logs and for people."""
+"""The messages of the API, made fit for logs and for people."""
 
 from collections.abc import Iterable, Iterator
 
@@ -19,14 +19,14 @@ def api_words(body: bytes, hidden: Iterable[str] = (), *, only_messages: bool = 
     echo.
     """
     try:
-        said = list(_sayings(parse_json(body), only_messages=only_messages))
+        said = list(_messages(parse_json(body), only_messages=only_messages))
     except ValueError:
         text = body.decode(errors="replace").strip()
         said = [] if text.startswith("<") else [text]
     return clean("; ".join(dict.fromkeys(filter(None, said))), hidden=hidden)
 
 
-def _sayings(document: object, *, only_messages: bool) -> Iterator[str]:
+def _messages(document: object, *, only_messages: bool) -> Iterator[str]:
     texts = [(path, text) for path, text in leaves(document) if isinstance(text, str)]
     messages = [text for path, text in texts if _SAYING & {key.casefold() for key in path}]
     yield from messages or (text for _, text in texts if not only_messages)

@@ -284,7 +284,7 @@ class Dispatcher:
     async def _provider_works(self) -> None:
         if self._failing:
             self._failing = False
-            await self._limiter.recovered(self.channel.name)
+            await self._limiter.close_breaker(self.channel.name)
 
     async def _provider_failed(self, serial: str, error: BlockedError) -> None:
         log.warning("channel.failed", channel=self.channel.name, code=error.code, why=error.detail)

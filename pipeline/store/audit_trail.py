@@ -21,7 +21,7 @@ Detail = str | int | bool
 
 
 class AuditAction(StrEnum):
-    """What leaves a trace: whatever moves money, reveals, changes or removes something."""
+    """What is recorded: every action that moves money, reveals, changes or removes something."""
 
     SUBMIT = "submit"
     ORDER = "order"
@@ -89,13 +89,13 @@ class AuditTrail:
         self, action: AuditAction, *, actor: str, campaign: str | None = None, **details: Detail
     ) -> None:
         """
-        Append an entry. Called before what it tells of is done.
+        Append an entry; call this before the action that it records.
 
-        So a crash can leave an entry for something that was not done, never the other way round:
-        an entry is durable when this returns, where the server syncs every write (`always`), and
+        So a crash can leave an entry without its action, never an action without its entry: an
+        entry is durable when this returns, where the server syncs every write (`always`), and
         under `everysec` no later than whatever is written after it.
 
-        *details* hold no link, no address and no recipient id in clear (see `person`).
+        *details* hold no link, no address and no recipient id in clear (see `person_digest`).
         """
         at = round(server_seconds(await self._redis.time()), 3)
         body = {"at": at, "actor": actor, "action": str(action), "campaign": campaign} | {

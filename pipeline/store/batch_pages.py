@@ -29,7 +29,7 @@ class StoredBatch:
     """
     What Redis holds of one batch; all of it is empty if there is no such batch.
 
-    `earlier` are the generations that were resent since; `resends`, by index, is sealed.
+    `earlier` are the deliveries that a resend replaced; `resends`, by index, is sealed.
     `lanes` are the due indexes that it stands in. The blobs are sealed; None is an absent one.
     """
 
@@ -73,11 +73,12 @@ class BatchPages:
             yield await self.page(serial, numbers, sealed=sealed)
 
     async def page(self, serial: str, numbers: Sequence[int], *, sealed: bool = True) -> Page:
+        """Return some batches of one moment; without *sealed* the blobs are left out."""
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.time()
             pipe.hgetall(campaign_key(serial))
             for number in numbers:
-                _ask(pipe, serial, number, sealed=sealed)
+                _queue_reads(pipe, serial, number, sealed=sealed)
             time, campaign, *rest = await pipe.execute()
         replies = iter(rest)
         return Page(
@@ -87,10 +88,10 @@ class BatchPages:
 
     async def current_place(self, serial: str, number: int, index: int) -> tuple[Page, int]:
         """
-        Return the page of one batch and the index where somebody is by now, from a look-up.
+        Return the page of the batch that a recipient is in by now, and their index there.
 
-        When a dead order is ended, those who were forgotten move too, but have no id any more to
-        correct the look-up by.
+        *number* and *index* are from a look-up. When a dead order is replaced, erased people move
+        too, but without an id nobody can correct their look-up.
         """
         while True:
             page = await self.page(serial, [number])
@@ -101,7 +102,7 @@ class BatchPages:
             number, index = int(into), index - size
 
 
-def _ask(pipe: Pipeline, serial: str, number: int, *, sealed: bool) -> None:
+def _queue_reads(pipe: Pipeline, serial: str, number: int, *, sealed: bool) -> None:
     pipe.hgetall(batch_key(serial, number))
     pipe.hgetall(ledger_key(serial, number))
     pipe.hgetall(earlier_key(serial, number))

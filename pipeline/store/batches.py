@@ -80,18 +80,22 @@ class BatchStore:
         dispatch_seconds: float,
         worker: str = "",
         idle: bool = True,
-        spare: int = 0,
+        spare_slots: int = 0,
     ) -> list[Unit]:
         """
-        Choose at most that many due batches per lane, fairly over the campaigns.
+        Dispatch at most that many due batches per lane, fairly over the campaigns.
 
-        What somebody had begun goes first, *spare* such batches beyond the number of their lane.
+        Begun batches go first, *spare_slots* of them beyond the number of their lane. A unit that
+        nobody claims within *dispatch_seconds* is due again.
 
-        A batch that workers died of is given to one named *worker* that is *idle*, and that gets
-        nothing else until it is done; who gives no name takes it like any other.
+        A poison batch, one that workers died of, goes to one named *worker* that is *idle* and
+        gets nothing else until it is done (quarantine). A caller without a name gets it like any
+        other.
         """
         milliseconds = _ms(dispatch_seconds)
-        reply = await self._call("pump", order, read, send, milliseconds, worker, int(idle), spare)
+        reply = await self._call(
+            "pump", order, read, send, milliseconds, worker, int(idle), spare_slots
+        )
         fields = [value.decode() for value in reply]
         return [
             Unit(fields[i], int(fields[i + 1]), LANE[fields[i + 2]], int(fields[i + 3]))
@@ -102,8 +106,8 @@ class BatchStore:
         """
         Return seconds until the next batch of any active campaign can be worked on.
 
-        None if there is none, or none that moves by itself: what is paused, or blocked without a
-        probe ahead, waits for a person.
+        None if there is none, or if all wait for a person: those of a paused campaign, and those
+        of a lane that is blocked without a probe ahead.
         """
         now = await self._redis.time()
         serials = [serial.decode() for serial in await self._redis.zrange(ACTIVE, 0, -1)]
@@ -122,7 +126,7 @@ class BatchStore:
         return None if soonest is None else soonest / 1000 - server_seconds(now)
 
     async def claim(self, unit: Unit, *, nonce: str, lease_seconds: float) -> Claim | None:
-        """Take the batch, or return None if it is not this unit's turn; safe to repeat."""
+        """Lease the batch; None if it is leased, or dispatched again since. May be repeated."""
         reply = await self._call(
             "claim",
             *(unit.serial, unit.batch, LANE_LETTER[unit.lane], unit.dispatch_number),
@@ -186,7 +190,11 @@ class BatchStore:
     async def release(
         self, claim: Claim, *, delay: float, counter: WaitCounter | None = None
     ) -> None:
-        """Give the lease back and come again in *delay* seconds, counting it in *counter*."""
+        """
+        Give the lease back; the batch is due again in *delay* seconds, counted in *counter*.
+
+        Raises StaleLeaseError.
+        """
         await self._settle(
             "settle_wait", claim, LANE_LETTER[claim.unit.lane], _ms(delay), COUNTER_FIELD[counter]
         )
@@ -194,7 +202,12 @@ class BatchStore:
     async def hold(
         self, claim: Claim, reason: str, *, evidence: bytes = b"", missing: int, reread: float
     ) -> None:
-        """Stop the batch; *evidence* is kept sealed; read again every *reread* seconds if > 0."""
+        """
+        Stop the batch for *reason*, and keep the raw answer, its *evidence*, sealed.
+
+        *missing* is how many links the order will not give. The order is read again in *reread*
+        seconds, or never if that is 0. Raises StaleLeaseError.
+        """
         unit = claim.unit
         sealed = seal_evidence(self._vault, unit.serial, unit.batch, evidence)
         await self._settle("hold", claim, reason, sealed, missing, _ms(reread))
@@ -204,8 +217,7 @@ class BatchStore:
         Store the links, link k as recipient k's; return None when they are stored.
 
         Otherwise return the position of a link that was seen in an earlier batch; nothing is
-        stored then. The link of somebody who was forgotten leaves its digest and nothing else.
-        Raises StaleLeaseError.
+        stored then. Of an erased person's link only the digest is stored. Raises StaleLeaseError.
         """
         unit, known = claim.unit, claim.batch
         while (reply := await self._store(claim, links, known.erased)) == b"forgotten":
@@ -226,7 +238,12 @@ class BatchStore:
         return reply
 
     async def distributed(self, claim: Claim, *, delay: float) -> BatchState:
-        """Let the ledger say what is left of the batch; raises StaleLeaseError."""
+        """
+        Give the lease back, and return the state that the ledger gives the batch.
+
+        *delay* is the least wait in seconds that permits or windows ask for. Raises
+        StaleLeaseError.
+        """
         unit = claim.unit
         reply = await self._call("distributed", unit.serial, unit.batch, claim.token, _ms(delay))
         if not reply:
@@ -234,13 +251,15 @@ class BatchStore:
         return BatchState(reply.decode())
 
     async def cancel(self, claim: Claim, note: str = "") -> None:
+        """End a batch of a cancelled campaign; *note* says why. Raises StaleLeaseError."""
         await self._settle("cancel_batch", claim, note)
 
     async def wake(self, serial: str, batch: int, *, complete: bool = False) -> bool:
         """
-        Make the batch due now, also while somebody works on it; False if it is finished.
+        Make the batch due now, also while a worker has it in lease; False if it is finished.
 
-        With *complete* it is the rewards API that says so, which is counted and nothing else.
+        *complete* says that the rewards API has called the order complete; only the metrics
+        differ. May be repeated.
         """
         return bool(await self._call("wake", serial, batch, int(complete)))
 
@@ -258,20 +277,21 @@ class BatchStore:
         """
         Return the deliveries made pending again, and 1 if a held batch was moved on.
 
-        Those *barred* stay failed or bounced. Raises InputError if the campaign's data was purged.
+        Those *suppressed* stay failed or bounced. Raises InputError for a purged campaign.
         """
         flags = [str(int(flag)) for flag in (failed, uncertain, held, adopt)]
-        left = [
+        kept = [
             f"{each.index}{CHANNEL_LETTER[each.channel]}{each.resend_number}"
             for each in suppressed
         ]
-        moved, freed = await self._call("retry_batch", serial, batch, *flags, json.dumps(left))
-        if moved < 0:
+        retried, unheld = await self._call("retry_batch", serial, batch, *flags, json.dumps(kept))
+        if retried < 0:
             msg = "The people and links of this campaign were purged: nothing can be sent again."
             raise InputError(msg)
-        return int(moved), int(freed)
+        return int(retried), int(unheld)
 
     async def read(self, serial: str, batch: int) -> Batch | None:
+        """Return the batch as it is now; None if there is none."""
         fields = decode_hash(await self._redis.hgetall(batch_key(serial, batch)))
         return decode_batch_fields(fields) if fields else None
 
@@ -288,7 +308,7 @@ class BatchStore:
     async def held_numbers(self, serial: str) -> dict[str, list[int]]:
         """Return the numbers of the first held batches, up to a hundred per lane, by reason."""
         waiting = await self._redis.zrange(due_key(serial, Lane.HELD), 0, _FIRST - 1)
-        # An overdue order is read on, and no other is looked at again so late.
+        # An overdue order is still read, and is due later than all others.
         waiting += await self._redis.zrange(due_key(serial, Lane.READ), 0, _FIRST - 1, desc=True)
         numbers = [int(number) for number in waiting]
         async with self._redis.pipeline(transaction=False) as pipe:

@@ -53,6 +53,7 @@ class CampaignStore:
         self._vault = vault
 
     async def find(self, campaign_id: str) -> str | None:
+        """Return the serial of a committed campaign; None if there is none of this id."""
         serial = await self._redis.hget(IDS, campaign_id)
         return None if serial is None else serial.decode()
 
@@ -72,7 +73,7 @@ class CampaignStore:
         return open_definition(self._vault, serial, await self.sealed_definition(serial))
 
     async def sealed_definition(self, serial: str) -> bytes | None:
-        """Return the definition as it rests, for who has to look whether it can be opened."""
+        """Return the definition still sealed, to check whether it can be opened."""
         return await self._redis.get(definition_key(serial))
 
     async def earlier_definition(self, serial: str, version: int) -> Campaign | None:
@@ -160,7 +161,7 @@ class CampaignStore:
         return bool(await self._call("unblock", serial, LANE_LETTER[lane]))
 
     async def totals(self, serial: str) -> CampaignTotals:
-        """Return the counters, and how many batches are due some time, of one moment."""
+        """Return the counters and the length of all due indexes, of one moment."""
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hgetall(campaign_key(serial))
             pipe.zscore(ACTIVE, serial)
@@ -176,7 +177,7 @@ class CampaignStore:
         return await read_snapshots(self._redis, serials)
 
     async def has_recipients(self, serial: str, batch: int) -> bool:
-        """Return whether the people of a batch are kept still: purged data is not."""
+        """Return whether the people of a batch are still stored; a purge removes them."""
         return bool(await self._redis.exists(recipients_key(serial, batch)))
 
 

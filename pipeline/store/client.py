@@ -19,7 +19,7 @@ Members = set[bytes]  # inside the protocol `set` is a command
 
 
 class Script(Protocol):
-    """A Lua script that the server is given again should it have forgotten it."""
+    """A Lua script; redis-py loads it again if the server has lost it."""
 
     def __call__(self, keys: Sequence[Key], args: Sequence[Value]) -> Awaitable[Any]: ...
 

@@ -61,11 +61,11 @@ COUNTER_FIELD: Final[Mapping[WaitCounter | None, str]] = {
     WaitCounter.ODD: "odd",
     None: "",
 }
-"""The field of a batch that counts; when it was counted first stands in the same with `:at`."""
+"""The field of a batch that counts; its name with `:at` is the time of the first count."""
 
 
 def encode_unit(unit: Unit) -> tuple[str, int, str, int]:
-    """Return a unit as it stands in a job: serial, batch, lane, turn."""
+    """Return a unit as it stands in a job: serial, batch, lane, dispatch number."""
     return unit.serial, unit.batch, LANE_LETTER[unit.lane], unit.dispatch_number
 
 

@@ -52,10 +52,10 @@ class Fact:
 @dataclass(slots=True)  # as above
 class IntentRequest:
     """
-    A delivery that a worker wants to start; `attempt` is the last of its `generation` it knows of.
+    A delivery that a worker wants to start; `attempt` is the last one that the worker knows of.
 
-    `suppression` is where its address would stand in the suppression list, which is looked at in
-    the same step.
+    `suppression` is where its address would stand in the suppression list, which the same step
+    checks.
     """
 
     index: int
@@ -85,7 +85,7 @@ class DeliveryStore:
         reply = await self._call(
             "intend",
             *(unit.serial, unit.batch, claim.token, claim.version),
-            _encode([_asked(delivery) for delivery in wanted]),
+            _encode([_request_row(delivery) for delivery in wanted]),
             b"".join(delivery.suppression[1] for delivery in wanted if delivery.suppression),
         )
         if reply == b"stale":
@@ -101,7 +101,7 @@ class DeliveryStore:
             [
                 serial,
                 batch,
-                [_listed(fact) for fact in found],
+                [_fact_row(fact) for fact in found],
             ]
             for (serial, batch), found in facts.items()
         ]
@@ -117,9 +117,9 @@ class DeliveryStore:
         sealed: bytes,
     ) -> ResendOutcome:
         """
-        Make the next generation of a channel's message, if all is as it was *seen*.
+        Make a channel's message pending under its next *resend_number*, if all is as *seen*.
 
-        *seen* is the person's ledger field, *sealed* the resends with this one. Durable when it
+        *seen* is the person's ledger field, *sealed* their resends with this one. Durable when it
         returns "ok". May be repeated with the same arguments.
         """
         where = (place.serial, place.batch, place.index, CHANNEL_LETTER[channel])
@@ -132,8 +132,8 @@ class DeliveryStore:
         return {int(index): parse_record(text) for index, text in reply.items()}
 
 
-def _asked(delivery: IntentRequest) -> list[str | int]:
-    """Return a wanted delivery as `intend.lua` reads it."""
+def _request_row(delivery: IntentRequest) -> list[str | int]:
+    """Return a requested delivery as `intend.lua` reads it."""
     place = delivery.suppression[:1] if delivery.suppression else ()
     return [
         delivery.index,
@@ -144,7 +144,7 @@ def _asked(delivery: IntentRequest) -> list[str | int]:
     ]
 
 
-def _listed(fact: Fact) -> list[str | int]:
+def _fact_row(fact: Fact) -> list[str | int]:
     """Return a fact as `record.lua` reads it."""
     place = (fact.suppress[0], fact.suppress[1].hex()) if fact.suppress else ()
     return [

@@ -16,8 +16,8 @@ It begins one every second, and puts a write off for at most two seconds while o
 (flushAppendOnlyFile in aof.c of Redis 7 to 8 and Valkey 7.2 to 9).
 """
 
-_TICK = 0.15  # it looks whether to begin the next one ten times a second (`hz 10`)
-_LOOKS = 2
+_TICK = 0.15  # the server checks ten times a second whether to begin one (`hz 10`)
+_QUIET_CHECKS = 2
 
 
 class EverySecond:
@@ -48,11 +48,11 @@ class EverySecond:
     async def _sync(self) -> None:
         """Wait for the end of a sync that began after this was called."""
         await asyncio.sleep(self._sync_seconds)
-        # One quiet look may fall between the end of an earlier sync and the begin of the next.
+        # One quiet check may fall between the end of an earlier sync and the start of the next.
         quiet = 0
         while True:
             quiet = quiet + 1 if await self._is_quiet() else 0
-            if quiet == _LOOKS:
+            if quiet == _QUIET_CHECKS:
                 return
             await asyncio.sleep(_TICK)
 

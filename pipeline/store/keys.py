@@ -25,14 +25,14 @@ CLEAR_HASHES: Final = re.compile(
 """
 The hashes that hold nothing sealed.
 
-What does not stand here is looked at when keys are rotated, so that a kind of blob that nobody
-thought of costs time and is not left behind.
+A rotation of keys reads every other hash, so that a kind of blob that nobody thought of costs
+time, and is not left behind.
 """
 
 KEYRING: Final = "cc:keys"
 """Hash: the sealed digest key, and the rings of keys that processes ever had."""
 LIVE_PROCESSES: Final = "cc:keys:live"
-"""Hash: which processes live, each with its ring and when it was last heard of."""
+"""Hash: the living processes, each with its ring and the time of its last sign of life."""
 AUDIT: Final = "cc:audit"
 """List: the audit trail, oldest entry first."""
 AUDIT_COUNT: Final = "cc:audit:count"
@@ -42,9 +42,9 @@ LIMITS: Final = "cc:limits"
 STATS: Final = "cc:stats"
 """Hash: what all workers ever counted, for the metrics."""
 ALERTS: Final = "cc:alerts"
-"""Hash: what there is to tell somebody, and since when."""
+"""Hash: the alerts that are raised, and since when."""
 ALERTS_CHECKED: Final = "cc:alerts:turn"
-"""There while a worker's look at the alerts is fresh enough for the whole fleet."""
+"""Exists while the last check of the alerts is recent enough for the whole fleet."""
 LINK_BUCKETS: Final = 4096
 """2.4 links each at 10,000 links, 244 at a million: listpacks at both."""
 SUPPRESSION_BUCKETS: Final = 1024
@@ -65,7 +65,7 @@ SUPPRESSED_KEYS: Final = "cc:suppressed:*"
 
 
 def limiter_key(name: str) -> str:
-    """Hash: what a rate limiter has given ahead of time, and until when it is silent."""
+    """Hash: what a rate limiter has given ahead of time, and until when its cooldown lasts."""
     return f"cc:gcra:{name}"
 
 
@@ -85,7 +85,7 @@ def token_key(account: str) -> str:
 
 
 def token_lock_key(account: str) -> str:
-    """There while a worker fetches a new token, or nobody is to ask for one."""
+    """Exists while a worker fetches a new token, or while nobody may ask for one."""
     return f"cc:rewards:{account}:token-lock"
 
 
@@ -104,7 +104,7 @@ def products_key(account: str) -> str:
 WORKERS: Final = "cc:workers"
 """Sorted set: workers by their last heartbeat, in seconds of the server's clock."""
 LEASES: Final = "cc:leases"
-"""Hash: how many leases each worker says it holds."""
+"""Hash: how many leases each worker says it has."""
 QUARANTINE: Final = "cc:alone"
 """The worker in quarantine: it alone runs the poison batches, those that workers died of."""
 PURGER: Final = "cc:purger"
@@ -172,12 +172,12 @@ def due_index(lane: Lane) -> str:
 
 
 def due_key(serial: str, lane: Lane) -> str:
-    """Sorted set: unfinished batches by when somebody must look at them, in ms."""
+    """Sorted set: unfinished batches by when a worker must look at them, in ms."""
     return f"cc:{serial}:due:{due_index(lane)}"
 
 
 def begun_key(serial: str) -> str:
-    """Set: batches that somebody has begun to work on."""
+    """Set: batches that a worker has begun; when due, they are dispatched first."""
     return f"cc:{serial}:begun"
 
 
@@ -195,7 +195,7 @@ def ledger_key(serial: str, batch: int) -> str:
 
 
 def earlier_key(serial: str, batch: int) -> str:
-    """Hash: index to the deliveries as they stood when they were resent."""
+    """Hash: index to the deliveries that a resend replaced, as they stood then."""
     return f"cc:{serial}:g:{batch}"
 
 

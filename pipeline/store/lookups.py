@@ -97,7 +97,7 @@ class Lookups:
         """
         Return under which bucket and digest each of *positions* is looked up.
 
-        Reads the look-up of the whole campaign: only for people whose ids are gone.
+        Reads the look-up of the whole campaign: only for people whose ids were erased.
         """
         wanted, found = {str(each).encode(): each for each in positions}, {}
         for first in range(0, buckets if wanted else 0, _AT_ONCE):

@@ -1,4 +1,4 @@
-"""What a call to the ledger raises when Redis cannot do it, for those who do not know Redis."""
+"""The errors of a call to the ledger when Redis fails, for callers that do not import redis."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ StoreError = RedisError | OSError
 STORE_ERRORS = (RedisError, OSError)
 """
 Whatever a call to the store may raise besides what its docstring names: Redis cannot be reached,
-or refuses. Transient: the caller waits and asks again, and nothing was decided.
+or refuses. Transient: the caller waits and calls again; nothing was decided.
 """
 ServerError = RedisError
 """What of these is about Redis for certain: an OSError may be about a file as well."""

@@ -11,7 +11,7 @@ from pipeline.store.keys import LIMITS, breaker_key, limiter_key
 from pipeline.store.scripts import Scripts, decode_hash
 
 _NOTHING_ELSE: Mapping[str, Rate | None] = MappingProxyType({})
-_LONGEST_SILENCE = 3600.0  # a Retry-After is clamped to an hour (docs/internals/ordering.md)
+_LONGEST_COOLDOWN = 3600.0  # a Retry-After is clamped to an hour (docs/internals/ordering.md)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,10 @@ def decode_breaker(reply: dict[bytes, bytes]) -> Breaker:
 
 class Limiter:
     """
-    Takes permits from named limiters.
+    Grants permits of named limiters.
 
     *defaults* come from the environment; what was stored with `set_rate` wins over them. A limiter
-    of one campaign is named `<serial>:<channel>` and its rate is passed to `take`.
+    of one campaign is named `<serial>:<channel>` and its rate is passed to `acquire`.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Limiter:
     async def acquire(
         self, name: str, wanted: int = 1, also: Mapping[str, Rate | None] = _NOTHING_ELSE
     ) -> Permits:
-        """Take up to *wanted* permits of *name* and of every limiter in *also*, all or none."""
+        """Acquire up to *wanted* permits, as many as *name* and all of *also* can give now."""
         args: list[str | float] = [name, self._defaults[name].interval_us]
         for other, rate in also.items():
             if rate is not None:
@@ -73,8 +73,8 @@ class Limiter:
         return permits
 
     async def cool_down(self, name: str, seconds: float) -> None:
-        """Let nobody take a permit of *name* for a while; never shortens a longer silence."""
-        await self._call("cooldown", name, round(min(seconds, _LONGEST_SILENCE) * 1e6))
+        """Grant no permit of *name* for *seconds*; never shortens a longer cooldown."""
+        await self._call("cooldown", name, round(min(seconds, _LONGEST_COOLDOWN) * 1e6))
 
     async def trip(
         self,
@@ -85,31 +85,33 @@ class Limiter:
         first: float = 2,
         longest: float = 300,
     ) -> float:
-        """Count a failure of the provider itself; return the seconds of silence that follow."""
-        silence = await self._call("trip", channel, threshold, first * 1e6, longest * 1e6, reason)
-        seconds = float(silence) / 1e6
+        """Count a failure of the provider itself; return the seconds that the breaker opens."""
+        open_us = await self._call("trip", channel, threshold, first * 1e6, longest * 1e6, reason)
+        seconds = float(open_us) / 1e6
         if seconds:
             await self.cool_down(channel, seconds)
         return seconds
 
-    async def recovered(self, channel: str) -> None:
-        """Close the breaker: the provider took a message."""
+    async def close_breaker(self, channel: str) -> None:
+        """Close the breaker: the provider accepted a message. May be called twice."""
         await self._redis.delete(breaker_key(channel))
 
     async def breaker(self, channel: str) -> Breaker:
         return decode_breaker(await self._redis.hgetall(breaker_key(channel)))
 
     async def set_rate(self, name: str, rate: Rate) -> None:
+        """Let *rate* win over the default of a limiter from now on, in the whole fleet."""
         await self._redis.hset(LIMITS, name, f"{rate.interval_us!r}|{rate}")
-        await self._forget_booking(name)
+        await self._drop_booking(name)
 
     async def unset_rate(self, name: str) -> bool:
+        """Return to the default of a limiter; False if no rate was set."""
         removed = bool(await self._redis.hdel(LIMITS, name))
-        await self._forget_booking(name)
+        await self._drop_booking(name)
         return removed
 
-    async def _forget_booking(self, name: str) -> None:
-        # Until `next` nobody would even ask, however far ahead the old rate had booked.
+    async def _drop_booking(self, name: str) -> None:
+        # Until `next` no worker would even ask, however far ahead the old rate had booked.
         await self._redis.hdel(limiter_key(name), "next")
 
     async def rates(self) -> dict[str, tuple[Rate, bool]]:

@@ -9,15 +9,15 @@ from pipeline.store.lua.sources import verbs
 
 Arg = str | bytes | int | float
 
-# What an effect follows that nobody can take back, or somebody's being told that it was done.
-# Under `everysec` these alone are on disk when they return, with all that was written before them;
-# what other verbs wrote last is lost if the machine dies at once. Under `always` nothing is.
+# The verbs that an irrevocable effect follows, or a message to a person that they are done. Under
+# `everysec` only these are on disk when they return, with all that was written before them; the
+# last writes of other verbs are lost if the machine dies at once. Under `always` nothing is lost.
 _DURABLE = {"intend", "order_intent", "commit", "pause", "cancel", "edit", "resend"}
 
 
 class Scripts:
     """
-    Runs a verb by its file name; a restarted server is given the script again by redis-py.
+    Calls a verb by its file name; redis-py loads the script again into a restarted server.
 
     A server that does not sync every write comes with *syncs*, which waits until one is on disk.
     """
@@ -30,6 +30,7 @@ class Scripts:
         }
 
     async def call(self, verb: str, *args: Arg) -> Any:  # noqa: ANN401 - each verb's header says
+        """Return the reply of a verb; a verb of `_DURABLE` is on disk by then."""
         call = partial(self._scripts[verb], keys=[], args=args)
         if self._syncs is not None and verb in _DURABLE:
             return await self._syncs.until_on_disk(call)

@@ -72,9 +72,9 @@ class Totals:
 
 class StagingStore:
     """
-    Takes campaigns in: nobody sees what is staged before the commit makes it real at once.
+    Stages campaigns: nobody sees a staged campaign before the commit makes it real in one step.
 
-    What a submit that died has left behind, the next one of the same id, or `sweep`, removes.
+    The next submit of the same id, or `sweep`, removes what a dead submit has left behind.
     """
 
     def __init__(self, redis: Client, scripts: Scripts, vault: Vault) -> None:

@@ -17,7 +17,7 @@ _SIZE = 12
 
 class Suppressions:
     """
-    The suppression list; it knows digests only, so it can say whether, never who.
+    The suppression list. It holds digests only: it tells whether an address is on it, never which.
 
     An address is compared as it is sent to: e-mail without regard to letter case, phones in E.164.
     """

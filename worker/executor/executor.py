@@ -145,7 +145,7 @@ class Executor:
                 dispatch_seconds=seconds,
                 worker=self.name,
                 idle=len(self._slots) == 0,
-                spare=spare,
+                spare_slots=spare,
             )
             if left := [unit for unit in units if not self._handoff.offer(unit)]:
                 await self._enqueue(pool, left, seconds)

@@ -1,4 +1,4 @@
-"""Alerts in Redis: what there is to tell, and who tells it."""
+"""Alerts in Redis: their records, what they are about, and which worker checks them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from pipeline.store.scripts import Scripts, decode_hash, server_ms
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertSources:
-    """All that alerts are about; `now_ms` is the server's time when it was looked at."""
+    """All that alerts are about, at the server's time `now_ms`."""
 
     now_ms: int
     records: Mapping[Alert, AlertRecord]
@@ -33,12 +33,14 @@ class AlertSources:
 
 
 class AlertStore:
+    """Reads what alerts are about, and writes how far each is."""
+
     def __init__(self, redis: Client, scripts: Scripts) -> None:
         self._redis = redis
         self._call = scripts.call
 
     async def acquire_turn(self, seconds: float) -> bool:
-        """Return whether nobody has looked for *seconds*: one look of the whole fleet will do."""
+        """Return whether this worker checks now: one check per *seconds* in the whole fleet."""
         return bool(
             await self._redis.set(keys.ALERTS_CHECKED, 1, nx=True, px=round(seconds * 1000))
         )
@@ -68,8 +70,8 @@ class AlertStore:
         """
         Replace the record of an alert if it is still what was *read* (None for no record).
 
-        Returns it with its time, which is the server's; None if it was forgotten, or if somebody
-        else was faster.
+        Returns it with its time, which is the server's; None if it was removed, or if another
+        worker was faster.
         """
         known = encode_record(read) if read else ""
         reply = await self._call("alert", encode_alert(alert), known, encode_next(becomes))

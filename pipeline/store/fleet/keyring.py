@@ -1,10 +1,10 @@
 """
 The keys of an installation: the digest key, made once, and who seals with which key.
 
-The digest key is random and rests wrapped by the operator's secret keys. Beside it stand the
-rings, the keys that processes had which ever ran here: so a key that something may still be sealed
-with is missed at the start, not when a blob does not open. And the processes that live, and the
-format of all that is stored.
+The digest key is random and is stored wrapped by the operator's secret keys. Beside it are the
+rings, the keys of every process that ever ran here: so a process misses a key that something may
+still be sealed with when it starts, not when a blob does not open. Then the living processes, and
+the format of all that is stored.
 """
 
 import asyncio
@@ -31,9 +31,9 @@ _RING = "ring:"
 @dataclass(frozen=True, slots=True)
 class Process:
     """
-    One that lives or did so lately, by the fingerprints of its keys; the first one seals.
+    A process that is alive, or was lately, by the fingerprints of its keys; the first one seals.
 
-    `seen_ms` is when it was last heard of, on the server's clock; `age` the seconds since.
+    `seen_ms` is its last sign of life, on the server's clock; `age` the seconds since.
     """
 
     name: str
@@ -61,8 +61,8 @@ async def unlock(redis: Client, vault: Vault) -> Vault:
 
     Raises InputError with one sentence, before anything is written, if the data in Redis is of a
     format that this program does not know, if the secret keys are not those that it was sealed
-    with, or if the digest key is gone. May be called by many at once. Who goes on for long uses a
-    Keyring, and stays.
+    with, or if the digest key is gone. May be called by many at once. A process that goes on for
+    long uses a Keyring, and keeps itself enrolled.
     """
     keyring = Keyring(redis, vault)
     unlocked = await keyring.unlock()
@@ -72,9 +72,9 @@ async def unlock(redis: Client, vault: Vault) -> Vault:
 
 class Keyring:
     """
-    The keys that the processes of an installation seal with, as one process says and sees them.
+    The keys that the processes of an installation seal with, and those of this process.
 
-    It is noted with its own until it leaves, so that no key is taken away that somebody uses.
+    The process is enrolled with its own until it leaves, so that nobody retires a key in use.
     """
 
     def __init__(self, redis: Client, vault: Vault, known: StoredFormat = OURS) -> None:
@@ -87,10 +87,10 @@ class Keyring:
 
     async def unlock(self, *, seals: bool = True, lenient: bool = False) -> Vault:
         """
-        Do what the function `unlock` says.
+        Do what the function `unlock` says, and enroll this process.
 
-        Who never *seals* is not noted, so that looking at something commits nobody to a key. Who
-        is *lenient* lets a key be missing, and has to look whether anything rests under it.
+        A process that never *seals* is not enrolled: reading commits nobody to a key. *lenient*
+        accepts that a key is missing; the caller checks whether anything is sealed with it.
         """
         fresh = self._vault.seal(secrets.token_bytes(32), DIGEST_KEY_PURPOSE)
         kind, found, *sealed = await self._call(
@@ -111,13 +111,13 @@ class Keyring:
         return self._vault.with_digest_key(digest_key)
 
     async def require_all_keys(self) -> None:
-        """Raise WrongKeysError if a key that was ever sealed with is not among ours."""
+        """Raise WrongKeysError if this process lacks a key that something was sealed with."""
         if missing := await self.missing():
             raise WrongKeysError(_dropped(missing))
 
     async def enroll(self) -> None:
         """
-        Tell the others that a process with these keys lives, and mark the data with its format.
+        Note that a process with these keys is alive, and mark the data with its format.
 
         Raises FormatError, and changes nothing, if the data has a newer one by now.
         """
@@ -133,17 +133,17 @@ class Keyring:
 
     async def keep_enrolled(self, seconds: float = BEAT_SECONDS, *, seals: bool = True) -> None:
         """
-        Enroll again and again, or only look at the format for who never *seals*, for ever.
+        Enroll every *seconds*, for ever; without *seals* only check the format.
 
-        Raises FormatError once somebody has brought the data to a format that is too new for us.
+        Raises FormatError once the data has a format that is too new for this program.
         """
         while True:
             await asyncio.sleep(seconds)
-            with contextlib.suppress(*STORE_ERRORS):  # an outage is told by others
+            with contextlib.suppress(*STORE_ERRORS):  # others report an outage
                 await (self.enroll() if seals else self.check_format())
 
     async def leave(self) -> None:
-        """Sign off, so that nobody waits for us to be silent; may be called twice."""
+        """Sign off, so that nobody waits for this process to be silent; may be called twice."""
         with contextlib.suppress(*STORE_ERRORS, TimeoutError):
             async with asyncio.timeout(_LEAVE_SECONDS):
                 await self._redis.hdel(LIVE_PROCESSES, self._name)
@@ -155,11 +155,11 @@ class Keyring:
         return {ring.partition(",")[0] for ring in rings}
 
     async def missing(self) -> list[str]:
-        """Return the fingerprints of keys that were sealed with and that we do not have."""
+        """Return the fingerprints of keys that were sealed with and that this process lacks."""
         return sorted(await self.sealed_with() - set(self._ours))
 
     async def others(self) -> list[Process]:
-        """Return the processes heard of lately that seal with another key than our first."""
+        """Return the recent processes that seal with another key than this one."""
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.hgetall(LIVE_PROCESSES)
             pipe.time()
@@ -170,9 +170,9 @@ class Keyring:
 
     async def living(self, silent_seconds: float = SILENT_SECONDS) -> list[Process]:
         """
-        Return those of the others that certainly live.
+        Return those of the others that are certainly alive.
 
-        Waits until each was heard of anew, left, or was silent for *silent_seconds*.
+        Waits until each gave a sign of life, left, or was silent for *silent_seconds*.
         """
         before = {process.name: process.seen_ms for process in await self.others()}
         while True:
@@ -183,7 +183,7 @@ class Keyring:
             await asyncio.sleep(min(_LOOK_SECONDS, silent_seconds / 4))
 
     async def retire(self, silent_seconds: float = SILENT_SECONDS) -> int:
-        """Forget the rings of other keys once nothing rests under them; living ones stay."""
+        """Remove the rings of other keys once nothing is sealed with them; living ones stay."""
         return int(await self._call("retire", self._ours[0], round(silent_seconds * 1000)))
 
     def _opened(self, sealed: bytes) -> bytes:

@@ -31,7 +31,7 @@ class FleetReading:
     What does not belong to any one campaign; `now` is the server's time in seconds.
 
     Campaigns are named by their serials, the `finished` ones newest first. `breakers` has the
-    failures in a row of each provider and for how many seconds it is left alone, `permits` the
+    failures in a row of each provider and for how many seconds its breaker is open, `permits` the
     seconds until the next permit of each limiter, `counted` what all workers ever counted, by the
     names of `Measurements`.
     """
@@ -63,8 +63,9 @@ class Readings:
         self._redis = redis
 
     async def fleet(self) -> FleetReading:
+        """Return what does not belong to any one campaign, in one round trip."""
         async with self._redis.pipeline(transaction=False) as pipe:
-            _ask_for_fleet(pipe)
+            _queue_fleet_reads(pipe)
             return _fleet(iter(await pipe.execute()))
 
     async def campaigns(
@@ -89,7 +90,7 @@ class Readings:
         return [reading for reading in found if reading.snapshot.channels], queued
 
 
-def _ask_for_fleet(pipe: Pipeline) -> None:
+def _queue_fleet_reads(pipe: Pipeline) -> None:
     pipe.hgetall(keys.STATS)
     pipe.hgetall(keys.LEASES)
     pipe.time()
@@ -106,7 +107,7 @@ def _ask_for_fleet(pipe: Pipeline) -> None:
 
 
 def _fleet(replies: Iterator[Any]) -> FleetReading:
-    """Read the replies in the order in which they were asked for."""
+    """Read the replies in the order of `_queue_fleet_reads`."""
     counted, leases = decode_hash(next(replies)), decode_hash(next(replies))
     now = server_seconds(next(replies))
     active = [serial.decode() for serial in next(replies)]

@@ -1,4 +1,4 @@
-"""The workers in Redis: who lives, what waits in their queues, and what they counted."""
+"""The workers in Redis: which are alive, what waits in their queues, and what they counted."""
 
 from typing import Final
 
@@ -29,24 +29,24 @@ class Workers:
 
     async def report(self, worker: str, measurements: Measurements, *, leases: int) -> None:
         """
-        Add what *worker* counted since the last call, and say how many leases it holds.
+        Add what *worker* counted since the last call, and say how many leases it has.
 
         Raises one of STORE_ERRORS; then the numbers come with the next call. If only the answer
         was lost they count twice, so the totals are for watching, not for accounting: that is the
         ledger.
         """
-        taken = measurements.drain()
+        drained = measurements.drain()
         try:
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.hset(keys.LEASES, worker, str(leases))
-                for name, amount in taken.items():
+                for name, amount in drained.items():
                     if isinstance(amount, int):
                         pipe.hincrby(keys.STATS, name, amount)
                     else:
                         pipe.hincrbyfloat(keys.STATS, name, amount)
                 await pipe.execute()
         except STORE_ERRORS:
-            measurements.put_back(taken)
+            measurements.put_back(drained)
             raise
 
     async def leave(self, worker: str) -> None:

@@ -14,7 +14,7 @@ from pipeline.store.codec import LANE_LETTER
 
 
 class AlertKind(StrEnum):
-    """What holds something up; the first three are the blocked lane."""
+    """What stops work; the first three are blocked lanes."""
 
     ORDERING = Lane.ORDER.value
     READING = Lane.READ.value
@@ -39,7 +39,7 @@ class AlertPhase(StrEnum):
 @dataclass(frozen=True, slots=True)
 class AlertCause:
     """
-    What a person is told once, however many batches it holds up.
+    What a person is notified of once, however many batches it stops.
 
     `subject` is a campaign's serial, or a channel's name; `code` is empty for a channel, which
     fails in changing ways.
@@ -52,7 +52,7 @@ class AlertCause:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A cause, and the target that is told of it."""
+    """A cause, and the target that is notified of it."""
 
     target: str
     cause: AlertCause
@@ -99,7 +99,7 @@ def encode_record(record: AlertRecord) -> str:
 
 
 def encode_next(record: AlertRecord) -> str:
-    """Return a record as `alert.lua` wants it: without its time, '' to forget the alert."""
+    """Return a record as `alert.lua` wants it: without its time, '' to remove the alert."""
     return f"{record.phase} {record.since_ms} {record.tries}" if record.phase else ""
 
 

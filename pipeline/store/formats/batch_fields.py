@@ -15,7 +15,7 @@ def decode_batch_fields(fields: Mapping[str, str]) -> Batch:
         fulfilled_ms=_number(fields, "tf"),
         note=fields.get("note"),
         spare=fields.get("spare") == "1",
-        erased=_forgotten(fields.get("gone", "")),
+        erased=_erased(fields.get("gone", "")),
         order=_order(fields),
         lease=BatchLease(
             dispatch_number=_number(fields, "turn"),
@@ -60,6 +60,6 @@ def _deaths(text: str) -> tuple[tuple[Lane, int], ...]:
     return tuple((LANE[died[0]], int(died[1:])) for died in text.split())
 
 
-def _forgotten(text: str) -> dict[int, int]:
+def _erased(text: str) -> dict[int, int]:
     pairs = (pair.partition(":") for pair in text.split())
     return {int(index): int(at) for index, _, at in pairs}

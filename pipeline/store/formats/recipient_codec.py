@@ -8,7 +8,7 @@ from pydantic_core import to_json
 from pipeline.domain.models import ChannelName, Recipient
 
 ERASED_RECIPIENT = Recipient(id="")
-"""What stands in the place of somebody who was forgotten: no id, no address, no name."""
+"""What replaces an erased recipient: no id, no address, no name."""
 
 
 def encode_batch(recipients: Sequence[Recipient]) -> bytes:

@@ -62,7 +62,7 @@ def initial_records(
     channels: Sequence[ChannelName], mode: str, plan: str, index: int
 ) -> tuple[DeliveryRecord, ...]:
     """Return what an absent ledger field stands for: nothing tried yet."""
-    letters = reachable(channels, plan, index)
+    reached = reachable(channels, plan, index)
     return tuple(
-        DeliveryRecord(channel=channel) for channel in (letters if mode == "all" else letters[:1])
+        DeliveryRecord(channel=channel) for channel in (reached if mode == "all" else reached[:1])
     )

@@ -27,7 +27,9 @@ def open_resends(
 
 
 def encode_resends(resends: Sequence[Resend]) -> bytes:
-    rows = [[CHANNEL_LETTER[g.channel], g.number, g.address, g.at_ms] for g in resends]
+    rows = [
+        [CHANNEL_LETTER[each.channel], each.number, each.address, each.at_ms] for each in resends
+    ]
     return json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode()
 
 

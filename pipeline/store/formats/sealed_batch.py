@@ -22,7 +22,7 @@ def open_recipients(
 
 
 def seal_links(vault: Vault, serial: str, batch: int, links: Sequence[str]) -> bytes:
-    """Return the links sealed; an empty one stands for somebody who was forgotten."""
+    """Return the links sealed; an empty one stands for an erased person."""
     return vault.seal("\n".join(links).encode(), links_purpose(serial, batch))
 
 

@@ -251,7 +251,7 @@ class CampaignSnapshot:
 
     @property
     def erased_uncertain(self) -> int:
-        """How many deliveries stay uncertain for ever, as their people were forgotten."""
+        """How many deliveries stay uncertain for ever, as their people were erased."""
         return self._number(ERASED_UNCERTAIN)
 
     def deliveries(self) -> dict[str, int]:

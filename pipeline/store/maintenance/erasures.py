@@ -21,7 +21,7 @@ class Erasure:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erased:
     """
-    When somebody was removed, in ms since the epoch, and whether that was done before.
+    When a person was erased, in ms since the epoch, and whether that was done before.
 
     `on_its_way` says that a message had been started whose result is not known yet.
     """
@@ -32,7 +32,7 @@ class Erased:
 
 
 class ErasureStore:
-    """Exchanges what rests of a batch for the same without one person."""
+    """Replaces the sealed blobs of a batch by the same ones without one person."""
 
     def __init__(self, scripts: Scripts) -> None:
         self._call = scripts.call
@@ -41,7 +41,7 @@ class ErasureStore:
         self, serial: str, batch: int, index: int, erasure: Erasure
     ) -> Erased | ErasureRefusal:
         """
-        Remove a person; may be repeated.
+        Erase a person; may be repeated.
 
         Durable when it returns, where the server syncs every write (`always`). `everysec` is not
         waited for: if its machine dies within seconds, the person may be back.

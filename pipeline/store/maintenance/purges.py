@@ -20,19 +20,19 @@ _FIELDS = purge_fields()
 
 
 class PurgeStore:
-    """Every step may be repeated."""
+    """Purges ended campaigns; every step may be repeated."""
 
     def __init__(self, redis: Client, scripts: Scripts) -> None:
         self._redis = redis
         self._call = scripts.call
 
     async def begin(self, serial: str, ended_for: timedelta) -> PurgeState:
-        """From here on nothing of the campaign can be sent again, unless it is `unended`."""
+        """Begin a purge: from here on nothing can be sent. `unended` if it is too early."""
         state = await self._call("purge_begin", serial, round(ended_for.total_seconds() * 1000))
         return cast("PurgeState", state.decode())
 
     async def remove(self, serial: str, first: int, last: int) -> None:
-        """Remove people, links, evidence and corrections of batches *first* to *last*."""
+        """Remove people, links, evidence and resends of batches *first* to *last*."""
         await self._call("purge_batches", serial, first, last)
 
     async def end(self, serial: str) -> int:
@@ -44,6 +44,7 @@ class PurgeStore:
         return bool(await self._redis.set(PURGER, worker, nx=True, px=_TURN))
 
     async def renew_turn(self) -> None:
+        """Stay the one to purge for another minute."""
         await self._redis.pexpire(PURGER, _TURN)
 
     async def expired(self, serials: Sequence[str], length: timedelta) -> set[str]:

@@ -16,7 +16,7 @@ class Division:
     How the people of a held batch are parted: the first keep the *links* that came, others move.
 
     `reason`, `held_ms` and `sealed` (its recipients) are the batch as it was read. Of `links`
-    those at the places `forgotten` are not kept. `lookups` are where the ids of those who move
+    those at the indexes `erased` are not kept. `lookups` are where the ids of those who move
     are looked up: bucket and digest, in their order.
     """
 
@@ -34,7 +34,7 @@ class Division:
 
 
 class ReorderStore:
-    """Ends a dead order: who got no link moves to a new batch, which is ordered anew."""
+    """Replaces the dead order of a batch: people without a link move to a new batch."""
 
     def __init__(self, scripts: Scripts, vault: Vault) -> None:
         self._call = scripts.call

@@ -125,7 +125,7 @@ async def test_what_waits_when_the_lease_is_lost_is_never_sent(ledger: Ledger) -
     async with sending(ledger, channel) as plant:
         working = asyncio.create_task(plant.turn(serial))
         await wait_until(lambda: channel.on_the_wire == 2)
-        for lease in plant.leases._held:  # noqa: SLF001 - as the heartbeat does
+        for lease in plant.leases._active:  # noqa: SLF001 - as the heartbeat does
             lease.lost = True
         channel.gate.set()
         await working

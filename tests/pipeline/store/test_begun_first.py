@@ -133,7 +133,7 @@ async def test_who_is_busy_takes_what_was_begun_on_top_and_nothing_else(ledger: 
 
     async def on_top(spare: int) -> list[int]:
         found = await ledger.batches.pump(
-            order=0, read=0, send=0, dispatch_seconds=600, spare=spare
+            order=0, read=0, send=0, dispatch_seconds=600, spare_slots=spare
         )
         return [unit.batch for unit in found]
 

@@ -211,7 +211,7 @@ async def test_the_first_success_closes_the_breaker(redis: Redis) -> None:
     limiter = a_limiter(redis)
     for _ in range(3):
         await trip(limiter)
-    await limiter.recovered("email")
+    await limiter.close_breaker("email")
     assert (await limiter.breaker("email")).failures == 0
     assert await trip(limiter) == 0
 
