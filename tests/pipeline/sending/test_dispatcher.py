@@ -267,7 +267,7 @@ async def test_a_result_is_recorded_even_if_the_breaker_cannot_be_told(ledger: L
     serial = await ready(ledger, 2)
 
     class Deaf(Limiter):
-        async def recovered(self, channel: str) -> None:
+        async def close_breaker(self, channel: str) -> None:
             raise RedisConnectionError
 
     async with sending(ledger, ScriptedChannel()) as plant:
@@ -284,7 +284,7 @@ async def test_a_result_is_recorded_though_the_senders_are_cut_off_while_telling
     asked = asyncio.Event()
 
     class Busy(Limiter):
-        async def recovered(self, channel: str) -> None:
+        async def close_breaker(self, channel: str) -> None:
             asked.set()
             await asyncio.Event().wait()
 
