@@ -13,8 +13,8 @@ from tests.end_to_end.support.operators import COMMANDS, Command, State, state_o
 from tests.end_to_end.support.portlist import BY_COMMANDS, NOT_CALLED
 
 _AT_ONCE = 4
-_VERB = "Scripts.run"
-_EVERYWHERE = {f"Keyring.{name}" for name in ("unlock", "enroll", "stay", "missing", "leave")}
+_VERB = "Scripts.call"
+_EVERYWHERE = {f"Keyring.{name}" for name in ("unlock", "enroll", "keep_enrolled", "missing", "leave")}
 _EVERYWHERE.add("Keyring.sealed_with")
 
 
