@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.docs.documents import Document, documents
+from tests.docs.documents import Document, document, documents
 from tests.support.root import ROOT
 
 _FOLDERS = sorted(
@@ -24,6 +24,12 @@ _THERE = [
 @pytest.mark.parametrize("page", documents(), ids=lambda page: str(page.path))
 def test_every_file_that_is_named_is_there(page: Document) -> None:
     assert list(missing(page)) == []
+
+
+def test_the_architecture_explains_every_folder_at_the_top() -> None:
+    named = set(re.findall(r"`([a-z]+)`", document("docs/internals/architecture.md").prose))
+    sources = {folder for folder in _FOLDERS if (ROOT / folder / "__init__.py").exists()}
+    assert {"docs", "examples", "worker", "pipeline", *sources} <= named
 
 
 def test_what_is_not_there_is_seen() -> None:
