@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.documents import Document, documents
+from tests.docs.documents import Document, document, documents
 from tests.docs.links import anchor, anchors, broken, links, target
 from tests.support.root import ROOT
 
@@ -30,6 +30,13 @@ def test_every_page_is_reached_from_the_index() -> None:
             reached.add(path)
             waiting += [target(pages[path], link)[0] for link in links(pages[path])]
     assert set(pages) - reached == set()
+
+
+def test_the_index_names_every_page_but_the_single_decisions() -> None:
+    index = document(str(_INDEX))
+    named = {target(index, link)[0].relative_to(ROOT) for link in links(index)}
+    pages = {page.path for page in documents() if page.path.is_relative_to("docs")}
+    assert {page for page in pages - named if not page.match("docs/adr/[0-9]*.md")} == {_INDEX}
 
 
 def test_no_other_file_names_a_page_or_a_heading_that_is_gone() -> None:
