@@ -69,9 +69,9 @@ def test_a_wrong_key_in_its_section_is_told_with_the_right_ones(channel: Channel
     data: dict[str, Any] = campaign_over(channel).model_dump(mode="json", exclude_none=True)
     data[channel]["nonsense"] = "x"
     _, problems = campaign_from_dict(data)
-    [told] = [problem.message for problem in problems if problem.field == f"{channel}.nonsense"]
-    known = told.partition("known here are ")[2].split(", ")
-    assert set(known) >= set(type(content(channel)).model_fields)
+    [message] = [problem.message for problem in problems if problem.field == f"{channel}.nonsense"]
+    keys = message.partition("known here are ")[2].split(", ")
+    assert set(keys) >= set(type(content(channel)).model_fields)
 
 
 def test_each_has_a_limit_of_the_fleet_and_one_of_a_campaign() -> None:
@@ -86,12 +86,12 @@ def test_each_has_a_word_for_people() -> None:
 
 
 def test_each_says_what_to_set_where_it_is_not_configured() -> None:
-    known = {variable.name for variable in variables(Settings)}
+    keys = {variable.name for variable in variables(Settings)}
     for channel in ChannelName:
         [sentence] = missing_channels(campaign_over(channel), available=())
         named = set(re.findall(r"CLAIMCAST_\w+", sentence))
         assert named
-        assert named <= known
+        assert named <= keys
 
 
 async def test_each_is_opened_where_it_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -175,7 +175,7 @@ def _outcome(
         verdict=replace(verdict, findings=[*verdict.findings, *faults]),
         done=account.done,
         hits=account.hits,
-        lost_answers=sum(not attempt.told for attempt in fleet.attempts),
+        lost_answers=sum(not attempt.forwarded for attempt in fleet.attempts),
         recovery=_recovery(account, fleet.attempts),
         clock="libfaketime" if clock else "time.time() only: there is no libfaketime",
         settled=settled,

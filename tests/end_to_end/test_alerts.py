@@ -13,7 +13,7 @@ from tests.channels.app import KEPT, SECRET, App, body_of, headers_of
 from tests.channels.sms.servers import SILENCE
 from tests.end_to_end.support.world import World
 from tests.support.waiting import wait_until_sync
-from tests.worker.cli.desk import app_beside
+from tests.worker.cli.command_line import app_beside
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def receiver(here: World) -> Iterator[App]:
         yield found
 
 
-def told(receiver: App) -> list[dict[str, Any]]:
+def notices(receiver: App) -> list[dict[str, Any]]:
     return [Webhook(SECRET).verify(body_of(raw), dict(headers_of(raw))) for raw in receiver.raw]
 
 
@@ -36,7 +36,7 @@ def test_a_run_that_ends_with_held_batches_tells_it_and_the_next_one_does_not(
     here.env["CLAIMCAST_BATCH_SIZE"] = "5"
     files = here.campaign(15)
     here.run("run", *files, code=1)
-    [alert] = told(receiver)
+    [alert] = notices(receiver)
     assert alert["data"]["campaign"] == "e2e"
     assert (alert["data"]["code"], alert["data"]["held_batches"]) == ("order_failed", 3)
     assert alert["data"]["state"] == "blocked"
@@ -45,7 +45,7 @@ def test_a_run_that_ends_with_held_batches_tells_it_and_the_next_one_does_not(
     assert "http" not in text
 
     here.run("run", *files, code=1)
-    assert len(told(receiver)) == 1
+    assert len(notices(receiver)) == 1
 
 
 @pytest.fixture
@@ -73,10 +73,10 @@ def test_a_worker_looks_while_it_works_and_tells_when_it_leaves(
     worker = here.start("worker")
     wait_until_sync(lambda: shared.exists("cc:alerts"))
     assert record(shared)[1].phase is AlertPhase.SEEN
-    assert told(receiver) == []
+    assert notices(receiver) == []
     worker.terminate()
     worker.communicate(timeout=120)
-    assert [alert["data"]["code"] for alert in told(receiver)] == ["credentials"]
+    assert [alert["data"]["code"] for alert in notices(receiver)] == ["credentials"]
     assert record(shared)[1].phase is AlertPhase.NOTIFIED
 
 
@@ -98,5 +98,5 @@ def test_what_a_run_was_telling_when_it_was_killed_is_told_again(
     shared.hset("cc:alerts", field, lapsed)
     receiver.reply = KEPT
     here.run("run", *files, code=1)
-    assert told(receiver)[-1]["data"]["code"] == "order_failed"
+    assert notices(receiver)[-1]["data"]["code"] == "order_failed"
     assert len({headers_of(head)["webhook-id"] for head in receiver.heads}) == 1

@@ -75,8 +75,8 @@ def test_a_full_disk_is_waited_out_and_told_once(
     lift(server(here))
 
     settle(here, at_work)
-    [told] = logged(here, "valkey.not_restarted")
-    assert "is full" in told["why"]
+    [entries] = logged(here, "valkey.not_restarted")
+    assert "is full" in entries["why"]
 
 
 def lift(found: ValkeyServer) -> None:
@@ -127,6 +127,6 @@ def test_a_server_that_refuses_to_write_is_waited_for(
         assert at_work.poll() is None
         permit()
     settle(here, at_work)
-    told = logged(here, "upkeep.interrupted")
-    assert {each["error"] for each in told} == {error}
-    assert why in told[0]["why"]
+    entries = logged(here, "upkeep.interrupted")
+    assert {each["error"] for each in entries} == {error}
+    assert why in entries[0]["why"]

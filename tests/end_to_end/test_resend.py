@@ -42,7 +42,7 @@ def test_a_person_who_asks_again_gets_the_same_link(here: World) -> None:
 
         document = json.loads(here.run("recipient", "e2e", "r4", "--json"))
         resends = document["earlier"] + document["deliveries"]
-        told = [(each["generation"], each["address"], each["status"]) for each in resends]
-        assert told == [(1, "p…@example.com", "sent"), (2, "c…@example.com", "sent")]
+        shown = [(each["generation"], each["address"], each["status"]) for each in resends]
+        assert shown == [(1, "p…@example.com", "sent"), (2, "c…@example.com", "sent")]
         here.run("verify", "e2e", "--remote")
         assert OTHER not in log(here)

@@ -111,7 +111,7 @@ def _causes(evidence: Evidence, most: int, margin: float) -> Iterator[Cause]:
                 attempts=attempts,
             )
     for start in messages:
-        swallowed = start.code is not None and not start.told
+        swallowed = start.code is not None and not start.forwarded
         if swallowed or (not start.accepted and id(start) not in troubled):
             kind = SWALLOWED if swallowed else LOST
             yield Cause(

@@ -65,11 +65,11 @@ class Start:
     key: str
     at: float
     code: int | None
-    told: bool
+    forwarded: bool
 
     @property
     def accepted(self) -> bool:
-        return self.told and self.code in _ACCEPTED
+        return self.forwarded and self.code in _ACCEPTED
 
     @property
     def channel(self) -> str:

@@ -17,10 +17,10 @@ def person(n: int) -> Person:
 
 
 def sent(
-    n: int, at: float = 9.5, *, by: str = "w1", sms: bool = False, told: bool = True
+    n: int, at: float = 9.5, *, by: str = "w1", sms: bool = False, forwarded: bool = True
 ) -> Start:
     key = person(n).phone if sms else person(n).email
-    return Start(by=by, key=key, at=at, code=250 if told else None, told=told)
+    return Start(by=by, key=key, at=at, code=250 if forwarded else None, forwarded=forwarded)
 
 
 def again(n: int, before: float = 9.6, channel: str = "email") -> Repeat:
@@ -74,7 +74,7 @@ def test_an_outage_counts_for_each_worker_that_sent_meanwhile() -> None:
 
 
 def test_an_answer_that_did_not_come_explains_one_repeat() -> None:
-    lost = sent(0, told=False)
+    lost = sent(0, forwarded=False)
     assert explained([again(0)], [lost]).beyond == []
     # The answer to the second message did come.
     twice = [again(0), again(0, 14.6)]
@@ -82,7 +82,7 @@ def test_an_answer_that_did_not_come_explains_one_repeat() -> None:
 
 
 def test_a_repeat_is_put_down_to_what_is_known_for_certain_else_to_the_nearest_trouble() -> None:
-    swallowed = Start(by="w1", key=person(0).email, at=9.5, code=250, told=False)
+    swallowed = Start(by="w1", key=person(0).email, at=9.5, code=250, forwarded=False)
     later = Trouble(kind="freeze_worker", by="w1", start=9.4, end=15.0)
     found = explained(
         [again(0), again(1, 9.2), again(2, 9.6)],

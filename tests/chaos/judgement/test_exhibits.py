@@ -41,7 +41,7 @@ def test_everything_is_read_as_it_was_left(tmp_path: Path) -> None:
     (tmp_path / "c.report.csv").write_text(
         "recipient_id,channel,status,code,link\nr1,email,sent,,https://claim.example/one\n"
     )
-    start = {"by": "w", "key": "a@example.com", "at": 12.0, "code": 250, "told": True}
+    start = {"by": "w", "key": "a@example.com", "at": 12.0, "code": 250, "forwarded": True}
     span = {"by": "w", "start": 1.0, "end": 2.0}
     documents = {
         "campaigns": [{"id": "c", "people": 1, "hold": ["sms"]}],
@@ -68,6 +68,8 @@ def test_everything_is_read_as_it_was_left(tmp_path: Path) -> None:
     assert evidence.lines == [
         Line(campaign="c", person="r1", channel="email", status="sent", code="", link=links[0])
     ]
-    assert evidence.starts == [Start(by="w", key="a@example.com", at=12.0, code=250, told=True)]
+    assert evidence.starts == [
+        Start(by="w", key="a@example.com", at=12.0, code=250, forwarded=True)
+    ]
     assert evidence.freezes == [Freeze(by="w", start=1.0, end=2.0)]
     assert evidence.troubles == [Trouble(by="w", start=1.0, end=2.0)]

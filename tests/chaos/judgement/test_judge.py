@@ -209,18 +209,20 @@ def test_a_message_that_came_again_is_counted_and_needs_a_cause() -> None:
     [repeat] = judge(evidence, connections=10).repeats
     assert (repeat.person, repeat.before, repeat.again) == (FIRST, 1.0, 3.0)
     assert crimes(evidence) == {Crime.TOO_MANY_REPEATS}
-    unheard = Start(by="w1", key=FIRST.email, at=0.9, code=None, told=False)
+    unheard = Start(by="w1", key=FIRST.email, at=0.9, code=None, forwarded=False)
     assert crimes(replace(evidence, starts=[unheard])) == set()
-    assert crimes(replace(evidence, starts=[replace(unheard, code=250, told=True)])) != set()
+    assert crimes(replace(evidence, starts=[replace(unheard, code=250, forwarded=True)])) != set()
 
 
-def zombie(*, told: bool = True, code: int = 250, troubles: tuple[Trouble, ...] = ()) -> Evidence:
+def zombie(
+    *, forwarded: bool = True, code: int = 250, troubles: tuple[Trouble, ...] = ()
+) -> Evidence:
     """`w1` was frozen from 10 to 20; `w2` sent a message at 12, and `w1` again at 21."""
     return replace(
         sound(),
         starts=[
-            Start(by="w2", key=FIRST.email, at=12.0, code=code, told=told),
-            Start(by="w1", key=FIRST.email, at=21.0, code=250, told=True),
+            Start(by="w2", key=FIRST.email, at=12.0, code=code, forwarded=forwarded),
+            Start(by="w1", key=FIRST.email, at=21.0, code=250, forwarded=True),
         ],
         freezes=[Freeze(by="w1", start=10.0, end=20.0)],
         troubles=troubles,
@@ -234,7 +236,7 @@ def test_a_zombie_that_starts_what_another_one_has_done_is_found() -> None:
 
 
 def test_sending_again_what_the_other_one_could_not_finish_or_record_is_no_crime() -> None:
-    assert crimes(zombie(told=False)) == set()
+    assert crimes(zombie(forwarded=False)) == set()
     assert crimes(zombie(code=451)) == set()
     assert crimes(zombie(troubles=(Trouble(by="w2", start=12.5, end=13.0),))) == set()
     assert crimes(zombie(troubles=(Trouble(by="", start=12.5, end=13.0),))) == set()

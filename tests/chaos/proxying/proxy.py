@@ -162,7 +162,7 @@ class _Link:
                     if self._proxy.swallows():
                         _reset(self._client[1])
                         return
-                    attempt.told = True
+                    attempt.forwarded = True
                 self._client[1].write(chunk)
                 await self._client[1].drain()
 

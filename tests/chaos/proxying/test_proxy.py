@@ -143,7 +143,7 @@ async def test_a_mail_is_seen_with_its_recipient_and_its_answer() -> None:
     async with through(SMTP, lambda: SmtpDialogue("w", attempts)) as (_, _, client):
         assert await send_mail(client) == b"250 stored\r\n"
     [attempt] = attempts
-    assert (attempt.by, attempt.key, attempt.code, attempt.told) == (
+    assert (attempt.by, attempt.key, attempt.code, attempt.forwarded) == (
         "w",
         "b@example.com",
         250,
@@ -161,7 +161,7 @@ async def test_the_answer_to_the_final_dot_is_kept_back_once() -> None:
         async with connected(proxy) as again:
             assert await send_mail(again) == b"250 stored\r\n"
         assert proxy.swallowed == 1
-    assert [(each.code, each.told) for each in attempts] == [(250, False), (250, True)]
+    assert [(each.code, each.forwarded) for each in attempts] == [(250, False), (250, True)]
 
 
 POST = (
@@ -182,4 +182,4 @@ async def test_the_answer_to_a_post_is_kept_back_and_that_to_a_get_is_not() -> N
         with pytest.raises(ConnectionError):
             await ask(client, POST[-3:])
     [attempt] = attempts
-    assert (attempt.key, attempt.code, attempt.told) == ("+14155552671", 201, False)
+    assert (attempt.key, attempt.code, attempt.forwarded) == ("+14155552671", 201, False)

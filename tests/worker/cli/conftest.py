@@ -1,4 +1,4 @@
-"""A desk with an empty installation, and one with a sandbox beside it."""
+"""A command line with an empty installation, and one with a sandbox beside it."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ from cryptography.fernet import Fernet
 
 from sandbox.server import Sandbox
 from tests.support.redis import Redis
-from tests.worker.cli.desk import Desk, sandbox_beside
+from tests.worker.cli.command_line import CommandLine, sandbox_beside
 
 
 @pytest.fixture
-def desk(valkey_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def cli(valkey_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
     async def empty() -> None:
         async with Redis.from_url(valkey_url) as redis:
             await redis.flushall()
@@ -24,12 +24,14 @@ def desk(valkey_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> De
     monkeypatch.setenv("CLAIMCAST_REDIS__URL", valkey_url)
     monkeypatch.setenv("CLAIMCAST_SECRET_KEYS", key)
     monkeypatch.setenv("CLAIMCAST_STATE_DIR", str(tmp_path / "state"))
-    return Desk(valkey_url, key)
+    return CommandLine(valkey_url, key)
 
 
 @pytest.fixture
-def sandbox(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """A sandbox that the desk's settings point to."""
+def sandbox(
+    cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Sandbox]:
+    """A sandbox that the settings of the command line point to."""
     with sandbox_beside(tmp_path / "sandbox") as sandbox:
         settings = {
             "REWARDS__BASE_URL": sandbox.base_url,

@@ -1,4 +1,4 @@
-"""Campaigns as the tests of commands want to find them; for `Desk.prepare`."""
+"""Campaigns as the tests of commands want to find them; for `CommandLine.prepare`."""
 
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from tests.pipeline.installation import Installation

@@ -42,10 +42,10 @@ async def refused(app: App, **changes: object) -> tuple[str, dict[str, Any]]:
 async def test_other_content_is_logged_with_the_campaign_and_the_sentence(app: App) -> None:
     await submit_campaign({"app": app}, campaign_data(recipients=ROWS))
 
-    told, line = await refused(app, name="Ann <ann@example.com>")
+    sentence, line = await refused(app, name="Ann <ann@example.com>")
 
-    assert "`name` differs" in told
-    assert (line["campaign"], line["why"]) == ("survey-2026-11", told)
+    assert "`name` differs" in sentence
+    assert (line["campaign"], line["why"]) == ("survey-2026-11", sentence)
 
 
 @pytest.mark.parametrize(
@@ -71,12 +71,12 @@ async def test_every_refusal_is_logged_with_the_campaign_if_that_is_one(
 
 
 async def test_what_is_wrong_with_keys_and_rows_is_told_at_once(app: App) -> None:
-    told, line = await refused(app, typo=1, recipients=[*ROWS, *[BAD] * 9])
+    sentence, line = await refused(app, typo=1, recipients=[*ROWS, *[BAD] * 9])
 
-    assert "campaign: typo: is not a key" in told
-    assert "recipients, line 2: email: is not an e-mail address" in told
-    assert told.count("recipients, line") == 5
+    assert "campaign: typo: is not a key" in sentence
+    assert "recipients, line 2: email: is not an e-mail address" in sentence
+    assert sentence.count("recipients, line") == 5
     assert line["problems"] == 18, "the key, nine addresses, and an id that comes again"
-    told, _ = await refused(app, typo=1, recipients=[])
-    assert "campaign: typo: is not a key" in told
-    assert NO_LIST in told
+    sentence, _ = await refused(app, typo=1, recipients=[])
+    assert "campaign: typo: is not a key" in sentence
+    assert NO_LIST in sentence

@@ -9,7 +9,7 @@ import pytest
 
 from tests.pipeline.installation import Installation
 from tests.support.root import ROOT
-from tests.worker.cli.desk import Desk
+from tests.worker.cli.command_line import CommandLine
 from worker.cli import main
 
 ID = "survey-2026-11"
@@ -61,8 +61,8 @@ def imported_by(*words: str) -> set[str]:
     ],
     ids=" ".join,
 )
-def test_a_quick_command_imports_nothing_heavy(desk: Desk, words: tuple[str, ...]) -> None:
-    desk.prepare(submit)
+def test_a_quick_command_imports_nothing_heavy(cli: CommandLine, words: tuple[str, ...]) -> None:
+    cli.prepare(submit)
 
     modules = imported_by(*words)
 

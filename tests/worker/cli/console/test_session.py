@@ -5,22 +5,22 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from tests.worker.cli.desk import Desk
+from tests.worker.cli.command_line import CommandLine
 
 
 @pytest.fixture
-def risky(desk: Desk) -> Iterator[Desk]:
-    """A desk whose server can lose its last second."""
-    with Redis.from_url(desk.url) as redis:
+def risky(cli: CommandLine) -> Iterator[CommandLine]:
+    """A command line whose server can lose its last second."""
+    with Redis.from_url(cli.url) as redis:
         redis.config_set("appendfsync", "everysec")
         try:
-            yield desk
+            yield cli
         finally:
             redis.config_set("appendfsync", "always")
 
 
 def test_a_server_that_can_lose_data_is_refused_unless_that_is_accepted(
-    risky: Desk, monkeypatch: pytest.MonkeyPatch
+    risky: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused = risky.run("status", code=2)
     assert "can lose what it acknowledged" in refused.stderr

@@ -57,9 +57,11 @@ def test_a_request_is_told_what_validate_prints(
         keep=None,
         skip_invalid=skip_invalid,
     )
-    told = asyncio.run(service.validate(request, intake_ports(load_settings(None)), preview=2))
-    assert without_places(json.loads(printed.stdout)) == without_places(told.as_json())
-    assert printed.exit_code == (0 if told.usable else 2)
+    validation = asyncio.run(
+        service.validate(request, intake_ports(load_settings(None)), preview=2)
+    )
+    assert without_places(json.loads(printed.stdout)) == without_places(validation.as_json())
+    assert printed.exit_code == (0 if validation.usable else 2)
 
 
 def without_places(document: dict[str, Any]) -> dict[str, Any]:

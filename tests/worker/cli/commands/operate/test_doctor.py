@@ -10,7 +10,7 @@ from sandbox.server import Sandbox
 from tests.channels.app import SECRET, body_of, headers_of
 from tests.channels.sms.servers import Answer
 from tests.pipeline.installation import Installation
-from tests.worker.cli.desk import Desk, app_beside
+from tests.worker.cli.command_line import CommandLine, app_beside
 
 CAMPAIGN = """
 id = "survey"
@@ -36,8 +36,8 @@ def lines(output: str) -> dict[str, str]:
 
 
 @pytest.mark.usefixtures("sandbox")
-def test_a_sound_set_up_is_ok_in_every_line(desk: Desk) -> None:
-    found = lines(desk.run("doctor").stdout)
+def test_a_sound_set_up_is_ok_in_every_line(cli: CommandLine) -> None:
+    found = lines(cli.run("doctor").stdout)
     assert set(found) == {"configuration", "redis, keys", "rewards API", "email"}
     assert all(words.startswith("ok: ") for words in found.values())
     assert "accepts the credentials" in found["rewards API"]
@@ -45,27 +45,27 @@ def test_a_sound_set_up_is_ok_in_every_line(desk: Desk) -> None:
 
 
 def test_every_variable_that_is_set_is_named_and_no_secret_shown(
-    desk: Desk, sandbox: Sandbox
+    cli: CommandLine, sandbox: Sandbox
 ) -> None:
-    shown = desk.run("doctor").output
+    shown = cli.run("doctor").output
     for name in ("REDIS__URL", "SECRET_KEYS", "REWARDS__ACCESS_TOKEN", "REWARDS__EMAIL"):
         assert f"CLAIMCAST_{name}=set" in shown
     assert f"CLAIMCAST_SMTP__PORT={sandbox.smtp_port}" in shown
     assert "CLAIMCAST_SMTP__CONNECTIONS" not in shown
-    for secret in (sandbox.access_token, sandbox.email, desk.key):
+    for secret in (sandbox.access_token, sandbox.email, cli.key):
         assert secret not in shown
 
 
 @pytest.mark.usefixtures("sandbox")
 def test_of_the_apps_address_only_the_place_is_shown(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
 ) -> None:
     place = f"http://127.0.0.1:{unused_tcp_port}"
     monkeypatch.setenv("CLAIMCAST_WEBHOOK__URL", f"{place}/hooks/hunter2")
     monkeypatch.setenv(
         "CLAIMCAST_WEBHOOK__SECRET", "whsec_aHVudGVyMi1vSzktaHVudGVyMi1vSzktaHVudGVy"
     )
-    shown = desk.run("doctor", code=3).output
+    shown = cli.run("doctor", code=3).output
     assert f"CLAIMCAST_WEBHOOK__URL={place}/…" in shown
     assert "hunter2" not in shown
 
@@ -73,46 +73,46 @@ def test_of_the_apps_address_only_the_place_is_shown(
 @pytest.mark.usefixtures("sandbox")
 @pytest.mark.parametrize(("product", "code"), [("CVS", 0), ("CSV", 2)])
 def test_the_product_of_a_campaign_is_looked_up(
-    desk: Desk, tmp_path: Path, product: str, code: int
+    cli: CommandLine, tmp_path: Path, product: str, code: int
 ) -> None:
     path = tmp_path / "c.toml"
     path.write_text(CAMPAIGN.format(product=product))
-    found = lines(desk.run("doctor", str(path), code=code).stdout)
+    found = lines(cli.run("doctor", str(path), code=code).stdout)
     assert found["campaign"].startswith('ok: c.toml is campaign "survey"')
     assert ("can be ordered for 10.00" in found["rewards API"]) == (code == 0)
     assert ("the nearest are" in found["rewards API"]) == (code == 2)
 
 
 @pytest.mark.usefixtures("sandbox")
-def test_a_broken_campaign_file_is_a_wrong_configuration(desk: Desk, tmp_path: Path) -> None:
+def test_a_broken_campaign_file_is_a_wrong_configuration(cli: CommandLine, tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     path.write_text("id = ")
-    assert lines(desk.run("doctor", str(path), code=2).stdout)["campaign"].startswith("not ok: ")
+    assert lines(cli.run("doctor", str(path), code=2).stdout)["campaign"].startswith("not ok: ")
 
 
 @pytest.mark.usefixtures("sandbox")
 def test_wrong_credentials_are_a_wrong_configuration(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLAIMCAST_REWARDS__ACCESS_TOKEN", "wrong")
-    found = lines(desk.run("doctor", code=2).stdout)
+    found = lines(cli.run("doctor", code=2).stdout)
     assert "check CLAIMCAST_REWARDS__EMAIL and" in found["rewards API"]
     assert found["email"].startswith("ok: ")
 
 
 @pytest.mark.usefixtures("sandbox")
 def test_what_cannot_be_reached_is_told_with_what_to_do(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
 ) -> None:
     monkeypatch.setenv("CLAIMCAST_SMTP__PORT", str(unused_tcp_port))
     monkeypatch.setenv("CLAIMCAST_REWARDS__BASE_URL", f"http://127.0.0.1:{unused_tcp_port}")
-    found = lines(desk.run("doctor", code=3).stdout)
+    found = lines(cli.run("doctor", code=3).stdout)
     assert "Check CLAIMCAST_SMTP__HOST, CLAIMCAST_SMTP__PORT" in found["email"]
     assert "check CLAIMCAST_REWARDS__BASE_URL" in found["rewards API"]
 
 
-def test_nothing_configured_says_what_to_set(desk: Desk) -> None:
-    found = lines(desk.run("doctor", code=2).stdout)
+def test_nothing_configured_says_what_to_set(cli: CommandLine) -> None:
+    found = lines(cli.run("doctor", code=2).stdout)
     assert "CLAIMCAST_REWARDS__BASE_URL" in found["rewards API"]
     assert found["email"] == (
         "not ok: not configured: set CLAIMCAST_SMTP__HOST and CLAIMCAST_SMTP__SENDER"
@@ -121,34 +121,34 @@ def test_nothing_configured_says_what_to_set(desk: Desk) -> None:
 
 
 def test_a_misspelt_setting_is_told_and_nothing_else_tried(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLAIMCAST_SMPT__HOST", "x")
-    found = lines(desk.run("doctor", code=2).stdout)
+    found = lines(cli.run("doctor", code=2).stdout)
     assert set(found) == {"configuration"}
     assert "CLAIMCAST_SMPT__HOST is not a setting" in found["configuration"]
 
 
 @pytest.mark.usefixtures("sandbox")
 def test_other_keys_than_the_data_was_sealed_with_are_told(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def seal(ledger: Installation) -> None:
         await ledger.submitted()
 
-    desk.prepare(seal)
+    cli.prepare(seal)
     monkeypatch.setenv("CLAIMCAST_SECRET_KEYS", Fernet.generate_key().decode())
-    found = lines(desk.run("doctor", code=2).stdout)
+    found = lines(cli.run("doctor", code=2).stdout)
     assert "encrypted with other keys" in found["redis, keys"]
     assert found["email"].startswith("ok: ")
 
 
 @pytest.mark.usefixtures("sandbox")
 def test_a_redis_that_is_away_is_unreachable(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("CLAIMCAST_REDIS__URL", f"unix://{tmp_path}/nobody.sock")
-    found = lines(desk.run("doctor", code=3).stdout)
+    found = lines(cli.run("doctor", code=3).stdout)
     assert "cannot be reached" in found["redis, keys"]
     assert found["rewards API"].startswith("not ok: not tried")
     assert found["email"].startswith("ok: ")
@@ -165,16 +165,16 @@ def told_where(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
 
 
 def test_where_alerts_go_is_tried_and_a_test_alert_sent_only_if_asked(
-    desk: Desk, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    cli: CommandLine, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with app_beside() as receiver:
         told_where(monkeypatch, receiver.port)
-        found = lines(desk.run("doctor").stdout)
+        found = lines(cli.run("doctor").stdout)
         assert found["alerts, url"].startswith("ok: http://localhost")
         assert found["alerts, email"].startswith("ok: ")
         assert (receiver.raw, mails(sandbox)) == ([], [])
 
-        result = desk.run("doctor", "--alert")
+        result = cli.run("doctor", "--alert")
         assert lines(result.stdout)["alerts, url"] == "ok: a test alert was taken"
         assert lines(result.stdout)["alerts, email"] == "ok: a test alert was taken"
         assert "secret-path" not in result.output
@@ -187,19 +187,19 @@ def test_where_alerts_go_is_tried_and_a_test_alert_sent_only_if_asked(
 
 @pytest.mark.usefixtures("sandbox")
 def test_alerts_that_cannot_be_delivered_are_told(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told_where(monkeypatch, 1)
-    found = lines(desk.run("doctor", code=3).stdout)
+    found = lines(cli.run("doctor", code=3).stdout)
     assert found["alerts, url"].startswith("not ok: webhook_unreachable")
     assert "check CLAIMCAST_ALERT__URL and __SECRET" in found["alerts, url"]
     with app_beside(Answer(401)) as receiver:
         told_where(monkeypatch, receiver.port)
-        found = lines(desk.run("doctor", "--alert", code=3).stdout)
+        found = lines(cli.run("doctor", "--alert", code=3).stdout)
         assert found["alerts, url"].startswith("not ok: webhook_401")
 
 
 @pytest.mark.usefixtures("sandbox")
-def test_a_test_alert_to_nobody_is_a_wrong_configuration(desk: Desk) -> None:
-    found = lines(desk.run("doctor", "--alert", code=2).stdout)
+def test_a_test_alert_to_nobody_is_a_wrong_configuration(cli: CommandLine) -> None:
+    found = lines(cli.run("doctor", "--alert", code=2).stdout)
     assert found["alerts"].startswith("not ok: nobody is told")

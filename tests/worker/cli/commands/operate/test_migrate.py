@@ -13,7 +13,7 @@ from redis import Redis
 from pipeline.domain.stored_format import OURS
 from tests.pipeline.installation import Installation
 from tests.support.root import ROOT
-from tests.worker.cli.desk import Desk
+from tests.worker.cli.command_line import CommandLine
 from tests.worker.cli.files import Files
 from tests.worker.cli.prepared import ID
 from worker.cli import main
@@ -52,18 +52,18 @@ WITHOUT = {"explain", "sandbox", "validate"}
 """They need no ledger."""
 
 
-def dump(desk: Desk) -> dict[bytes, bytes]:
-    with Redis.from_url(desk.url) as redis:
+def dump(cli: CommandLine) -> dict[bytes, bytes]:
+    with Redis.from_url(cli.url) as redis:
         return {key: redis.dump(key) for key in redis.scan_iter()}
 
 
-def mark(desk: Desk) -> object:
-    with Redis.from_url(desk.url) as redis:
+def mark(cli: CommandLine) -> object:
+    with Redis.from_url(cli.url) as redis:
         return redis.hget("cc:keys", "format")
 
 
-def set_mark(desk: Desk, written: str | None) -> None:
-    with Redis.from_url(desk.url) as redis:
+def set_mark(cli: CommandLine, written: str | None) -> None:
+    with Redis.from_url(cli.url) as redis:
         if written is None:
             redis.hdel("cc:keys", "format")
         else:
@@ -71,11 +71,11 @@ def set_mark(desk: Desk, written: str | None) -> None:
 
 
 @pytest.fixture
-def filled(desk: Desk, tmp_path: Path) -> Desk:
-    """A desk with a campaign, and the files of another one."""
-    desk.prepare(Installation.submitted)
+def filled(cli: CommandLine, tmp_path: Path) -> CommandLine:
+    """A command line with a campaign, and the files of another one."""
+    cli.prepare(Installation.submitted)
     Files.written(tmp_path)
-    return desk
+    return cli
 
 
 def test_every_command_is_tried_or_needs_no_ledger() -> None:
@@ -85,28 +85,28 @@ def test_every_command_is_tried_or_needs_no_ledger() -> None:
 
 @pytest.mark.usefixtures("sandbox")
 @pytest.mark.parametrize("command", WORDS)
-def test_newer_data_is_told_and_left_alone(filled: Desk, command: str) -> None:
+def test_newer_data_is_told_and_left_alone(filled: CommandLine, command: str) -> None:
     set_mark(filled, "7")
     before = dump(filled)
-    told = filled.run(command, *WORDS[command], code=2).output
-    assert "The data in Redis is of format 7" in told
-    assert f"format {OURS.written}: update claimcast on this machine" in told
+    output = filled.run(command, *WORDS[command], code=2).output
+    assert "The data in Redis is of format 7" in output
+    assert f"format {OURS.written}: update claimcast on this machine" in output
     assert dump(filled) == before
 
 
-def test_unmarked_data_is_marked_by_migrate_and_nothing_else_changes(filled: Desk) -> None:
+def test_unmarked_data_is_marked_by_migrate_and_nothing_else_changes(filled: CommandLine) -> None:
     set_mark(filled, None)
     before = dump(filled)
     for _ in range(2):
-        told = filled.run("migrate").stderr
-        assert f"format {OURS.written}, the current one: nothing to do" in told
+        output = filled.run("migrate").stderr
+        assert f"format {OURS.written}, the current one: nothing to do" in output
         assert mark(filled) == CURRENT
     after = dump(filled)
     assert {key for key in before | after if before.get(key) != after.get(key)} == {b"cc:keys"}
     filled.run("verify", ID)
 
 
-def test_unmarked_data_is_read_and_marked_by_what_changes_something(filled: Desk) -> None:
+def test_unmarked_data_is_read_and_marked_by_what_changes_something(filled: CommandLine) -> None:
     set_mark(filled, None)
     filled.run("status", ID)
     filled.run("verify", ID)
@@ -115,7 +115,7 @@ def test_unmarked_data_is_read_and_marked_by_what_changes_something(filled: Desk
     assert mark(filled) == CURRENT
 
 
-def test_processes_that_make_an_installation_at_once_agree(desk: Desk) -> None:
+def test_processes_that_make_an_installation_at_once_agree(cli: CommandLine) -> None:
     async def add(number: int) -> None:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "worker.cli", "suppress", "add"),
@@ -123,8 +123,8 @@ def test_processes_that_make_an_installation_at_once_agree(desk: Desk) -> None:
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stderr=subprocess.PIPE,
         )
-        _, told = await process.communicate()
-        assert process.returncode == 0, told.decode()
+        _, output = await process.communicate()
+        assert process.returncode == 0, output.decode()
 
     async def add_all() -> None:
         async with asyncio.TaskGroup() as group:
@@ -132,7 +132,7 @@ def test_processes_that_make_an_installation_at_once_agree(desk: Desk) -> None:
                 group.create_task(add(number))
 
     asyncio.run(add_all())
-    assert mark(desk) == CURRENT
+    assert mark(cli) == CURRENT
     for number in range(3):
-        found = desk.run("suppress", "list", "--check", f"p{number}@example.com").stdout
+        found = cli.run("suppress", "list", "--check", f"p{number}@example.com").stdout
         assert "suppressed: operator" in found

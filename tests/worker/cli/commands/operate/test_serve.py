@@ -18,7 +18,7 @@ from pipeline.callbacks.signed_tokens import Purpose, SignedTokens, Target
 from tests.pipeline.installation import Installation
 from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
-from tests.worker.cli.desk import Desk
+from tests.worker.cli.command_line import CommandLine
 
 # Nothing ends by a deadline here, of which each is looked at first: whatever ends was told to.
 PATIENT = """
@@ -59,14 +59,14 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_serves_until_it_is_told_to_stop(
-    desk: Desk, tmp_path: Path, number: signal.Signals
+    cli: CommandLine, tmp_path: Path, number: signal.Signals
 ) -> None:
     async def token(installation: Installation) -> str:
         return SignedTokens(installation.vault).make(
             Purpose.FULFILMENT, Target(serial="1", batch=1)
         )
 
-    secret = desk.prepare(token)
+    secret = cli.prepare(token)
     log = tmp_path / "log"
     with served(log) as (process, url):
         # On a busy machine Redis may need more than the second that it is given.
@@ -86,7 +86,7 @@ def test_it_serves_until_it_is_told_to_stop(
 
 
 def test_a_second_signal_ends_it_at_once(
-    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("ACCOUNT_SID", "AUTH_TOKEN", "FROM_NUMBER"):
         monkeypatch.setenv(f"CLAIMCAST_TWILIO__{name}", "x")
@@ -111,8 +111,8 @@ def test_a_second_signal_ends_it_at_once(
         asyncio.run(stop_twice())
 
 
-def test_a_port_that_is_taken_is_told(desk: Desk, tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_told(cli: CommandLine, tmp_path: Path) -> None:
     with served(tmp_path / "log") as (_, url):
-        told = desk.run("serve", "--port", url.rpartition(":")[2], code=2).stderr
-    assert "Cannot listen on 127.0.0.1 port" in told
-    assert "choose others: --host, --port." in told
+        output = cli.run("serve", "--port", url.rpartition(":")[2], code=2).stderr
+    assert "Cannot listen on 127.0.0.1 port" in output
+    assert "choose others: --host, --port." in output

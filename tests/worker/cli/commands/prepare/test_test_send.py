@@ -21,7 +21,7 @@ from sandbox.server import Sandbox
 from tests.channels.app import SECRET, App, app, body_of
 from tests.channels.sms.servers import Answer
 from tests.pipeline.installation import Installation
-from tests.worker.cli.desk import Desk
+from tests.worker.cli.command_line import CommandLine
 from tests.worker.cli.files import campaign_text
 from worker.cli import main
 
@@ -51,7 +51,7 @@ def texting(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
 
 
 @pytest.fixture
-def alone(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def alone(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nowhere a Redis."""
     monkeypatch.delenv("CLAIMCAST_REDIS__URL")
 
@@ -169,24 +169,24 @@ def test_what_the_app_refuses_is_told_without_its_path(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with served(Answer(422, {}), monkeypatch):
-        told = send(app_campaign, "--webhook", "user-7", code=2).stderr
-    assert "localhost refuses the message (webhook_422): it was not sent." in told
+        output = send(app_campaign, "--webhook", "user-7", code=2).stderr
+    assert "localhost refuses the message (webhook_422): it was not sent." in output
 
 
-def suppress(desk: Desk) -> None:
+def suppress(cli: CommandLine) -> None:
     async def add(ledger: Installation) -> None:
         list_ = Suppressions(ledger.redis, ledger.vault)
         await list_.add(ChannelName.EMAIL, ANN, "unsubscribed")
 
-    desk.prepare(add)
+    cli.prepare(add)
 
 
 def test_a_suppressed_address_is_not_written_to(
-    desk: Desk, sandbox: Sandbox, campaign: str
+    cli: CommandLine, sandbox: Sandbox, campaign: str
 ) -> None:
-    suppress(desk)
-    told = send(campaign, "--email", "Ann@Example.com", code=2).stderr
-    assert "on the suppression list (unsubscribed): nothing was sent" in told
+    suppress(cli)
+    output = send(campaign, "--email", "Ann@Example.com", code=2).stderr
+    assert "on the suppression list (unsubscribed): nothing was sent" in output
     assert mails(sandbox) == []
     send(campaign, "--email", "other@example.com")
     assert len(mails(sandbox)) == 1
@@ -196,18 +196,18 @@ def test_without_the_list_it_warns_and_sends(
     sandbox: Sandbox, campaign: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLAIMCAST_REDIS__URL", "redis://127.0.0.1:1/0")
-    told = send(campaign, "--email", ANN).stderr
-    assert "Warning: the suppression list was not looked at" in told
+    output = send(campaign, "--email", ANN).stderr
+    assert "Warning: the suppression list was not looked at" in output
     assert len(mails(sandbox)) == 1
 
 
-def test_nothing_in_redis_changes(desk: Desk, sandbox: Sandbox, campaign: str) -> None:
+def test_nothing_in_redis_changes(cli: CommandLine, sandbox: Sandbox, campaign: str) -> None:
     async def everything(ledger: Installation) -> dict[bytes, bytes | None]:
         return {key: await ledger.redis.dump(key) async for key in ledger.redis.scan_iter()}
 
-    before = desk.prepare(everything)
+    before = cli.prepare(everything)
     send(campaign, "--email", ANN)
-    assert desk.prepare(everything) == before
+    assert cli.prepare(everything) == before
     assert len(mails(sandbox)) == 1
 
 
@@ -218,10 +218,10 @@ def test_what_the_server_refuses_is_told_without_the_address(
     httpx.put(
         f"{sandbox.control_url}/smtp-faults", json={"rcpt_550": 1.0}, timeout=120
     ).raise_for_status()
-    told = send(campaign, "--email", ANN, code=2).output
-    assert "refuses the message (smtp_550" in told
-    assert "it was not sent" in told
-    assert ANN not in told
+    output = send(campaign, "--email", ANN, code=2).output
+    assert "refuses the message (smtp_550" in output
+    assert "it was not sent" in output
+    assert ANN not in output
 
 
 @pytest.mark.usefixtures("alone", "sandbox")
@@ -255,13 +255,13 @@ def test_what_is_wrong_is_a_sentence(campaign: str, words: list[str], sentence: 
 def test_a_message_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     path = tmp_path / "campaign.toml"
     path.write_text(campaign_text().replace("{{ name }}:", "{{ name[99] }}:"), "utf-8")
-    told = send(str(path), "--email", ANN, code=2).stderr
-    assert "The message cannot be made: email.text cannot be filled" in told
+    output = send(str(path), "--email", ANN, code=2).stderr
+    assert "The message cannot be made: email.text cannot be filled" in output
 
 
 def test_a_broken_file_is_told_by_line(tmp_path: Path) -> None:
     path = tmp_path / "campaign.toml"
     path.write_text('id = "survey"\nname = \n', "utf-8")
-    told = send(str(path), "--email", ANN, code=2).stderr
-    assert "campaign.toml, line 2" in told
-    assert "nothing was sent" in told
+    output = send(str(path), "--email", ANN, code=2).stderr
+    assert "campaign.toml, line 2" in output
+    assert "nothing was sent" in output

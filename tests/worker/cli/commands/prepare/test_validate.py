@@ -82,9 +82,9 @@ def test_problems_of_both_files_are_told_at_once(tmp_path: Path) -> None:
         tmp_path, campaign_text(more="max_totl = 1"), people("1,one@example.com,A", "1,two,B")
     )
 
-    told = [problem["where"] for problem in document(*files.words, code=2)["problems"]]
+    printed = [problem["where"] for problem in document(*files.words, code=2)["problems"]]
 
-    assert told == ["campaign.toml", "people.csv", "people.csv"]
+    assert printed == ["campaign.toml", "people.csv", "people.csv"]
 
 
 def test_first_fifty_are_shown_then_a_count_and_json_has_all(tmp_path: Path) -> None:

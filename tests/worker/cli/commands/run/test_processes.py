@@ -198,11 +198,11 @@ def test_sandbox_tells_people_what_to_set(tmp_path: Path) -> None:
         assert process.stdout is not None
         addresses = json.loads(process.stdout.readline())
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=120)
 
     assert process.returncode == 0
-    assert f"export CLAIMCAST_REWARDS__BASE_URL={addresses['base_url']}\n" in told
-    assert "export CLAIMCAST_SMTP__SENDER='Rewards <rewards@example.com>'\n" in told
+    assert f"export CLAIMCAST_REWARDS__BASE_URL={addresses['base_url']}\n" in errors
+    assert "export CLAIMCAST_SMTP__SENDER='Rewards <rewards@example.com>'\n" in errors
 
 
 DEMO = [sys.executable, "-m", "worker.demo"]
@@ -236,11 +236,11 @@ def interrupted_demo(tmp_path: Path) -> Path:
         if in_time:
             first.send_signal(signal.SIGINT)
         first.send_signal(signal.SIGCONT)
-        _, told = first.communicate(timeout=120)
-        assert (folder / "demo" / "campaign" / "campaign.toml").exists() == in_time, told
+        _, errors = first.communicate(timeout=120)
+        assert (folder / "demo" / "campaign" / "campaign.toml").exists() == in_time, errors
         if in_time:
             return folder
-        assert first.returncode == 0, told
+        assert first.returncode == 0, errors
         assert len(list(mails.iterdir())) == 1000
     pytest.fail("every signal came too late")
 
@@ -255,15 +255,15 @@ def test_interrupted_demo_goes_on_and_a_finished_one_is_followed_by_another(
         begun = campaign.read_text("utf-8")
 
         second = demo(folder)
-        output, told = second.communicate(timeout=120)
+        output, errors = second.communicate(timeout=120)
 
-        assert second.returncode == 0, told
+        assert second.returncode == 0, errors
         name = begun.partition('id = "')[2].partition('"')[0]
         assert name.startswith("demo-")
         assert f"({name}): finished" in output
         assert "reached      1,000 of 1,000" in output
         assert f"recipient {name} s-0001" in output
-        assert str(mails.parent) in told
+        assert str(mails.parent) in errors
         assert len(list(mails.iterdir())) == 1000
         assert not campaign.exists()
     finally:

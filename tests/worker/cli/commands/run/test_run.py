@@ -15,7 +15,7 @@ from pipeline.domain.batch import Lane
 from sandbox.server import Sandbox
 from tests.pipeline.installation import Installation
 from tests.support.redis import Redis
-from tests.worker.cli.desk import Desk
+from tests.worker.cli.command_line import CommandLine
 from tests.worker.cli.files import (
     DEFECTS,
     OUTSIDE,
@@ -47,17 +47,17 @@ def asked(sandbox: Sandbox, what: str) -> Any:  # noqa: ANN401 - JSON
     return httpx.get(f"{sandbox.control_url}/{what}", timeout=120).raise_for_status().json()
 
 
-def left_behind(desk: Desk) -> set[str]:
+def left_behind(cli: CommandLine) -> set[str]:
     """Return the keys that any campaign has, or its staging area."""
 
     async def keys(_: Installation) -> set[str]:
-        async with Redis.from_url(desk.url) as redis:
+        async with Redis.from_url(cli.url) as redis:
             found = {key.decode() for key in await redis.keys("cc:*")}
         # Counters and what serves every campaign are no remains of one.
         kept = re.compile(r"cc:(serial|keyring|run-id|workers|gcra:.*|rewards:.*|digest.*|key.*)")
         return {key for key in found if not kept.fullmatch(key)}
 
-    return desk.prepare(keys)
+    return cli.prepare(keys)
 
 
 async def steer_block(installation: Installation) -> None:
@@ -68,23 +68,23 @@ async def steer_block(installation: Installation) -> None:
 
 @pytest.mark.parametrize("defect", BY_EMAIL, ids=lambda defect: defect.name)
 def test_every_defect_is_told_and_leaves_nothing_behind(
-    desk: Desk, sandbox: Sandbox, tmp_path: Path, defect: Defect
+    cli: CommandLine, sandbox: Sandbox, tmp_path: Path, defect: Defect
 ) -> None:
     files = Files.written(tmp_path, defect.campaign, defect.people, defect.file)
 
-    assert defect.message in desk.run("run", *files.words, code=2).stderr
-    assert left_behind(desk) == set()
+    assert defect.message in cli.run("run", *files.words, code=2).stderr
+    assert left_behind(cli) == set()
     assert asked(sandbox, "account")["orders"] == []
 
 
 def test_everybody_is_reached_and_a_second_run_says_the_same(
-    desk: Desk, sandbox: Sandbox, tmp_path: Path
+    cli: CommandLine, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     words = Files.written(tmp_path, people=people_text(PEOPLE)).words
 
-    first = desk.run("run", *words).stdout
+    first = cli.run("run", *words).stdout
     account, mails = asked(sandbox, "account"), asked(sandbox, "mails")
-    second = desk.run("run", *words).stdout
+    second = cli.run("run", *words).stdout
 
     assert f"reached      {PEOPLE} of {PEOPLE}" in first
     assert second == first
@@ -94,12 +94,12 @@ def test_everybody_is_reached_and_a_second_run_says_the_same(
 
 
 def test_the_people_not_reached_are_told_with_the_reason(
-    desk: Desk, sandbox: Sandbox, tmp_path: Path
+    cli: CommandLine, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     rows = people("a,one@example.com,A", "b,bounce-1@example.com,B", "c,bounce-2@example.com,C")
     words = Files.written(tmp_path, people=rows).words
 
-    report = desk.run("run", *words, code=1).stdout
+    report = cli.run("run", *words, code=1).stdout
 
     assert "reached      1 of 3" in report
     assert "2 x there is no such mailbox (smtp_550_5.1.1)" in report
@@ -109,44 +109,44 @@ def test_the_people_not_reached_are_told_with_the_reason(
     assert "claimcast suppress remove --email ADDRESS, then claimcast retry survey" in report
     assert "claimcast recipient survey b" in report
     assert "claimcast report survey --format csv" in report
-    assert desk.run("run", *words, code=1).stdout == report
+    assert cli.run("run", *words, code=1).stdout == report
 
 
 def test_json_is_one_document_and_the_report_goes_to_people(
-    desk: Desk, sandbox: Sandbox, tmp_path: Path
+    cli: CommandLine, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     words = Files.written(tmp_path).words
 
-    result = desk.run("run", *words, "--json")
-    found = desk.run("status", "survey", "--json").stdout
+    result = cli.run("run", *words, "--json")
+    found = cli.run("status", "survey", "--json").stdout
 
     assert json.loads(result.stdout) == json.loads(found)
     assert "reached      2 of 2" in result.stderr
     refused = Files.written(tmp_path, people=people("1,nobody,A")).words
-    document = json.loads(desk.run("run", *refused, "--json", code=2).stdout)
+    document = json.loads(cli.run("run", *refused, "--json", code=2).stdout)
     assert [problem["line"] for problem in document["problems"]] == [2]
 
 
 def test_other_content_under_the_same_id_is_refused(
-    desk: Desk, sandbox: Sandbox, tmp_path: Path
+    cli: CommandLine, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    desk.run("run", *Files.written(tmp_path).words)
+    cli.run("run", *Files.written(tmp_path).words)
 
     changed = Files.written(tmp_path, people=people("1,one@example.com,Zoë", "2,x@example.com,B"))
-    assert "first on line 3" in desk.run("run", *changed.words, code=2).stderr
+    assert "first on line 3" in cli.run("run", *changed.words, code=2).stderr
     dearer = Files.written(tmp_path, campaign_text(value="25.00"))
-    assert "(10.00 then, 25.00 now) differs." in desk.run("run", *dearer.words, code=2).stderr
+    assert "(10.00 then, 25.00 now) differs." in cli.run("run", *dearer.words, code=2).stderr
 
 
 def test_held_batch_is_told_with_the_command_that_moves_it(
-    desk: Desk, sandbox: Sandbox, tmp_path: Path
+    cli: CommandLine, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     httpx.put(
         f"{sandbox.control_url}/faults", json={"order_fails": 1.0}, timeout=120
     ).raise_for_status()
     words = Files.written(tmp_path).words
 
-    report = desk.run("run", *words, code=1).stdout
+    report = cli.run("run", *words, code=1).stdout
 
     assert "November survey (survey): blocked" in report
     assert "the order failed or was cancelled (order_failed) [1 batch]" in report
@@ -154,21 +154,23 @@ def test_held_batch_is_told_with_the_command_that_moves_it(
 
 
 def test_running_again_says_that_what_blocked_it_is_mended(
-    desk: Desk, sandbox: Sandbox, tmp_path: Path
+    cli: CommandLine, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     words = Files.written(tmp_path).words
-    desk.run("submit", *words)
-    desk.prepare(steer_block)
+    cli.run("submit", *words)
+    cli.prepare(steer_block)
 
-    assert "reached      2 of 2" in desk.run("run", *words).stdout
+    assert "reached      2 of 2" in cli.run("run", *words).stdout
 
 
-def test_running_again_does_not_end_a_pause(desk: Desk, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_running_again_does_not_end_a_pause(
+    cli: CommandLine, sandbox: Sandbox, tmp_path: Path
+) -> None:
     words = Files.written(tmp_path).words
-    desk.run("submit", *words)
-    desk.run("pause", "survey")
+    cli.run("submit", *words)
+    cli.run("pause", "survey")
 
-    report = desk.run("run", *words, code=1).stdout
+    report = cli.run("run", *words, code=1).stdout
 
     assert "November survey (survey): paused" in report
     assert "to go on: claimcast resume survey" in report
@@ -186,7 +188,7 @@ def test_running_again_does_not_end_a_pause(desk: Desk, sandbox: Sandbox, tmp_pa
     ],
 )
 def test_what_cannot_be_used_is_told_before_anything_is_submitted(
-    desk: Desk,
+    cli: CommandLine,
     sandbox: Sandbox,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -197,10 +199,10 @@ def test_what_cannot_be_used_is_told_before_anything_is_submitted(
 ) -> None:
     monkeypatch.setenv(f"CLAIMCAST_{setting}", value)
 
-    result = desk.run("run", *Files.written(tmp_path).words, code=code)
+    result = cli.run("run", *Files.written(tmp_path).words, code=code)
 
     assert sentence in result.stderr
-    assert left_behind(desk) == set()
+    assert left_behind(cli) == set()
 
 
 class _HangsUp(socketserver.BaseRequestHandler):
@@ -232,7 +234,7 @@ def hangs_up() -> Iterator[int]:
     ],
 )
 def test_a_server_that_only_hangs_up_is_given_up_after_a_few_tries(
-    desk: Desk,
+    cli: CommandLine,
     sandbox: Sandbox,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -243,7 +245,7 @@ def test_a_server_that_only_hangs_up_is_given_up_after_a_few_tries(
 ) -> None:
     monkeypatch.setenv(f"CLAIMCAST_{setting}", value.format(hangs_up))
 
-    assert sentence in desk.run("run", *Files.written(tmp_path).words, code=3).stderr
+    assert sentence in cli.run("run", *Files.written(tmp_path).words, code=3).stderr
     assert 1 <= _HangsUp.calls <= 5
 
 
@@ -255,7 +257,7 @@ def test_a_server_that_only_hangs_up_is_given_up_after_a_few_tries(
     ],
 )
 def test_missing_configuration_is_named(
-    desk: Desk,
+    cli: CommandLine,
     sandbox: Sandbox,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -265,39 +267,39 @@ def test_missing_configuration_is_named(
     for name in missing:
         monkeypatch.delenv(f"CLAIMCAST_{name}")
 
-    result = desk.run("run", *Files.written(tmp_path).words, code=2)
+    result = cli.run("run", *Files.written(tmp_path).words, code=2)
 
     assert f"set CLAIMCAST_{named}" in result.stderr
 
 
 def test_channel_that_cannot_be_used_is_refused(
-    desk: Desk, sandbox: Sandbox, tmp_path: Path
+    cli: CommandLine, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     rows = people("1,one@example.com,A,+14155552671", columns="id,email,name,phone")
     files = Files.written(tmp_path, campaign_text(channels='["email", "sms"]'), rows)
 
-    assert "uses sms, which is not set up here" in desk.run("run", *files.words, code=2).stderr
-    assert left_behind(desk) == set()
+    assert "uses sms, which is not set up here" in cli.run("run", *files.words, code=2).stderr
+    assert left_behind(cli) == set()
 
 
-def test_everything_that_is_not_set_up_is_named_at_once(desk: Desk, tmp_path: Path) -> None:
+def test_everything_that_is_not_set_up_is_named_at_once(cli: CommandLine, tmp_path: Path) -> None:
     rows = people("1,one@example.com,A,+14155552671", columns="id,email,name,phone")
     files = Files.written(tmp_path, campaign_text(channels='["email", "sms"]'), rows)
 
-    told = desk.run("run", *files.words, code=2).stderr
+    output = cli.run("run", *files.words, code=2).stderr
 
     for named in ("REWARDS__BASE_URL", "SMTP__HOST", "TWILIO__ACCOUNT_SID"):
-        assert f"set CLAIMCAST_{named}" in told
-    assert left_behind(desk) == set()
+        assert f"set CLAIMCAST_{named}" in output
+    assert left_behind(cli) == set()
 
 
 def test_rows_with_problems_go_to_a_private_file(
-    desk: Desk, sandbox: Sandbox, tmp_path: Path
+    cli: CommandLine, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     rows = people("1,one@example.com,A", "2,nobody,B", "3,three@example.com,C")
     words = Files.written(tmp_path, people=rows).words
 
-    result = desk.run("run", *words, "--skip-invalid")
+    result = cli.run("run", *words, "--skip-invalid")
 
     rejected = tmp_path / "people.rejected.csv"
     assert "reached      2 of 2" in result.stdout
@@ -305,36 +307,38 @@ def test_rows_with_problems_go_to_a_private_file(
     assert rejected.read_text("utf-8").splitlines()[1].startswith("3,email: is not an e-mail")
     assert rejected.stat().st_mode & 0o777 == 0o600
     elsewhere = tmp_path / "elsewhere.csv"
-    desk.run("run", *words, "--skip-invalid", "--rejected", str(elsewhere))
+    cli.run("run", *words, "--skip-invalid", "--rejected", str(elsewhere))
     assert elsewhere.read_bytes() == rejected.read_bytes()
 
 
 def test_place_for_rejected_rows_is_looked_at_first(
-    desk: Desk, sandbox: Sandbox, tmp_path: Path
+    cli: CommandLine, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     words = Files.written(tmp_path, people=people("1,one@example.com,A", "2,nobody,B")).words
     nowhere = str(tmp_path / "missing" / "rejected.csv")
 
-    result = desk.run("run", *words, "--skip-invalid", "--rejected", nowhere, code=2)
+    result = cli.run("run", *words, "--skip-invalid", "--rejected", nowhere, code=2)
 
     assert "cannot be written" in result.stderr
-    assert left_behind(desk) == set()
+    assert left_behind(cli) == set()
 
 
-def test_people_may_come_from_standard_input(desk: Desk, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_people_may_come_from_standard_input(
+    cli: CommandLine, sandbox: Sandbox, tmp_path: Path
+) -> None:
     campaign, _ = Files.written(tmp_path, people=None).words
 
-    result = desk.run("run", campaign, "-", typed=people_text(3))
+    result = cli.run("run", campaign, "-", typed=people_text(3))
 
     assert "reached      3 of 3" in result.stdout
 
 
 def test_ids_that_are_addresses_are_not_shown(
-    desk: Desk, sandbox: Sandbox, tmp_path: Path
+    cli: CommandLine, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     rows = people("one@example.com,one@example.com,A")
 
-    result = desk.run("run", *Files.written(tmp_path, people=rows).words)
+    result = cli.run("run", *Files.written(tmp_path, people=rows).words)
 
     assert "claimcast recipient survey RECIPIENT" in result.stdout
     assert "one@example.com" not in result.output

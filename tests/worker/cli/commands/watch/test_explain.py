@@ -48,10 +48,10 @@ def test_every_code_is_explained_with_what_a_person_does(code: str) -> None:
     ],
 )
 def test_a_code_of_a_provider_is_understood(code: str, meaning: str) -> None:
-    told = " ".join(explained(code).stdout.split())
-    assert told.startswith(f"code {code.lower()} (")
-    assert meaning in told
-    assert "what you do" in told
+    printed = " ".join(explained(code).stdout.split())
+    assert printed.startswith(f"code {code.lower()} (")
+    assert meaning in printed
+    assert "what you do" in printed
 
 
 def test_an_unknown_code_is_told_with_the_nearest() -> None:
@@ -66,5 +66,5 @@ def test_an_unknown_code_is_told_with_the_nearest() -> None:
 def test_without_a_code_all_are_listed() -> None:
     found = json.loads(explained("--json").stdout)
     assert [entry["code"] for entry in found] == [code for code, _ in listed()]
-    told = explained().stdout
-    assert all(code in told for code in REASONS)
+    printed = explained().stdout
+    assert all(code in printed for code in REASONS)

@@ -14,7 +14,7 @@ from pipeline.store.formats.snapshot import CampaignSnapshot
 from tests.pipeline.installation import Installation
 from tests.pipeline.intake.builders import a_campaign
 from tests.support.root import ROOT
-from tests.worker.cli.desk import Desk
+from tests.worker.cli.command_line import CommandLine
 from tests.worker.cli.prepared import ID, submit
 from worker.cli.progress.watch import watch_view
 from worker.interrupt import INTERRUPTED
@@ -51,31 +51,31 @@ def next_line(process: subprocess.Popen[str]) -> str:
 
 @pytest.mark.parametrize("words", [("status", ID, "--watch"), ("status", "--watch")])
 def test_watching_in_a_pipe_prints_a_line_at_every_change(
-    desk: Desk, words: tuple[str, ...]
+    cli: CommandLine, words: tuple[str, ...]
 ) -> None:
-    desk.prepare(submit)
+    cli.prepare(submit)
     with started(*words) as process:
         assert next_line(process) == f"{ID} running: 5 open; deliveries: 5 pending"
-        desk.run("pause", ID)
+        cli.run("pause", ID)
         assert next_line(process) == f"{ID} paused: 5 open; deliveries: 5 pending"
-        desk.run("resume", ID)
+        cli.run("resume", ID)
         assert next_line(process) == f"{ID} running: 5 open; deliveries: 5 pending"
-        desk.prepare(go_on_to_the_end)
+        cli.prepare(go_on_to_the_end)
         rest, _ = process.communicate(timeout=120)
 
     assert process.returncode == 0
     assert rest.splitlines()[-1].endswith(f"{ID} finished: 5 reached; deliveries: 5 sent")
 
 
-def test_watching_at_a_terminal_draws_over_what_it_drew(desk: Desk) -> None:
-    desk.prepare(submit)
+def test_watching_at_a_terminal_draws_over_what_it_drew(cli: CommandLine) -> None:
+    cli.prepare(submit)
     master, line = pty.openpty()
     with started("status", ID, "--watch", output=line) as process:
         os.close(line)
         shown = ""
         while "No worker is running" not in shown:
             shown += os.read(master, 65536).decode()
-        desk.prepare(go_on_to_the_end)
+        cli.prepare(go_on_to_the_end)
         while "finished" not in shown:
             shown += os.read(master, 65536).decode()
         assert process.wait(timeout=120) == 0
@@ -99,26 +99,26 @@ def test_what_is_as_it_was_is_not_printed_again(capsys: pytest.CaptureFixture[st
     ]
 
 
-def test_watching_nothing_ends_at_once(desk: Desk) -> None:
-    assert desk.run("status", "--watch").stdout == "No campaigns.\n"
+def test_watching_nothing_ends_at_once(cli: CommandLine) -> None:
+    assert cli.run("status", "--watch").stdout == "No campaigns.\n"
 
 
-def test_ctrl_c_ends_watching_with_a_line(desk: Desk) -> None:
-    desk.prepare(submit)
+def test_ctrl_c_ends_watching_with_a_line(cli: CommandLine) -> None:
+    cli.prepare(submit)
     with started("status", ID, "--watch") as process:
         assert "running" in next_line(process)
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=120)
+        _, output = process.communicate(timeout=120)
 
     assert process.returncode == INTERRUPTED
-    assert told == "Interrupted; run the same command again to go on.\n"
+    assert output == "Interrupted; run the same command again to go on.\n"
 
 
-def test_many_campaigns_are_read_in_order(desk: Desk) -> None:
+def test_many_campaigns_are_read_in_order(cli: CommandLine) -> None:
     async def submit_many(ledger: Installation) -> None:
         for number in range(103):  # more than are read in one go
             await ledger.submitted(1, a_campaign(id=f"c-{number:03}"))
 
-    desk.prepare(submit_many)
-    lines = desk.run("status").stdout.splitlines()
+    cli.prepare(submit_many)
+    lines = cli.run("status").stdout.splitlines()
     assert [line.split()[0] for line in lines[1:-1]] == [f"c-{n:03}" for n in range(103)]

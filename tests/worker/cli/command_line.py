@@ -1,4 +1,4 @@
-"""An operator's desk: one installation on a real Valkey, and commands as typed there."""
+"""The command line in a test: one installation on a real Valkey, and commands typed there."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class CommandLine:
     """Commands run in this process; what is prepared goes through the real store."""
 
     url: str
