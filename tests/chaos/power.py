@@ -69,32 +69,32 @@ def cut(data: Path, sizes: Sizes) -> Path:
     return data
 
 
-class Film:
+class SizeHistory:
     """How the append-only file grew, by the monotonic clock."""
 
     def __init__(self, data: Path) -> None:
         self._data = data
-        self._frames: list[tuple[float, Sizes]] = []
+        self._samples: list[tuple[float, Sizes]] = []
 
     async def run(self) -> None:
         while True:
-            self.shoot()
+            self.record()
             await asyncio.sleep(0.01)
 
-    def shoot(self) -> None:
-        self._frames.append((time.monotonic(), on_disk(self._data)))
+    def record(self) -> None:
+        self._samples.append((time.monotonic(), on_disk(self._data)))
 
     def at(self, moment: float) -> Sizes:
         """Return at least what had been written at *moment*, and hardly more."""
-        return next(sizes for began, sizes in self._frames if began >= moment)
+        return next(sizes for began, sizes in self._samples if began >= moment)
 
 
 @contextlib.asynccontextmanager
-async def filmed(data: Path) -> AsyncIterator[Film]:
-    film = Film(data)
-    task = asyncio.create_task(film.run())
+async def recorded_sizes(data: Path) -> AsyncIterator[SizeHistory]:
+    history = SizeHistory(data)
+    task = asyncio.create_task(history.run())
     try:
-        yield film
+        yield history
     finally:
         await stop(task)
-        film.shoot()
+        history.record()

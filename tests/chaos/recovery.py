@@ -108,7 +108,7 @@ class Pair(Fleet):
         """
         Stop both workers once each sends several batches at once; return which.
 
-        None of them was taken over: two deaths without progress make a suspect, which runs alone.
+        None of them was taken over: two deaths without progress mean quarantine.
         """
         deadline = time.monotonic() + _PATIENCE
         while True:
@@ -203,7 +203,7 @@ def _more_than_was_granted(fleet: Pair, by: str, since: float) -> bool:
 
 
 async def fleet_killed(fleet: Pair, times: Times) -> Sequence[Job]:
-    """Kill both workers, and start as many again, who go on; return the batches."""
+    """Kill both workers, and start as many again, which go on; return the batches."""
     jobs = [job for each in await fleet.saturated() for job in each]
     died = _kill(fleet.workers)
     for place in range(_PAIR):

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.chaos.judgement.bound import most_at_once, repeats_by_kind
-from tests.chaos.judgement.judge import Crime, Verdict
+from tests.chaos.judgement.judge import Verdict, Violation
 
 Done = tuple[float, float, str, str]
 """One event: start and end in seconds since the epoch, kind, what it hit."""
 
 PROMISE = (
-    Crime.ORDER_DOUBLED,
-    Crime.LINK_LOST,
-    Crime.LINK_SHARED,
-    Crime.TWO_LINKS,
-    Crime.PERSON_LOST,
+    Violation.ORDER_DOUBLED,
+    Violation.LINK_LOST,
+    Violation.LINK_SHARED,
+    Violation.TWO_LINKS,
+    Violation.PERSON_LOST,
 )
 
 
@@ -48,7 +48,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "seed": outcome.seed,
         "people": outcome.people,
         "seconds": outcome.seconds,
-        "judge": {crime.value: verdict.count(crime) for crime in Crime},
+        "judge": {violation.value: verdict.count(violation) for violation in Violation},
         "counts": dict(verdict.counts),
         "repeats": {
             "all": len(verdict.repeats),
@@ -95,7 +95,7 @@ def as_text(outcome: Outcome) -> str:
     lines.append(f"  {'left as uncertain, for a person':44} {document['uncertain']:6}")
     lines += [f"  {what:44} {number:6}" for what, number in document["judge"].items()]
     lines += [
-        f"! {finding.crime.value}: {finding.what}" for finding in outcome.verdict.findings[:50]
+        f"! {finding.violation.value}: {finding.what}" for finding in outcome.verdict.findings[:50]
     ]
     lines += [f"! {complaint}" for complaint in outcome.complaints]
     return "\n".join(lines)

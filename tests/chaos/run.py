@@ -10,11 +10,11 @@ from typing import Any
 
 from tests.chaos import campaigns
 from tests.chaos.campaigns import Campaign, Recipe
+from tests.chaos.fault_injector import Account, FaultInjector
 from tests.chaos.fleet import CONNECTIONS, LEASE, Fleet
-from tests.chaos.havoc import Account, Havoc
-from tests.chaos.judgement import exhibits
+from tests.chaos.judgement import evidence_files
 from tests.chaos.judgement.bound import MARGIN
-from tests.chaos.judgement.judge import Crime, Finding, judge
+from tests.chaos.judgement.judge import Finding, Violation, judge
 from tests.chaos.lag import measured_lag
 from tests.chaos.monkey import plan
 from tests.chaos.proxying.dialogues import Attempt
@@ -59,25 +59,25 @@ async def run(settings: Settings) -> Outcome:
         submits = (_checked(fleet, "submit", str(each.toml), str(each.csv)) for each in work)
         await asyncio.gather(*submits)
         fleet.start_workers()
-        havoc = Havoc(fleet)
-        watch = asyncio.create_task(havoc.watch_processes())
+        injector = FaultInjector(fleet)
+        watch = asyncio.create_task(injector.watch_processes())
         try:
             settings.say(f"the monkey is loose for {settings.seconds:.0f} seconds")
-            await havoc.run(plan(settings.seed, seconds=settings.seconds, lease=lease))
-            await havoc.calm()
+            await injector.run(plan(settings.seed, seconds=settings.seconds, lease=lease))
+            await injector.calm()
             settings.say("all faults are off; waiting for the rest")
             calm = time.monotonic()
             stuck = await _settled(fleet, settings)
             settled = time.monotonic() - calm
-            await havoc.watched()
+            await injector.watched()
         finally:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
         settings.say("collecting the evidence")
-        unclean = await _collect(fleet, havoc.account, work)
+        unclean = await _collect(fleet, injector.account, work)
     settings.say("judging")
     margin = MARGIN + min(lag.worst, settings.stall)
-    return _outcome(settings, fleet, havoc.account, [*stuck], unclean, margin, settled, begun)
+    return _outcome(settings, fleet, injector.account, [*stuck], unclean, margin, settled, begun)
 
 
 def _rates(work: Sequence[Campaign], seconds: float) -> dict[str, str]:
@@ -123,9 +123,9 @@ def _moves(status: dict[str, Any], *, hasty: bool) -> bool:
 
 
 async def _collect(fleet: Fleet, account: Account, work: Sequence[Campaign]) -> list[str]:
-    """Write down what the outside has and what claimcast says; return whom `verify` faults."""
+    """Write down what the outside has and what claimcast says; return each complaint of `verify`."""
     folder = fleet.directory
-    said = await asyncio.gather(*(_testimony(fleet, campaign.recipe.id) for campaign in work))
+    said = await asyncio.gather(*(_report(fleet, campaign.recipe.id) for campaign in work))
     for what in ("account", "sms"):
         _write(folder / f"{what}.json", await fleet.account(what))
     _write(folder / "attempts.json", [_start(each) for each in fleet.attempts])
@@ -133,7 +133,7 @@ async def _collect(fleet: Fleet, account: Account, work: Sequence[Campaign]) -> 
     return [each for each in said if each]
 
 
-async def _testimony(fleet: Fleet, name: str) -> str:
+async def _report(fleet: Fleet, name: str) -> str:
     """Have a campaign's report written; return what `verify` says if it finds fault with it."""
     target = str(fleet.directory / f"{name}.report.csv")
     reveal = ("--with-links", "--with-addresses", "--yes")
@@ -162,9 +162,9 @@ def _outcome(
     settled: float,
     begun: float,
 ) -> Outcome:
-    seen = exhibits.read(settings.directory)
+    seen = evidence_files.read(settings.directory)
     verdict = judge(seen, connections=CONNECTIONS, margin=margin)
-    faults = [Finding(Crime.NOT_CLEAN, each) for each in unclean]
+    faults = [Finding(Violation.NOT_CLEAN, each) for each in unclean]
     complaints += account.exits
     complaints += [f"never taken over: {each}" for each in account.never_taken_over]
     clock = fleet.clock_library

@@ -19,7 +19,7 @@ from pipeline.stages.order_decisions import Adopt, decide_order
 from pipeline.store.batches import Claim
 from pipeline.store.deliveries import Fact, IntentRequest
 from pipeline.store.durability import EverySecond
-from tests.chaos.power import Sizes, client, cut, filmed, left_of, on_disk, valkey
+from tests.chaos.power import Sizes, client, cut, left_of, on_disk, recorded_sizes, valkey
 from tests.pipeline.ledger import (
     EMAIL,
     Ledger,
@@ -138,13 +138,13 @@ async def test_with_everysec_nobody_is_pending_for_whom_a_message_may_have_left(
         await app.deliveries.record({("1", 1): [Fact(index, EMAIL, 1, FactKind.SENT)]})
 
     with valkey(data, "everysec") as socket:
-        async with a_worker(socket, monkeypatch) as app, filmed(data) as film:
+        async with a_worker(socket, monkeypatch) as app, recorded_sizes(data) as history:
             claim = await prepared(app)
             await asyncio.gather(*(send(app, claim, index) for index in range(PEOPLE)))
 
     for number, moment in enumerate(dice.sample(sorted(left.values()), 4)):
-        # Whoever left just then cannot have been recorded on disk yet.
-        found = await statuses(left_of(data, film.at(moment - LOST), tmp_path / f"v{number}"))
+        # A message that left just then cannot have been recorded on disk yet.
+        found = await statuses(left_of(data, history.at(moment - LOST), tmp_path / f"v{number}"))
         gone = {found[index] for index, when in left.items() if when <= moment}
         assert gone <= {DeliveryStatus.UNCERTAIN, DeliveryStatus.SENT}
         assert DeliveryStatus.UNCERTAIN in gone, "nothing that mattered was lost"
@@ -155,13 +155,13 @@ async def test_with_everysec_an_order_that_may_have_been_posted_is_not_foreign(
 ) -> None:
     data = tmp_path / "v"
     with valkey(data, "everysec") as socket:
-        async with a_worker(socket, monkeypatch) as app, filmed(data) as film:
+        async with a_worker(socket, monkeypatch) as app, recorded_sizes(data) as history:
             claim = await prepared(app, order=True)
             intent = {"po_number": "PO-1", "payload_hash": "h"}
             assert await app.batches.order_intent(claim, **intent, nonce="first") == 0
             posted = time.monotonic()
 
-    with valkey(left_of(data, film.at(posted - LOST), tmp_path / "left"), "everysec") as socket:
+    with valkey(left_of(data, history.at(posted - LOST), tmp_path / "left"), "everysec") as socket:
         async with client(socket) as redis:
             ledger = open_ledger(redis)
             await lapse(ledger, "1")

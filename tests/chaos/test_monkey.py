@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.chaos.havoc import Havoc
+from tests.chaos.fault_injector import FaultInjector
 from tests.chaos.monkey import SERVICES, WORKERS, plan
 
 SEEDS = st.integers(0, 10**6)
@@ -32,7 +32,7 @@ def test_a_usual_run_has_something_of_everything(seed: int) -> None:
     kinds = Counter(event.kind for event in plan(seed, seconds=150, lease=3))
     assert kinds["kill_worker"] >= 20
     assert kinds["kill_fleet"] == 1
-    assert all(hasattr(Havoc, f"_{kind}") for kind in kinds)
+    assert all(hasattr(FaultInjector, f"_{kind}") for kind in kinds)
     assert len(kinds) == 15
 
 

@@ -14,7 +14,9 @@ from tests.end_to_end.support.portlist import BY_COMMANDS, NOT_CALLED
 
 _AT_ONCE = 4
 _VERB = "Scripts.call"
-_EVERYWHERE = {f"Keyring.{name}" for name in ("unlock", "enroll", "keep_enrolled", "missing", "leave")}
+_EVERYWHERE = {
+    f"Keyring.{name}" for name in ("unlock", "enroll", "keep_enrolled", "missing", "leave")
+}
 _EVERYWHERE.add("Keyring.sealed_with")
 
 

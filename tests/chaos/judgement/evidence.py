@@ -1,4 +1,4 @@
-"""What the judge looks at, whoever collected it."""
+"""The evidence that the judge looks at."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

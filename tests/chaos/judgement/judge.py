@@ -16,12 +16,12 @@ from math import ceil
 from tests.chaos.judgement.bound import MARGIN, Explanation, Repeat, explain
 from tests.chaos.judgement.evidence import Arrival, Evidence, Line, Person, Start
 
-_EXCUSES = frozenset({"uncertain", "failed", "bounced", "suppressed"})
+_UNREACHED = frozenset({"uncertain", "failed", "bounced", "suppressed"})
 _CLAIMS = frozenset({"sent", "delivered"})
 _BATCH = 100
 
 
-class Crime(StrEnum):
+class Violation(StrEnum):
     """What must never happen; the first five are the promise of the whole thing."""
 
     ORDER_DOUBLED = "orders doubled"
@@ -40,7 +40,7 @@ class Crime(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    crime: Crime
+    violation: Violation
     what: str
 
 
@@ -52,8 +52,8 @@ class Verdict:
     uncertain: int
     counts: Mapping[str, int] = field(default_factory=dict)
 
-    def count(self, crime: Crime) -> int:
-        return sum(1 for finding in self.findings if finding.crime is crime)
+    def count(self, violation: Violation) -> int:
+        return sum(1 for finding in self.findings if finding.violation is violation)
 
 
 def judge(evidence: Evidence, *, connections: int, margin: float = MARGIN) -> Verdict:
@@ -62,17 +62,17 @@ def judge(evidence: Evidence, *, connections: int, margin: float = MARGIN) -> Ve
 
     A message may take *margin* seconds until it is recorded.
     """
-    trial = _Trial(evidence)
-    repeats = list(trial.repeats())
+    by_person = _EvidenceByPerson(evidence)
+    repeats = list(by_person.repeats())
     explanation = explain(repeats, evidence, connections, margin)
     findings = [
-        *trial.orders(),
-        *trial.links(),
-        *trial.identities(),
-        *trial.losses(),
-        *trial.claims(),
-        *trial.held(repeats),
-        *trial.zombies(),
+        *by_person.orders(),
+        *by_person.links(),
+        *by_person.identities(),
+        *by_person.losses(),
+        *by_person.claims(),
+        *by_person.held(repeats),
+        *by_person.zombies(),
         *(_beyond(repeat) for repeat in explanation.beyond),
     ]
     return Verdict(
@@ -80,11 +80,11 @@ def judge(evidence: Evidence, *, connections: int, margin: float = MARGIN) -> Ve
         repeats=repeats,
         explanation=explanation,
         uncertain=sum(line.status == "uncertain" for line in evidence.lines),
-        counts=trial.counts(),
+        counts=by_person.counts(),
     )
 
 
-class _Trial:
+class _EvidenceByPerson:
     """The evidence, laid out by person."""
 
     def __init__(self, evidence: Evidence) -> None:
@@ -95,14 +95,14 @@ class _Trial:
             for channel, address in (("email", person.email), ("sms", person.phone))
             if address
         }
-        self._had: defaultdict[Person, list[Arrival]] = defaultdict(list)
-        self._strange: list[Arrival] = []
+        self._arrivals: defaultdict[Person, list[Arrival]] = defaultdict(list)
+        self._unknown: list[Arrival] = []
         for arrival in sorted(evidence.arrivals, key=lambda each: each.at):
             owner = self._owners.get((arrival.channel, arrival.to))
             if owner is None:
-                self._strange.append(arrival)
+                self._unknown.append(arrival)
             else:
-                self._had[owner].append(arrival)
+                self._arrivals[owner].append(arrival)
         self._lines: defaultdict[tuple[str, str], list[Line]] = defaultdict(list)
         for line in evidence.lines:
             self._lines[line.campaign, line.person].append(line)
@@ -111,7 +111,7 @@ class _Trial:
         statuses = Counter(line.status for line in self._evidence.lines)
         return {
             "people": len(self._evidence.people),
-            "people reached": len(self._had),
+            "people reached": len(self._arrivals),
             "orders": len(self._evidence.orders),
             "links ordered": sum(len(order.links) for order in self._evidence.orders),
             "messages": len(self._evidence.arrivals),
@@ -123,24 +123,24 @@ class _Trial:
         numbers = Counter(order.po for order in self._evidence.orders)
         for po, times in numbers.items():
             if times > 1:
-                yield Finding(Crime.ORDER_DOUBLED, f"{po} was ordered {times} times")
+                yield Finding(Violation.ORDER_DOUBLED, f"{po} was ordered {times} times")
         for rules in self._evidence.campaigns.values():
             ours = [each for each in self._evidence.orders if _campaign(each.po) == rules.id]
             if len(ours) > ceil(rules.people / _BATCH):
                 what = f"{rules.id}: {len(ours)} orders for {rules.people} people"
-                yield Finding(Crime.ORDER_DOUBLED, what)
+                yield Finding(Violation.ORDER_DOUBLED, what)
             ordered = sum(order.quantity for order in ours)
             if ordered > rules.people:
                 what = f"{rules.id}: {ordered} links ordered for {rules.people} people"
-                yield Finding(Crime.ORDER_DOUBLED, what)
+                yield Finding(Violation.ORDER_DOUBLED, what)
         for po in numbers:
             if _campaign(po) not in self._evidence.campaigns:
-                yield Finding(Crime.UNKNOWN, f"order {po}")
+                yield Finding(Violation.UNKNOWN, f"order {po}")
 
     def links(self) -> Iterator[Finding]:
         """Every link that was ordered belongs to exactly one person, and none to two."""
         holders: defaultdict[str, set[str]] = defaultdict(set)
-        for person, arrivals in self._had.items():
+        for person, arrivals in self._arrivals.items():
             for arrival in arrivals:
                 for link in arrival.links:
                     holders[link].add(person.name)
@@ -149,50 +149,54 @@ class _Trial:
                 holders[line.link].add(f"{line.campaign}/{line.person}")
         ordered = {link for order in self._evidence.orders for link in order.links}
         for link in sorted(ordered - holders.keys()):
-            yield Finding(Crime.LINK_LOST, f"{_masked(link)} was paid for, and nobody has it")
+            yield Finding(Violation.LINK_LOST, f"{_masked(link)} was paid for, and nobody has it")
         for link, people in holders.items():
             if len(people) > 1:
                 what = f"{_masked(link)} belongs to {' and '.join(sorted(people))}"
-                yield Finding(Crime.LINK_SHARED, what)
+                yield Finding(Violation.LINK_SHARED, what)
             if link not in ordered:
                 what = f"{_masked(link)} of {min(people)} was never ordered"
-                yield Finding(Crime.UNKNOWN, what)
+                yield Finding(Violation.UNKNOWN, what)
 
     def identities(self) -> Iterator[Finding]:
         """A person has one link, whatever the channel; a repeated mail keeps its Message-ID."""
-        for person, arrivals in self._had.items():
+        for person, arrivals in self._arrivals.items():
             links = {link for arrival in arrivals for link in arrival.links}
             links |= {line.link for line in self._lines_of(person) if line.link}
             if len(links) > 1:
                 what = f"{person.name}: {', '.join(sorted(map(_masked, links)))}"
-                yield Finding(Crime.TWO_LINKS, what)
+                yield Finding(Violation.TWO_LINKS, what)
             ids = {arrival.message_id for arrival in arrivals if arrival.channel == "email"}
             if len(ids) > 1:
-                yield Finding(Crime.NEW_IDENTITY, f"{person.name}: {', '.join(sorted(ids))}")
+                yield Finding(Violation.NEW_IDENTITY, f"{person.name}: {', '.join(sorted(ids))}")
             if any(len(arrival.links) != 1 for arrival in arrivals):
-                yield Finding(Crime.UNKNOWN, f"{person.name}: a message without its one link")
-        for arrival in self._strange:
-            yield Finding(Crime.UNKNOWN, f"{arrival.channel} to {arrival.to}, who is on no list")
+                yield Finding(Violation.UNKNOWN, f"{person.name}: a message without its one link")
+        for arrival in self._unknown:
+            yield Finding(
+                Violation.UNKNOWN, f"{arrival.channel} to {arrival.to}, who is on no list"
+            )
 
     def losses(self) -> Iterator[Finding]:
-        """Who was not reached is listed, with a status that says so and a reason."""
+        """A person who was not reached is listed, with a status that says so and a reason."""
         for person in self._evidence.people:
-            if person not in self._had and not any(map(_excused, self._lines_of(person))):
+            if person not in self._arrivals and not any(
+                map(_is_explained, self._lines_of(person))
+            ):
                 said = [f"{line.channel} {line.status}" for line in self._lines_of(person)]
                 what = f"{person.name}: {', '.join(said) or 'not in the report'}"
-                yield Finding(Crime.PERSON_LOST, what)
+                yield Finding(Violation.PERSON_LOST, what)
 
     def claims(self) -> Iterator[Finding]:
         """What is reported as sent has arrived."""
         for person in self._evidence.people:
-            arrived = {arrival.channel for arrival in self._had.get(person, ())}
+            arrived = {arrival.channel for arrival in self._arrivals.get(person, ())}
             for line in self._lines_of(person):
                 if line.status in _CLAIMS and line.channel not in arrived:
                     what = f"{person.name}: {line.channel} {line.status}"
-                    yield Finding(Crime.FALSE_CLAIM, what)
+                    yield Finding(Violation.FALSE_CLAIM, what)
 
     def repeats(self) -> Iterator[Repeat]:
-        for person, arrivals in self._had.items():
+        for person, arrivals in self._arrivals.items():
             channels: defaultdict[str, list[float]] = defaultdict(list)
             for arrival in arrivals:
                 channels[arrival.channel].append(arrival.at)
@@ -205,14 +209,14 @@ class _Trial:
             if repeat.channel in self._evidence.campaigns[repeat.person.campaign].hold:
                 what = f"{repeat.person.name}: {repeat.channel} again after"
                 yield Finding(
-                    Crime.HELD_REPEATED, f"{what} {repeat.again - repeat.before:.2f} seconds"
+                    Violation.HELD_REPEATED, f"{what} {repeat.again - repeat.before:.2f} seconds"
                 )
 
     def zombies(self) -> Iterator[Finding]:
         """
-        Who was frozen starts nothing that somebody else has done meanwhile.
+        A worker that was frozen starts nothing that another one has done meanwhile.
 
-        Another one's success counts if it could record it: none of the troubles came in between.
+        The success of that other one counts if it could be recorded: no trouble came in between.
         """
         by_key: defaultdict[str, list[Start]] = defaultdict(list)
         for start in self._evidence.starts:
@@ -231,7 +235,7 @@ class _Trial:
                 ]
                 if done:
                     what = f"{start.by}: {start.key}, {start.at - freeze.end:.2f} s after its end"
-                    yield Finding(Crime.ZOMBIE, what)
+                    yield Finding(Violation.ZOMBIE, what)
 
     def _troubled(self, other: Start, until: float) -> bool:
         return any(
@@ -245,11 +249,11 @@ class _Trial:
 
 def _beyond(repeat: Repeat) -> Finding:
     what = f"{repeat.person.name}: {repeat.channel} at {repeat.before:.2f} and {repeat.again:.2f}"
-    return Finding(Crime.TOO_MANY_REPEATS, what)
+    return Finding(Violation.TOO_MANY_REPEATS, what)
 
 
-def _excused(line: Line) -> bool:
-    return line.status in _EXCUSES and bool(line.code)
+def _is_explained(line: Line) -> bool:
+    return line.status in _UNREACHED and bool(line.code)
 
 
 def _campaign(po: str) -> str:

@@ -1,4 +1,4 @@
-"""The judge, fed doctored evidence: it must complain about each defect, and about nothing else."""
+"""The judge complains about each defect of evidence that was tampered with, and no other."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +16,7 @@ from tests.chaos.judgement.evidence import (
     Start,
     Trouble,
 )
-from tests.chaos.judgement.judge import Crime, judge
+from tests.chaos.judgement.judge import Violation, judge
 
 CAMPAIGNS = {
     "mail": Rules(id="mail", people=150),
@@ -153,23 +153,23 @@ def never_ordered(e: Evidence) -> Evidence:
     return replace(e, orders=[replace(e.orders[0], links=e.orders[0].links[1:]), *e.orders[1:]])
 
 
-DOCTORED: list[tuple[Callable[[Evidence], Evidence], set[Crime]]] = [
-    (ordered_again, {Crime.ORDER_DOUBLED}),
-    (ordered_under_another_number, {Crime.ORDER_DOUBLED}),
-    (ordered_too_many, {Crime.ORDER_DOUBLED}),
-    (paid_for_and_gone, {Crime.LINK_LOST}),
-    (sent_to_a_second_person, {Crime.LINK_SHARED, Crime.TWO_LINKS}),
-    (reported_for_a_second_person, {Crime.LINK_SHARED, Crime.TWO_LINKS}),
-    (two_links_over_two_channels, {Crime.LINK_SHARED, Crime.TWO_LINKS}),
-    (not_reached_and_pending, {Crime.PERSON_LOST}),
-    (not_reached_and_forgotten, {Crime.PERSON_LOST, Crime.LINK_LOST}),
-    (failed_without_a_reason, {Crime.PERSON_LOST}),
-    (said_to_be_sent, {Crime.FALSE_CLAIM}),
-    (repeated_where_it_is_held, {Crime.HELD_REPEATED, Crime.TOO_MANY_REPEATS}),
-    (repeated_with_another_identity, {Crime.NEW_IDENTITY, Crime.TOO_MANY_REPEATS}),
-    (sent_to_a_stranger, {Crime.UNKNOWN}),
-    (sent_without_a_link, {Crime.UNKNOWN}),
-    (never_ordered, {Crime.UNKNOWN}),
+TAMPERED: list[tuple[Callable[[Evidence], Evidence], set[Violation]]] = [
+    (ordered_again, {Violation.ORDER_DOUBLED}),
+    (ordered_under_another_number, {Violation.ORDER_DOUBLED}),
+    (ordered_too_many, {Violation.ORDER_DOUBLED}),
+    (paid_for_and_gone, {Violation.LINK_LOST}),
+    (sent_to_a_second_person, {Violation.LINK_SHARED, Violation.TWO_LINKS}),
+    (reported_for_a_second_person, {Violation.LINK_SHARED, Violation.TWO_LINKS}),
+    (two_links_over_two_channels, {Violation.LINK_SHARED, Violation.TWO_LINKS}),
+    (not_reached_and_pending, {Violation.PERSON_LOST}),
+    (not_reached_and_forgotten, {Violation.PERSON_LOST, Violation.LINK_LOST}),
+    (failed_without_a_reason, {Violation.PERSON_LOST}),
+    (said_to_be_sent, {Violation.FALSE_CLAIM}),
+    (repeated_where_it_is_held, {Violation.HELD_REPEATED, Violation.TOO_MANY_REPEATS}),
+    (repeated_with_another_identity, {Violation.NEW_IDENTITY, Violation.TOO_MANY_REPEATS}),
+    (sent_to_a_stranger, {Violation.UNKNOWN}),
+    (sent_without_a_link, {Violation.UNKNOWN}),
+    (never_ordered, {Violation.UNKNOWN}),
 ]
 
 
@@ -177,19 +177,19 @@ def _name(value: object) -> str:
     return getattr(value, "__name__", "then")
 
 
-def crimes(evidence: Evidence) -> set[Crime]:
-    return {finding.crime for finding in judge(evidence, connections=10).findings}
+def violations(evidence: Evidence) -> set[Violation]:
+    return {finding.violation for finding in judge(evidence, connections=10).findings}
 
 
 def test_a_sound_run_is_acquitted() -> None:
-    assert crimes(sound()) == set()
+    assert violations(sound()) == set()
 
 
-@pytest.mark.parametrize(("doctor", "expected"), DOCTORED, ids=_name)
+@pytest.mark.parametrize(("tamper", "expected"), TAMPERED, ids=_name)
 def test_each_defect_is_found(
-    doctor: Callable[[Evidence], Evidence], expected: set[Crime]
+    tamper: Callable[[Evidence], Evidence], expected: set[Violation]
 ) -> None:
-    assert crimes(doctor(sound())) == expected
+    assert violations(tamper(sound())) == expected
 
 
 @pytest.mark.parametrize(
@@ -208,10 +208,13 @@ def test_a_message_that_came_again_is_counted_and_needs_a_cause() -> None:
     evidence = replace(sound(), arrivals=[*sound().arrivals, mail(FIRST, 3.0)])
     [repeat] = judge(evidence, connections=10).repeats
     assert (repeat.person, repeat.before, repeat.again) == (FIRST, 1.0, 3.0)
-    assert crimes(evidence) == {Crime.TOO_MANY_REPEATS}
-    unheard = Start(by="w1", key=FIRST.email, at=0.9, code=None, forwarded=False)
-    assert crimes(replace(evidence, starts=[unheard])) == set()
-    assert crimes(replace(evidence, starts=[replace(unheard, code=250, forwarded=True)])) != set()
+    assert violations(evidence) == {Violation.TOO_MANY_REPEATS}
+    unanswered = Start(by="w1", key=FIRST.email, at=0.9, code=None, forwarded=False)
+    assert violations(replace(evidence, starts=[unanswered])) == set()
+    assert (
+        violations(replace(evidence, starts=[replace(unanswered, code=250, forwarded=True)]))
+        != set()
+    )
 
 
 def zombie(
@@ -230,13 +233,13 @@ def zombie(
 
 
 def test_a_zombie_that_starts_what_another_one_has_done_is_found() -> None:
-    assert crimes(zombie()) == {Crime.ZOMBIE}
+    assert violations(zombie()) == {Violation.ZOMBIE}
     of_itself = Trouble(by="w1", start=9.0, end=21.0)
-    assert crimes(zombie(troubles=(of_itself,))) == {Crime.ZOMBIE}
+    assert violations(zombie(troubles=(of_itself,))) == {Violation.ZOMBIE}
 
 
-def test_sending_again_what_the_other_one_could_not_finish_or_record_is_no_crime() -> None:
-    assert crimes(zombie(forwarded=False)) == set()
-    assert crimes(zombie(code=451)) == set()
-    assert crimes(zombie(troubles=(Trouble(by="w2", start=12.5, end=13.0),))) == set()
-    assert crimes(zombie(troubles=(Trouble(by="", start=12.5, end=13.0),))) == set()
+def test_sending_again_what_the_other_one_could_not_finish_or_record_is_no_violation() -> None:
+    assert violations(zombie(forwarded=False)) == set()
+    assert violations(zombie(code=451)) == set()
+    assert violations(zombie(troubles=(Trouble(by="w2", start=12.5, end=13.0),))) == set()
+    assert violations(zombie(troubles=(Trouble(by="", start=12.5, end=13.0),))) == set()

@@ -18,7 +18,7 @@ class Attempt:
     One effect that was asked for: a message's content or a POST, as it came by.
 
     Times are seconds since the epoch. `key` is the address, the number or the PO number; `code`
-    what the server answered; `forwarded` whether that answer was let through to who asked.
+    what the server answered; `forwarded` whether that answer was let through to the client.
     """
 
     by: str

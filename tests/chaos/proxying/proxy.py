@@ -67,7 +67,7 @@ class Proxy:
         Keep back the answers to the next *number* effects, and reset those connections.
 
         The request was forwarded whole, and the server has answered it: what it asked for has
-        happened, and who asked does not know.
+        happened, and the client does not know.
         """
         self._to_swallow += number
 

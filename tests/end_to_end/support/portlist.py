@@ -76,7 +76,7 @@ NOT_CALLED = {
     "Suppressions.reasons": _READING,
     "Suppressions.remove": _SERVE,
     "TokenCache.release": "only if a token was kept between a worker's look and its lock",
-    "TokenCache.back_off": "only after a token could not be fetched; without it the lock ends alone",
+    "TokenCache.back_off": "after a token could not be fetched; the lock ends without it, too",
     "WebhookChannel.aclose": _NO_WEBHOOK,
     "WebhookChannel.check": _NO_WEBHOOK,
     "WebhookChannel.send": _NO_WEBHOOK,

@@ -19,7 +19,7 @@ _AIM_SECONDS = 8.0
 _WATCH = 0.1
 _LAST_LOOK = 2.0
 _EXPECTED_EXITS = frozenset({3})
-"""A worker that starts while Redis is away exits with 3, and whoever runs it tries again."""
+"""A worker that starts while Redis is away exits with 3, and its supervisor starts it again."""
 
 _LANES = {"o": "ordering", "r": "reading", "s": "sending"}
 
@@ -51,7 +51,7 @@ class Account:
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
-class Havoc:
+class FaultInjector:
     """Does to *fleet* what it is told; what does not concern the same thing happens at once."""
 
     def __init__(self, fleet: Fleet) -> None:
@@ -121,7 +121,7 @@ class Havoc:
     async def _kill_worker(self, event: Event, *, skewed: int = 0) -> str:
         async with self._aimed(event) as (place, jobs):
             end(self._fleet.workers[place])
-            self._mourn(event.kind, "worker", [place], jobs)
+            self._note_deaths(event.kind, "worker", [place], jobs)
             self._fleet.start_worker(place, skewed=skewed)
             return self._hit("kills", jobs)
 
@@ -146,7 +146,7 @@ class Havoc:
             jobs = await self._saturated()
             for worker in self._fleet.workers:
                 end(worker)
-            self._mourn(event.kind, "whole fleet", range(WORKERS), jobs)
+            self._note_deaths(event.kind, "whole fleet", range(WORKERS), jobs)
             await asyncio.sleep(event.seconds)
             for place in range(WORKERS):
                 self._fleet.start_worker(place)
@@ -192,7 +192,9 @@ class Havoc:
         worker.send_signal(signal.SIGSTOP)
         return await self._fleet.ledger.in_hand(worker.pid)
 
-    def _mourn(self, kind: str, whose: str, places: Iterable[int], jobs: Sequence[Job]) -> None:
+    def _note_deaths(
+        self, kind: str, whose: str, places: Iterable[int], jobs: Sequence[Job]
+    ) -> None:
         died = time.time()
         for place in places:
             self.account.trouble(kind, f"worker-{place}", died - 1, died)

@@ -13,7 +13,7 @@ from tests.chaos.judgement.evidence import (
     Start,
     Trouble,
 )
-from tests.chaos.judgement.exhibits import read
+from tests.chaos.judgement.evidence_files import read
 
 MAIL = """\
 Return-Path: <bounces@example.com>
