@@ -65,7 +65,7 @@ def test_its_templates_are_checked(channel: ChannelName) -> None:
 
 
 @each_channel
-def test_a_wrong_key_in_its_section_is_told_with_the_right_ones(channel: ChannelName) -> None:
+def test_a_wrong_key_in_its_section_is_reported_with_the_right_ones(channel: ChannelName) -> None:
     data: dict[str, Any] = campaign_over(channel).model_dump(mode="json", exclude_none=True)
     data[channel]["nonsense"] = "x"
     _, problems = campaign_from_dict(data)

@@ -35,7 +35,7 @@ def test_detail_keeps_what_an_operator_needs() -> None:
 
 
 @given(text=st.text(alphabet="aZ0 .,:;()[]<>=_+-", max_size=190))
-def test_ordinary_words_are_told_as_they_are(text: str) -> None:
+def test_ordinary_words_are_kept_as_they_are(text: str) -> None:
     assert redact_reply(text) == " ".join(text.split())
 
 

@@ -123,7 +123,7 @@ def _moves(status: dict[str, Any], *, hasty: bool) -> bool:
 
 
 async def _collect(fleet: Fleet, account: Account, work: Sequence[Campaign]) -> list[str]:
-    """Write down what the outside has and what claimcast says; return each complaint of `verify`."""
+    """Write down what the outside has and what claimcast says; return what `verify` faults."""
     folder = fleet.directory
     said = await asyncio.gather(*(_report(fleet, campaign.recipe.id) for campaign in work))
     for what in ("account", "sms"):

@@ -29,7 +29,7 @@ def notices(receiver: App) -> list[dict[str, Any]]:
     return [Webhook(SECRET).verify(body_of(raw), dict(headers_of(raw))) for raw in receiver.raw]
 
 
-def test_a_run_that_ends_with_held_batches_tells_it_and_the_next_one_does_not(
+def test_a_run_that_ends_with_held_batches_notifies_and_the_next_one_does_not(
     here: World, receiver: App
 ) -> None:
     here.switch("faults", order_fails=1.0)
@@ -65,7 +65,7 @@ def record(redis: Redis) -> tuple[str, AlertRecord]:
     return field.decode(), decode_record(text.decode())
 
 
-def test_a_worker_looks_while_it_works_and_tells_when_it_leaves(
+def test_a_worker_looks_while_it_works_and_notifies_when_it_leaves(
     here: World, receiver: App, shared: Redis
 ) -> None:
     here.run("submit", *here.campaign(3))
@@ -80,7 +80,7 @@ def test_a_worker_looks_while_it_works_and_tells_when_it_leaves(
     assert record(shared)[1].phase is AlertPhase.NOTIFIED
 
 
-def test_what_a_run_was_telling_when_it_was_killed_is_told_again(
+def test_a_notice_that_a_run_was_sending_when_it_was_killed_is_sent_again(
     here: World, receiver: App, shared: Redis
 ) -> None:
     here.switch("faults", order_fails=1.0)

@@ -58,7 +58,7 @@ def settle(here: World, process: subprocess.Popen[str]) -> None:
     here.run("verify", "e2e")
 
 
-def test_a_full_disk_is_waited_out_and_told_once(
+def test_a_full_disk_is_waited_out_and_logged_once(
     here: World, at_work: subprocess.Popen[str]
 ) -> None:
     pid = server(here).pid

@@ -22,7 +22,7 @@ def address(recipient: str) -> str:
     return f"person-{recipient[1:]}@example.com"
 
 
-def test_whoever_is_forgotten_in_flight_gets_nothing_and_leaves_nothing(here: World) -> None:
+def test_people_forgotten_in_flight_get_nothing_and_leave_nothing(here: World) -> None:
     here.env |= {"CLAIMCAST_LIMITS__EMAIL": "3/s", "CLAIMCAST_BATCH_SIZE": "20"}
     files = here.campaign(PEOPLE)
     run = here.start("run", *files, "--yes")

@@ -69,7 +69,7 @@ def outside(tmp_path: Path) -> Iterator[httpx.Client]:
         server.server_close()
 
 
-def test_who_has_to_come_in_comes_in(outside: httpx.Client) -> None:
+def test_the_paths_for_the_outside_are_let_in(outside: httpx.Client) -> None:
     for path in ("fulfillment/t", "twilio/t", "twilio/inbound", "bounces/t"):
         assert outside.post(f"/webhooks/{path}").text == f"/webhooks/{path} 0"
     assert outside.get("/unsubscribe/t").text == "/unsubscribe/t 0"

@@ -19,7 +19,7 @@ def test_rates_are_those_of_each_stretch() -> None:
 
 
 @given(st.integers(1, 500), st.integers(1, 60), st.integers(1, 60))
-def test_whoever_keeps_to_a_limit_never_uses_more_than_it_allows(
+def test_permits_that_keep_to_a_limit_never_use_more_than_it_allows(
     rate: int, burst: int, number: int
 ) -> None:
     moments = [0.0] * burst + [n / rate for n in range(1, number + 1)]

@@ -168,7 +168,7 @@ def followed() -> tuple[Talk, Transaction]:
 
 
 @pytest.mark.parametrize("answer", ["250 queued", "550 5.1.1 nobody", "451 later"])
-async def test_the_next_envelope_rides_behind_the_content(answer: str) -> None:
+async def test_the_next_envelope_is_pipelined_behind_the_content(answer: str) -> None:
     talk, next_transaction = followed()
     assert talk.at == ["mail", "rcpt", "data", "content"]
     talk.receive(answer, *GO_AHEAD)

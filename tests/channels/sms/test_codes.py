@@ -33,7 +33,7 @@ def test_number_that_never_gets_sms_is_permanent_and_another_channel_may_be_trie
     assert (error.code, error.suppress, error.fallback) == (f"twilio_{code}", False, True)
 
 
-def test_who_opted_out_is_suppressed() -> None:
+def test_a_person_who_opted_out_is_suppressed() -> None:
     error = refused(21610)
 
     assert isinstance(error, PermanentError)

@@ -211,10 +211,8 @@ def test_a_message_that_came_again_is_counted_and_needs_a_cause() -> None:
     assert violations(evidence) == {Violation.TOO_MANY_REPEATS}
     unanswered = Start(by="w1", key=FIRST.email, at=0.9, code=None, forwarded=False)
     assert violations(replace(evidence, starts=[unanswered])) == set()
-    assert (
-        violations(replace(evidence, starts=[replace(unanswered, code=250, forwarded=True)]))
-        != set()
-    )
+    answered = replace(unanswered, code=250, forwarded=True)
+    assert violations(replace(evidence, starts=[answered])) != set()
 
 
 def zombie(

@@ -48,7 +48,7 @@ def report_of(message: Message) -> Message:
     return found
 
 
-async def test_mail_to_dsn_is_accepted_and_its_sender_is_told_later(
+async def test_mail_to_dsn_is_accepted_and_its_sender_is_reported_later(
     start: StartSandbox, receiver: Receiver
 ) -> None:
     options = MailOptions(bounce_url=f"{receiver.url}/webhooks/bounces/t", bounce_delay=0.01)

@@ -281,7 +281,9 @@ async def stop(customer: Customer, number: str) -> None:
     await customer.control("sms/inbound", {"from": number, "body": " stop "}, "POST")
 
 
-async def test_who_said_stop_gets_nothing_until_they_say_start(start: StartSandbox) -> None:
+async def test_a_person_who_said_stop_gets_nothing_until_they_say_start(
+    start: StartSandbox,
+) -> None:
     customer = await start()
     await stop(customer, "+4915112345678")
 

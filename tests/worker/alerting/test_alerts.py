@@ -132,12 +132,12 @@ async def watch(redis: Redis) -> AsyncIterator[Watch]:
         yield found
 
 
-def test_an_end_is_told_after_a_minute_and_a_channel_after_five() -> None:
+def test_an_end_is_notified_after_a_minute_and_a_channel_after_five() -> None:
     usual = Pace()
     assert (usual.patience, usual.settle, usual.channel_patience) == (15, 60, 300)
 
 
-async def test_a_blocked_campaign_is_told_once_signed_and_once_when_it_is_over(
+async def test_a_blocked_campaign_is_notified_once_signed_and_once_when_it_is_over(
     watch: Watch,
 ) -> None:
     watch.alerts = watch.another(SLOW)
@@ -181,7 +181,7 @@ async def test_two_causes_are_two_alerts(watch: Watch) -> None:
     assert codes == {"order_failed", "credentials"}
 
 
-async def test_any_number_of_workers_tell_it_once(watch: Watch) -> None:
+async def test_any_number_of_workers_notify_once(watch: Watch) -> None:
     await watch.block()
     workers = [watch.another() for _ in range(8)]
     for _ in range(3):
@@ -206,7 +206,7 @@ async def test_of_many_workers_one_looks_at_a_time(
     assert 0 < await watch.ledger.redis.pttl("cc:alerts:turn") <= 540_000
 
 
-async def test_what_a_killed_worker_had_claimed_is_told_by_the_next(watch: Watch) -> None:
+async def test_what_a_killed_worker_had_claimed_is_notified_by_the_next(watch: Watch) -> None:
     class Killed(Exception):  # noqa: N818 - no error: what SIGKILL does to a coroutine
         pass
 
@@ -234,7 +234,9 @@ async def test_what_a_killed_worker_had_claimed_is_told_by_the_next(watch: Watch
 
 
 @pytest.mark.parametrize("reply", [Answer(503), Answer(302, headers={"Location": "/x"}), HANG_UP])
-async def test_a_receiver_that_is_down_is_told_later(watch: Watch, reply: Answer | str) -> None:
+async def test_a_receiver_that_is_down_is_notified_later(
+    watch: Watch, reply: Answer | str
+) -> None:
     watch.alerts = watch.another(Pace(patience=0, first=100))
     watch.receiver.reply = reply
     await watch.block()
@@ -271,7 +273,7 @@ async def test_a_cause_that_comes_and_goes_is_no_storm(watch: Watch) -> None:
     assert watch.types() == ["raised"]
 
 
-async def test_a_paused_campaign_tells_nothing_until_it_goes_on(watch: Watch) -> None:
+async def test_a_paused_campaign_notifies_nobody_until_it_goes_on(watch: Watch) -> None:
     campaigns, serial = watch.ledger.campaigns, watch.serial
     await campaigns.steer(serial, "pause")
     await watch.hold()
@@ -322,7 +324,7 @@ async def test_a_finished_campaign_is_over_at_once(watch: Watch) -> None:
     assert await watch.records() == {}
 
 
-async def test_a_worker_that_leaves_tells_what_it_has_just_seen(watch: Watch) -> None:
+async def test_a_worker_that_leaves_notifies_of_what_it_has_just_seen(watch: Watch) -> None:
     worker = watch.another(Pace())
     await watch.block()
     await worker.notify()
@@ -343,7 +345,7 @@ async def test_a_worker_can_leave_while_redis_is_away(watch: Watch) -> None:
     await Alerts(Away(redis, Scripts(redis)), watch.notifiers, PACE).leave()
 
 
-async def test_a_channel_is_told_when_it_fails_for_minutes(watch: Watch) -> None:
+async def test_a_channel_is_notified_when_it_fails_for_minutes(watch: Watch) -> None:
     redis, watch.alerts = watch.ledger.redis, watch.another(SLOW)
     await redis.hset("cc:breaker:email", mapping={"failures": 4, "reason": "smtp_dns"})
     await watch.alerts.notify()
@@ -379,14 +381,14 @@ async def test_the_alert_of_a_target_that_is_not_set_here_is_left_to_other_worke
     assert watch.notified() == []
 
 
-async def test_nobody_to_tell_is_nothing_to_do(redis: Redis) -> None:
+async def test_without_a_notifier_there_is_nothing_to_do(redis: Redis) -> None:
     alerts = alerts_of(redis, [])
     await alerts.look()
     await alerts.leave()
     assert not await redis.exists("cc:alerts:turn")
 
 
-async def test_a_defect_in_telling_is_tried_again(watch: Watch) -> None:
+async def test_a_notice_that_failed_by_a_defect_is_tried_again(watch: Watch) -> None:
     def broken(notice: Notice) -> Any:  # noqa: ANN401 - it never returns
         raise ZeroDivisionError
 

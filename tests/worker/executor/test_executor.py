@@ -135,7 +135,7 @@ async def test_while_every_part_lives_the_worker_says_so() -> None:
 
 
 @pytest.mark.usefixtures("sandbox")
-async def test_a_worker_tells_what_it_did_before_it_leaves() -> None:
+async def test_a_worker_flushes_its_counts_before_it_leaves() -> None:
     async with opened() as (app, engine, installation):
         serial = await installation.submitted()
         began = uptime()

@@ -70,7 +70,7 @@ async def test_every_refusal_is_logged_with_the_campaign_if_that_is_one(
     assert line | logged == line
 
 
-async def test_what_is_wrong_with_keys_and_rows_is_told_at_once(app: App) -> None:
+async def test_what_is_wrong_with_keys_and_rows_is_reported_at_once(app: App) -> None:
     sentence, line = await refused(app, typo=1, recipients=[*ROWS, *[BAD] * 9])
 
     assert "campaign: typo: is not a key" in sentence

@@ -6,7 +6,7 @@ from redis.exceptions import OutOfMemoryError, ResponseError
 from worker.executor.outage_log import Outage
 
 
-def test_a_cause_is_told_once_until_it_is_over() -> None:
+def test_a_cause_is_logged_once_until_it_is_over() -> None:
     outage = Outage()
     lost = RedisConnectionError("at redis.example:6379")
     assert outage.describe_new(lost) == {"error": "ConnectionError"}

@@ -358,7 +358,7 @@ def told_to_end(pid: int) -> bool:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at pending signals in /proc")
-def test_whoever_comes_while_the_last_user_stops_the_server_gets_a_new_one(
+def test_a_user_that_joins_while_the_last_one_stops_the_server_gets_a_new_one(
     state_dir: Path,
 ) -> None:
     leaving = started(state_dir)

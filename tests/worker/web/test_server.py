@@ -212,7 +212,7 @@ async def test_a_request_in_hand_is_answered_at_the_end(
         await each.wait_closed()
 
 
-async def test_a_port_that_is_taken_is_told(site: Site) -> None:
+async def test_a_port_that_is_taken_is_reported(site: Site) -> None:
     host, _, port = site.address.rpartition(":")
     with pytest.raises(InputError, match=f"Cannot listen on {host} port {port}"):
         async with serving(_quiet, host, int(port)):

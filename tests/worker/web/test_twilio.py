@@ -222,7 +222,7 @@ async def test_many_callbacks_at_once_are_all_recorded(site: Site) -> None:
     assert await status_of(site, serial, 1) == (DeliveryStatus.DELIVERED, "")
 
 
-async def test_without_a_public_address_nothing_can_be_told(
+async def test_without_a_public_address_no_signature_is_accepted(
     environment: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CLAIMCAST_PUBLIC_URL")

@@ -79,7 +79,7 @@ async def test_the_page_takes_nothing_from_elsewhere_and_its_policy_allows_what_
     assert "style=" not in answer.text
 
 
-async def test_an_unknown_link_is_told_on_a_page(site: Site) -> None:
+async def test_an_unknown_link_is_answered_with_a_page(site: Site) -> None:
     serial = await site.installation.submitted()
     foreign = site.token(Purpose.BOUNCE, serial)
     for token in (foreign, "nonsense"):
@@ -98,7 +98,7 @@ async def test_a_body_without_the_field_changes_nothing(site: Site) -> None:
     assert await site.app.suppressions.count() == {}
 
 
-async def test_data_that_was_removed_is_told(site: Site) -> None:
+async def test_data_that_was_removed_is_reported(site: Site) -> None:
     address = await path(site)
     async for key in site.app.redis.scan_iter(match="cc:*:r:*"):
         await site.app.redis.delete(key)

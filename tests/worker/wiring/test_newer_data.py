@@ -123,7 +123,7 @@ def test_a_command_that_only_watches_looks_at_the_format_and_notes_nothing(here:
         assert process.poll() is None
 
 
-def test_what_was_told_to_stop_says_so_and_nothing_of_formats(here: World) -> None:
+def test_what_was_asked_to_stop_says_so_and_nothing_of_formats(here: World) -> None:
     here.run("submit", *here.campaign(PEOPLE))
     process = here.start("status", "e2e", "--watch", log="watching.log")
     assert process.stdout is not None

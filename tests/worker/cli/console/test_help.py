@@ -90,7 +90,9 @@ def test_every_command_has_one_line_that_is_a_sentence() -> None:
         (["limits", "list"], "No such command 'list': did you mean 'claimcast limits'?"),
     ],
 )
-def test_an_unknown_command_is_told_what_may_be_meant(words: list[str], sentence: str) -> None:
+def test_an_unknown_command_is_answered_with_what_may_be_meant(
+    words: list[str], sentence: str
+) -> None:
     assert typed(*words) == (2, f"Error: {sentence}")
 
 

@@ -36,7 +36,7 @@ CAMPAIGNS = {
 @pytest.mark.parametrize("skip_invalid", [False, True])
 @pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("campaign", CAMPAIGNS)
-def test_a_request_is_told_what_validate_prints(
+def test_a_request_is_answered_what_validate_prints(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     campaign: str,

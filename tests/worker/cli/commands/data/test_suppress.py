@@ -67,7 +67,7 @@ def test_it_is_counted_by_reason(cli: CommandLine) -> None:
         (["import", ".", "--channel", "email"], "is a directory"),
     ],
 )
-def test_what_cannot_be_done_is_told_in_a_sentence(
+def test_what_cannot_be_done_is_reported_in_a_sentence(
     cli: CommandLine, words: list[str], problem: str
 ) -> None:
     assert problem in cli.run("suppress", *words, code=2).stderr
@@ -101,7 +101,7 @@ def test_numbers_are_imported_for_their_channel(cli: CommandLine, tmp_path: Path
     assert checked(cli, "+14155552671") == "suppressed: operator"
 
 
-def test_what_cannot_be_used_is_told_by_line_and_the_rest_imported(
+def test_what_cannot_be_used_is_reported_by_line_and_the_rest_imported(
     cli: CommandLine, tmp_path: Path
 ) -> None:
     file = tmp_path / "list.csv"
@@ -139,7 +139,7 @@ def test_a_long_list_is_imported_in_chunks(cli: CommandLine, tmp_path: Path) -> 
         (b"id,address\n1,a@example.com\n", "must name the columns, email among them"),
     ],
 )
-def test_what_is_no_list_is_told(
+def test_what_is_no_list_is_reported(
     cli: CommandLine, tmp_path: Path, content: bytes, problem: str
 ) -> None:
     file = tmp_path / "list.txt"

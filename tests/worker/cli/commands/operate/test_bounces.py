@@ -63,7 +63,7 @@ def test_a_delay_changes_nothing(cli: CommandLine) -> None:
     assert status(cli, serial) == (DeliveryStatus.SENT, "")
 
 
-def test_nothing_on_standard_input_is_told(cli: CommandLine) -> None:
+def test_nothing_on_standard_input_is_reported(cli: CommandLine) -> None:
     output = cli.run("bounces", typed="", code=2).stderr
     assert output == "Error: Give the message on standard input: claimcast bounces < MESSAGE\n"
 

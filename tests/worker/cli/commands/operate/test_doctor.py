@@ -101,7 +101,7 @@ def test_wrong_credentials_are_a_wrong_configuration(
 
 
 @pytest.mark.usefixtures("sandbox")
-def test_what_cannot_be_reached_is_told_with_what_to_do(
+def test_what_cannot_be_reached_is_reported_with_what_to_do(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
 ) -> None:
     monkeypatch.setenv("CLAIMCAST_SMTP__PORT", str(unused_tcp_port))
@@ -120,7 +120,7 @@ def test_nothing_configured_says_what_to_set(cli: CommandLine) -> None:
     assert "sms" not in found
 
 
-def test_a_misspelt_setting_is_told_and_nothing_else_tried(
+def test_a_misspelt_setting_is_reported_and_nothing_else_tried(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLAIMCAST_SMPT__HOST", "x")
@@ -130,7 +130,7 @@ def test_a_misspelt_setting_is_told_and_nothing_else_tried(
 
 
 @pytest.mark.usefixtures("sandbox")
-def test_other_keys_than_the_data_was_sealed_with_are_told(
+def test_other_keys_than_the_data_was_sealed_with_are_reported(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def seal(ledger: Installation) -> None:
@@ -186,7 +186,7 @@ def test_where_alerts_go_is_tried_and_a_test_alert_sent_only_if_asked(
 
 
 @pytest.mark.usefixtures("sandbox")
-def test_alerts_that_cannot_be_delivered_are_told(
+def test_alerts_that_cannot_be_delivered_are_reported(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told_where(monkeypatch, 1)

@@ -85,7 +85,7 @@ def test_every_command_is_tried_or_needs_no_ledger() -> None:
 
 @pytest.mark.usefixtures("sandbox")
 @pytest.mark.parametrize("command", WORDS)
-def test_newer_data_is_told_and_left_alone(filled: CommandLine, command: str) -> None:
+def test_newer_data_is_reported_and_not_changed(filled: CommandLine, command: str) -> None:
     set_mark(filled, "7")
     before = dump(filled)
     output = filled.run(command, *WORDS[command], code=2).output

@@ -95,7 +95,7 @@ def test_the_whole_rotation_step_by_step(
 
 
 @pytest.mark.usefixtures("serial")
-def test_a_key_dropped_before_the_rotation_is_told_by_every_command(
+def test_a_key_dropped_before_the_rotation_is_reported_by_every_command(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_keys(monkeypatch, NEW, cli.key)
@@ -135,7 +135,7 @@ def test_a_process_that_still_seals_with_the_old_key_keeps_it_needed(
     cli.run("verify", "survey-2026-11")
 
 
-def test_a_blob_that_no_key_opens_is_told(
+def test_a_blob_that_no_key_opens_is_reported(
     cli: CommandLine, serial: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def replace(ledger: Installation) -> None:
@@ -166,7 +166,7 @@ def embedded(tmp_path: Path, cli: CommandLine, monkeypatch: pytest.MonkeyPatch) 
     return tmp_path / "state" / "secret.keys"
 
 
-def test_a_lost_key_file_is_told_and_not_replaced(cli: CommandLine, embedded: Path) -> None:
+def test_a_lost_key_file_is_reported_and_not_replaced(cli: CommandLine, embedded: Path) -> None:
     kept = embedded.read_text()
     embedded.unlink()
     output = cli.run("status", code=2).stderr
@@ -179,7 +179,7 @@ def test_a_lost_key_file_is_told_and_not_replaced(cli: CommandLine, embedded: Pa
     cli.run("status")
 
 
-def test_configured_keys_that_leave_out_the_generated_one_are_told_where_it_is(
+def test_configured_keys_that_leave_out_the_generated_one_are_reported_where_it_is(
     cli: CommandLine, embedded: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_keys(monkeypatch, NEW)

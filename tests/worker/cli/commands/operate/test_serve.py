@@ -111,7 +111,7 @@ def test_a_second_signal_ends_it_at_once(
         asyncio.run(stop_twice())
 
 
-def test_a_port_that_is_taken_is_told(cli: CommandLine, tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_reported(cli: CommandLine, tmp_path: Path) -> None:
     with served(tmp_path / "log") as (_, url):
         output = cli.run("serve", "--port", url.rpartition(":")[2], code=2).stderr
     assert "Cannot listen on 127.0.0.1 port" in output

@@ -164,7 +164,7 @@ def test_the_app_is_posted_to(
     assert "secret" not in result.output
 
 
-def test_what_the_app_refuses_is_told_without_its_path(
+def test_what_the_app_refuses_is_reported_without_its_path(
     app_campaign: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -212,7 +212,7 @@ def test_nothing_in_redis_changes(cli: CommandLine, sandbox: Sandbox, campaign: 
 
 
 @pytest.mark.usefixtures("alone")
-def test_what_the_server_refuses_is_told_without_the_address(
+def test_what_the_server_refuses_is_reported_without_the_address(
     sandbox: Sandbox, campaign: str
 ) -> None:
     httpx.put(
@@ -252,14 +252,14 @@ def test_what_is_wrong_is_a_sentence(campaign: str, words: list[str], sentence: 
 
 
 @pytest.mark.usefixtures("alone", "sandbox")
-def test_a_message_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_message_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "campaign.toml"
     path.write_text(campaign_text().replace("{{ name }}:", "{{ name[99] }}:"), "utf-8")
     output = send(str(path), "--email", ANN, code=2).stderr
     assert "The message cannot be made: email.text cannot be filled" in output
 
 
-def test_a_broken_file_is_told_by_line(tmp_path: Path) -> None:
+def test_a_broken_file_is_reported_by_line(tmp_path: Path) -> None:
     path = tmp_path / "campaign.toml"
     path.write_text('id = "survey"\nname = \n', "utf-8")
     output = send(str(path), "--email", ANN, code=2).stderr

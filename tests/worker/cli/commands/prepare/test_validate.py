@@ -34,7 +34,9 @@ def document(*words: str, code: int = 0) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
-def test_every_defect_is_told_by_line_and_changes_nothing(tmp_path: Path, defect: Defect) -> None:
+def test_every_defect_is_reported_by_line_and_changes_nothing(
+    tmp_path: Path, defect: Defect
+) -> None:
     files = Files.written(tmp_path, defect.campaign, defect.people, defect.file)
     before = sorted(tmp_path.iterdir())
 
@@ -77,7 +79,7 @@ def test_api_that_cannot_be_reached_is_a_warning(
     assert "Warning: The product was not checked: The rewards API cannot be reached" in output
 
 
-def test_problems_of_both_files_are_told_at_once(tmp_path: Path) -> None:
+def test_problems_of_both_files_are_reported_at_once(tmp_path: Path) -> None:
     files = Files.written(
         tmp_path, campaign_text(more="max_totl = 1"), people("1,one@example.com,A", "1,two,B")
     )
@@ -162,7 +164,7 @@ def test_every_dialect_is_read_from_standard_input(tmp_path: Path, content: str)
     assert "Subject: Your reward, Zoë" in output
 
 
-def test_folder_in_the_place_of_a_file_is_told(tmp_path: Path) -> None:
+def test_folder_in_the_place_of_a_file_is_reported(tmp_path: Path) -> None:
     files = Files.written(tmp_path)
 
     output = validate(str(tmp_path), str(tmp_path), code=2).stdout

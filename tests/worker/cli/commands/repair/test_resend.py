@@ -67,7 +67,7 @@ def test_what_cannot_be_meant_is_refused(
     assert sentence in cli.run("resend", ID, "r1", *words, code=2).stderr
 
 
-def test_a_suppressed_address_is_told_at_once(cli: CommandLine) -> None:
+def test_a_suppressed_address_is_reported_at_once(cli: CommandLine) -> None:
     cli.prepare(reach)
     cli.run("suppress", "add", "--email", "p1@example.com")
     assert "suppression list (operator)" in cli.run("resend", ID, "r1", code=2).stderr

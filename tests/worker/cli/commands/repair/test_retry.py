@@ -33,7 +33,7 @@ def test_failed_deliveries_are_pending_again(cli: CommandLine) -> None:
     assert "every invariant holds" in cli.run("verify", ID).stdout
 
 
-def test_a_suppressed_person_is_left_out_of_a_retry_and_the_way_out_is_told(
+def test_a_suppressed_person_is_left_out_of_a_retry_and_the_way_out_is_reported(
     cli: CommandLine,
 ) -> None:
     async def fail(ledger: Installation) -> None:

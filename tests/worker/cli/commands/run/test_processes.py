@@ -186,7 +186,7 @@ def test_worker_drains_when_it_is_told_to_end(here: World, start: list[str]) -> 
     assert "worker.stopped" in log.read_text()
 
 
-def test_sandbox_tells_people_what_to_set(tmp_path: Path) -> None:
+def test_sandbox_shows_people_what_to_set(tmp_path: Path) -> None:
     with subprocess.Popen(
         [*COMMAND, "sandbox", "--dir", str(tmp_path)],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},

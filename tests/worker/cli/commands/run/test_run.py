@@ -67,7 +67,7 @@ async def steer_block(installation: Installation) -> None:
 
 
 @pytest.mark.parametrize("defect", BY_EMAIL, ids=lambda defect: defect.name)
-def test_every_defect_is_told_and_leaves_nothing_behind(
+def test_every_defect_is_reported_and_leaves_nothing_behind(
     cli: CommandLine, sandbox: Sandbox, tmp_path: Path, defect: Defect
 ) -> None:
     files = Files.written(tmp_path, defect.campaign, defect.people, defect.file)
@@ -93,7 +93,7 @@ def test_everybody_is_reached_and_a_second_run_says_the_same(
     assert len({mail["to"] for mail in mails}) == PEOPLE
 
 
-def test_the_people_not_reached_are_told_with_the_reason(
+def test_the_people_not_reached_are_reported_with_the_reason(
     cli: CommandLine, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     rows = people("a,one@example.com,A", "b,bounce-1@example.com,B", "c,bounce-2@example.com,C")
@@ -138,7 +138,7 @@ def test_other_content_under_the_same_id_is_refused(
     assert "(10.00 then, 25.00 now) differs." in cli.run("run", *dearer.words, code=2).stderr
 
 
-def test_held_batch_is_told_with_the_command_that_moves_it(
+def test_held_batch_is_shown_with_the_command_that_moves_it(
     cli: CommandLine, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     httpx.put(
@@ -187,7 +187,7 @@ def test_running_again_does_not_end_a_pause(
         ("REDIS__URL", "redis://127.0.0.1:1/0", 3, "Redis cannot be reached"),
     ],
 )
-def test_what_cannot_be_used_is_told_before_anything_is_submitted(
+def test_what_cannot_be_used_is_reported_before_anything_is_submitted(
     cli: CommandLine,
     sandbox: Sandbox,
     tmp_path: Path,

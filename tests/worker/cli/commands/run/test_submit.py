@@ -60,7 +60,7 @@ def test_other_content_under_the_same_id_is_refused(cli: CommandLine, tmp_path: 
     assert "(10.00 then, 25.00 now) differs." in cli.run("submit", *changed.words, code=2).stderr
 
 
-def test_problems_are_told_and_nothing_is_submitted(cli: CommandLine, tmp_path: Path) -> None:
+def test_problems_are_reported_and_nothing_is_submitted(cli: CommandLine, tmp_path: Path) -> None:
     files = Files.written(tmp_path, people=people("1,nobody,A"))
 
     result = cli.run("submit", *files.words, "--json", code=2)
@@ -71,7 +71,7 @@ def test_problems_are_told_and_nothing_is_submitted(cli: CommandLine, tmp_path: 
 
 
 @pytest.mark.parametrize("zone", ["+05:30", "Z"])
-def test_start_is_kept_and_told(cli: CommandLine, tmp_path: Path, zone: str) -> None:
+def test_start_is_kept_and_shown(cli: CommandLine, tmp_path: Path, zone: str) -> None:
     start = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%S") + zone
     words = Files.written(tmp_path).words
 

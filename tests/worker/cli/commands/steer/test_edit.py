@@ -122,7 +122,7 @@ def test_another_campaigns_file_is_refused(cli: CommandLine, tmp_path: Path) -> 
     assert "Error: id differs" in cli.run("edit", ID, str(path), code=2).stderr
 
 
-def test_a_message_that_cannot_be_made_is_told_by_recipient(
+def test_a_message_that_cannot_be_made_is_reported_by_recipient(
     cli: CommandLine, tmp_path: Path
 ) -> None:
     cli.prepare(pause)
@@ -133,7 +133,7 @@ def test_a_message_that_cannot_be_made_is_told_by_recipient(
     assert version(cli) == 1
 
 
-def test_a_file_that_cannot_be_used_is_told_by_line(cli: CommandLine, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_used_is_reported_by_line(cli: CommandLine, tmp_path: Path) -> None:
     cli.prepare(pause)
     output = cli.run("edit", ID, written(tmp_path, text='text = "no link"'), code=2).stderr
     assert "campaign.toml, line 10: email.text: does not hold {{ link }}" in output

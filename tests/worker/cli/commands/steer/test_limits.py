@@ -22,14 +22,14 @@ def test_what_was_set_wins_until_it_is_unset(
     assert set(shown(cli)) == {"orders", "reads", "email", "sms", "webhook"}
 
 
-def test_an_unknown_limit_is_told_with_the_nearest(cli: CommandLine) -> None:
+def test_an_unknown_limit_is_reported_with_the_nearest(cli: CommandLine) -> None:
     output = cli.run("limits", "set", "emial", "5/s", code=2).stderr
     assert output == 'Error: There is no limit "emial"; did you mean "email"?\n'
     assert "there are orders, reads" in cli.run("limits", "unset", "zzz", code=2).stderr
 
 
 @pytest.mark.parametrize("rate", ["fast", "0/s", "5"])
-def test_what_is_no_rate_is_told_with_examples(cli: CommandLine, rate: str) -> None:
+def test_what_is_no_rate_is_reported_with_examples(cli: CommandLine, rate: str) -> None:
     output = cli.run("limits", "set", "email", rate, code=2).stderr
     assert f'"{rate}" is not a rate such as 5/s, 300/m, 1000/h or unlimited.' in output
     assert shown(cli)["email"][0] == "50/s"

@@ -48,7 +48,7 @@ def test_a_command_that_was_refused_leaves_nothing(cli: CommandLine) -> None:
     assert {entry["action"] for entry in trail(cli)} == {"submit"}
 
 
-def test_an_unknown_campaign_is_told(cli: CommandLine) -> None:
+def test_an_unknown_campaign_is_reported(cli: CommandLine) -> None:
     assert 'There is no campaign "nobody"' in cli.run("audit", "nobody", code=2).stderr
 
 

@@ -54,7 +54,7 @@ def test_a_code_of_a_provider_is_understood(code: str, meaning: str) -> None:
     assert "what you do" in printed
 
 
-def test_an_unknown_code_is_told_with_the_nearest() -> None:
+def test_an_unknown_code_is_reported_with_the_nearest() -> None:
     assert explained("links_shrt", code=2).stderr == (
         'Error: There is no code "links_shrt"; the nearest are links_short, links_missing, '
         "links_many (`claimcast explain` lists all).\n"

@@ -17,7 +17,7 @@ def test_a_timeline_is_shown_to_people_and_programs(cli: CommandLine) -> None:
     assert document["deliveries"][0]["status"] == "sent"
 
 
-def test_an_unknown_recipient_is_told_in_one_sentence(cli: CommandLine) -> None:
+def test_an_unknown_recipient_is_reported_in_one_sentence(cli: CommandLine) -> None:
     cli.prepare(submit)
     output = cli.run("recipient", ID, "nobody", code=2).stderr
     assert output.count("\n") == 1

@@ -46,7 +46,7 @@ def test_a_report_that_fails_leaves_the_old_file(cli: CommandLine, tmp_path: Pat
     assert not [each for each in tmp_path.iterdir() if each.name.startswith(".report")]
 
 
-def test_a_file_that_cannot_be_written_is_told_in_one_sentence(
+def test_a_file_that_cannot_be_written_is_reported_in_one_sentence(
     cli: CommandLine, tmp_path: Path
 ) -> None:
     cli.prepare(submit)

@@ -78,7 +78,7 @@ def test_status_says_that_no_worker_runs_until_one_does(cli: CommandLine) -> Non
     assert "No worker is running" not in shown
 
 
-def test_an_open_breaker_is_told_while_it_is_open() -> None:
+def test_an_open_breaker_is_reported_while_it_is_open() -> None:
     breaker = Breaker(failures=5, reason="smtp_connect", until_ms=11_000)
     (output,) = FleetState(1, {ChannelName.EMAIL: breaker}, 9_500).silent()
     assert output == "email rests for 2 s: the mail server cannot be reached (smtp_connect)"
@@ -105,7 +105,7 @@ def test_watching_ends_when_the_campaign_has_finished(cli: CommandLine) -> None:
         ("recipient", "r1"),
     ],
 )
-def test_an_unknown_campaign_is_told_with_the_nearest(
+def test_an_unknown_campaign_is_reported_with_the_nearest(
     cli: CommandLine, words: tuple[str, ...]
 ) -> None:
     cli.prepare(submit)
@@ -114,11 +114,11 @@ def test_an_unknown_campaign_is_told_with_the_nearest(
     assert output == f'Error: There is no campaign "survey-2026-12"; did you mean "{ID}"?\n'
 
 
-def test_without_campaigns_an_unknown_one_is_told_so(cli: CommandLine) -> None:
+def test_without_campaigns_an_unknown_one_is_reported_as_such(cli: CommandLine) -> None:
     assert "none was submitted yet" in cli.run("status", "x", code=2).stderr
 
 
-def test_a_campaign_that_is_being_submitted_is_told_until_its_submit_is_given_up(
+def test_a_campaign_that_is_being_submitted_is_reported_until_its_submit_is_given_up(
     cli: CommandLine,
 ) -> None:
     async def stage(ledger: Installation) -> None:
