@@ -107,7 +107,7 @@ def test_the_key_file_may_hold_a_list_for_a_rotation(settings: Settings) -> None
     assert values(secret_keys(settings)) == [new, old]
 
 
-def test_configured_keys_without_the_generated_one_are_told_of_it(
+def test_configured_keys_without_the_generated_one_give_a_hint(
     monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     [made] = values(secret_keys(settings))

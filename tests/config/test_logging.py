@@ -183,7 +183,7 @@ def test_whatever_is_logged_stays_loggable(event: dict[str, Any]) -> None:
     json.dumps(redact(None, "info", event))
 
 
-def test_what_is_no_secret_is_left_alone(logs: io.StringIO) -> None:
+def test_text_without_secrets_is_unchanged(logs: io.StringIO) -> None:
     when = datetime(2026, 11, 22, 17, tzinfo=UTC)
     with bound_contextvars(campaign="survey-2026-11"):
         log.info(
@@ -248,9 +248,7 @@ def test_the_libraries_lines_come_in_the_same_form_from_warning_up(logs: io.Stri
 
 
 @pytest.mark.parametrize(("library", "part"), [("httpx", ""), ("httpcore", ".http11")])
-def test_what_http_libraries_say_below_info_never_comes_out(
-    logs: io.StringIO, library: str, part: str
-) -> None:
+def test_http_libraries_log_nothing_below_info(logs: io.StringIO, library: str, part: str) -> None:
     """There they quote headers, and what they could not parse, which may be a body."""
     logging.getLogger(library).setLevel(logging.DEBUG)
     configure_logging("json", logs)

@@ -110,7 +110,7 @@ def test_without_any_variable_there_are_the_contracts_defaults() -> None:
     assert not settings.unsafe_redis
 
 
-def test_groups_have_defaults_for_what_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_groups_have_defaults_for_unset_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load(monkeypatch, **REWARDS, **SMTP, **TWILIO)
 
     assert settings.rewards

@@ -20,7 +20,7 @@ GUARDING = (
         old="  if cooldown_until > now then\n",
         new="  if false then\n",
         costs="a provider that asked for silence is asked on, and locks the account",
-        test=_LIMITS + "test_a_cooldown_is_silence_for_everybody_and_ends",
+        test=_LIMITS + "test_a_cooldown_stops_every_worker_and_ends",
     ),
     Defect(
         name="provider-failure-costs-a-try",
@@ -155,6 +155,6 @@ GUARDING = (
         new="if false then\n",
         costs="an older program that runs on takes the mark off newer data, and others misread it",
         test="tests/pipeline/store/test_stored_format.py::"
-        "test_who_enrolls_after_the_format_was_raised_is_refused_and_not_noted",
+        "test_a_process_that_enrolls_after_the_format_was_raised_is_refused",
     ),
 )

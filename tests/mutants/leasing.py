@@ -32,10 +32,10 @@ LEASING = (
         old="if owner[4] ~= dispatch_number or (token and until_ms > now) then",
         new="if owner[4] ~= dispatch_number then",
         costs="two workers order or send the same batch",
-        test=_BATCHES + "test_a_later_turn_waits_for_the_lease_of_an_earlier_one",
+        test=_BATCHES + "test_a_later_dispatch_waits_for_the_lease_of_an_earlier_one",
     ),
     Defect(
-        name="turn-not-used-up",
+        name="dispatch-number-not-used-up",
         path=_LUA + "verbs/dispatch/claim.lua",
         old="  redis.call('HINCRBY', batch, 'turn', 1)\n",
         new="",
@@ -56,7 +56,7 @@ LEASING = (
         old="if owns_lease(batch, ARGV[i + 3]) then",
         new="if redis.call('HEXISTS', batch, 'tok') == 1 then",
         costs="a worker that was taken over goes on to order",
-        test=_LEASES + "test_who_was_taken_over_learns_it_from_the_heartbeat",
+        test=_LEASES + "test_the_heartbeat_notices_a_lost_lease",
     ),
     Defect(
         name="deadline-not-looked-at",
@@ -80,7 +80,7 @@ LEASING = (
         old="if redis.call('HDEL', batch, 'wake') == 1 and lane ~= 'h' then",
         new="if false then",
         costs="a webhook that comes while the order is read is lost",
-        test=_BATCHES + "test_a_wake_up_while_somebody_works_is_honoured_by_the_settle",
+        test=_BATCHES + "test_a_batch_that_is_woken_during_work_is_due_when_it_is_released",
     ),
     Defect(
         name="dispatch-moves-nothing",
@@ -91,7 +91,7 @@ LEASING = (
         test=_PUMP + "test_a_call_gives_no_more_than_there_are_slots_and_no_batch_twice",
     ),
     Defect(
-        name="dispatch-forgets",
+        name="dispatch-drops-the-batch",
         path=_LUA + "verbs/dispatch/pump.lua",
         old="redis.call('ZADD', due, digits(now + dispatch_ms), batch)",
         new="redis.call('ZREM', due, batch)",

@@ -59,7 +59,7 @@ ORDERING = (
         old="if stored[1] and (stored[1] ~= ARGV[4] or stored[2] ~= ARGV[5]) then",
         new="if false then",
         costs="the trace of an order that was paid for is lost",
-        test=_BATCHES + "test_what_is_about_to_be_ordered_is_never_overwritten",
+        test=_BATCHES + "test_an_order_intent_is_never_overwritten",
     ),
     Defect(
         name="one-po-number-for-two-batches",

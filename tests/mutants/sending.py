@@ -16,7 +16,7 @@ SENDING = (
         new="""\
             for index, record in now:
                 current.started(1)
-                outbox.put(work.outgoing(outbox, index, record, record.attempt + 1))
+                dispatcher.put(work.outgoing(dispatcher, index, record, record.attempt + 1))
             await current.done()
             await self._deliveries.intend(current.lease.claim, wanted)
             return
@@ -76,7 +76,7 @@ SENDING = (
         old="d.status, d.after, d.code = 'u', math.max(0, now - c.t0 - d.at), 'worker_lost'",
         new="d.status, d.after, d.code = 'p', math.max(0, now - c.t0 - d.at), 'worker_lost'",
         costs="what a dead worker had sent is repeated even where the campaign says hold",
-        test=_DELIVERIES + "test_what_a_dead_worker_left_in_flight_becomes_uncertain",
+        test=_DELIVERIES + "test_deliveries_that_a_dead_worker_left_in_flight_become_uncertain",
     ),
     Defect(
         name="hold-ignored",
@@ -103,7 +103,7 @@ SENDING = (
         test=_DISPATCHER + "test_an_uncertain_message_is_repeated_with_the_same_key_and_link",
     ),
     Defect(
-        name="result-forgotten",
+        name="result-overwritten",
         path="pipeline/sending/result_writer.py",
         old="                groups[batch].append(fact)\n",
         new="                groups[batch] = [fact]\n",
@@ -147,7 +147,7 @@ SENDING = (
         test=_BOUNDS + "test_no_more_than_twice_the_connections_are_ever_unrecorded",
     ),
     Defect(
-        name="fact-of-a-zombie-ignored",
+        name="late-good-news-ignored",
         path=_LUA + "verbs/deliveries/record.lua",
         old="  local good = kind == 's' or kind == 'd'\n",
         new="  local good = kind == 's' or kind == 'd'\n"
@@ -155,7 +155,7 @@ SENDING = (
         "    return false\n"
         "  end\n",
         costs="what a frozen worker had sent is sent again",
-        test=_DELIVERIES + "test_what_a_zombie_had_done_is_still_recorded",
+        test=_DELIVERIES + "test_results_of_a_worker_that_lost_its_lease_are_recorded",
     ),
     Defect(
         name="old-callback-moves-back",
@@ -204,10 +204,10 @@ SENDING = (
         old="if version ~= ARGV[4] then",
         new="if false then",
         costs="the old text goes out after it was mended",
-        test="tests/pipeline/store/test_edit.py::test_who_claimed_before_an_edit_starts_nothing_after_it",
+        test="tests/pipeline/store/test_edit.py::test_a_claim_from_before_an_edit_starts_nothing_after_it",
     ),
     Defect(
-        name="forgotten-person-sent",
+        name="erased-person-sent",
         path=_LUA + "verbs/deliveries/intend.lua",
         old="if not listed[index] and not erased[index] then",
         new="if not listed[index] then",
@@ -215,7 +215,7 @@ SENDING = (
         test="tests/pipeline/operations/test_erase_recipient.py::test_a_repeated_intent_is_not_granted_again",
     ),
     Defect(
-        name="old-generation-sent",
+        name="replaced-message-sent",
         path=_LUA + "verbs/deliveries/intend.lua",
         old="if d.channel == letter and d.resend_number == resend_number then",
         new="if d.channel == letter then",
@@ -228,7 +228,7 @@ SENDING = (
         old="elseif person_counter(deliveries) == 'p:not_reached' or uncertain then",
         new="elseif true then",
         costs="whoever waits for the next channel is written to over both",
-        test=_DELIVERIES + "test_a_retry_leaves_those_alone_who_wait_for_their_next_channel",
+        test=_DELIVERIES + "test_a_retry_leaves_people_who_wait_for_their_next_channel",
     ),
     Defect(
         name="done-while-somebody-waits",

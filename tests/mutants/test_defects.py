@@ -38,7 +38,7 @@ def test_each_has_a_name_of_its_own() -> None:
     assert all(re.fullmatch(r"[a-z]+(-[a-z]+)+", name) for name in names)
 
 
-def test_what_does_not_fit_is_told() -> None:
+def test_a_defect_that_does_not_fit_is_reported() -> None:
     with pytest.raises(ValueError, match=f"{SOME.name}.* stands 0 times in {SOME.path}"):
         applied(SOME, "something else")
     with pytest.raises(ValueError, match="stands 2 times"):
@@ -64,7 +64,7 @@ def test_only_a_test_that_failed_has_caught_something(
     assert judge(Run(status, output, 1.0), SOME) is verdict
 
 
-def test_the_copy_runs_its_own_code_and_is_gone_in_the_end() -> None:
+def test_the_copy_runs_its_own_code_and_is_removed() -> None:
     before = text_of(SOME)
     with workshop() as copy:
         assert copy.imports_itself()
@@ -75,7 +75,7 @@ def test_the_copy_runs_its_own_code_and_is_gone_in_the_end() -> None:
     assert not copy.directory.exists()
 
 
-def test_an_unknown_name_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_name_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["mutants", "no-such-defect"])
     with pytest.raises(SystemExit, match=r"no-such-defect.*fencing-check-removed"):
         main()

@@ -51,7 +51,7 @@ def kept(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
         yield here
 
 
-def test_a_later_program_says_of_it_what_the_earlier_one_said(kept: World) -> None:
+def test_a_later_program_reports_the_same_as_the_earlier_one(kept: World) -> None:
     expected = json.loads((kept.directory / "expected.json").read_text("utf-8"))
     assert _what_is_missing(expected, said(kept)) == []
     assert "20/s" in kept.run("limits")

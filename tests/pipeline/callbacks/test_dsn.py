@@ -78,7 +78,7 @@ def test_an_encoded_report_is_read(encoding: str) -> None:
         ("expanded", "2.0.0", None),
     ],
 )
-def test_only_what_is_final_is_a_fact(
+def test_only_a_final_notification_is_a_fact(
     action: str, status: str | None, fact: tuple[FactKind, str] | None
 ) -> None:
     assert parsed(notification(TO, [block(action, status)])).fact() == fact
@@ -91,7 +91,7 @@ def test_a_dead_address_is_told_from_a_failure(status: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["5.2.2", "5.1.7", "5.1.8", "5.7.1", "4.1.1", "5.0.0", ""])
-def test_what_says_nothing_against_the_address_does_not_kill_it(status: str) -> None:
+def test_a_failure_that_is_not_of_the_address_does_not_suppress_it(status: str) -> None:
     assert not parsed(notification(TO, [block("failed", status)])).dead
 
 
@@ -113,7 +113,7 @@ def test_one_mailbox_that_got_it_is_enough() -> None:
         notification(TO).replace(b"multipart/report", b"text/plain"),
     ],
 )
-def test_what_is_no_notification_is_none(raw: bytes) -> None:
+def test_another_message_is_no_notification(raw: bytes) -> None:
     assert parse_bounce(raw) is None
 
 
@@ -147,7 +147,7 @@ ACTIONS: list[DsnAction] = ["delivered", "failed", "relayed", "expanded", "delay
 
 
 @given(st.sampled_from(ACTIONS), st.from_regex(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}", fullmatch=True))
-def test_what_is_written_is_what_is_read(action: DsnAction, status: str) -> None:
+def test_a_notification_is_read_as_it_was_written(action: DsnAction, status: str) -> None:
     bounce = parsed(notification(TO, [block(action, status)]))
     assert (bounce.action, bounce.status) == (action, status)
 

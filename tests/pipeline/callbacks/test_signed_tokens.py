@@ -28,7 +28,7 @@ A_TARGET = Target(serial="7", batch=3, index=99, attempt=2)
 
 
 @given(PURPOSES, TARGETS)
-def test_what_is_made_is_what_is_read(purpose: Purpose, target: Target) -> None:
+def test_a_token_is_read_as_it_was_made(purpose: Purpose, target: Target) -> None:
     token = TOKENS.make(purpose, target)
     assert TOKENS.read(purpose, token) == target
     assert TOKENS.read(purpose, token.upper()) == target  # mail servers may fold it

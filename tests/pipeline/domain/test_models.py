@@ -11,7 +11,7 @@ EMAIL, SMS = ChannelName.EMAIL, ChannelName.SMS
 ids = st.from_regex(r"\A[a-z0-9][a-z0-9-]{0,39}\Z")
 
 
-def test_delivery_keys_are_what_they_have_always_been() -> None:
+def test_delivery_keys_never_changed() -> None:
     assert delivery_key("survey-2026-11", "r-1", EMAIL) == "6b08c472-2346-5917-8ccd-b34631a1f49b"
     assert delivery_key("survey-2026-11", "r-1", SMS, 2) == "257b7991-5670-56db-96d0-ac62ad3f403a"
     found = delivery_key("survey-2026-11", "Zoë 日本", ChannelName.WEBHOOK, 10)

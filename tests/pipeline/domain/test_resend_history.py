@@ -25,12 +25,12 @@ resends = st.builds(
 
 
 @given(st.lists(resends).map(tuple))
-def test_what_is_kept_is_read_again(found: tuple[Resend, ...]) -> None:
+def test_stored_resends_are_read_again(found: tuple[Resend, ...]) -> None:
     assert decode_resends(encode_resends(found)) == found
 
 
 @given(st.lists(st.tuples(st.sampled_from([EMAIL, SMS]), st.text(min_size=1)), max_size=9))
-def test_each_generation_keeps_its_address_whatever_comes_later(
+def test_each_resend_number_keeps_its_address(
     resends: list[tuple[ChannelName, str]],
 ) -> None:
     made: list[Resend] = []

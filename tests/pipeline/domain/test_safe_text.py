@@ -13,7 +13,7 @@ def test_words_are_one_printable_line_within_the_limit(text: str, limit: int) ->
     assert words == "" or words.isprintable()
 
 
-def test_of_hostile_text_no_more_is_looked_at_than_people_read() -> None:
+def test_only_the_readable_part_of_hostile_text_is_searched() -> None:
     # As a whole it would be taken for one address, after work that grows with its square.
     hostile = "a.b-" * 50_000 + "@" * 50_000
     assert clean(hostile) == clean(hostile[:1200]) != clean("a@b")

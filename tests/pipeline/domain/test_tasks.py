@@ -7,7 +7,7 @@ import pytest
 from pipeline.domain.tasks import finish
 
 
-async def test_what_must_be_finished_is_although_its_caller_is_cancelled() -> None:
+async def test_work_is_finished_although_its_caller_is_cancelled() -> None:
     began, go_on, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def work() -> None:
@@ -26,7 +26,7 @@ async def test_what_must_be_finished_is_although_its_caller_is_cancelled() -> No
     assert ended.is_set()
 
 
-async def test_what_goes_wrong_in_it_is_told() -> None:
+async def test_an_error_in_finished_work_is_raised() -> None:
     async def work() -> None:
         raise KeyError
 

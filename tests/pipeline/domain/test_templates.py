@@ -107,7 +107,7 @@ def test_value_is_never_rendered(value: str) -> None:
         ("{% set a = name %}\n{% set a = a ~ a %}", 2, "set can't use what was itself set"),
     ],
 )
-def test_what_cannot_be_compiled_is_named_by_place_line_and_reason(
+def test_a_template_that_cannot_be_compiled_is_named_by_place_line_and_reason(
     source: str, line: int, reason: str
 ) -> None:
     with pytest.raises(InputError, match=f"^email\\.html, line {line}: .*{reason}"):
@@ -123,7 +123,9 @@ def test_absurd_template_is_refused_in_a_sentence(source: str) -> None:
 @pytest.mark.parametrize(
     "source", ["{{ unknown }}", "{{ lipsum }}", "{{ name + 1 }}", "{{ name|int|first }}"]
 )
-def test_what_cannot_be_filled_fails_this_recipient_and_shows_no_value(source: str) -> None:
+def test_a_template_that_cannot_be_filled_fails_the_recipient_and_shows_no_value(
+    source: str,
+) -> None:
     with pytest.raises(PermanentError) as caught:
         filled(source, name=LINK)
 

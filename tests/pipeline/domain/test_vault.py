@@ -13,7 +13,7 @@ VAULT = Vault([OLD], digest_key=b"d" * 32)
 
 
 @given(plain=st.binary(max_size=2000), purpose=st.text(st.characters(exclude_characters="\0")))
-def test_what_was_sealed_opens_again(plain: bytes, purpose: str) -> None:
+def test_a_sealed_blob_opens_again(plain: bytes, purpose: str) -> None:
     purpose = purpose.encode(errors="ignore").decode()
     sealed = VAULT.seal(plain, purpose)
     assert VAULT.open(sealed, purpose) == plain
@@ -28,7 +28,7 @@ def test_a_blob_moved_to_another_batch_does_not_open_there() -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b"short", b"\0" * 100])
-def test_damage_is_told_as_such(damage: bytes) -> None:
+def test_a_damaged_blob_raises_seal_error(damage: bytes) -> None:
     with pytest.raises(SealError):
         VAULT.open(damage, "links:1:1")
     sealed = VAULT.seal(b"x", "links:1:1")
@@ -44,7 +44,7 @@ def test_the_first_key_seals_and_all_of_them_open() -> None:
         VAULT.open(rotated.seal(b"x", "p"), "p")
 
 
-def test_what_is_no_key_is_refused_without_showing_it() -> None:
+def test_a_malformed_key_is_refused_without_showing_it() -> None:
     with pytest.raises(InputError) as caught:
         Vault(["my-own-password"])
     assert "my-own-password" not in str(caught.value)
@@ -75,13 +75,13 @@ def test_a_blob_says_which_key_opens_it_and_moves_to_the_first(plain: bytes) -> 
     assert mac_of(moved) != mac_of(sealed)
 
 
-def test_what_no_key_opens_cannot_be_moved() -> None:
+def test_a_blob_that_no_key_opens_cannot_be_resealed() -> None:
     with pytest.raises(SealError):
         Vault([NEW]).reseal(VAULT.seal(b"x", "p"))
 
 
 @pytest.mark.parametrize("value", [b"", b"7", b"\x80", b"{}", b"\x80" + b"x" * 80])
-def test_what_is_in_clear_is_not_taken_for_a_blob(value: bytes) -> None:
+def test_a_value_in_clear_is_not_taken_for_a_blob(value: bytes) -> None:
     assert not is_sealed(value)
 
 

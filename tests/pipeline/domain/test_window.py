@@ -74,13 +74,15 @@ def test_a_time_that_comes_twice_counts_once() -> None:
         ("Europe/Berlin", "Asia/Tokyo", "UTC", "Europe/Berlin"),
     ],
 )
-def test_whose_clock_counts(window: str, zone: str, default: str, found: str) -> None:
+def test_the_clock_of_the_recipient_or_of_the_campaign_counts(
+    window: str, zone: str, default: str, found: str
+) -> None:
     policy = Window(start=time(9), end=time(20), timezone=window, default_timezone=default)
     assert zone_of(policy, Recipient(id="r", timezone=zone)) == ZoneInfo(found)
 
 
 @pytest.mark.parametrize("zone", ["recipient", "Mars/Olympus", ""])
-def test_the_zone_of_those_who_have_none_is_a_real_one(zone: str) -> None:
+def test_the_default_zone_is_a_real_one(zone: str) -> None:
     with pytest.raises(ValidationError, match="IANA"):
         Window(start=time(9), end=time(20), default_timezone=zone)
 

@@ -91,7 +91,7 @@ async def test_after_its_block_a_lease_is_worth_nothing(ledger: Ledger) -> None:
         lease.check()
 
 
-async def test_who_was_taken_over_learns_it_from_the_heartbeat(ledger: Ledger) -> None:
+async def test_the_heartbeat_notices_a_lost_lease(ledger: Ledger) -> None:
     unit, leases = await a_unit(ledger), Leases(ledger.batches, 0.3)
     with capture_logs() as logs:
         async with beating(leases), leases.acquire(unit) as lease:
@@ -104,7 +104,7 @@ async def test_who_was_taken_over_learns_it_from_the_heartbeat(ledger: Ledger) -
     assert (lost["campaign"], lost["batch"], lost["lane"]) == (unit.serial, 1, "o")
 
 
-async def test_what_is_held_by_somebody_is_not_given(ledger: Ledger) -> None:
+async def test_a_leased_batch_is_not_leased_again(ledger: Ledger) -> None:
     unit = await a_unit(ledger)
     async with (
         Leases(ledger.batches, LONG).acquire(unit),
@@ -205,7 +205,7 @@ async def test_an_answer_that_takes_long_makes_no_lease_longer(ledger: Ledger) -
         assert lease.deadline <= store.asked + LONG
 
 
-async def test_a_lapsed_batch_is_free_for_the_next_turn(ledger: Ledger) -> None:
+async def test_a_lapsed_batch_is_free_for_the_next_dispatch(ledger: Ledger) -> None:
     unit, leases = await a_unit(ledger), Leases(ledger.batches, LONG)
     async with leases.acquire(unit) as lease:
         assert lease is not None

@@ -63,7 +63,7 @@ async def a_unit(ledger: Ledger) -> Unit:
 @pytest.mark.parametrize(
     "error", [AbandonedError("halted"), RedisConnectionError(), OSError("gone")], ids=repr
 )
-async def test_what_was_interrupted_is_due_again_at_once(ledger: Ledger, error: Exception) -> None:
+async def test_an_interrupted_batch_is_due_again_at_once(ledger: Ledger, error: Exception) -> None:
     unit = await a_unit(ledger)
     await units_of(ledger, failing(error)).run(unit)
     assert [each.batch for each in await pump(ledger)] == [1]
@@ -71,7 +71,7 @@ async def test_what_was_interrupted_is_due_again_at_once(ledger: Ledger, error: 
 
 
 @pytest.mark.parametrize("error", [ClaimcastError("no"), RuntimeError("defect")], ids=repr)
-async def test_what_fails_is_tried_again_ever_more_rarely(
+async def test_a_failing_batch_is_tried_again_ever_more_rarely(
     ledger: Ledger, error: Exception
 ) -> None:
     unit = await a_unit(ledger)
@@ -106,7 +106,7 @@ async def test_a_unit_that_is_cancelled_gives_its_batch_back(ledger: Ledger) -> 
     assert [each.batch for each in await pump(ledger)] == [1]
 
 
-async def test_a_unit_whose_turn_is_over_does_nothing(ledger: Ledger) -> None:
+async def test_an_outdated_unit_does_nothing(ledger: Ledger) -> None:
     unit = await a_unit(ledger)
     late = Unit(unit.serial, unit.batch, unit.lane, unit.dispatch_number - 1)
     await units_of(ledger, failing(AssertionError("worked"))).run(late)
@@ -144,7 +144,9 @@ async def test_a_ledger_that_cannot_be_read_ends_no_unit_beside_it(ledger: Ledge
     assert (defect["event"], defect["batch"], defect["lane"]) == ("unit.defect", 1, "s")
 
 
-async def test_what_cannot_be_opened_is_left_to_those_who_have_the_key(ledger: Ledger) -> None:
+async def test_a_batch_that_cannot_be_opened_is_left_to_workers_with_the_key(
+    ledger: Ledger,
+) -> None:
     unit, missing = await a_unit(ledger), list[str]()
 
     async def missing_keys() -> list[str]:

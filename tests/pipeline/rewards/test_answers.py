@@ -31,7 +31,7 @@ def _answer(status: int, body: bytes = b"", **headers: str) -> ApiAnswer:
 
 @pytest.mark.parametrize("call", EVERY_CALL)
 @pytest.mark.parametrize("status", [301, 307, 408, 425, 429, 500, 502, 503, 504, 599])
-def test_what_may_pass_is_unavailable_for_every_call(call: ApiCall, status: int) -> None:
+def test_a_passing_failure_is_unavailable_for_every_call(call: ApiCall, status: int) -> None:
     error = classify(call, _answer(status, b'{"message": "words"}', Retry_After="7"))
     assert isinstance(error, RewardsUnavailableError)
     assert (error.code, error.retry_after, error.sent) == (f"http_{status}", 7.0, True)
@@ -88,7 +88,7 @@ def test_a_duplicate_names_the_original_order(body: bytes, expected: str | None)
     assert error.order_id == expected
 
 
-def test_a_refusal_is_told_in_the_apis_words_without_secrets() -> None:
+def test_a_refusal_shows_the_words_of_the_api_without_secrets() -> None:
     body = b'{"message": "hush-hush: see https://claim.example/aaa111 or ask ann@example.com"}'
     error = classify(ApiCall.CREATE_ORDER, _answer(400, body))
     assert str(error) == "http_400: […]: see […] or ask […]"

@@ -295,7 +295,7 @@ async def test_a_refused_fresh_token_is_a_matter_of_credentials(
     assert len(upstream.asked("POST /v1/Tokens")) == 2
 
 
-async def test_tokens_refused_in_a_row_are_told_and_any_other_answer_ends_the_row(
+async def test_tokens_refused_in_a_row_are_counted_and_any_other_answer_ends_the_row(
     client: RewardsClient, upstream: Upstream
 ) -> None:
     tokens = [reply(200, {"Value": f"t{n}", "ExpiresIn": 3600}) for n in range(9)]

@@ -14,7 +14,7 @@ documents = st.recursive(
 
 
 @given(documents)
-def test_what_json_can_say_is_read_as_it_was_said(document: object) -> None:
+def test_valid_json_is_read_as_it_was_written(document: object) -> None:
     assert parse_json(json.dumps(document, ensure_ascii=False).encode()) == document
 
 
@@ -41,7 +41,7 @@ def test_any_bytes_are_a_document_or_a_value_error(body: bytes) -> None:
         b"1" * 5000,
     ],
 )
-def test_what_two_readers_could_read_in_two_ways_is_not_read(body: bytes) -> None:
+def test_json_that_can_be_read_in_two_ways_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match="not JSON") as caught:
         parse_json(body)
     assert caught.value.__suppress_context__

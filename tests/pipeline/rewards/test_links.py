@@ -200,7 +200,7 @@ def test_escapes_that_are_no_text_still_tell_links_apart() -> None:
         True,
     ],
 )
-def test_what_is_no_proper_https_url_is_never_a_link(link: object) -> None:
+def test_an_improper_https_url_is_never_a_link(link: object) -> None:
     assert _code(_items(Links=[A, link])) == "links_not_https"
     assert _code(_items(Links=[A, link]), path="LineItems[].Links[]") in {
         "links_not_https",

@@ -132,7 +132,7 @@ def test_the_documented_spelling_wins_over_another_beside_it() -> None:
         {"Id": []},
     ],
 )
-def test_what_has_no_usable_id_is_no_order(shown: object) -> None:
+def test_an_answer_without_a_usable_id_is_no_order(shown: object) -> None:
     with pytest.raises(ValueError, match=r"order|Id\n"):
         Order.read(shown)
 
@@ -147,7 +147,7 @@ def test_any_document_is_an_order_or_a_value_error(document: object) -> None:
     order_difference(order, REQUEST)
 
 
-def test_an_order_that_shows_what_was_ordered_agrees() -> None:
+def test_an_order_that_shows_what_was_ordered_does_not_differ() -> None:
     assert order_difference(Order.read(SHOWN), REQUEST) is None
     halves = [{"ProductId": "CVS", "Value": "10.00", "Quantity": 50}] * 2
     assert (
@@ -157,7 +157,7 @@ def test_an_order_that_shows_what_was_ordered_agrees() -> None:
 
 
 @pytest.mark.parametrize("missing", ["Type", "LineItems", "Status"])
-def test_what_is_missing_is_no_difference(missing: str) -> None:
+def test_a_missing_field_is_no_difference(missing: str) -> None:
     shown = {key: value for key, value in SHOWN.items() if key != missing}
     assert order_difference(Order.read(shown), REQUEST) is None
 

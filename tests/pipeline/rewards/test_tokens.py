@@ -121,7 +121,7 @@ async def test_a_fleet_asks_once(hire: Hire, api: Api) -> None:
     assert api.asked == 1
 
 
-async def test_the_token_rests_encrypted_and_no_longer_than_it_lives(
+async def test_the_token_is_stored_encrypted_and_no_longer_than_it_lives(
     hire: Hire, redis: Redis
 ) -> None:
     began = await server_time(redis)
@@ -260,7 +260,7 @@ async def test_a_leader_that_lost_its_lock_overwrites_nothing(
     assert await redis.get(LOCK) == b"of another worker"
 
 
-async def test_a_leader_that_failed_late_leaves_the_lock_of_another_alone(
+async def test_a_leader_that_failed_late_leaves_the_lock_of_another_worker(
     hire: Hire, api: Api, redis: Redis
 ) -> None:
     api.gate.clear()
@@ -284,7 +284,7 @@ async def test_a_value_that_changed_meanwhile_is_not_deleted(redis: Redis) -> No
     assert not await redis.exists(LOCK)
 
 
-async def test_a_failure_is_told_and_does_not_storm_the_api(
+async def test_a_failure_is_raised_and_does_not_storm_the_api(
     hire: Hire, api: Api, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.rewards.tokens._PAUSE_S", 600.0)  # the machine may be busy
@@ -302,7 +302,7 @@ async def test_a_failure_is_told_and_does_not_storm_the_api(
     assert await (await hire()).get() == f"{SECRET_WORD}-2"
 
 
-async def test_those_who_wait_do_not_ask_after_the_leader_who_failed(
+async def test_waiting_workers_do_not_ask_after_a_leader_failed(
     hire: Hire, api: Api, redis: Redis, hurried: Hurried, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.rewards.tokens._PAUSE_S", 600.0)  # the machine may be busy

@@ -52,5 +52,5 @@ def test_links_addresses_and_tokens_are_removed(secret: str) -> None:
     assert "here" in words
 
 
-def test_what_the_request_carried_is_removed_whatever_it_looks_like() -> None:
+def test_secrets_of_the_request_are_removed_whatever_they_look_like() -> None:
     assert api_words(b'{"message": "token abc is odd"}', hidden=["abc", ""]) == "token […] is odd"

@@ -32,7 +32,7 @@ from tests.support.server_clock import server_time
 # Leases
 
 
-async def test_one_of_many_who_claim_the_same_batch_gets_it(ledger: Ledger) -> None:
+async def test_one_of_many_claims_of_the_same_batch_is_granted(ledger: Ledger) -> None:
     await submit(ledger, a_campaign())
     (unit,) = await pump(ledger)
     claims = await asyncio.gather(*(claim(ledger, unit, f"w{i}") for i in range(30)))
@@ -50,7 +50,7 @@ async def test_a_claim_whose_reply_was_lost_is_granted_again(ledger: Ledger) -> 
     assert again.token == first.token
 
 
-async def test_an_earlier_turn_is_void_once_a_later_one_was_dispatched(ledger: Ledger) -> None:
+async def test_an_earlier_dispatch_is_void_after_a_later_one(ledger: Ledger) -> None:
     serial = await submit(ledger, a_campaign())
     (early,) = await pump(ledger)
     await make_due(ledger, serial)
@@ -59,7 +59,7 @@ async def test_an_earlier_turn_is_void_once_a_later_one_was_dispatched(ledger: L
     assert await claim(ledger, late) is not None
 
 
-async def test_a_later_turn_waits_for_the_lease_of_an_earlier_one(ledger: Ledger) -> None:
+async def test_a_later_dispatch_waits_for_the_lease_of_an_earlier_one(ledger: Ledger) -> None:
     serial = await submit(ledger, a_campaign())
     assert await taken(ledger, serial) is not None
     await make_due(ledger, serial)
@@ -121,7 +121,7 @@ async def test_a_lapsed_lease_is_taken_over_and_its_holder_can_settle_nothing(
     await assert_sound(ledger, serial)
 
 
-async def test_an_expired_lease_that_nobody_took_is_renewed(ledger: Ledger) -> None:
+async def test_an_expired_lease_that_no_other_worker_has_is_renewed(ledger: Ledger) -> None:
     serial = await submit(ledger, a_campaign())
     found = await taken(ledger, serial)
     await lapse(ledger, serial)
@@ -167,7 +167,9 @@ async def test_a_batch_of_an_uncommitted_campaign_cannot_be_claimed(ledger: Ledg
     assert await ledger.redis.dbsize() == 0
 
 
-async def test_a_wake_up_while_somebody_works_is_honoured_by_the_settle(ledger: Ledger) -> None:
+async def test_a_batch_that_is_woken_during_work_is_due_when_it_is_released(
+    ledger: Ledger,
+) -> None:
     serial = await submit(ledger, a_campaign())
     found = await placed(ledger, serial)
     assert await ledger.batches.wake(serial, 1)
@@ -205,7 +207,7 @@ async def test_waits_are_counted_by_name_and_a_readable_order_ends_the_doubt(
 # Orders
 
 
-async def test_what_is_about_to_be_ordered_is_never_overwritten(ledger: Ledger) -> None:
+async def test_an_order_intent_is_never_overwritten(ledger: Ledger) -> None:
     serial = await submit(ledger, a_campaign())
     found = await taken(ledger, serial)
 
@@ -317,7 +319,7 @@ async def test_the_links_of_an_overdue_order_are_taken_from_the_slow_read(ledger
     await assert_sound(ledger, serial)
 
 
-async def test_what_only_a_person_can_move_is_not_due(ledger: Ledger) -> None:
+async def test_a_batch_that_only_a_person_can_move_is_not_due(ledger: Ledger) -> None:
     """Else `worker --burst` would wait for it for ever."""
     serial = await submit(ledger, a_campaign())
     due = ledger.batches.next_due

@@ -127,7 +127,7 @@ async def test_a_held_order_goes_first_once_it_is_tried_again(ledger: Ledger) ->
     await assert_sound(ledger, serial)
 
 
-async def test_who_is_busy_takes_what_was_begun_on_top_and_nothing_else(ledger: Ledger) -> None:
+async def test_a_busy_worker_gets_begun_batches_only(ledger: Ledger) -> None:
     serial = await submit(ledger, a_campaign(), 5)
     left = await posted(ledger, serial, 3)
 
@@ -143,7 +143,7 @@ async def test_who_is_busy_takes_what_was_begun_on_top_and_nothing_else(ledger: 
     assert await on_top(2) == []
 
 
-async def test_campaigns_still_take_turns(ledger: Ledger) -> None:
+async def test_campaigns_are_still_served_in_turn(ledger: Ledger) -> None:
     troubled = await submit(ledger, a_campaign("a"), 6)
     await posted(ledger, troubled, 5)
     other = await submit(ledger, a_campaign("b"), 6)
@@ -152,7 +152,7 @@ async def test_campaigns_still_take_turns(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("what", ["a worker died", "a failure was recorded"])
-async def test_only_what_nobody_knows_the_end_of_counts_as_interrupted(
+async def test_only_a_post_without_a_result_counts_as_interrupted(
     ledger: Ledger, what: str
 ) -> None:
     serial = await submit(ledger, a_campaign())

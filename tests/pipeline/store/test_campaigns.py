@@ -31,14 +31,14 @@ async def test_recipients_are_found_and_read_back(ledger: Ledger) -> None:
     assert await ledger.campaigns.definition(serial) == a_campaign()
 
 
-async def test_nothing_personal_rests_in_clear(ledger: Ledger, redis: Redis) -> None:
+async def test_nothing_personal_is_stored_in_clear(ledger: Ledger, redis: Redis) -> None:
     await submit(ledger, a_campaign(), [people(2, phone=True)])
     dump = b"".join([key + (await redis.dump(key) or b"") async for key in redis.scan_iter()])
     for text in (b"person0", b"Person 0", b"+1555", b"{{ link }}", b"r-0"):
         assert text not in dump
 
 
-async def test_what_has_ended_can_no_longer_be_steered(ledger: Ledger) -> None:
+async def test_an_ended_campaign_cannot_be_steered(ledger: Ledger) -> None:
     serial = await submit(ledger, a_campaign())
     assert not await ledger.campaigns.steer("99", "pause")
     assert not await ledger.campaigns.steer("99", "cancel")

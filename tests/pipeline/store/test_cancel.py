@@ -109,7 +109,7 @@ async def test_the_last_batch_of_a_cancelled_campaign_may_end_by_itself(ledger: 
     assert "fin" in await ledger.counters(serial)
 
 
-async def test_cancelled_links_that_nobody_was_sent_are_spare(ledger: Ledger) -> None:
+async def test_links_of_a_cancelled_campaign_that_were_not_sent_are_spare(ledger: Ledger) -> None:
     serial = await submit(ledger, a_campaign(), [people(3)])
     found = await fulfilled(ledger, serial)
     await ledger.deliveries.intend(found, [IntentRequest(0, EMAIL, 0)])

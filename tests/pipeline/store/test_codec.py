@@ -55,7 +55,7 @@ def test_each_word_has_a_letter_of_its_own(
     assert all(re.fullmatch("[a-z]", letter) for letter in letters.values())
 
 
-def test_the_letters_are_what_they_have_always_been() -> None:
+def test_the_letters_never_changed() -> None:
     assert "".join(LANE_LETTER[lane] for lane in Lane) == "orsh"
     assert "".join(CHANNEL_LETTER[channel] for channel in ChannelName) == "esw"
     assert "".join(STATUS_LETTER[status] for status in DeliveryStatus) == "pisdbfxuk"
@@ -74,7 +74,7 @@ def test_the_scripts_put_a_batch_into_the_lane_of_its_state() -> None:
     }
 
 
-def test_what_became_of_an_attempt_is_stored_by_the_letter_of_that_status() -> None:
+def test_a_result_is_stored_by_the_letter_of_its_status() -> None:
     settled = [kind for kind in FactKind if kind.value in set(DeliveryStatus)]
     assert FactKind.SENT in settled
     assert [STATUS[FACT_LETTER[kind]].value for kind in settled] == [k.value for k in settled]
@@ -103,7 +103,7 @@ def test_a_unit_is_read_from_a_job_as_it_was_given(unit: Unit) -> None:
         *(["1", 1, "", 1], ["1", 1, "O", 1], ["1", 1, "order", 1], ["1", 1, "x", 1]),
     ],
 )
-def test_what_is_no_unit_is_none(item: object) -> None:
+def test_a_malformed_unit_is_none(item: object) -> None:
     assert decode_unit(item) is None
 
 

@@ -83,7 +83,7 @@ async def test_a_halted_campaign_grants_no_intent(
     await assert_sound(ledger, found.unit.serial)
 
 
-async def test_what_is_settled_or_known_otherwise_is_not_granted(ledger: Ledger) -> None:
+async def test_an_intent_for_a_settled_or_changed_delivery_is_not_granted(ledger: Ledger) -> None:
     found = await started(ledger)
     await tell(ledger, found, FactKind.SENT)
     assert await ledger.deliveries.intend(
@@ -106,7 +106,9 @@ async def test_the_uncertain_are_started_again_only_under_their_policy(
     assert await ledger.deliveries.intend(found, [IntentRequest(0, EMAIL, 1)]) == granted
 
 
-async def test_what_a_dead_worker_left_in_flight_becomes_uncertain(ledger: Ledger) -> None:
+async def test_deliveries_that_a_dead_worker_left_in_flight_become_uncertain(
+    ledger: Ledger,
+) -> None:
     found = await started(ledger)
     await lapse(ledger, found.unit.serial)
     other = await taken(ledger, found.unit.serial, nonce="other")
@@ -125,7 +127,7 @@ async def test_what_a_dead_worker_left_in_flight_becomes_uncertain(ledger: Ledge
         (FactKind.UNCERTAIN, Status.UNCERTAIN),
     ],
 )
-async def test_what_a_zombie_had_done_is_still_recorded(
+async def test_results_of_a_worker_that_lost_its_lease_are_recorded(
     ledger: Ledger, kind: FactKind, expected: Status
 ) -> None:
     zombie = await started(ledger)
@@ -166,7 +168,7 @@ async def test_facts_about_attempts_that_never_were_change_nothing(ledger: Ledge
 
 
 @pytest.mark.parametrize("index", [-1, 2, 10**6])
-async def test_a_fact_about_nobody_disturbs_no_other(ledger: Ledger, index: int) -> None:
+async def test_a_fact_about_no_recipient_changes_no_other(ledger: Ledger, index: int) -> None:
     found = await started(ledger)
     key = (found.unit.serial, 1)
     facts = [Fact(0, EMAIL, 1, FactKind.SENT), Fact(index, EMAIL, 1, FactKind.SENT)]
@@ -174,7 +176,7 @@ async def test_a_fact_about_nobody_disturbs_no_other(ledger: Ledger, index: int)
     await assert_sound(ledger, found.unit.serial)
 
 
-async def test_a_code_cannot_break_the_record_that_it_is_kept_in(ledger: Ledger) -> None:
+async def test_a_code_cannot_break_the_record_that_it_is_stored_in(ledger: Ledger) -> None:
     found = await started(ledger)
     await tell(ledger, found, FactKind.FAILED, code="a;b se1.1.\n5.1-x")
     assert (await first(ledger, found)).code == "a_b_se1.1._5.1-x"
@@ -277,7 +279,7 @@ async def test_a_retry_makes_the_failed_pending_again_and_nobody_else(ledger: Le
     assert again.ledger[0][0].resend_number == 1
 
 
-async def test_a_retry_leaves_those_alone_who_wait_for_their_next_channel(ledger: Ledger) -> None:
+async def test_a_retry_leaves_people_who_wait_for_their_next_channel(ledger: Ledger) -> None:
     campaign = a_campaign(channels=("email", "sms"))
     found = await fulfilled(ledger, await submit(ledger, campaign, [people(1, phone=True)]))
     serial = found.unit.serial
@@ -326,7 +328,7 @@ async def test_late_facts_leave_nothing_pending_in_a_cancelled_batch(
     assert await ledger.counted(serial, "d:pending", "p:open") == [0, 0]
 
 
-async def test_good_news_about_what_was_skipped_later_still_counts(ledger: Ledger) -> None:
+async def test_good_news_about_a_delivery_that_was_skipped_later_counts(ledger: Ledger) -> None:
     found = await started(ledger)
     serial = found.unit.serial
     await tell(ledger, found, FactKind.UNCERTAIN)
@@ -362,7 +364,7 @@ async def test_a_fact_without_an_attempt_is_about_the_latest(
         FactKind.WAITING,
     ],
 )
-async def test_what_only_the_sender_knows_needs_its_attempt(
+async def test_a_fact_that_only_the_sender_knows_needs_its_attempt(
     ledger: Ledger, kind: FactKind
 ) -> None:
     found = await started(ledger)

@@ -101,7 +101,7 @@ async def test_only_a_paused_campaign_is_changed(
     assert await state(ledger, serial) == before
 
 
-async def test_who_claimed_before_an_edit_starts_nothing_after_it(ledger: Ledger) -> None:
+async def test_a_claim_from_before_an_edit_starts_nothing_after_it(ledger: Ledger) -> None:
     serial = await submit(ledger, titled("one"), [people(2)])
     old = await fulfilled(ledger, serial)
     assert await ledger.deliveries.intend(old, [FIRST]) == [1]
@@ -165,7 +165,7 @@ async def test_the_time_tells_the_version_also_after_the_clock_was_set_back(
     assert await started_with(ledger, serial, 1) == 2
 
 
-async def test_new_limits_count_for_what_waited_under_the_old_ones(ledger: Ledger) -> None:
+async def test_new_limits_count_for_batches_that_waited_under_the_old_ones(ledger: Ledger) -> None:
     serial = await submit(ledger, titled("one"), [people(2), people(2, first=2)])
     for batch in (1, 2):
         claim = await fulfilled(ledger, serial, batch)
@@ -182,7 +182,7 @@ async def test_new_limits_count_for_what_waited_under_the_old_ones(ledger: Ledge
     await assert_sound(ledger, serial)
 
 
-async def test_a_batch_in_somebodys_hands_keeps_its_lease(ledger: Ledger) -> None:
+async def test_a_leased_batch_keeps_its_lease(ledger: Ledger) -> None:
     serial = await submit(ledger, titled("one"), [people(2)])
     claim = await fulfilled(ledger, serial)
     await ledger.campaigns.steer(serial, "pause")

@@ -26,7 +26,7 @@ async def test_ids_are_found_where_the_submit_put_them(ledger: Ledger) -> None:
     assert await ledger.lookups.count(serial, known) == 5
 
 
-async def test_what_is_no_position_is_none(ledger: Ledger) -> None:
+async def test_a_malformed_position_is_none(ledger: Ledger) -> None:
     serial = await submit(ledger, a_campaign(), CROWD)
     known = await buckets(ledger, serial)
     bucket, digest = ledger.lookups.place_of(serial, known, "r-1")

@@ -72,7 +72,7 @@ async def test_a_staged_campaign_is_not_dispatched_before_its_commit(ledger: Led
     assert len(await dispatched(ledger)) == 1
 
 
-async def test_paused_and_scheduled_campaigns_rest_while_others_go_on(ledger: Ledger) -> None:
+async def test_paused_and_scheduled_campaigns_wait_while_others_go_on(ledger: Ledger) -> None:
     paused = await submit(ledger, a_campaign("a"))
     scheduled = await submit(ledger, a_campaign("b"))
     running = await submit(ledger, a_campaign("c"))
@@ -135,7 +135,7 @@ async def test_a_probe_that_fails_blocks_again_and_is_counted(ledger: Ledger) ->
         assert len(await dispatched(ledger)) == 1
 
 
-async def test_what_was_on_its_way_when_the_block_came_counts_as_one_failure(
+async def test_batches_in_work_when_a_lane_is_blocked_count_as_one_failure(
     ledger: Ledger,
 ) -> None:
     serial = await submit(ledger, a_campaign(), 5)
@@ -174,7 +174,7 @@ async def test_a_cancelled_campaign_is_worked_to_its_end_whatever_blocked_it(
 
 
 @pytest.mark.parametrize(("limiter", "lane"), [("orders", Lane.ORDER), ("email", Lane.SEND)])
-async def test_what_has_no_permit_to_get_is_not_dispatched(
+async def test_a_batch_without_a_permit_to_get_is_not_dispatched(
     ledger: Ledger, limiter: str, lane: Lane
 ) -> None:
     serial = await submit(ledger, a_campaign(), 2)
@@ -184,7 +184,7 @@ async def test_what_has_no_permit_to_get_is_not_dispatched(
     assert lane not in [unit.lane for unit in await pump(ledger)]
 
 
-async def test_a_shorter_silence_does_not_hide_the_longer_one_from_the_pump(
+async def test_a_shorter_cooldown_does_not_hide_the_longer_one_from_the_pump(
     ledger: Ledger,
 ) -> None:
     await submit(ledger, a_campaign(), 2)
@@ -193,7 +193,7 @@ async def test_a_shorter_silence_does_not_hide_the_longer_one_from_the_pump(
     assert await dispatched(ledger) == []
 
 
-async def test_a_campaign_at_its_own_limit_does_not_silence_another(ledger: Ledger) -> None:
+async def test_a_campaign_at_its_own_limit_does_not_stop_another(ledger: Ledger) -> None:
     ready = []
     for name in ("a", "b"):
         serial = await submit(ledger, a_campaign(name))
@@ -205,7 +205,7 @@ async def test_a_campaign_at_its_own_limit_does_not_silence_another(ledger: Ledg
     assert await dispatched(ledger) == [(ready[1], 1)]
 
 
-async def test_what_was_dispatched_before_a_pause_goes_on_at_once_after_it(ledger: Ledger) -> None:
+async def test_a_batch_dispatched_before_a_pause_goes_on_at_once_after_it(ledger: Ledger) -> None:
     serial = await submit(ledger, a_campaign(), 2)
     units = await pump(ledger)
     await ledger.campaigns.steer(serial, "pause")

@@ -94,7 +94,7 @@ async def test_low_rates_give_one_permit_however_many_are_wanted(redis: Redis) -
     assert 3600 - (await clock(redis) - started) <= refused.wait <= 3600
 
 
-async def test_after_the_wait_that_was_told_there_is_a_permit(redis: Redis) -> None:
+async def test_after_the_returned_wait_there_is_a_permit(redis: Redis) -> None:
     limiter = a_limiter(redis, email="4/s")
     while (refused := await limiter.acquire("email")).granted:
         pass
@@ -138,7 +138,7 @@ async def test_a_rate_set_at_run_time_wins_until_it_is_unset(redis: Redis) -> No
 
 
 @pytest.mark.parametrize("rate", ["unlimited", "50/s", "1000/s", "6/m"])
-async def test_a_cooldown_is_silence_for_everybody_and_ends(redis: Redis, rate: str) -> None:
+async def test_a_cooldown_stops_every_worker_and_ends(redis: Redis, rate: str) -> None:
     limiter, other = a_limiter(redis, email=rate), a_limiter(redis, email=rate, sms=rate)
     started = await clock(redis)
     await limiter.cool_down("email", 3000)
@@ -177,7 +177,7 @@ async def half_open(redis: Redis) -> None:
     await redis.hset("cc:breaker:email", "until", "1")
 
 
-async def test_the_breaker_opens_at_its_threshold_and_silences_the_channel(redis: Redis) -> None:
+async def test_the_breaker_opens_at_its_threshold_and_stops_the_channel(redis: Redis) -> None:
     limiter = a_limiter(redis)
     assert [await trip(limiter) for _ in range(2)] == [0.0, 0.0]
     assert (await limiter.acquire("email")).granted == 1
@@ -188,7 +188,7 @@ async def test_the_breaker_opens_at_its_threshold_and_silences_the_channel(redis
     assert breaker.until_ms > 0
 
 
-async def test_the_silence_doubles_with_every_failure_after_it_up_to_a_limit(
+async def test_the_open_time_doubles_with_every_failure_after_it_up_to_a_limit(
     redis: Redis,
 ) -> None:
     limiter = a_limiter(redis)
@@ -229,7 +229,7 @@ async def test_a_rate_set_at_run_time_counts_at_once_whatever_was_booked(
     assert (await limiter.acquire("email")).granted == 1
 
 
-async def test_a_silence_outlasts_a_new_rate(redis: Redis) -> None:
+async def test_a_cooldown_outlasts_a_new_rate(redis: Redis) -> None:
     limiter = a_limiter(redis, email="1/h")
     await limiter.cool_down("email", 3000)
 

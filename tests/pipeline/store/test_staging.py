@@ -109,7 +109,9 @@ async def test_staging_and_committing_may_be_repeated(ledger: Ledger, redis: Red
     await assert_sound(ledger, first.serial)
 
 
-async def test_what_lost_a_staged_batch_is_not_committed(ledger: Ledger, redis: Redis) -> None:
+async def test_a_campaign_that_lost_a_staged_batch_is_not_committed(
+    ledger: Ledger, redis: Redis
+) -> None:
     """As after a power cut, on a server that acknowledges what is not on disk yet."""
     staging, totals = await stage(ledger, a_campaign(), [people(2), people(2, first=2)])
     await redis.delete("cc:1:b:2", "cc:1:r:2")
@@ -136,7 +138,7 @@ async def test_an_id_that_stands_in_an_earlier_batch_is_found(ledger: Ledger) ->
 
 
 @pytest.mark.parametrize("buckets", [1, 2, 3, 64, 100, 15_625, 2**31 - 1, 2**32])
-async def test_whoever_was_staged_is_found_in_whichever_number_of_buckets(
+async def test_every_staged_recipient_is_found_with_any_number_of_buckets(
     ledger: Ledger, buckets: int
 ) -> None:
     opened = await ledger.staging.begin("c", "n", expected_rows=buckets * 64)

@@ -53,14 +53,14 @@ async def unmarked(redis: Redis) -> Redis:
 
 
 @pytest.mark.parametrize("known", [OURS, NEXT, FAR])
-async def test_a_new_installation_is_marked_when_it_is_made_even_by_who_only_looks(
+async def test_a_new_installation_is_marked_even_by_a_process_that_only_reads(
     redis: Redis, known: StoredFormat
 ) -> None:
     await keyring(redis, known).unlock(seals=False)
     assert await mark(redis) == str(known.written).encode()
 
 
-async def test_unmarked_data_is_read_and_marked_by_the_first_who_seals(unmarked: Redis) -> None:
+async def test_the_first_process_that_seals_marks_unmarked_data(unmarked: Redis) -> None:
     before = await dump(unmarked)
     await keyring(unmarked).unlock(seals=False)
     assert await dump(unmarked) == before, "looking commits nobody"
@@ -98,7 +98,7 @@ async def test_a_mark_without_a_digest_key_is_not_replaced_by_an_older_program(
     assert await redis.hgetall("cc:keys") == {b"format": b"2"}
 
 
-async def test_who_enrolls_after_the_format_was_raised_is_refused_and_not_noted(
+async def test_a_process_that_enrolls_after_the_format_was_raised_is_refused(
     redis: Redis,
 ) -> None:
     ours = keyring(redis)
@@ -139,7 +139,7 @@ async def test_data_that_is_too_old_is_left_as_it_is_and_migrate_is_named(
 
 
 @pytest.mark.parametrize("seals", [True, False])
-async def test_who_stays_learns_that_the_data_became_newer_and_changes_nothing(
+async def test_an_enrolled_process_learns_that_the_data_became_newer(
     redis: Redis, *, seals: bool
 ) -> None:
     ours = keyring(redis)
@@ -155,7 +155,7 @@ async def test_who_stays_learns_that_the_data_became_newer_and_changes_nothing(
         await stop(staying)
 
 
-async def test_who_only_looks_stays_with_unmarked_data_and_does_not_mark_it(
+async def test_a_process_that_only_reads_does_not_mark_unmarked_data(
     unmarked: Redis,
 ) -> None:
     looking = keyring(unmarked)

@@ -60,7 +60,7 @@ async def test_it_is_counted_by_reason(suppressions: Suppressions) -> None:
     assert await suppressions.count() == {"operator": 20, "opt-out": 10}
 
 
-async def test_nothing_in_redis_says_who_it_is(
+async def test_nothing_in_redis_shows_an_address(
     suppressions: Suppressions, ledger: Ledger, redis: Redis
 ) -> None:
     await suppressions.add(EMAIL, "ada@example.com", "operator")

@@ -59,7 +59,9 @@ async def test_a_cancelled_batch_whose_order_cannot_be_judged_comes_to_its_end(
 
 
 @pytest.mark.parametrize("kind", ["r", "k"])
-async def test_a_batch_whose_people_or_links_are_gone_is_held(ledger: Ledger, kind: str) -> None:
+async def test_a_batch_whose_people_or_links_are_missing_is_held(
+    ledger: Ledger, kind: str
+) -> None:
     serial = await submit(ledger, a_campaign())
     await fulfilled(ledger, serial)
     await ledger.redis.delete(f"cc:{serial}:{kind}:1")

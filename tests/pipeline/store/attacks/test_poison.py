@@ -101,7 +101,7 @@ async def test_three_deaths_of_lone_workers_hold_the_batch_with_evidence(ledger:
     assert [unit.batch for unit in await given(ledger, "x")] == [1], "the count starts anew"
 
 
-async def test_what_was_in_flight_is_uncertain_in_a_held_batch_and_goes_on_after_it(
+async def test_deliveries_in_flight_are_uncertain_in_a_held_batch_and_go_on_after_it(
     ledger: Ledger,
 ) -> None:
     serial = await submit(ledger, a_campaign(), [people(2)])
@@ -165,7 +165,7 @@ async def test_a_cancelled_campaign_is_brought_to_its_end_all_the_same(ledger: L
     assert found.cancelled
 
 
-async def test_any_number_of_suspect_batches_hides_no_sound_one(ledger: Ledger) -> None:
+async def test_any_number_of_poison_batches_hides_no_sound_one(ledger: Ledger) -> None:
     serial = await submit(ledger, a_campaign(), 9)
     for batch in range(1, 9):
         await ledger.redis.hset(f"cc:{serial}:b:{batch}", "deaths", 2)

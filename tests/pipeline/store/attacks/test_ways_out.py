@@ -58,7 +58,7 @@ async def reordered(ledger: Ledger, serial: str) -> int:
     return await order_replacement(ledger).carry_out(plan)
 
 
-async def test_retry_moves_on_what_is_uncertain_of_people_whom_another_channel_reached(
+async def test_retry_settles_uncertain_deliveries_to_people_whom_another_channel_reached(
     ledger: Ledger,
 ) -> None:
     campaign = a_campaign(channels=("email", "sms"), mode="all", email_uncertain="hold")
@@ -74,7 +74,7 @@ async def test_retry_moves_on_what_is_uncertain_of_people_whom_another_channel_r
     assert "fin" in await ledger.counters(serial)
 
 
-async def test_what_a_dead_order_did_not_give_stays_missing_when_its_batch_is_held_again(
+async def test_links_that_a_dead_order_did_not_give_stay_missing_in_a_later_hold(
     ledger: Ledger,
 ) -> None:
     serial = await short(ledger)
@@ -87,7 +87,7 @@ async def test_what_a_dead_order_did_not_give_stays_missing_when_its_batch_is_he
     await assert_sound(ledger, serial)
 
 
-async def test_links_that_came_are_not_given_up_because_somebody_was_forgotten(
+async def test_links_that_came_are_not_given_up_because_somebody_was_erased(
     ledger: Ledger,
 ) -> None:
     serial = await short(ledger)
@@ -99,7 +99,7 @@ async def test_links_that_came_are_not_given_up_because_somebody_was_forgotten(
     assert (await ledger.counted(serial, "l:received")) == [2]
 
 
-async def test_the_probe_of_a_blocked_lane_is_left_to_who_may_take_the_batch(
+async def test_the_probe_of_a_blocked_lane_waits_for_a_worker_that_may_run_it(
     ledger: Ledger,
 ) -> None:
     serial = await submit(ledger, a_campaign())

@@ -25,7 +25,7 @@ def alerts(redis: Redis) -> AlertStore:
     return AlertStore(redis, Scripts(redis))
 
 
-async def test_what_nobody_has_moved_on_meanwhile_is_moved_on(
+async def test_an_alert_that_is_as_it_was_read_is_moved_on(
     alerts: AlertStore, redis: Redis
 ) -> None:
     new = AlertRecord(AlertPhase.SEEN, at_ms=5, since_ms=5)

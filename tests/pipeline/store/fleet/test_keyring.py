@@ -55,7 +55,7 @@ KEY = a_key()
 
 
 @pytest.mark.parametrize("filled", [_campaign, _suppressed, _audited])
-async def test_a_digest_key_that_is_gone_is_never_made_anew(
+async def test_a_missing_digest_key_is_never_made_anew(
     redis: Redis, filled: Callable[[Redis, Vault], Awaitable[None]]
 ) -> None:
     await filled(redis, await unlock(redis, Vault([KEY])))
@@ -86,7 +86,7 @@ async def test_a_key_that_was_dropped_too_early_is_missed_at_the_start(redis: Re
     assert await redis.hgetall("cc:keys") == before
 
 
-async def test_who_lacks_the_newest_key_does_not_start_either(redis: Redis) -> None:
+async def test_a_process_that_lacks_the_newest_key_does_not_start(redis: Redis) -> None:
     old, new = a_key(), a_key()
     await unlock(redis, Vault([old]))
     await unlock(redis, Vault([new, old]))

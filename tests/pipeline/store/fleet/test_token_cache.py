@@ -40,7 +40,7 @@ async def lives(redis: Redis, key: str, seconds: float, *, since: float) -> bool
     return bool(seconds - took - 0.01 <= left <= seconds)
 
 
-async def test_what_is_kept_is_read_back_with_the_time_of_the_server(
+async def test_a_stored_token_is_read_with_the_time_of_the_server(
     cache: TokenCache, redis: Redis
 ) -> None:
     before = await server_time(redis)
@@ -51,7 +51,7 @@ async def test_what_is_kept_is_read_back_with_the_time_of_the_server(
     assert before <= now <= await server_time(redis)
 
 
-async def test_a_token_rests_sealed_as_it_always_did(
+async def test_a_token_is_sealed_as_it_always_was(
     cache: TokenCache, redis: Redis, vault: Vault
 ) -> None:
     began = await server_time(redis)
@@ -86,7 +86,9 @@ async def test_a_lock_is_had_by_one_and_ends(cache: TokenCache, redis: Redis) ->
     assert await cache.lock(300) not in (None, nonce)
 
 
-async def test_who_lost_the_lock_changes_nothing(cache: TokenCache, redis: Redis) -> None:
+async def test_a_worker_that_lost_the_lock_changes_nothing(
+    cache: TokenCache, redis: Redis
+) -> None:
     nonce = await cache.lock(600)
     assert nonce is not None
     await redis.set(LOCK, "of another")
@@ -99,7 +101,7 @@ async def test_who_lost_the_lock_changes_nothing(cache: TokenCache, redis: Redis
     assert await redis.get(TOKEN) is None
 
 
-async def test_a_lock_that_rests_is_nobodys(cache: TokenCache, redis: Redis) -> None:
+async def test_a_backed_off_lock_belongs_to_nobody(cache: TokenCache, redis: Redis) -> None:
     nonce = await cache.lock(600)
     assert nonce is not None
     began = await server_time(redis)
@@ -127,7 +129,7 @@ async def test_a_refused_token_is_counted_once(cache: TokenCache, redis: Redis) 
 
 
 @pytest.mark.parametrize("damage", [b"", b"rubbish", None])
-async def test_what_cannot_be_opened_is_as_good_as_none(
+async def test_a_token_that_cannot_be_opened_counts_as_none(
     cache: TokenCache, redis: Redis, vault: Vault, damage: bytes | None
 ) -> None:
     await redis.set(TOKEN, vault.seal(b"[1]", "rewards token") if damage is None else damage)

@@ -35,7 +35,7 @@ async def test_a_worker_is_alive_for_three_heartbeats(workers: Workers, redis: R
     assert await workers.alive(beat + PASSED + 1) == 0
 
 
-async def test_who_leaves_is_not_counted_and_what_it_counted_stays(
+async def test_a_worker_that_left_is_not_counted_but_its_counts_stay(
     workers: Workers, redis: Redis
 ) -> None:
     measurements = Measurements()
@@ -52,7 +52,7 @@ async def test_who_leaves_is_not_counted_and_what_it_counted_stays(
     assert await redis.hgetall(keys.STATS) == {b"attempts|email|sent": b"1"}
 
 
-async def test_the_sweep_removes_whoever_was_silent_for_long(
+async def test_the_sweep_removes_workers_that_were_silent_for_long(
     workers: Workers, redis: Redis
 ) -> None:
     await workers.beat("alive")
@@ -72,7 +72,7 @@ async def test_the_submits_that_wait_are_counted(workers: Workers, redis: Redis)
     assert await workers.queued_submits() == 2
 
 
-async def test_what_could_not_be_told_comes_with_the_next_call(
+async def test_counts_that_could_not_be_reported_come_with_the_next_call(
     workers: Workers, redis: Redis
 ) -> None:
     measurements = Measurements()

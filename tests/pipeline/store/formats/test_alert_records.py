@@ -69,12 +69,12 @@ def test_the_next_record_is_written_without_its_time() -> None:
 
 
 @pytest.mark.parametrize("field", ["", "url|7|o", "url|7|order|credentials"])
-def test_what_is_no_field_of_an_alert_is_refused(field: str) -> None:
+def test_a_malformed_field_of_an_alert_is_refused(field: str) -> None:
     with pytest.raises((ValueError, KeyError)):
         decode_alert(field)
 
 
 @pytest.mark.parametrize("text", ["", "1 told 1", "1 tolt 1 0", "x told 1 0"])
-def test_what_is_no_record_is_refused(text: str) -> None:
+def test_a_malformed_record_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - whatever the words
         decode_record(text)

@@ -73,7 +73,7 @@ def test_every_field_has_its_place() -> None:
     )
 
 
-def test_what_never_happened_has_no_field() -> None:
+def test_an_event_that_never_happened_has_no_field() -> None:
     assert decode_batch_fields(LEAST) == Batch(state=BatchState.PLANNED, plan="13")
 
 
@@ -84,7 +84,7 @@ def test_what_never_happened_has_no_field() -> None:
         *(LEAST | {"turn": "x"}, LEAST | {"died": "z1"}, LEAST | {"gone": "x:1"}),
     ],
 )
-def test_what_is_no_batch_is_refused(fields: dict[str, str]) -> None:
+def test_a_malformed_batch_is_refused(fields: dict[str, str]) -> None:
     with pytest.raises((KeyError, ValueError)):
         decode_batch_fields(fields)
 

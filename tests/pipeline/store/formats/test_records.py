@@ -31,13 +31,13 @@ def test_a_record_is_read_as_it_is_written() -> None:
 
 
 @pytest.mark.parametrize("text", ["", ";", "pe1.0.0.0.0", "zz1.0.0.0.0.", "pe1.0.0.0.0.;"])
-def test_what_is_no_record_is_refused(text: str) -> None:
+def test_a_malformed_record_is_refused(text: str) -> None:
     with pytest.raises((ValueError, KeyError)):
         parse_record(text)
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=100))
-def test_the_plan_says_who_can_be_reached_by_what(masks: list[int]) -> None:
+def test_the_plan_says_which_channels_reach_a_recipient(masks: list[int]) -> None:
     plan = "".join(chr(48 + mask) for mask in masks)
     for index, mask in enumerate(masks):
         found = reachable((EMAIL, SMS), plan, index)

@@ -59,7 +59,7 @@ def test_one_kind_is_not_taken_for_another(vault: Vault) -> None:
             opened(vault, "1", 2, links)
 
 
-def test_recipients_that_are_gone_open_as_little_as_damaged_ones(vault: Vault) -> None:
+def test_missing_recipients_do_not_open(vault: Vault) -> None:
     for sealed in (None, b"damaged"):
         with pytest.raises(SealError):
             open_recipients(vault, "1", 2, sealed)
@@ -71,7 +71,7 @@ def test_links_and_evidence_need_not_be_there(vault: Vault) -> None:
     assert seal_evidence(vault, "1", 2, b"") == b"", "no evidence is not sealed"
 
 
-def test_purposes_are_what_they_have_always_been() -> None:
+def test_purposes_never_changed() -> None:
     assert (keys.DIGEST_KEY_PURPOSE, keys.TOKEN_PURPOSE) == ("digest key", "rewards token")
     assert keys.definition_purpose("7") == "definition:7"
     assert keys.recipients_purpose("7", 2) == "rows:7:2"

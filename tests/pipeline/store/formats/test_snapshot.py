@@ -50,7 +50,7 @@ def snapshot(fields: Mapping[str, str]) -> CampaignSnapshot:
     return CampaignSnapshot("7", fields, NOW)
 
 
-def test_what_is_stored_has_a_name() -> None:
+def test_every_stored_field_has_a_name() -> None:
     found = snapshot(FULL)
     assert (found.campaign_id, found.content, found.recipients) == ("c", "digest", 10)
     assert (found.batch_count, found.batch_size, found.lookup_buckets) == (4, 3, 2)

@@ -20,14 +20,14 @@ library_file = pytest.mark.parametrize("file", LIBRARY)
 verb = pytest.mark.parametrize("verb", VERBS)
 
 
-def test_what_is_needed_comes_first_and_once() -> None:
+def test_included_files_come_first_and_once() -> None:
     library = {"a": "-- @include b, c\na\n", "b": "-- @include c\nb\n", "c": "c\n", "d": "d\n"}
     text = assembled("verb", "-- @include a\n-- @include c\nverb\n", library)
     lines = [line for line in text.splitlines() if line and not line.startswith("--")]
     assert lines == ["c", "b", "a", "verb"]
 
 
-def test_what_is_not_there_is_named_with_who_wants_it() -> None:
+def test_a_missing_file_is_named_with_the_file_that_includes_it() -> None:
     with pytest.raises(IncludeError, match=r"a\.lua includes b, which is not in lib"):
         assembled("verb", "-- @include a\n", {"a": "-- @include b\n"})
 

@@ -10,7 +10,7 @@ async def found(ledger: Ledger) -> list[Blob]:
     return [blob async for page in ledger.blobs.pages() for blob in page]
 
 
-async def test_blobs_are_told_from_what_rests_in_clear(ledger: Ledger) -> None:
+async def test_blobs_are_told_from_values_in_clear(ledger: Ledger) -> None:
     serial = await submit(ledger, a_campaign())
     await fulfilled(ledger, serial)
     assert {(blob.key.decode(), blob.field) for blob in await found(ledger)} == {
@@ -18,7 +18,7 @@ async def test_blobs_are_told_from_what_rests_in_clear(ledger: Ledger) -> None:
     }
 
 
-async def test_hashes_of_a_kind_that_nobody_knows_are_looked_at(ledger: Ledger) -> None:
+async def test_hashes_of_an_unknown_kind_are_read(ledger: Ledger) -> None:
     sealed = ledger.vault.seal(b"x", "something new")
     await ledger.redis.hset("cc:new", mapping={"clear": "x", "sealed": sealed})
     await ledger.redis.hset("other:new", "sealed", sealed)
@@ -26,7 +26,9 @@ async def test_hashes_of_a_kind_that_nobody_knows_are_looked_at(ledger: Ledger) 
 
 
 @pytest.mark.parametrize("field", [b"", b"f"], ids=["value", "field"])
-async def test_only_what_still_is_as_it_was_read_is_replaced(ledger: Ledger, field: bytes) -> None:
+async def test_only_a_blob_that_is_as_it_was_read_is_replaced(
+    ledger: Ledger, field: bytes
+) -> None:
     old, new, newer = (ledger.vault.seal(text, "p") for text in (b"old", b"new", b"newer"))
 
     async def put(key: str, value: bytes) -> None:
