@@ -133,7 +133,7 @@ def _sizes(*, quick: bool, rounds: int | None, people: int | None, million: bool
 
 
 def _forget_settings() -> None:
-    """Let nothing of the installation of whoever runs this take part."""
+    """Let nothing take part of an installation that this machine has."""
     for name in [name for name in os.environ if name.upper().startswith("CLAIMCAST_")]:
         del os.environ[name]
 

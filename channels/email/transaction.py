@@ -71,7 +71,7 @@ class Transaction:
         session.wire.write(self.envelope if session.pipelining else commands[0])
 
     def bind(self, session: SmtpSession, commands: Commands) -> None:
-        """Belong to a session, whose `envelope` leaves behind the content of the one before."""
+        """Join a session that sends `envelope` behind the content of the transaction before."""
         self._session = session
         self._wire = session.wire
         self._commands = commands

@@ -39,7 +39,7 @@ class Wire(asyncio.Protocol):
         return not self._transport.is_closing()
 
     def listen(self, listener: Listener | None) -> None:
-        """Let *listener* have the replies from now on; None if no more are expected."""
+        """Give *listener* the replies from now on; None if no more are expected."""
         self._listener = listener
         if listener is not None and (not self.connected or not self.clear):
             self._listener = None

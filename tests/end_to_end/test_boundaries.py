@@ -113,7 +113,7 @@ async def _died(servers: Servers, kill: Kill, course: Course) -> bool:
             assert code == KILLED, "it was not reached"
             in_flight = await lane.in_flight()
             await lane.time_passes()
-            lane.settings.pop("CLAIMCAST_LEASE_SECONDS", None)  # who goes on has time
+            lane.settings.pop("CLAIMCAST_LEASE_SECONDS", None)  # the worker that goes on has time
             await _finish(lane, course)
             if course.cancelled:
                 (await aftermath(lane)).judge_cancelled()

@@ -15,7 +15,7 @@ from worker.valkey.embedded import EmbeddedValkey
 
 PEOPLE = 240
 ASKED = [f"r{n}" for n in range(0, PEOPLE, 4)]
-"""Who asks to be forgotten, in every batch, whether their turn has come or not."""
+"""The people who ask to be forgotten: some in every batch, sent to or not."""
 
 
 def address(recipient: str) -> str:

@@ -16,50 +16,50 @@ PEOPLE = 1500
 TRIES = 20
 LEASE = "CLAIMCAST_LEASE_SECONDS"
 SHORT, DEFAULT, LONG = 2, 30, 240
-"""What the dead held lapses soon; who goes on loses nothing while this machine stands still."""
+"""Leases of the dead lapse soon; those of the run that goes on outlast a stalled machine."""
 
 Process = subprocess.Popen[str]
 
 
 @contextmanager
-def struck(
+def stopped_at(
     directory: Path,
     share: float,
-    strike: Callable[[World, Process], None],
+    stop_run: Callable[[World, Process], None],
     lease: int,
     command: Sequence[str] = COMMAND,
 ) -> Iterator[tuple[World, Process]]:
     """
-    Yield an installation whose run, with this lease, was struck when it had sent this share.
+    Yield an installation whose run, with this lease, was stopped when it had sent this share.
 
-    A busy machine may let the run end before the blow; then it is judged as it is, and tried again
+    A busy machine may let the run end before that; then it is judged as it is, and tried again
     with another installation.
     """
     for number in range(TRIES):
-        (place := directory / str(number)).mkdir()
-        with world(place, "--async-above", "50", "--async-delay", "0.3") as here:
+        (folder := directory / str(number)).mkdir()
+        with world(folder, "--async-above", "50", "--async-delay", "0.3") as here:
             process = begun(here, lease, command)
             wait_until_sync(lambda here=here: len(here.mails()) > PEOPLE * share)  # type: ignore[misc]
-            if in_time(here, process):
-                strike(here, process)
+            if is_in_time(here, process):
+                stop_run(here, process)
                 yield here, process
                 return
             process.communicate(timeout=120)
             assert process.returncode == 0
             judge(here, PEOPLE, repeats=lease < LONG)
-    pytest.fail("every blow came too late to prove anything")
+    pytest.fail("every run had ended too early to prove anything")
 
 
 def begun(here: World, lease: int, command: Sequence[str] = COMMAND) -> Process:
-    """Start a run that holds what it has for this lease; whoever goes on has a long one."""
+    """Start a run that holds what it has for this lease; the run that goes on has a long one."""
     here.env[LEASE], here.command = str(lease), [*command]
     process = here.start("run", *here.campaign(PEOPLE))
     here.env[LEASE], here.command = str(LONG), COMMAND
     return process
 
 
-def in_time(here: World, process: Process) -> bool:
-    """Return whether a blow now proves something; if so, the run stands still for it."""
+def is_in_time(here: World, process: Process) -> bool:
+    """Return whether stopping it now proves something; if so, the run stands still for it."""
     if process.poll() is not None:
         return False
     os.killpg(process.pid, signal.SIGSTOP)  # nothing moves while we look
@@ -116,8 +116,8 @@ def test_everybody_gets_one_link_and_a_second_run_changes_nothing(here: World) -
 
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.6])
 def test_a_run_killed_in_the_middle_goes_on(tmp_path: Path, share: float) -> None:
-    with struck(tmp_path, share, kill, SHORT) as (here, _):
-        before = repeated(here)  # a stall before the blow may have cost its lease
+    with stopped_at(tmp_path, share, kill, SHORT) as (here, _):
+        before = repeated(here)  # a stall before it was stopped may have cost its lease
 
         here.run("run", *here.campaign(PEOPLE))
 
@@ -140,7 +140,7 @@ def test_a_run_killed_while_it_orders_orders_nothing_twice(here: World) -> None:
 
 
 def test_valkey_killed_in_the_middle_costs_nothing(tmp_path: Path) -> None:
-    with struck(tmp_path, 0.2, kill_server, DEFAULT) as (here, process):
+    with stopped_at(tmp_path, 0.2, kill_server, DEFAULT) as (here, process):
         output, _ = process.communicate(timeout=120)
 
         assert process.returncode == 0, output
@@ -149,7 +149,7 @@ def test_valkey_killed_in_the_middle_costs_nothing(tmp_path: Path) -> None:
 
 
 def test_run_and_valkey_killed_together_as_by_a_power_cut(tmp_path: Path) -> None:
-    with struck(tmp_path, 0.3, cut_the_power, SHORT) as (here, _):
+    with stopped_at(tmp_path, 0.3, cut_the_power, SHORT) as (here, _):
         before = repeated(here)
 
         here.run("run", *here.campaign(PEOPLE))
@@ -160,7 +160,7 @@ def test_run_and_valkey_killed_together_as_by_a_power_cut(tmp_path: Path) -> Non
 
 
 def test_ctrl_c_stops_before_the_end_and_repeats_nothing(tmp_path: Path) -> None:
-    with struck(tmp_path, 0.3, interrupt, LONG, PATIENT) as (here, process):
+    with stopped_at(tmp_path, 0.3, interrupt, LONG, PATIENT) as (here, process):
         assert process.returncode != 0
         left = here.status()
         assert left["people"]["open"] == PEOPLE - len(here.mails())

@@ -15,7 +15,7 @@ _UNUSED_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # the default takes 50 ms
 
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who is posted to takes it, however long this process is not given its turn."""
+    """The receiver takes each post, however long this process waits for the processor."""
     monkeypatch.setattr("sandbox.outgoing._PATIENCE", 60.0)
     monkeypatch.setattr("sandbox.rewards.signaller._PATIENCE", 60.0)
 

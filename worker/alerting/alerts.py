@@ -157,7 +157,7 @@ def _present(sources: AlertSources) -> Iterator[AlertCause]:
     for snapshot in sources.snapshots.values():
         yield from causes(snapshot)
     for channel, breaker in sources.breakers.items():
-        # It keeps its time until a message goes through: between two silences it is not over.
+        # A breaker keeps its time until a message goes through: between two rests it is not over.
         if breaker.until_ms:
             yield AlertCause(channel, AlertKind.CHANNEL, "")
 

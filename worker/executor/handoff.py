@@ -53,7 +53,7 @@ class Handoff:
         return True
 
     def close(self) -> None:
-        """Let all go, now and from now on; may be called twice."""
+        """End every wait, now and from now on; may be called twice."""
         self._closed = True
         while self._waiting:
             self._waiting.pop().set_result(None)

@@ -35,7 +35,7 @@ _PATIENCE_SECONDS = 1.0
 
 async def run_units(ctx: dict[str, Any], *args: object, **more: object) -> None:
     """
-    Work on batches; serial, batch, lane and turn of each, so it may run 0, 1 or N times.
+    Work on batches, given by serial, number, lane and dispatch number; may run 0, 1 or N times.
 
     Then it works on what it is handed, for as long as a job may: arq starts the next one slowly.
     What is not that, such as a job of a later version, is reported: the batch is due again anyway.

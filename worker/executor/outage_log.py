@@ -1,4 +1,4 @@
-"""Trouble with Redis, told once per cause and not once per try."""
+"""Trouble with Redis, logged once per cause and not once per try."""
 
 from pipeline.store.outages import StoreError, refusal
 

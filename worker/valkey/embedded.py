@@ -3,7 +3,7 @@ The Valkey that every command on this machine shares when no server is configure
 
 Two locks in the state directory:
 
-* users.lock   held shared by every user for its life; held alone by who stops the server
+* users.lock   held shared by every user for its life; held alone by the user that stops the server
 * server.lock  held by the server process, by inheritance: free means that it is really gone,
                and only its holder removes what is left over, starts a server and hands it on
 """

@@ -92,5 +92,5 @@ class BounceWebhook:
 
 
 def bounce_path(tokens: SignedTokens) -> str:
-    """Return the path of the webhook; whoever knows it may post notifications."""
+    """Return the path of the webhook; a client that knows it may post notifications."""
     return f"/webhooks/bounces/{tokens.make(Purpose.BOUNCE, POSTED_BOUNCE)}"

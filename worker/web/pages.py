@@ -36,16 +36,19 @@ def question(channel: ChannelName) -> HTMLResponse:
 
 
 def confirmation(channel: ChannelName) -> HTMLResponse:
+    """Return the page that says that the address is unsubscribed."""
     text = f"You will not get any more messages from us {_WORDS[channel]}."
     return _page("You are unsubscribed", text)
 
 
 def unknown_page() -> HTMLResponse:
+    """Return the page for a link that leads to nothing (404)."""
     text = "Please use the link exactly as it stands in the message, or answer the message."
     return _page("This link is not valid", text, status=404)
 
 
 def forgotten() -> HTMLResponse:
+    """Return the page for a link whose data was removed."""
     text = "The message was sent long ago, and your address is not kept any more."
     return _page("This link has expired", f"{text} Please answer the message.", status=410)
 

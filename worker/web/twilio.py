@@ -33,7 +33,7 @@ class TwilioSignature:
     """
     Tells whether Twilio signed a request, by the address under which it knows us.
 
-    Without a Twilio account, or without CLAIMCAST_PUBLIC_URL, nothing can be told and every
+    Without a Twilio account, or without CLAIMCAST_PUBLIC_URL, nothing can be checked and every
     request is refused. A proxy in front must hand on paths as they came, without its own prefix.
     """
 

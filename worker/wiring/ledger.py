@@ -45,7 +45,7 @@ _WATCH_SECONDS = 1.0
 
 
 class Log(Protocol):
-    """Where it is told what became of the server; structlog's loggers are such, and so is less."""
+    """Takes warnings about the embedded server; a logger of structlog does, and so does less."""
 
     def warning(self, event: str, /, **fields: str) -> object: ...
 
@@ -95,7 +95,7 @@ async def open_ledger(
     async with AsyncExitStack() as stack:
         configured = settings.redis.url
         if configured is not None:
-            secret_keys(settings)  # missing ones are told before anything is tried
+            secret_keys(settings)  # missing ones are reported before anything is tried
             url = configured.get_secret_value()
         else:
             embedded = EmbeddedValkey(settings.state_dir)
@@ -188,7 +188,7 @@ async def _watch(embedded: EmbeddedValkey, log: Log) -> None:
     """
     Start the embedded server again whenever it died; the clients wait meanwhile.
 
-    What keeps it from running is told once, and that it is over once it has lasted.
+    What keeps it from running is logged once; that it is over, too, once that has lasted.
     """
     troubled = False
     while True:

@@ -34,6 +34,6 @@ async def test_every_permit_is_counted(redis: Redis) -> None:
     began = time.monotonic()
     rate = await permits_per_second(limiter, 1, seconds=SECONDS)
     took = time.monotonic() - began
-    # Whoever counts in between takes less time than we, and at least what was asked for; the
+    # A count in between takes less time than ours, and at least what was asked for; the
     # twenty permits before the clock starts are not counted.
     assert (limiter.given - 20) / took <= rate <= limiter.given / SECONDS

@@ -235,7 +235,7 @@ async def test_a_second_try_over_a_new_connection_is_not_one_too_many() -> None:
         channel = channel_to(port, 1)
         sending = Sending(channel)
         await sending.many(["p0"], [])
-        # The second meets the 421, and its turn comes again when the third's connection rests.
+        # The second meets the 421, and is sent when the connection of the third is free.
         await sending.many(["p1", "p2"], [])
         assert set(sending.outcomes.values()) == {"sent"}
         assert server.opened == 3
@@ -290,7 +290,7 @@ async def test_a_message_cancelled_as_its_connection_comes_hands_it_on() -> None
 
         async def send_and_cut_off_the_second() -> None:
             await channel.send(message("p0"), cleared)
-            second.cancel()  # in the step that gave it its turn, before it can know
+            second.cancel()  # in the step that gave it its connection, before it can know
 
         first = asyncio.create_task(send_and_cut_off_the_second())
         await wait_until(lambda: server.contents)
@@ -309,7 +309,7 @@ async def test_a_message_cancelled_as_it_is_pipelined_leaves_the_line() -> None:
         loop = asyncio.get_running_loop()
 
         def cut_off_the_second() -> None:
-            # Between the step in which it is taken along and the one in which it learns of it.
+            # Between the step that pipelines it and the one in which it learns of that.
             loop.call_soon(second.cancel)
 
         first = asyncio.create_task(channel.send(message("p0"), cut_off_the_second))
@@ -347,7 +347,7 @@ async def test_what_waits_is_not_begun_once_the_channel_is_closed() -> None:
             return_exceptions=True,
         )
         await closing[0]
-    # The second rode behind the first; the third would have needed a turn of its own.
+    # The second was pipelined behind the first; the third would have needed a connection.
     assert [inside for _, inside, _ in server.contents] == ["p0", "p1"]
     assert isinstance(ended[2], DeliveryError)
     assert ended[2].code == "smtp_closed"

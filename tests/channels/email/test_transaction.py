@@ -35,8 +35,8 @@ class Line(asyncio.Transport):
         self.written.append(bytes(data))
 
 
-class Talk:
-    """One transaction over one line, as its session; `next` is taken along by it."""
+class RecordingSession:
+    """A session of one transaction over one line; `next` is pipelined behind it."""
 
     def __init__(self, *, pipelining: bool = True, next_: Transaction | None = None) -> None:
         self.line = Line()
@@ -45,12 +45,12 @@ class Talk:
         self.asked = 0
         self.room: asyncio.Future[None] | None = None
         self.next = next_
-        self.at: list[SmtpPhase] = []
+        self.phases: list[SmtpPhase] = []
         self.transaction = Transaction(MESSAGE, self.send_guard)
         self.transaction.start(self, COMMANDS)
 
     def entered(self, phase: SmtpPhase) -> None:
-        self.at.append(phase)
+        self.phases.append(phase)
 
     def next_transaction(self) -> Transaction | None:
         found, self.next = self.next, None
@@ -71,41 +71,41 @@ class Talk:
 
 
 async def test_the_commands_leave_together_and_the_content_after_the_go_ahead() -> None:
-    talk = Talk()
-    assert talk.line.written == [ENVELOPE]
-    talk.receive("250 ok", "250 ok")
-    assert talk.asked == 0
-    talk.receive("354 go on")
-    assert talk.line.written[1:] == [CONTENT]
-    talk.receive("250 queued")
-    assert (await talk.outcome(), talk.asked) == (("content", 250, "queued"), 1)
-    assert talk.wire.clear
+    session = RecordingSession()
+    assert session.line.written == [ENVELOPE]
+    session.receive("250 ok", "250 ok")
+    assert session.asked == 0
+    session.receive("354 go on")
+    assert session.line.written[1:] == [CONTENT]
+    session.receive("250 queued")
+    assert (await session.outcome(), session.asked) == (("content", 250, "queued"), 1)
+    assert session.wire.clear
 
 
 async def test_a_server_that_wants_content_for_nobody_is_given_none() -> None:
-    talk = Talk()
-    talk.receive("250 ok", "550 5.1.1 nobody", "354 go on")
-    assert talk.line.written[1:] == [b".\r\n"]
-    assert talk.asked == 0
-    talk.receive("554 no valid recipients")
-    assert await talk.outcome() == ("rcpt", 550, "5.1.1 nobody")
+    session = RecordingSession()
+    session.receive("250 ok", "550 5.1.1 nobody", "354 go on")
+    assert session.line.written[1:] == [b".\r\n"]
+    assert session.asked == 0
+    session.receive("554 no valid recipients")
+    assert await session.outcome() == ("rcpt", 550, "5.1.1 nobody")
 
 
 async def test_a_refusal_is_known_although_the_line_breaks_after_it() -> None:
-    talk = Talk()
-    talk.receive("250 ok", "550 5.1.1 nobody")
-    talk.wire.connection_lost(None)
-    assert await talk.outcome() == ("rcpt", 550, "5.1.1 nobody")
+    session = RecordingSession()
+    session.receive("250 ok", "550 5.1.1 nobody")
+    session.wire.connection_lost(None)
+    assert await session.outcome() == ("rcpt", 550, "5.1.1 nobody")
 
 
 @pytest.mark.parametrize("replies", [["250 ok", "250 ok"], []])
 async def test_after_a_cancellation_nothing_more_leaves(replies: Sequence[str]) -> None:
-    talk = Talk()
-    talk.receive(*replies)
-    talk.transaction.answer.cancel()
-    talk.receive(*["250 ok"] * (2 - len(replies)), "354 go on", "250 queued")
-    assert talk.line.written == [ENVELOPE]
-    assert talk.asked == 0
+    session = RecordingSession()
+    session.receive(*replies)
+    session.transaction.answer.cancel()
+    session.receive(*["250 ok"] * (2 - len(replies)), "354 go on", "250 queued")
+    assert session.line.written == [ENVELOPE]
+    assert session.asked == 0
 
 
 @pytest.mark.parametrize(
@@ -114,157 +114,157 @@ async def test_after_a_cancellation_nothing_more_leaves(replies: Sequence[str]) 
 async def test_a_server_that_says_farewell_is_waited_for_no_longer(
     replies: Sequence[str], phase: str
 ) -> None:
-    talk = Talk()
-    talk.receive(*replies, "421 4.3.2 closing")
-    assert await talk.outcome() == (phase, 421, "4.3.2 closing")
-    assert talk.line.written == [ENVELOPE]
+    session = RecordingSession()
+    session.receive(*replies, "421 4.3.2 closing")
+    assert await session.outcome() == (phase, 421, "4.3.2 closing")
+    assert session.line.written == [ENVELOPE]
 
 
 async def test_a_reply_that_nobody_waited_for_spoils_the_line() -> None:
-    talk = Talk()
-    talk.receive("250 ok", "250 ok", "354 go on", "250 queued", "250 and what is this")
-    assert await talk.outcome() == ("content", 250, "queued")
-    assert not talk.wire.clear
+    session = RecordingSession()
+    session.receive("250 ok", "250 ok", "354 go on", "250 queued", "250 and what is this")
+    assert await session.outcome() == ("content", 250, "queued")
+    assert not session.wire.clear
 
-    second = Transaction(MESSAGE, talk.send_guard)
-    second.start(talk, COMMANDS)
+    second = Transaction(MESSAGE, session.send_guard)
+    second.start(session, COMMANDS)
     with pytest.raises(LineLostError):
         await second.answer
 
 
 @pytest.mark.parametrize("noise", [b"x" * 40_000, b"hello\r\n", b"2x0 ok\r\n", b"\r\n"])
 async def test_what_is_no_reply_ends_the_transaction(noise: bytes) -> None:
-    talk = Talk()
-    talk.receive("250 ok")
-    talk.wire.data_received(noise)
+    session = RecordingSession()
+    session.receive("250 ok")
+    session.wire.data_received(noise)
     with pytest.raises(LineLostError) as caught:
-        await talk.outcome()
+        await session.outcome()
     assert caught.value.phase == "rcpt"
-    talk.receive("250 ok", "354 go on")
-    assert talk.line.written == [ENVELOPE], "nothing leaves after nonsense"
+    session.receive("250 ok", "354 go on")
+    assert session.line.written == [ENVELOPE], "nothing leaves after nonsense"
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 1000])
 async def test_replies_may_come_in_any_pieces_and_have_many_lines(size: int) -> None:
-    talk = Talk(pipelining=False)
+    session = RecordingSession(pipelining=False)
     said = "".join(f"{reply}\r\n" for reply in ("250-one", "250 two", "250 ok", "354 go"))
-    for at in range(0, len(said), size):
-        talk.wire.data_received(said[at : at + size].encode())
-    talk.receive("250-queued", "250 as 1")
-    assert talk.line.written == [*COMMANDS, CONTENT]
-    assert await talk.outcome() == ("content", 250, "queued\nas 1")
+    for phases in range(0, len(said), size):
+        session.wire.data_received(said[phases : phases + size].encode())
+    session.receive("250-queued", "250 as 1")
+    assert session.line.written == [*COMMANDS, CONTENT]
+    assert await session.outcome() == ("content", 250, "queued\nas 1")
 
 
 GO_AHEAD = ["250 ok", "250 ok", "354 go on"]
 
 
-def followed() -> tuple[Talk, Transaction]:
-    """Return a talk whose content has left, and the next message, whose envelope rode along."""
+def pipelined() -> tuple[RecordingSession, Transaction]:
+    """Return a session whose content has left, and the transaction pipelined behind it."""
     next_transaction = Transaction(MESSAGE, lambda: None)
-    talk = Talk(next_=next_transaction)
-    talk.receive(*GO_AHEAD)
-    assert talk.line.written == [ENVELOPE, CONTENT + ENVELOPE]
-    return talk, next_transaction
+    session = RecordingSession(next_=next_transaction)
+    session.receive(*GO_AHEAD)
+    assert session.line.written == [ENVELOPE, CONTENT + ENVELOPE]
+    return session, next_transaction
 
 
 @pytest.mark.parametrize("answer", ["250 queued", "550 5.1.1 nobody", "451 later"])
 async def test_the_next_envelope_is_pipelined_behind_the_content(answer: str) -> None:
-    talk, next_transaction = followed()
-    assert talk.at == ["mail", "rcpt", "data", "content"]
-    talk.receive(answer, *GO_AHEAD)
-    assert (await talk.outcome())[1] == int(answer[:3])
-    assert talk.line.written[2:] == [CONTENT], "the follower's, after its own go-ahead"
-    assert talk.at[4:] == ["mail", "rcpt", "data", "content"], "its patience begins with its turn"
-    talk.receive("250 queued too")
+    session, next_transaction = pipelined()
+    assert session.phases == ["mail", "rcpt", "data", "content"]
+    session.receive(answer, *GO_AHEAD)
+    assert (await session.outcome())[1] == int(answer[:3])
+    assert session.line.written[2:] == [CONTENT], "that of the next, after its own go-ahead"
+    assert session.phases[4:] == ["mail", "rcpt", "data", "content"], "its time begins here"
+    session.receive("250 queued too")
     assert await next_transaction.answer == ("content", 250, "queued too")
-    assert talk.wire.clear
+    assert session.wire.clear
 
 
 @pytest.mark.parametrize("answer", ["421 closing", "354 what", "120 well", "nonsense"])
 async def test_the_next_transaction_does_not_begin_where_replies_are_unclear(answer: str) -> None:
-    talk, next_transaction = followed()
-    talk.receive(answer, *GO_AHEAD)
+    session, next_transaction = pipelined()
+    session.receive(answer, *GO_AHEAD)
     with pytest.raises(StaleConnectionError):
         await next_transaction.answer
-    assert len(talk.line.written) == 2
+    assert len(session.line.written) == 2
     if answer == "nonsense":
         with pytest.raises(LineLostError):
-            await talk.outcome()
+            await session.outcome()
 
 
 async def test_without_pipelining_no_next_transaction_is_bound() -> None:
-    talk = Talk(pipelining=False, next_=Transaction(MESSAGE, lambda: None))
-    talk.receive(*GO_AHEAD)
-    assert talk.line.written == [*COMMANDS, CONTENT]
-    assert talk.transaction.next_transaction is None
+    session = RecordingSession(pipelining=False, next_=Transaction(MESSAGE, lambda: None))
+    session.receive(*GO_AHEAD)
+    assert session.line.written == [*COMMANDS, CONTENT]
+    assert session.transaction.next_transaction is None
 
 
 async def test_a_lost_line_puts_the_content_in_doubt_and_not_the_next_transaction() -> None:
-    talk, next_transaction = followed()
-    talk.wire.connection_lost(None)
+    session, next_transaction = pipelined()
+    session.wire.connection_lost(None)
     with pytest.raises(LineLostError) as caught:
-        await talk.outcome()
+        await session.outcome()
     assert caught.value.phase == "content"
     with pytest.raises(StaleConnectionError):
         await next_transaction.answer
 
 
 async def test_a_next_transaction_that_is_cancelled_starts_nothing() -> None:
-    talk, next_transaction = followed()
+    session, next_transaction = pipelined()
     next_transaction.answer.cancel()
-    talk.next = Transaction(MESSAGE, lambda: None)
-    talk.receive("250 queued", *GO_AHEAD)
-    assert await talk.outcome() == ("content", 250, "queued")
-    assert len(talk.line.written) == 2
-    assert talk.next is not None
+    session.next = Transaction(MESSAGE, lambda: None)
+    session.receive("250 queued", *GO_AHEAD)
+    assert await session.outcome() == ("content", 250, "queued")
+    assert len(session.line.written) == 2
+    assert session.next is not None
 
 
-async def crowded() -> tuple[Talk, asyncio.Future[None]]:
-    """Return a talk that has the go-ahead and waits, as too much is unrecorded."""
-    talk = Talk()
-    talk.room = room = asyncio.get_running_loop().create_future()
-    talk.receive(*GO_AHEAD)
-    assert (talk.asked, talk.line.written) == (1, [ENVELOPE])
-    return talk, room
+async def waiting_for_room() -> tuple[RecordingSession, asyncio.Future[None]]:
+    """Return a session that has the go-ahead and waits, as too much is unrecorded."""
+    session = RecordingSession()
+    session.room = room = asyncio.get_running_loop().create_future()
+    session.receive(*GO_AHEAD)
+    assert (session.asked, session.line.written) == (1, [ENVELOPE])
+    return session, room
 
 
 async def test_content_waits_while_too_much_is_unrecorded() -> None:
-    talk, room = await crowded()
-    assert talk.at[-1] == "data", "nothing has left: a lost line is no doubt"
-    talk.room = None
+    session, room = await waiting_for_room()
+    assert session.phases[-1] == "data", "nothing has left: a lost line is no doubt"
+    session.room = None
     room.set_result(None)
     await asyncio.sleep(0)
-    assert (talk.asked, talk.line.written) == (2, [ENVELOPE, CONTENT])
-    talk.receive("250 queued")
-    assert await talk.outcome() == ("content", 250, "queued")
+    assert (session.asked, session.line.written) == (2, [ENVELOPE, CONTENT])
+    session.receive("250 queued")
+    assert await session.outcome() == ("content", 250, "queued")
 
 
 @pytest.mark.parametrize("end", ["cancelled", "lost", "spoken to"])
 async def test_what_ends_while_it_waits_is_not_sent(end: str) -> None:
-    talk, room = await crowded()
+    session, room = await waiting_for_room()
     if end == "cancelled":
-        talk.transaction.answer.cancel()
+        session.transaction.answer.cancel()
     elif end == "lost":
-        talk.wire.connection_lost(None)
+        session.wire.connection_lost(None)
     else:
-        talk.receive("354 go on")
-    talk.room = None
+        session.receive("354 go on")
+    session.room = None
     room.set_result(None)
     await asyncio.sleep(0)
-    assert (talk.asked, talk.line.written) == (1, [ENVELOPE])
+    assert (session.asked, session.line.written) == (1, [ENVELOPE])
     if end != "cancelled":
         # Our ledger was too slow for the server, which is no fault of the recipient.
         with pytest.raises(AbandonedError, match="crowded"):
-            await talk.outcome()
+            await session.outcome()
 
 
 async def test_room_that_comes_when_the_line_is_closing_is_not_used() -> None:
-    talk, room = await crowded()
-    talk.line.closed = True
-    talk.room = None
+    session, room = await waiting_for_room()
+    session.line.closed = True
+    session.room = None
     room.set_result(None)
     await asyncio.sleep(0)
-    assert talk.asked == 1, "what nothing can leave of must not count as sent"
-    talk.wire.connection_lost(None)
+    assert session.asked == 1, "what nothing can leave of must not count as sent"
+    session.wire.connection_lost(None)
     with pytest.raises(AbandonedError, match="crowded"):
-        await talk.outcome()
+        await session.outcome()

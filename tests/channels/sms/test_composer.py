@@ -1,4 +1,4 @@
-"""The text of an SMS, and who cannot get one."""
+"""The text of an SMS, and the people who cannot get one."""
 
 import pytest
 from hypothesis import given

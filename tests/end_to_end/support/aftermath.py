@@ -47,8 +47,8 @@ class Aftermath:
         """
         Check that nothing was lost or doubled; *in_flight* is what the dead process had begun.
 
-        Only such a mail may have been sent again, once and as it was; no SMS ever is. Who got
-        nothing is listed as uncertain, by a message that was in flight.
+        Only such a mail may have been sent again, once and as it was; no SMS ever is. A person who
+        got nothing is listed as uncertain, by a message that was in flight.
         """
         assert not self.violations
         self._judge_orders()

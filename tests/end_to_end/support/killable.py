@@ -40,7 +40,7 @@ _PATIENCE = 120.0
 _ZYGOTE = multiprocessing.get_context("forkserver")
 for _command in main.lazy_subcommands.values():
     _command.load()  # here, and not in every process
-# The others are imported by who first uses them.
+# The others are imported by the process that first uses them.
 _ZYGOTE.set_forkserver_preload(
     ["__main__", __name__, "anyio._backends._asyncio", "httpcore", "twilio.rest.api"]
 )

@@ -286,7 +286,7 @@ def test_a_long_path_gets_a_short_private_socket_directory(
         assert len(os.fsencode(place)) < 104
         assert mode(place.parent) == 0o700
         assert mode(place) == 0o600
-        # Who joins finds it, whatever its own idea of a temporary directory is.
+        # A user that joins finds it, whatever its own idea of a temporary directory is.
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
         assert EmbeddedValkey(deep).url == server.url
     place.parent.rmdir()
@@ -342,7 +342,7 @@ def test_a_frozen_server_is_named_and_left_to_a_person(state_dir: Path, start: S
 
 
 def started(state_dir: Path) -> EmbeddedValkey:
-    """Start a server with the usual patience; who leaves it waits for a second only."""
+    """Start a server with the usual patience; a user that leaves it waits for a second only."""
     server = EmbeddedValkey(state_dir)
     server.start_or_join()
     server._patience = 1  # noqa: SLF001 - a busy machine needs more than that for the start

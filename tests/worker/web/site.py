@@ -161,18 +161,18 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.close()
 
 
-async def spoken(address: str, *parts: bytes) -> bytes:
+async def exchanged(address: str, *parts: bytes) -> bytes:
     """Send raw bytes and return all that comes until the other end closes, or cuts the line."""
     host, _, port = address.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    heard = bytearray()
+    received = bytearray()
 
-    async def hear() -> None:
+    async def receive() -> None:
         with suppress(ConnectionError):
             while data := await reader.read(1 << 16):
-                heard.extend(data)
+                received.extend(data)
 
-    async def speak() -> None:
+    async def send() -> None:
         with suppress(ConnectionError):
             for part in parts:
                 writer.write(part)
@@ -180,7 +180,7 @@ async def spoken(address: str, *parts: bytes) -> bytes:
 
     try:
         async with asyncio.timeout(120):
-            await asyncio.gather(hear(), speak())
+            await asyncio.gather(receive(), send())
     finally:
         writer.transport.abort()
-    return bytes(heard)
+    return bytes(received)

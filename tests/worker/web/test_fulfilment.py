@@ -10,7 +10,7 @@ from pipeline.domain.batch import Lane
 from pipeline.store.keys import due_key
 from tests.support.prolong import prolong
 from tests.support.waiting import wait_until
-from tests.worker.web.site import Line, Site, open_site, spoken
+from tests.worker.web.site import Line, Site, exchanged, open_site
 from worker.web import fulfilment
 
 
@@ -93,7 +93,7 @@ async def test_the_body_is_not_waited_for(site: Site) -> None:
     token = site.token(Purpose.FULFILMENT, "1")
     head = f"POST /webhooks/fulfillment/{token} HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n"
 
-    answer = await spoken(site.address, head.encode() + b"Connection: close\r\n\r\n{")
+    answer = await exchanged(site.address, head.encode() + b"Connection: close\r\n\r\n{")
 
     assert answer.startswith(b"HTTP/1.1 204 ")
 

@@ -1,4 +1,4 @@
-"""Whatever is posted, even by who knows a token or signs it: never a 500, nor a word too much."""
+"""Whatever is posted, even with a token or a signature: never a 500, nor a word too much."""
 
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode

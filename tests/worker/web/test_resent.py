@@ -1,4 +1,4 @@
-"""What comes back about an earlier generation is about the address that it went to."""
+"""What comes back about an earlier message is about the address that it went to."""
 
 from pipeline.callbacks.signed_tokens import Purpose, Target
 from pipeline.domain.batch import Lane

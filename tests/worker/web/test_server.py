@@ -15,7 +15,7 @@ from pipeline.callbacks.signed_tokens import Purpose
 from pipeline.domain.errors import InputError
 from tests.support.prolong import prolong
 from tests.support.waiting import wait_until
-from tests.worker.web.site import Line, Site, client_of, open_site, spoken
+from tests.worker.web.site import Line, Site, client_of, exchanged, open_site
 from worker.web import connection, server
 from worker.web.server import serving
 
@@ -67,7 +67,7 @@ async def test_every_answer_is_one_sentence_with_safe_headers(
     ],
 )
 async def test_what_is_not_http_gets_a_sentence(site: Site, request_: bytes) -> None:
-    answer = await spoken(site.address, request_)
+    answer = await exchanged(site.address, request_)
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
     assert b"x-content-type-options: nosniff" in head.lower()
@@ -83,7 +83,7 @@ async def test_what_is_not_http_gets_a_sentence(site: Site, request_: bytes) -> 
     ],
 )
 async def test_headers_have_an_end(site: Site, parts: list[bytes]) -> None:
-    answer = await spoken(site.address, *parts)
+    answer = await exchanged(site.address, *parts)
     assert answer == b"" or answer.startswith(b"HTTP/1.1 431 ")
 
 
@@ -103,14 +103,14 @@ async def test_a_body_that_is_declared_too_large_is_not_waited_for(site: Site) -
     head = (
         b"POST /webhooks/twilio/a HTTP/1.1\r\nContent-Length: 99999\r\nConnection: close\r\n\r\n"
     )
-    assert (await spoken(site.address, head)).startswith(b"HTTP/1.1 413 ")
+    assert (await exchanged(site.address, head)).startswith(b"HTTP/1.1 413 ")
 
 
 async def test_a_body_that_nobody_reads_has_an_end_too(site: Site) -> None:
     token = site.token(Purpose.FULFILMENT, "1")
     head = f"POST /webhooks/fulfillment/{token} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunk = b"10000\r\n" + b"a" * 0x10000 + b"\r\n"
-    answer = await spoken(site.address, head.encode(), *[chunk] * 100)
+    answer = await exchanged(site.address, head.encode(), *[chunk] * 100)
     assert answer == b"" or answer.startswith(b"HTTP/1.1 204 ")
 
 
@@ -128,7 +128,7 @@ async def test_a_request_that_does_not_come_to_its_end_is_given_up(
     site: Site, monkeypatch: pytest.MonkeyPatch, beginning: bytes
 ) -> None:
     monkeypatch.setattr(connection, "REQUEST_SECONDS", 0.2)
-    answer = await spoken(site.address, beginning)
+    answer = await exchanged(site.address, beginning)
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert answer.endswith(b"The request did not arrive in time.\n")
 
@@ -155,7 +155,7 @@ async def test_more_connections_than_there_is_room_for_are_refused(
     host, _, port = site.address.rpartition(":")
     idle = [await asyncio.open_connection(host, int(port)) for _ in range(3)]
 
-    refused = await spoken(site.address, b"")
+    refused = await exchanged(site.address, b"")
 
     assert refused.startswith(b"HTTP/1.1 503 ")
     assert b"Too many connections" in refused

@@ -14,7 +14,7 @@ _LONGEST = 64
 
 
 def actor_option(function: C) -> C:
-    """Give a command the option `--actor`; what it was is asked for with `actor()`."""
+    """Give a command the option `--actor`; `actor()` returns its value."""
     return click.option(
         "--actor",
         metavar="NAME",
@@ -25,7 +25,7 @@ def actor_option(function: C) -> C:
 
 
 def actor() -> str:
-    """Return who runs the current command."""
+    """Return the name in `--actor` of the current command, or the system user's."""
     named: str | None = click.get_current_context().meta.get(_KEY)
     return named or _system_user()
 

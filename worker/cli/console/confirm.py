@@ -1,4 +1,4 @@
-"""Asking a person before something is done; a no is told, and exits with 1 everywhere."""
+"""Asking a person before something is done; a no is acknowledged, and exits with 1 everywhere."""
 
 import signal
 import sys

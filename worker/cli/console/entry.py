@@ -43,6 +43,7 @@ def say(text: str) -> None:
 
 
 def fail(text: str, code: int) -> NoReturn:
+    """Say *text* to people and end the command with the exit code."""
     say(f"Error: {text}")
     sys.exit(code)
 
@@ -120,7 +121,7 @@ async def _terminable(work: Coroutine[Any, Any, int]) -> int:
 
 
 def _type_and_location(error: Exception) -> str:
-    """Return type and place of *error*; its text may hold what people must not see."""
+    """Return type and source line of *error*; its text may hold what people must not see."""
     trace, location = error.__traceback__, ""
     while trace is not None:
         path = Path(trace.tb_frame.f_code.co_filename)

@@ -14,7 +14,7 @@ _SENTENCES = {
 
 
 class _ConsoleLog:
-    """In the place of a log: sentences for a person."""
+    """Stands in for a logger, and prints sentences for a person."""
 
     def warning(self, event: str, /, **fields: str) -> None:
         say(f"Warning: {_SENTENCES[event].format(**fields)}")

@@ -19,7 +19,7 @@ class RecipientsType(click.ParamType[RecipientsFile]):
     Opens the recipients while the command line is read, and `-` as standard input.
 
     What cannot be sought in is copied to a file without a name. A file that cannot be opened is
-    not a mistake in the command line: it is told together with all other problems.
+    not a mistake in the command line: it is reported together with all other problems.
     """
 
     name = "recipients"

@@ -38,10 +38,11 @@ def refuse(findings: IntakeFindings, *, as_json: bool) -> int:
 
 
 def decline(error: DeclinedError) -> int:
-    """Tell a person who said no that it was heeded; return the exit code."""
+    """Tell a person who said no that nothing was done; return the exit code."""
     say(str(error))
     return NOT_ALL_REACHED
 
 
 def print_document(snapshot: CampaignSnapshot) -> None:
+    """Print a campaign on standard output as `status --json` does."""
     click.echo(json.dumps(status_document(snapshot), indent=2))

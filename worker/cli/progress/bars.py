@@ -22,7 +22,7 @@ _STAGES = ("submit", "order", "fulfil", "send")
 
 
 class Display(Protocol):
-    """Shows how far it is; told often, it shows what is worth showing."""
+    """Shows how far a campaign is; may be called often, and draws what is worth drawing."""
 
     def submitting(self, rows: int, share: float) -> None:
         """Show that *rows* were read, about that *share* of the whole."""

@@ -147,9 +147,9 @@ async def _causes(
     app: App, snapshot: CampaignSnapshot
 ) -> tuple[Counter[str], tuple[int, int], int]:
     """
-    Return the last word of the ledger on each person not reached, and where the first is.
+    Return how many people were not reached, by code, and where the first of them stands.
 
-    And how many of them no retry can reach.
+    That is batch and index; the third value is how many of them no retry can reach.
     """
     codes, first, suppressed = Counter[str](), (1, 0), 0
     seen = SuppressedDeliveries(app.campaigns, app.suppressions)

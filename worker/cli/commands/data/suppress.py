@@ -126,7 +126,7 @@ async def import_file(*, file: Path, channel: str, reason: str) -> int:
 
 
 async def _record(app: App, change: str, channel: ChannelName, **details: str) -> None:
-    """Leave a trace of the change; whose address it is about stays out of it."""
+    """Write the change into the audit trail, without the address."""
     await app.audit.add(
         AuditAction.SUPPRESS, actor=actor(), change=change, channel=str(channel), **details
     )

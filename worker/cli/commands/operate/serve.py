@@ -47,7 +47,7 @@ async def serve(*, host: str, port: int) -> int:
 
 
 def _missing(found: Settings) -> str | None:
-    """Return what will not come in, as it is configured."""
+    """Return which requests will not come in, as it is configured."""
     if found.public_url is None:
         return (
             "CLAIMCAST_PUBLIC_URL is not set: messages and orders carry no address to answer to, "

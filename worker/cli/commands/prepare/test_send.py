@@ -137,7 +137,7 @@ def _only(campaign: Campaign, channel: ChannelName) -> Campaign:
 def _recipient(
     campaign: Campaign, channel: ChannelName, address: str, given: dict[str, str]
 ) -> Recipient:
-    """Return somebody at *address*; whose variables are not given, gets their names for values."""
+    """Return a recipient at *address*; a variable that is not given has its name for a value."""
     field = ADDRESS_FIELD[channel]
     needed = {name: name for name in needed_columns(campaign)} | {"email": "", "phone": ""}
     recipient, faults = recipient_of({**needed, **_SAMPLE, **given, field: address})
@@ -207,7 +207,7 @@ def _failure(found: Settings, channel: ChannelName, error: DeliveryError) -> Cla
 
 
 def _provider(found: Settings, channel: ChannelName) -> str:
-    """Return whom a channel hands its messages to, without what might be secret in a URL."""
+    """Return where a channel hands its messages to, without what might be secret in a URL."""
     if channel is ChannelName.EMAIL and found.smtp is not None:
         return f"{found.smtp.host}:{found.smtp.port}"
     if channel is ChannelName.SMS and found.twilio is not None:

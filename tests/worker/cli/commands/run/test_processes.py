@@ -149,7 +149,7 @@ def test_ctrl_c_says_what_is_left_and_the_same_command_goes_on(here: World) -> N
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_submit_stopped_before_its_commit_leaves_nothing(here: World, how: signal.Signals) -> None:
-    # Who is asked has staged everything; the signal cannot come after the commit by chance.
+    # A command that asks has staged everything; the signal cannot come after the commit by chance.
     terminal = Terminal(here, "submit", *here.campaign(3_000))
     terminal.wait_for("[y/N]")
     assert _campaign_keys(here) == {b"cc:1", b"cc:staging"}
@@ -211,7 +211,7 @@ DEMO = [sys.executable, "-m", "worker.demo"]
 def demo(folder: Path, command: Sequence[str] = DEMO) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command,
-        # A real account in the environment of whoever tries the demo must not be used.
+        # A real account in the environment of a person who tries the demo must not be used.
         env={
             "PYTHONPATH": str(ROOT),
             "CLAIMCAST_REDIS__URL": "redis://127.0.0.1:1/0",
