@@ -1,4 +1,4 @@
-"""Defects in who may work on a batch, and when."""
+"""Defects in leases: which worker may work on a batch, and when."""
 
 from tests.mutants.defect import Defect
 

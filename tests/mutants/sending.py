@@ -1,4 +1,4 @@
-"""Defects in sending: intents before the effect, facts after it, and who may be written to."""
+"""Defects in sending: intents before the effect, facts after it, and suppressed addresses."""
 
 from tests.mutants.defect import Defect
 

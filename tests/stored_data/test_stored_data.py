@@ -130,7 +130,7 @@ def _each_has_one_link(messages: Iterable[tuple[str, str]]) -> None:
     }
     pairs = {(person_of[to], link) for to, link in messages}
     assert len({person for person, _ in pairs}) == len(pairs) == len({link for _, link in pairs})
-    assert len(pairs) == sum(PEOPLE.values()) - 1  # but for who is suppressed
+    assert len(pairs) == sum(PEOPLE.values()) - 1  # one person is suppressed
 
 
 def _what_is_missing(expected: Any, found: Any, where: str = "") -> list[str]:  # noqa: ANN401 - JSON

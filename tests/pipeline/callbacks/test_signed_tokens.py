@@ -1,4 +1,4 @@
-"""A token says what it was made for, to whoever has the key, and nothing to anybody else."""
+"""A token says what it was made for, with the key, and nothing without it."""
 
 import base64
 import re

@@ -1,4 +1,4 @@
-"""Names that are stored for ever and can be told again from their parts."""
+"""Names that are stored for ever, and that follow from their parts."""
 
 from uuid import UUID, uuid5
 

@@ -1,4 +1,4 @@
-"""Which generation went to which address: of a person resent any number of times."""
+"""Which resend number went to which address, after any number of resends."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Work that has to be done to its end is, although whoever waits for it is cancelled."""
+"""Work that has to be finished is finished, although its caller is cancelled."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Who may work on a batch, and how it moves; the scripts on a real server are under test."""
+"""Which worker may work on a batch, and how it moves: the scripts on a real server."""
 
 import asyncio
 

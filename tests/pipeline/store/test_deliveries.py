@@ -130,11 +130,11 @@ async def test_deliveries_that_a_dead_worker_left_in_flight_become_uncertain(
 async def test_results_of_a_worker_that_lost_its_lease_are_recorded(
     ledger: Ledger, kind: FactKind, expected: Status
 ) -> None:
-    zombie = await started(ledger)
-    await lapse(ledger, zombie.unit.serial)
-    await taken(ledger, zombie.unit.serial, nonce="other")
-    await tell(ledger, zombie, kind)
-    assert await status(ledger, zombie) is expected
+    stale = await started(ledger)
+    await lapse(ledger, stale.unit.serial)
+    await taken(ledger, stale.unit.serial, nonce="other")
+    await tell(ledger, stale, kind)
+    assert await status(ledger, stale) is expected
 
 
 async def test_of_an_earlier_attempt_only_good_news_counts(ledger: Ledger) -> None:

@@ -58,10 +58,10 @@ def assert_never_more(grants: list[Grant], rate: float) -> None:
 
 def assert_nothing_wasted(asked: list[Grant], total: int, wanted: int, rate: float) -> None:
     """
-    While somebody asks again and again, everybody together gets all that comes due.
+    While a worker asks again and again, all workers together get all permits that come due.
 
-    What comes due beyond one handful between two of his requests may be lost: it is more than he
-    can be given at once, or than a burst holds.
+    Permits beyond one handful between two of its requests may be lost: they are more than it can
+    be given at once, or than a burst has.
     """
     handful = min(wanted, max(1.0, rate / 10)) / rate
     late = sum(
@@ -173,7 +173,7 @@ async def trip(limiter: Limiter) -> float:
 
 
 async def half_open(redis: Redis) -> None:
-    """Let the silence be over."""
+    """Let the breaker's time be over."""
     await redis.hset("cc:breaker:email", "until", "1")
 
 

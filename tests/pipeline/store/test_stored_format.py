@@ -1,4 +1,4 @@
-"""What is stored has a format: older data is read or left alone, newer data is never touched."""
+"""Stored data has a format: older data is read or left as it is, newer data is never touched."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What rests damaged, or not at all, comes to a stop that a person is told of."""
+"""A batch with damaged or missing data stops, and an operator is told."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A batch that workers die of runs alone, then is held; kills from outside hold no healthy one."""
+"""A poison batch runs in quarantine, then is held; kills from outside hold no healthy one."""
 
 import pytest
 
@@ -61,8 +61,8 @@ async def test_after_two_deaths_a_batch_waits_for_a_worker_that_does_nothing_els
     assert [unit.batch for unit in await given(ledger, "w")] == [2, 3, 4]
     assert await given(ledger, "w", idle=False) == [], "it finishes what it has"
     assert await given(ledger, "x") == [], "the others leave it to that worker"
-    [alone] = await given(ledger, "w")
-    assert (alone.batch, alone.lane) == (1, Lane.ORDER)
+    [poison] = await given(ledger, "w")
+    assert (poison.batch, poison.lane) == (1, Lane.ORDER)
     await make_due(ledger, serial)
     assert await given(ledger, "w", idle=False) == [], "and it takes nothing beside it"
     assert [unit.batch for unit in await given(ledger, "x")] == [2, 3, 4]
@@ -72,8 +72,8 @@ async def test_a_worker_that_is_done_with_it_takes_part_again(ledger: Ledger) ->
     serial = await submit(ledger, a_campaign(), 2)
     await killed(ledger, serial, 2)
     await given(ledger, "w")
-    [alone] = await given(ledger, "w")
-    found = await claimed(ledger, alone, "n")
+    [poison] = await given(ledger, "w")
+    found = await claimed(ledger, poison, "n")
     assert found is not None
     await ledger.batches.release(found, delay=0)
 

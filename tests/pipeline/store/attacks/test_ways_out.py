@@ -1,4 +1,4 @@
-"""Ways out that an operator is told of must lead out, whatever happened before."""
+"""Every way out that an operator is told leads out, whatever happened before."""
 
 import json
 from typing import Any

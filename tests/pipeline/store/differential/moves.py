@@ -1,4 +1,4 @@
-"""What somebody may do next: each move is a few calls of verbs, and goes by their replies."""
+"""What a worker or a person may do next: a move is a few calls of verbs, by their replies."""
 
 import json
 from collections.abc import Callable, Generator, Iterator
@@ -195,8 +195,8 @@ def late_facts(w: World) -> Move:
     yield from record(w, w.place(w.random.choice(["done", "held", "fulfilled", "cancelled"])))
 
 
-def zombie(w: World) -> Move:
-    """Somebody goes on with a batch, by whatever token, in whatever state it is."""
+def stale_worker(w: World) -> Move:
+    """A worker goes on with a batch, by any token, in any state."""
     place = w.place()
     token = w.token(place)
     steps: list[Callable[[World, Place, str], Move]] = [order, read_order, send, hold, intend]
@@ -204,7 +204,7 @@ def zombie(w: World) -> Move:
 
 
 def any_claim(w: World) -> Move:
-    """Somebody's job runs again, or in another lane."""
+    """A job runs again, or in another lane."""
     place = w.place()
     dispatch_number = w.batch(place).get("turn", "0")
     w.units.append((*place.args, w.random.choice(LANES), dispatch_number))
@@ -379,7 +379,7 @@ MOVES: dict[Callable[[World], Move], int] = {
     submit: 8,
     work: 60,
     any_claim: 10,
-    zombie: 8,
+    stale_worker: 8,
     late_facts: 12,
     wake: 8,
     steer: 8,

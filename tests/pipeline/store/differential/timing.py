@@ -156,7 +156,7 @@ def _life(redis: Client) -> Move:
 
 
 def _dead_order(redis: Client) -> Move:
-    """An order that never comes, or with 40 links: who has none moves to a batch of their own."""
+    """An order that never comes, or with 40 links: people without one move to a new batch."""
     unit = [part.decode() for part in (yield "pump -", 1, 0, 0, 60_000, "w", 1, 0)]
     grant = yield "claim -", *unit, "n7", _LEASE
     serial, number = unit[:2]
@@ -175,9 +175,9 @@ def _dead_order(redis: Client) -> Move:
 
 
 def _batch(unit: list[str]) -> Move:
-    serial, number, lane, turn = unit
+    serial, number, lane, dispatch_number = unit
     place = (serial, number)
-    grant = yield "claim o", *place, lane, turn, "n1", _LEASE
+    grant = yield "claim o", *place, lane, dispatch_number, "n1", _LEASE
     token = grant[0].decode()
     held = (*place, token)
     yield "renew 1", _LEASE, *place, "o", token
@@ -188,22 +188,28 @@ def _batch(unit: list[str]) -> Move:
     yield "order_placed", *held, "order-1"
     yield "settle_wait", *held, "r", 0, "polls"
     yield "wake", *place, 1
-    _, _, _, turn = [part.decode() for part in (yield "pump r", 0, 1, 0, 60_000, "w", 1, 0)]
-    grant = yield "claim r", *place, "r", turn, "n2", _LEASE
+    _, _, _, dispatch_number = [
+        part.decode() for part in (yield "pump r", 0, 1, 0, 60_000, "w", 1, 0)
+    ]
+    grant = yield "claim r", *place, "r", dispatch_number, "n2", _LEASE
     held = (*place, grant[0].decode())
     yield "hold", *held, "links_many", b"s" * 2000, 5, 0
     yield "retry_batch -", *place, 0, 0, 1, 0, "[]"
-    _, _, _, turn = [part.decode() for part in (yield "pump -", 0, 1, 0, 60_000, "w", 1, 0)]
-    grant = yield "claim -", *place, "r", turn, "n3", _LEASE
+    _, _, _, dispatch_number = [
+        part.decode() for part in (yield "pump -", 0, 1, 0, 60_000, "w", 1, 0)
+    ]
+    grant = yield "claim -", *place, "r", dispatch_number, "n3", _LEASE
     held = (*place, grant[0].decode())
     links = b"".join(digest(f"link {k}", 12) for k in range(_SIZE))
     yield "links_received", *held, b"s" * 10_000, 0, links
-    _, _, _, turn = [part.decode() for part in (yield "pump s", 0, 0, 1, 60_000, "w", 1, 0)]
-    yield from _sending(place, turn)
+    _, _, _, dispatch_number = [
+        part.decode() for part in (yield "pump s", 0, 0, 1, 60_000, "w", 1, 0)
+    ]
+    yield from _sending(place, dispatch_number)
 
 
-def _sending(place: tuple[str, str], turn: str) -> Move:
-    grant = yield "claim s fresh", *place, "s", turn, "n4", _LEASE
+def _sending(place: tuple[str, str], dispatch_number: str) -> Move:
+    grant = yield "claim s fresh", *place, "s", dispatch_number, "n4", _LEASE
     held = (*place, grant[0].decode())
     yield "intend 1", *held, "1", json.dumps([[0, "e", 1, 0]]), b""
     everybody = [[k, "e", 1, 0, suppressed_key(k * 7 % 1024)] for k in range(_SIZE)]
@@ -218,8 +224,10 @@ def _sending(place: tuple[str, str], turn: str) -> Move:
     yield "intend 10 second channel", *held, "1", json.dumps(seconds), b""
     yield "renew -", 1, *place, "s", held[-1]
     yield "distributed open", *held, 0
-    _, _, _, turn = [part.decode() for part in (yield "pump -", 0, 0, 1, 60_000, "w", 1, 0)]
-    grant = yield "claim s worked", *place, "s", turn, "n5", _LEASE
+    _, _, _, dispatch_number = [
+        part.decode() for part in (yield "pump -", 0, 0, 1, 60_000, "w", 1, 0)
+    ]
+    grant = yield "claim s worked", *place, "s", dispatch_number, "n5", _LEASE
     held = (*place, grant[0].decode())
     refused = [[k, "s", 1, "f", "twilio_30003", 0, 1] for k in range(90, _SIZE)]
     yield "record -", json.dumps([[*place, refused]])
@@ -243,10 +251,10 @@ def _steering() -> Move:
     yield "edit", _SERIAL, "1", "n", b"s" * 2000
     yield "pause resume", _SERIAL, "resume"
     yield "cancel 1,000 batches", _SERIAL
-    _, number, lane, turn = [
+    _, number, lane, dispatch_number = [
         part.decode() for part in (yield "pump -", 1, 0, 0, 60_000, "w", 1, 0)
     ]
-    grant = yield "claim -", _SERIAL, number, lane, turn, "n9", _LEASE
+    grant = yield "claim -", _SERIAL, number, lane, dispatch_number, "n9", _LEASE
     yield "cancel_batch", _SERIAL, number, grant[0].decode(), ""
     yield "purge_begin", _SERIAL, 0
     yield "purge_batches", _SERIAL, 1, 10

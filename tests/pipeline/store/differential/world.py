@@ -84,7 +84,7 @@ class World:
         return text.decode()
 
     def deliveries(self, place: Place, index: int) -> Sequence[tuple[str, int, int]]:
-        """Return channel letter, generation and attempt of what a person has, or may have."""
+        """Return channel letter, resend number and attempt of a person's deliveries."""
         found = _RECORD.findall(self.field(place, index))  # not parsed: it may be spoilt
         if found:
             return [(letter, int(number), int(attempt)) for letter, number, attempt in found]

@@ -63,9 +63,9 @@ async def test_the_fleet_is_read_as_it_stands(
     assert fleet.counted == {"attempts|email|sent": 1}
     assert LONG - past - 1 <= fleet.permits["orders"] <= LONG
     assert fleet.permits["reads"] == 0
-    failures, silence = fleet.breakers[ChannelName.EMAIL]
+    failures, open_for = fleet.breakers[ChannelName.EMAIL]
     assert failures == 5
-    assert LONG - past - 1 <= silence <= LONG
+    assert LONG - past - 1 <= open_for <= LONG
     assert fleet.breakers[ChannelName.SMS] == (0, 0)
 
 

@@ -1,4 +1,4 @@
-"""The token of an account and its lock: what rests where, for how long, and who may change it."""
+"""The token of an account and its lock: what is stored, for how long, and who may change it."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What can be told of Lua source text without running it: what it defines, and what it names."""
+"""Reading of Lua source text without running it: what it defines, and what it names."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Several workers and campaigns at one due index in a real Valkey: who is given what, and when."""
+"""Several workers and campaigns at one due index in a real Valkey: who gets what, and when."""
 
 import asyncio
 import itertools
@@ -99,7 +99,7 @@ class DueMachine(RuleBasedStateMachine):
         self.given(free)
 
     def given(self, free: tuple[int, int, int]) -> list[Unit]:
-        """Somebody asks for work; what he gets is due, nobody's, and fairly shared."""
+        """A worker asks for work; the units it gets are due, no other's, and fairly shared."""
         before = self.do(self.ready())
         found = self.do(self.pumped(free))
         self.assert_allowed(found, free, before)
@@ -111,8 +111,8 @@ class DueMachine(RuleBasedStateMachine):
         return found
 
     @rule()
-    def everybody_has_a_turn(self) -> None:
-        """One slot at a time: whoever has work is given some before anybody is given more."""
+    def every_campaign_is_served(self) -> None:
+        """One slot at a time: every campaign with work is served before one is served again."""
         ready = {serial for serial, _, lane in self.do(self.ready()) if lane is Lane.ORDER}
         served = [unit.serial for _ in ready for unit in self.given((1, 0, 0))]
         assert sorted(served) == sorted(ready)
@@ -124,15 +124,15 @@ class DueMachine(RuleBasedStateMachine):
         unit = self.units[-1 if newest else which % len(self.units)]
         if pause == 0:
             self.operate(unit.serial, "pause")
-        self.take(unit)
+        self.run_job(unit)
 
-    def take(self, unit: Unit) -> None:
+    def run_job(self, unit: Unit) -> None:
         batch = (unit.serial, unit.batch)
         found = self.do(claim(self.ledger, unit, nonce=f"n{next(self.nonces)}"))
         if found is not None:
             assert batch not in self.model.claims, "two workers hold the same batch"
             expected = self.model.dispatch_numbers.pop(batch)
-            assert unit.dispatch_number == expected, "a job ran again, or out of turn"
+            assert unit.dispatch_number == expected, "a job ran again, or after a later dispatch"
             assert not self.model.campaigns[unit.serial].paused
             self.model.claims[batch] = found
             self.model.dispatched.discard(batch)
@@ -174,7 +174,7 @@ class DueMachine(RuleBasedStateMachine):
         self.model.dispatched -= {each for each in self.model.dispatched if each[0] == serial}
         self.model.late |= {each for each in self.model.claims if each[0] == serial}
         for unit in self.given((3, 3, 3)):
-            self.take(unit)
+            self.run_job(unit)
 
     @rule(which=pick, verb=st.sampled_from(["pause", "resume", "resume", "cancel"]), sure=pick)
     def steer(self, which: int, verb: Any, sure: int) -> None:  # noqa: ANN401 - a literal
@@ -188,7 +188,7 @@ class DueMachine(RuleBasedStateMachine):
             campaign.paused = verb == "pause"
             if verb == "cancel":
                 campaign.cancelled = True
-                self.lapsed(serial)  # all of it is due at once, whoever was given it
+                self.lapsed(serial)  # all of it is due at once, also what was dispatched
 
     @rule(which=pick, batch=st.integers(1, 3))
     def wake(self, which: int, batch: int) -> None:
@@ -262,7 +262,7 @@ class DueMachine(RuleBasedStateMachine):
         assert {(unit.serial, unit.batch, unit.lane) for unit in found} <= ready
 
     def assert_fair(self, found: list[Unit], left: set[tuple[str, int, Lane]]) -> None:
-        """Who still has something due got no less than any other, but for the last round."""
+        """A campaign with work left got no less than any other, but for the last round."""
         for lane in LANES[:3]:
             got = Counter(unit.serial for unit in found if unit.lane is lane)
             waiting = {serial for serial, _, where in left if where is lane}
@@ -273,7 +273,7 @@ class DueMachine(RuleBasedStateMachine):
         return list(self.model.claims.items())[which % len(self.model.claims)]
 
     def lapsed(self, serial: str) -> None:
-        """The dispatches of a campaign are over; whoever is alive tells so by a heartbeat."""
+        """The dispatches of a campaign lapse; living workers renew their leases."""
         self.model.dispatched -= {each for each in self.model.dispatched if each[0] == serial}
         held = [(found.unit, found.token) for found in self.model.claims.values()]
         assert all(self.do(self.ledger.batches.renew(held, 600)))

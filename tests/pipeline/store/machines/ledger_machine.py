@@ -58,9 +58,9 @@ class Attempt:
 
 class LedgerMachine(RuleBasedStateMachine):
     """
-    Every rule is something that can happen at any moment, however late, double or out of turn.
+    Every rule is something that can happen at any moment, however late, double or out of order.
 
-    A worker that crashes is one whose claim is never used again; its lease lapses by `silence`.
+    A worker that crashes is one whose claim is never used again; its lease lapses by `let_lapse`.
     """
 
     url: ClassVar[str]
@@ -115,7 +115,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.do(make_due(self.ledger, self.serial))
 
     @rule(which=pick)
-    def silence(self, which: int) -> None:
+    def let_lapse(self, which: int) -> None:
         """A worker crashed, froze, or lost its line for longer than its lease."""
         self.do(lapse(self.ledger, self.serial, 1 + which % len(self.batches())))
 
@@ -154,17 +154,17 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.claims)
     @rule(which=pick, how=st.integers(0, 6))
     def work_on(self, which: int, how: int) -> None:
-        """Somebody goes on with whatever claim he once had."""
+        """A worker goes on with any claim that it ever had."""
         self.settle(self.some(which), how)
 
     @precondition(lambda self: self.claims)
     @rule(how=st.integers(0, 6))
-    def taken_over(self, how: int) -> None:
-        """A worker wakes up when somebody else has its batch, and goes on as if nothing were."""
-        zombie = self.claims[-1]
-        self.do(lapse(self.ledger, self.serial, zombie.unit.batch))
+    def lose_the_lease(self, how: int) -> None:
+        """A worker wakes up when another one has its batch, and goes on all the same."""
+        stale = self.claims[-1]
+        self.do(lapse(self.ledger, self.serial, stale.unit.batch))
         self.fetch()
-        self.settle(zombie, how)
+        self.settle(stale, how)
 
     @precondition(lambda self: self.claims)
     @rule(how=st.integers(1, 6), sure=st.integers(0, 2))

@@ -37,16 +37,16 @@ class Grant:
 
 @dataclass(slots=True)
 class Booked:
-    """What one limiter gave since its rate was last changed, and until when it is silent."""
+    """What one limiter gave since its rate was last changed, and when its cooldown ends."""
 
     rate: Rate
     grants: list[Grant] = field(default_factory=list)
-    silent_till: tuple[float, float] = (0.0, 0.0)
-    """Its silence ends between the two."""
+    cooldown_end: tuple[float, float] = (0.0, 0.0)
+    """Its cooldown ends between the two."""
 
     def cool_down(self, earliest: float, latest: float) -> None:
-        first, last = self.silent_till
-        self.silent_till = max(first, earliest), max(last, latest)
+        first, last = self.cooldown_end
+        self.cooldown_end = max(first, earliest), max(last, latest)
 
     def change(self, rate: Rate) -> None:
         if rate != self.rate:
@@ -56,9 +56,9 @@ class Booked:
     def tolerance(self) -> float:
         return max(BURST_US, self.rate.interval_us)
 
-    def take(self, grant: Grant) -> None:
+    def record(self, grant: Grant) -> None:
         """Over any window there is at most what the rate gives in it, and one burst."""
-        assert grant.latest >= self.silent_till[0], "a permit was given in a silence"
+        assert grant.latest >= self.cooldown_end[0], "a permit was given in a cooldown"
         self.grants.append(grant)
         if not self.rate.permits:
             return
@@ -99,23 +99,23 @@ class LimiterMachine(RuleBasedStateMachine):
 
     @rule(wanted=numbers, both=st.booleans())
     def ask(self, wanted: int, both: bool) -> None:  # noqa: FBT001 - hypothesis passes it so
-        self.do(self.taken(self.workers[0], wanted, both=both))
+        self.do(self.acquired(self.workers[0], wanted, both=both))
 
     @rule(wanted=st.lists(numbers, min_size=2, max_size=WORKERS), both=st.booleans())
     def ask_at_once(self, wanted: list[int], both: bool) -> None:  # noqa: FBT001
         async def race() -> None:
             asked = zip(self.workers, wanted, strict=False)
-            await asyncio.gather(*(self.taken(*each, both=both) for each in asked))
+            await asyncio.gather(*(self.acquired(*each, both=both) for each in asked))
 
         self.do(race())
 
     @rule(wanted=numbers, both=st.booleans())
-    def wait_as_told(self, wanted: int, both: bool) -> None:  # noqa: FBT001
-        """Whoever waits as long as he was told, and alone, gets something: nobody starves."""
-        refused = self.do(self.taken(self.workers[0], wanted, both=both))
+    def wait_as_returned(self, wanted: int, both: bool) -> None:  # noqa: FBT001
+        """A worker that waits as long as the limiter said, with no rival, gets a permit."""
+        refused = self.do(self.acquired(self.workers[0], wanted, both=both))
         if not refused.granted:
             self.time_passes(refused.wait)
-            assert self.do(self.taken(self.workers[1], wanted, both=both)).granted
+            assert self.do(self.acquired(self.workers[1], wanted, both=both)).granted
 
     @rule(seconds=pauses)
     def time_passes(self, seconds: float) -> None:
@@ -149,31 +149,31 @@ class LimiterMachine(RuleBasedStateMachine):
         seconds, micros = map(int, await self.redis.time())
         return seconds * 1e6 + micros + self.ahead
 
-    async def taken(self, worker: Limiter, wanted: int, *, both: bool) -> Permits:
+    async def acquired(self, worker: Limiter, wanted: int, *, both: bool) -> Permits:
         more: dict[str, Rate | None] = {OWN: self.own.rate} if both else {}
         concerned = [self.shared, self.own] if both else [self.shared]
-        silent = [await self.looks_silent_till(name) for name in (SHARED, *more)]
+        cooldowns = [await self.seen_cooldown_end(name) for name in (SHARED, *more)]
         earliest = await self.now()
         found = await worker.acquire(SHARED, wanted, more)
         grant = Grant(found.granted, earliest, await self.now())
         assert 0 <= found.granted <= wanted
         if found.granted:
             late = grant.latest - self.ahead
-            assert max(silent) <= late, "the pump would pass over what has a permit to get"
+            assert max(cooldowns) <= late, "the pump would pass over a batch that can get a permit"
             for booked in concerned:
-                booked.take(grant)
+                booked.record(grant)
         else:
             self.assert_wait(found.wait * 1e6, concerned, earliest)
         return found
 
     def assert_wait(self, wait: float, concerned: list[Booked], now: float) -> None:
-        """Nobody is told to wait longer than until the first permit there can be."""
-        silence = max(booked.silent_till[1] for booked in concerned) - now
+        """The limiter never asks for a wait beyond the first permit there can be."""
+        cooldown = max(booked.cooldown_end[1] for booked in concerned) - now
         interval = max(booked.rate.interval_us for booked in concerned)
-        assert 0 < wait <= max(silence, interval) + 2
+        assert 0 < wait <= max(cooldown, interval) + 2
 
-    async def looks_silent_till(self, name: str) -> float:
-        """Return what pump.lua goes by when it decides that asking is pointless."""
+    async def seen_cooldown_end(self, name: str) -> float:
+        """Return the time until which pump.lua asks for no permit."""
         fields = decode_hash(await self.redis.hgetall(f"cc:gcra:{name}"))
         return max(float(fields.get("next", 0)), float(fields.get("hush", 0))) - BURST_US
 

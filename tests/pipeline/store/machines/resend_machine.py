@@ -1,4 +1,4 @@
-"""Workers with views of any age, late facts, and an operator who resends again and again."""
+"""Workers with views of any age, late facts, and an operator who resends many times."""
 
 import asyncio
 import itertools
@@ -56,7 +56,7 @@ class Started:
 
 
 class ResendMachine(RuleBasedStateMachine):
-    """One batch of two people; `generations` is how far the operator knows each to be."""
+    """One batch of two people; `numbers` are the last resend numbers that the operator knows."""
 
     url: ClassVar[str]
 
@@ -181,7 +181,7 @@ class ResendMachine(RuleBasedStateMachine):
             assert self.campaign.delivery.mode == "all" or len(live) < 2, records
             for record in records:
                 known = self.numbers.get((index, record.channel), 1)
-                assert record.resend_number == known, "the generation is not what was resent last"
+                assert record.resend_number == known, "the resend number is not the last one"
             assert len(self.sent[index]) < 2, "a person with two links"
 
     def teardown(self) -> None:
@@ -204,7 +204,7 @@ class ResendMachine(RuleBasedStateMachine):
         self, view: View, index: int, channel: ChannelName, resend_number: int, attempt: int
     ) -> None:
         known = self.numbers.get((index, channel), 1)
-        assert resend_number == known, "a message of an old generation starts after a resend"
+        assert resend_number == known, "a message starts after it was resent"
         assert view.addresses[index][channel] == self.wanted[index, channel], "an old address"
         self.sent[index].add(view.links[index])
         self.started.append(Started(index, channel, resend_number, attempt))

@@ -1,4 +1,4 @@
-"""The limiter under any order of requests, silences and changes of its rate."""
+"""The limiter under any order of requests, cooldowns and changes of its rate."""
 
 import pytest
 

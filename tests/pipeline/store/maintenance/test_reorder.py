@@ -101,7 +101,7 @@ class ReorderMachine(LedgerMachine):
 
     @rule(steps=st.integers(0, 4))
     def decided_too_late(self, steps: int) -> None:
-        """The batch goes on while the operator still thinks about what he saw."""
+        """The batch goes on while the operator still decides."""
         claim = self.comes_short()
         if claim is None:
             return

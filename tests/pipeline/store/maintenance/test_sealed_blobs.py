@@ -1,4 +1,4 @@
-"""Every sealed value is found, wherever it rests, and replaced only if nobody was faster."""
+"""Every sealed value is found, wherever it is, and replaced only if it did not change."""
 
 import pytest
 
