@@ -1,4 +1,4 @@
-"""What the sandbox still has to tell others: posts that are owed, on disk, and their courier."""
+"""Posts that the sandbox still has to send to others: a queue on disk, and what works it."""
 
 import asyncio
 import json
@@ -28,13 +28,15 @@ CREATE TABLE IF NOT EXISTS posts (
 CREATE INDEX IF NOT EXISTS due ON posts (due_at);
 """
 _PATIENCE = 5.0
-_ROUND = 3600.0  # seconds; only a bound on a wait that ends by itself
+_LONGEST_WAIT = 3600.0  # seconds; only a bound on a wait that ends by itself
 _AT_ONCE = 500
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used; the default takes 50 ms to make
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
+    """One post that is to be sent."""
+
     id: int
     url: str
     headers: dict[str, str]
@@ -45,7 +47,7 @@ class PostQueue:
     """
     One sqlite file of posts; only http to this machine's loopback ever goes out.
 
-    The debt is on disk: what was due while the sandbox was down is posted after its start. A
+    The queue is on disk: what was due while the sandbox was down is posted after its start. A
     receiver that does not answer is not posted to again.
     """
 
@@ -60,8 +62,8 @@ class PostQueue:
     def __exit__(self, *_: object) -> None:
         self._db.close()
 
-    def add(self, url: str, body: bytes, headers: Mapping[str, str], *, due_at: float) -> bool:
-        """Owe a post from *due_at* on (seconds since the epoch); False if *url* is elsewhere."""
+    def enqueue(self, url: str, body: bytes, headers: Mapping[str, str], *, due_at: float) -> bool:
+        """Have a post sent at *due_at* (seconds since the epoch); False if *url* is elsewhere."""
         if not is_loopback(url):
             return False
         self._db.execute(
@@ -85,7 +87,7 @@ class PostQueue:
 
     async def _wait(self) -> None:
         (due_at,) = self._db.execute("SELECT min(due_at) FROM posts").fetchone()
-        seconds = _ROUND if due_at is None else min(due_at - time.time(), _ROUND)
+        seconds = _LONGEST_WAIT if due_at is None else min(due_at - time.time(), _LONGEST_WAIT)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), max(seconds, 0))
 

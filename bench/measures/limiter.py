@@ -13,7 +13,7 @@ from pipeline.domain.rate import Rate
 from pipeline.store.rate_limiter import Limiter
 from pipeline.store.scripts import Scripts
 
-_TAKERS = 20
+_TASKS = 20
 _RATE = 200
 _BURST = 0.1 * _RATE
 """Permits: what a tenth of a second gives, see permit.lua."""
@@ -51,24 +51,24 @@ async def _permits(session: Session) -> None:
             values = [
                 await permits_per_second(limiter, wanted) for _ in range(session.sizes.rounds)
             ]
-            what = f"permits, {wanted} at a time, {_TAKERS} tasks in 1 process"
+            what = f"permits, {wanted} at a time, {_TASKS} tasks in 1 process"
             add("Around it", f"permits_{wanted}", what, "permits/s", *values)
 
 
 async def permits_per_second(limiter: Limiter, wanted: int, seconds: float = _SECONDS) -> float:
     """Return how many permits of the limiter "bench" are given per second to 20 tasks."""
     # So that every connection is open before the clock starts.
-    await asyncio.gather(*(limiter.acquire("bench", wanted) for _ in range(_TAKERS)))
+    await asyncio.gather(*(limiter.acquire("bench", wanted) for _ in range(_TASKS)))
     granted, started = 0, time.monotonic()
 
-    async def take() -> None:
+    async def acquire() -> None:
         nonlocal granted
         while time.monotonic() < started + seconds:
             # Not in one line: what the others add while this one waits would be lost.
             permits = await limiter.acquire("bench", wanted)
             granted += permits.granted
 
-    await asyncio.gather(*(take() for _ in range(_TAKERS)))
+    await asyncio.gather(*(acquire() for _ in range(_TASKS)))
     return granted / (time.monotonic() - started)
 
 

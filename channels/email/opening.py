@@ -37,7 +37,7 @@ async def open_client(server: SmtpServer, context: ssl.SSLContext | None) -> SMT
     )
     opening = _Opening(client, server)
     try:
-        await opening.run()
+        await opening.open()
     except (SMTPException, OSError, ValueError) as error:
         client.close()
         raise _failure(opening.phase, error) from None
@@ -53,7 +53,7 @@ class _Opening:
         self._server = server
         self.phase: SmtpPhase = "connect"
 
-    async def run(self) -> None:
+    async def open(self) -> None:
         await self._client.connect(timeout=self._server.connect_timeout)
         self._client.local_hostname = _own_name(self._client)
         await self._greet()

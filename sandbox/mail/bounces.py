@@ -51,8 +51,8 @@ class Bounces:
     def __exit__(self, *_: object) -> None:
         self._db.close()
 
-    def add(self, sender: str, recipient: str, content: bytes, action: Action) -> None:
-        """Owe a notification to *sender*; a mail without a sender never bounces (RFC 5321)."""
+    def enqueue(self, sender: str, recipient: str, content: bytes, action: Action) -> None:
+        """Have *sender* notified later; a mail without a sender never bounces (RFC 5321)."""
         if sender in {"", "<>"}:
             return
         due_at = time.time() + self._delay
@@ -64,7 +64,7 @@ class Bounces:
         )
         if self._url is not None:
             headers = {"Content-Type": "message/rfc822"}
-            self._outgoing.add(self._url, message, headers, due_at=due_at)
+            self._outgoing.enqueue(self._url, message, headers, due_at=due_at)
 
     def since(self, seq: int = 0, limit: int = -1) -> list[dict[str, Any]]:
         """Return those after *seq* that have come, oldest first; `to` is the envelope sender."""

@@ -127,9 +127,9 @@ class MailSink:
 
     def _bounce(self, sender: str, address: str, content: bytes, key: str) -> None:
         if address.startswith(_DSN_DELAYED):
-            self._bounces.add(sender, address, content, "delayed")
+            self._bounces.enqueue(sender, address, content, "delayed")
         elif address.startswith(_DSN) or self._chaos.strikes("dsn", key):
-            self._bounces.add(sender, address, content, "failed")
+            self._bounces.enqueue(sender, address, content, "failed")
 
     def _count(self, address: str) -> int:
         # A million addresses need not be remembered while nothing depends on it.

@@ -90,6 +90,7 @@ class SandboxAccount:
     # Tokens
 
     def issue_token(self, expires_at: float) -> str:
+        """Return a new token that holds until *expires_at* (seconds since the epoch)."""
         value = f"sandbox.{secrets.token_urlsafe(24)}"
         self._db.execute("INSERT INTO tokens VALUES (?, ?)", (value, expires_at))
         return value
@@ -141,6 +142,7 @@ class SandboxAccount:
             )
 
     def order_id(self, po: str) -> str | None:
+        """Return the id of the order with this PO number, or None."""
         row = self._db.execute("SELECT id FROM orders WHERE po = ?", (po,)).fetchone()
         return None if row is None else str(row[0])
 
@@ -176,24 +178,28 @@ class SandboxAccount:
         return Reading(order=order, reads=reads, full_reads=full_reads)
 
     def replace(self, order: SandboxOrder) -> None:
+        """Store *order* in place of the one with its id; nothing happens without one."""
         self._db.execute(
             "UPDATE orders SET document = ?, signal_at = ? WHERE id = ?",
             (order.to_json(), order.signal_at, order.id),
         )
 
-    # Webhooks that are still owed
+    # Webhooks that are still to be called
 
     def next_signal_at(self) -> float | None:
+        """Return when the next webhook is due (seconds since the epoch); None: there is none."""
         row = self._db.execute("SELECT min(signal_at) FROM orders").fetchone()
         return None if row[0] is None else float(row[0])
 
     def signals_due(self, now: float) -> list[SandboxOrder]:
+        """Return the orders whose webhook is due, the earliest first."""
         rows = self._db.execute(
             "SELECT document FROM orders WHERE signal_at <= ? ORDER BY signal_at", (now,)
         ).fetchall()
         return [SandboxOrder.from_json(document) for (document,) in rows]
 
     def signalled(self, order_id: str) -> None:
+        """Take note that the webhook was called: it is not due any more."""
         self._db.execute("UPDATE orders SET signal_at = NULL WHERE id = ?", (order_id,))
 
     @contextmanager

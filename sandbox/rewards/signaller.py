@@ -10,14 +10,14 @@ from sandbox.rewards.account import SandboxAccount
 from sandbox.rewards.orders import SandboxOrder
 
 _PATIENCE = 5.0
-_ROUND = 3600.0  # seconds; only a bound on a wait that ends by itself
+_LONGEST_WAIT = 3600.0  # seconds; only a bound on a wait that ends by itself
 
 
 class Signaller:
     """
-    Calls the webhooks that the account owes, when they are due; each once (the fault: twice).
+    Calls the webhooks of the account's orders when they are due; each once (the fault: twice).
 
-    The debt is on disk: what was due while the sandbox was down is called after its start. A
+    What is due is on disk: what was due while the sandbox was down is called after its start. A
     receiver that does not answer is not called again, as clients must poll anyway.
     """
 
@@ -30,7 +30,7 @@ class Signaller:
         self._changed.set()
 
     async def run(self) -> None:
-        """Run until cancelled."""
+        """Call the webhooks as they become due, until cancelled."""
         while True:
             due = self._account.signals_due(time.time())
             if due:
@@ -39,7 +39,7 @@ class Signaller:
 
     async def _wait(self) -> None:
         due_at = self._account.next_signal_at()
-        seconds = _ROUND if due_at is None else min(due_at - time.time(), _ROUND)
+        seconds = _LONGEST_WAIT if due_at is None else min(due_at - time.time(), _LONGEST_WAIT)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), max(seconds, 0))
         self._changed.clear()

@@ -1,4 +1,4 @@
-"""What Twilio tells its customers: status callbacks and messages from people, signed."""
+"""What Twilio posts to its customers: status callbacks and messages from people, signed."""
 
 import base64
 import hashlib
@@ -14,7 +14,7 @@ from sandbox.sms.messages import POOL_NUMBER, SmsMessage
 
 
 class Callbacks:
-    """Owes the right posts at the right times; the faults decide which go astray."""
+    """Enqueues the right posts for the right times; the faults decide which go astray."""
 
     def __init__(self, outgoing: PostQueue, chaos: Chaos[SmsFaults], options: SmsOptions) -> None:
         self._outgoing = outgoing
@@ -22,7 +22,7 @@ class Callbacks:
         self._options = options
 
     def accepted(self, message: SmsMessage) -> None:
-        """Owe the callbacks of *message*: one when it is sent, one when its fate is known."""
+        """Enqueue the callbacks of *message*: one when it is sent, one when its fate is known."""
         key = message.to
         if not message.callback or self._chaos.strikes("callback_never", key):
             return
@@ -33,10 +33,10 @@ class Callbacks:
             times.reverse()
         for _ in range(2 if self._chaos.strikes("callback_twice", key) else 1):
             for status, due_at in zip(("sent", message.final), times, strict=True):
-                self._owe(message.callback, self._status(message, status), due_at)
+                self._enqueue(message.callback, self._status(message, status), due_at)
 
     def inbound(self, sid: str, sender: str, to: str, body: str) -> bool:
-        """Owe the message *body* from *sender*; False if there is nowhere to post it."""
+        """Enqueue the message *body* from *sender*; False if there is nowhere to post it."""
         form = {
             "ApiVersion": "2010-04-01",
             "AccountSid": self._options.account_sid,
@@ -50,14 +50,14 @@ class Callbacks:
             "NumMedia": "0",
             "NumSegments": "1",
         }
-        return self._owe(self._options.inbound_url or "", form, time.time())
+        return self._enqueue(self._options.inbound_url or "", form, time.time())
 
-    def _owe(self, url: str, form: Mapping[str, str], due_at: float) -> bool:
+    def _enqueue(self, url: str, form: Mapping[str, str], due_at: float) -> bool:
         headers = {
             "Content-Type": "application/x-www-form-urlencoded; charset=UTF-8",
             "X-Twilio-Signature": signature(url, form, self._options.auth_token),
         }
-        return self._outgoing.add(url, urlencode(form).encode(), headers, due_at=due_at)
+        return self._outgoing.enqueue(url, urlencode(form).encode(), headers, due_at=due_at)
 
     def _status(self, message: SmsMessage, status: str) -> dict[str, str]:
         form = {

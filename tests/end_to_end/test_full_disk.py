@@ -63,9 +63,8 @@ def test_a_full_disk_is_waited_out_and_logged_once(
 ) -> None:
     pid = server(here).pid
     assert pid is not None
-    limit(
-        [pid, at_work.pid], file_size(here) + 1000
-    )  # the process that starts it again hands the limit on
+    # The process that starts the server again hands the limit on.
+    limit([pid, at_work.pid], file_size(here) + 1000)
     wait_until_sync(lambda: logged(here, "valkey.not_restarted"))
     log = server(here).log_path
     starts = log.read_text("utf-8").count("Ready to accept")

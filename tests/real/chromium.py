@@ -45,8 +45,8 @@ class Page:
             elif said["method"] in _COMPLAINTS:
                 self.complaints.append(said)
 
-    async def tell(self, method: str, **parameters: object) -> Event:
-        """Give a command and return what comes of it."""
+    async def command(self, method: str, **parameters: object) -> Event:
+        """Give the browser a command and return its result."""
         number = next(self._numbers)
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         await self._line.send_json({"id": number, "method": method, "params": parameters})
@@ -57,7 +57,7 @@ class Page:
 
     async def open(self, url: str) -> None:
         """Go to an address and wait until the page is loaded."""
-        loader = (await self.tell("Page.navigate", url=url))["loaderId"]
+        loader = (await self.command("Page.navigate", url=url))["loaderId"]
         await wait_until(lambda: self._loaded == loader, PATIENCE)
 
     def violated(self) -> set[str]:
@@ -67,7 +67,7 @@ class Page:
         return {found["violatedDirective"] for found in details if found}
 
     async def evaluate(self, expression: str) -> Any:  # noqa: ANN401 - JSON
-        found = await self.tell("Runtime.evaluate", expression=expression, returnByValue=True)
+        found = await self.command("Runtime.evaluate", expression=expression, returnByValue=True)
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
@@ -80,7 +80,7 @@ class Page:
         before = self._loaded
         where = {"x": x + width / 2, "y": y + height / 2, "button": "left", "clickCount": 1}
         for kind in ("mousePressed", "mouseReleased"):
-            await self.tell("Input.dispatchMouseEvent", type=kind, **where)
+            await self.command("Input.dispatchMouseEvent", type=kind, **where)
         await wait_until(lambda: self._loaded != before, PATIENCE)
 
 
@@ -106,8 +106,8 @@ async def page(address: str) -> AsyncIterator[Page]:
             listening = asyncio.create_task(found.listen())
             try:
                 for domain in ("Page", "Log", "Runtime", "Audits"):
-                    await found.tell(f"{domain}.enable")
-                await found.tell("Page.setLifecycleEventsEnabled", enabled=True)
+                    await found.command(f"{domain}.enable")
+                await found.command("Page.setLifecycleEventsEnabled", enabled=True)
                 yield found
             finally:
                 await line.close()

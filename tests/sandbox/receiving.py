@@ -29,7 +29,7 @@ class Receiver:
     url: str = ""
     posts: list[Received] = field(default_factory=list)
 
-    async def take(self, request: Request) -> Response:
+    async def receive(self, request: Request) -> Response:
         body = await request.body()
         self.posts.append(Received(str(request.url), dict(request.headers), body))
         return Response(status_code=204)
@@ -42,7 +42,7 @@ class Receiver:
 async def receiving() -> AsyncIterator[Receiver]:
     """Take any POST at the receiver's `url`, and below it, until the block ends."""
     receiver = Receiver()
-    app = Starlette(routes=[Route("/{path:path}", receiver.take, methods=["POST"])])
+    app = Starlette(routes=[Route("/{path:path}", receiver.receive, methods=["POST"])])
     async with serving(app, "127.0.0.1", 0) as port:
         receiver.url = f"http://127.0.0.1:{port}"
         yield receiver

@@ -12,6 +12,8 @@ _PATIENCE = 1.0
 
 
 class Health:
+    """`/healthz` and `/readyz`; see their methods."""
+
     def __init__(self, server: Server) -> None:
         self._server = server
 

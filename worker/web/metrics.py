@@ -37,6 +37,7 @@ class WebhookCounter(Collector):
         self._counts[kind, result] += 1
 
     def collect(self) -> Iterable[Metric]:
+        """Return the counters as Prometheus collects them; called at every scrape."""
         family = CounterMetricFamily(
             "claimcast_webhooks",
             "Webhooks received by this process since it started",
@@ -53,6 +54,7 @@ class _Installation(Collector):
     gauges: Sequence[Metric] = ()
 
     def collect(self) -> Iterable[Metric]:
+        """Return the counters as Prometheus collects them; called at every scrape."""
         return self.gauges
 
 

@@ -38,6 +38,7 @@ def fleet_intake_ports(app: App) -> IntakePorts:
 
 
 def intake_ledger(app: App) -> IntakeLedger:
+    """Return where the intake stages and commits campaigns."""
     return IntakeLedger(
         staging=app.staging,
         campaigns=app.campaigns,

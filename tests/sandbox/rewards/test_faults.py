@@ -218,7 +218,7 @@ async def a_receiver() -> AsyncIterator[tuple[str, list[bytes]]]:
     """Listen for webhooks: yields its URL and the requests as they come."""
     requests: list[bytes] = []
 
-    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
         requests.append(head + await reader.readexactly(length))
@@ -227,7 +227,7 @@ async def a_receiver() -> AsyncIterator[tuple[str, list[bytes]]]:
         writer.close()
         await writer.wait_closed()
 
-    server = await asyncio.start_server(take, "127.0.0.1", 0)
+    server = await asyncio.start_server(receive, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
         yield f"http://127.0.0.1:{port}/hook", requests

@@ -49,6 +49,7 @@ async def read_all(app: App) -> list[CampaignSnapshot]:
 
 
 async def read_fleet_state(app: App) -> FleetState:
+    """Read the workers and breakers of the whole installation."""
     now_ms = await app.server.now_ms()
     alive = await app.workers.alive(now_ms)
     breakers = {channel: await app.limiter.breaker(channel) for channel in ChannelName}
