@@ -88,7 +88,7 @@ def _read(path: Path) -> tuple[SecretStr, ...]:
 
 
 def _generate(path: Path) -> None:
-    """Put a new key at *path* in one step, unless somebody was quicker."""
+    """Put a new key at *path* in one step, unless another process was quicker."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f"{_FILE}.{secrets.token_hex(8)}")
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -15,13 +15,13 @@ REDACTED = "[redacted]"
 _MAX_DEPTH = 8
 _MAX_LENGTH = 100_000
 
-# Under these names nothing is shown, whatever it is.
+# Values under these names are never shown.
 _SECRET_NAME = re.compile(
     r"(^|[_-])(password|passwd|pwd|passphrase|authorization|cookie|credentials?|api[_-]?key|secret[\w-]*"
     r"|\w*tokens?|phones?|msisdn)$",
     re.IGNORECASE,
 )
-# Under these a number is a count.
+# Values under these names are shown only if they are numbers: those are counts.
 _PERSONAL_NAME = re.compile(
     r"(^|[_-])(links?|urls?|e?mails?|addresse?s?|to|cc|bcc|body|html|subject|payload"
     r"|(recipient|full|first|last)_name)$",

@@ -79,7 +79,7 @@ class PermanentError(DeliveryError):
 
     `suppress` is true when the address itself is dead and must not be tried by anybody again.
     `fallback` is false when it is not known what the refusal means: no other channel is tried
-    until somebody has said so (`retry`).
+    until an operator has said so (`retry`).
     """
 
     def __init__(

@@ -22,7 +22,7 @@ def clean(text: str, limit: int = _LIMIT, hidden: Iterable[str] = ()) -> str:
     """Return *text* as one printable line of at most *limit* characters, without secrets."""
     for secret in filter(None, hidden):
         text = text.replace(secret, "[…]")
-    # What follows is quadratic on hostile text, and nobody reads further than this anyway.
+    # The patterns are quadratic on hostile text, and nobody reads further than this anyway.
     text = _HIDDEN.sub("[…]", text[: 4 * limit])
     printable = "".join(letter if letter.isprintable() else " " for letter in text)
     line = " ".join(printable.split())

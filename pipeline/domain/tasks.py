@@ -8,7 +8,7 @@ _AGAIN_SECONDS = 1.0
 
 async def stop(*tasks: "asyncio.Task[None]") -> None:
     """
-    Cancel *tasks* and wait until they have ended; their results are not looked at.
+    Cancel *tasks* and wait until they have ended; their results are dropped.
 
     Before Python 3.12, `asyncio.wait_for` swallows a cancellation that meets the end of what it
     waits for (redis-py writes every command inside one), so a single `cancel` may be lost.

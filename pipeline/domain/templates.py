@@ -73,7 +73,7 @@ class Template:
             msg = f"{where}, line {error.lineno}: {_sentence(error.message)}"
             raise InputError(msg) from None
         except (RecursionError, SyntaxError, ValueError):
-            # What Python says of the code that Jinja generated would help nobody.
+            # Python's message is about code that Jinja generated, and would help nobody.
             msg = f"{where}: the template is nested too deeply or holds a number that is too long"
             raise InputError(msg) from None
 

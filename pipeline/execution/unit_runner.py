@@ -1,4 +1,4 @@
-"""Run one unit of work: claim the batch, run its stage, and give it back whatever happens."""
+"""Run one unit of work: claim the batch, run its stage, and give it back in any case."""
 
 import asyncio
 import contextlib

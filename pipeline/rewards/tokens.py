@@ -62,7 +62,7 @@ class FleetToken:
         Discard the token if it still is *value*, which was refused; may be called twice.
 
         Return how many tokens of this account were refused in a row: since anybody's call got
-        another answer than that. One that somebody else discarded before does not count again.
+        another answer than that. One that another worker discarded before does not count again.
         """
         return await self._cache.refuse(value, _IN_A_ROW_S)
 

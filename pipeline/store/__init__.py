@@ -1,1 +1,1 @@
-"""The ledger in Redis: what rests there, and every transition as one Lua script."""
+"""The ledger in Redis: what is stored there, and every transition as one Lua script."""

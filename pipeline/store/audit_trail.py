@@ -93,7 +93,7 @@ class AuditTrail:
 
         So a crash can leave an entry without its action, never an action without its entry: an
         entry is durable when this returns, where the server syncs every write (`always`), and
-        under `everysec` no later than whatever is written after it.
+        under `everysec` no later than anything written after it.
 
         *details* hold no link, no address and no recipient id in clear (see `person_digest`).
         """

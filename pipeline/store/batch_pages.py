@@ -1,4 +1,4 @@
-"""Batches as they rest in Redis, read a page at a time, each page as it stood at one moment."""
+"""Batches as they are stored, read a page at a time, each page of one moment."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Batches in Redis: who may work on one, and how it moves from planned to fulfilled."""
+"""Batches in Redis: which worker may work on one, and how it moves from state to state."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -30,7 +30,7 @@ from pipeline.store.keys import (
 from pipeline.store.lookups import link_digests
 from pipeline.store.scripts import Scripts, decode_hash, decode_pairs, server_ms, server_seconds
 
-_FIRST = 100  # held batches of each lane whose reasons are looked at
+_FIRST = 100  # held batches of each lane whose reasons are read
 _FLAGS = flag_fields()
 
 

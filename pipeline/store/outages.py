@@ -17,7 +17,7 @@ Refusal = Literal["memory", "disk"]
 
 
 def refusal(error: StoreError) -> Refusal | None:
-    """Return why a server that is there takes no writes; None if it is something else."""
+    """Return why a reachable server refuses writes; None for another error."""
     if isinstance(error, OutOfMemoryError):
         return "memory"
     if isinstance(error, ResponseError) and str(error).startswith("MISCONF"):

@@ -7,7 +7,7 @@ _WEEK_S = 7 * 24 * 3600
 
 
 class ProductCache:
-    """The list as one document; it is public, so it rests in clear."""
+    """The list as one document; it is public, so it is stored in clear."""
 
     def __init__(self, redis: Client, account: str) -> None:
         self._redis = redis

@@ -17,7 +17,7 @@ from pipeline.store.keys import DISCARDED, STAGING, campaign_keys
 from pipeline.store.lookups import id_digest
 from pipeline.store.scripts import Scripts, decode_hash, server_ms
 
-_PATIENCE_MS = 10_000  # a submit that says nothing for this long is taken for dead
+_LAPSE_MS = 10_000  # a submit that says nothing for this long is taken for dead
 _ROWS_PER_BUCKET = 64  # a listpack up to 512 fields; more would only be slower
 _GIVEN_UP = "The submit was interrupted for too long and given up; run it again."
 
@@ -86,7 +86,7 @@ class StagingStore:
         self, campaign_id: str, nonce: str, *, expected_rows: int
     ) -> Staging | Committed | StagingBusy:
         """Open a staging area, or say why not; repeating it keeps the area alive."""
-        kind, serial, *rest = await self._call("stage_begin", campaign_id, nonce, _PATIENCE_MS)
+        kind, serial, *rest = await self._call("stage_begin", campaign_id, nonce, _LAPSE_MS)
         if kind == b"committed":
             return Committed(serial.decode())
         if kind == b"busy":
@@ -113,7 +113,7 @@ class StagingStore:
             staging.campaign_id,
             staging.serial,
             staging.nonce,
-            _PATIENCE_MS,
+            _LAPSE_MS,
             number,
             plan,
             sealed,

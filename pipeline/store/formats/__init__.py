@@ -1,1 +1,1 @@
-"""What rests in Redis, written and read: fields, records, and what is sealed."""
+"""What is stored in Redis, written and read: fields, records, and sealed values."""

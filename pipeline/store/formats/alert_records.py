@@ -1,5 +1,5 @@
 """
-The records of alerts as they rest: the field of each, and what stands in it.
+The records of alerts as they are stored: the field of each, and its value.
 
 A field is `<target>|<subject>|<kind>|<code>`, with a lane by its letter; a record is `<ms when it
 was written> <phase> <ms since when> <tries>`. Its time is written by `alert.lua`.

@@ -1,4 +1,4 @@
-"""The compact form in which recipients rest and travel, and the one they are compared by."""
+"""The compact form in which recipients are stored and sent, and the one to compare them by."""
 
 import json
 from collections.abc import Sequence

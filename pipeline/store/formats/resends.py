@@ -1,4 +1,4 @@
-"""The resends of a batch's recipients as they rest: sealed, one field per person who has any."""
+"""The resends of a batch's recipients as they are stored: sealed, one field per person."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ def seal_resends(vault: Vault, serial: str, recipient_id: str, resends: ResendHi
 def open_resends(
     vault: Vault, serial: str, recipients: Sequence[Recipient], sealed: Mapping[int, bytes]
 ) -> dict[int, ResendHistory]:
-    """Return the resends by index; raises SealError, or IndexError for one of nobody."""
+    """Return the resends by index; raises SealError, or IndexError for one of no recipient."""
     return {
         index: decode_resends(vault.open(blob, _purpose(vault, serial, recipients[index].id)))
         for index, blob in sealed.items()

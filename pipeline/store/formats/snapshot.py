@@ -104,7 +104,7 @@ class CampaignSnapshot:
     A campaign at one moment of server time; times are ms since the epoch, 0 for never.
 
     *fields* is its hash as it is stored, or some fields of it: nothing but this class reads them.
-    A snapshot of some fields answers only what those tell; the rest looks as if it never was.
+    A snapshot of some fields answers only what those tell; all others count as never set.
     """
 
     serial: str
@@ -238,7 +238,7 @@ class CampaignSnapshot:
 
     def workable_at(self, lane: Lane, due_ms: float) -> float | None:
         """
-        Return when the pump would take a batch that is due at *due_ms*, in ms since the epoch.
+        Return when the pump dispatches a batch that is due at *due_ms*, in ms since the epoch.
 
         None if only a person helps: it is paused, or its lane is blocked without a probe ahead.
         """

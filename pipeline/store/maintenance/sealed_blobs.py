@@ -1,4 +1,4 @@
-"""Every sealed value that rests in Redis, wherever it is: to count and to replace them."""
+"""Every sealed value in Redis, wherever it is: to count and to replace them."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """What is to rest in the place of *blob*, if that still is what was read."""
+    """A new value for *blob*, if that still is what was read."""
 
     blob: Blob
     sealed: bytes
 
 
 class SealedBlobs:
-    """Walks over all that rests sealed, and exchanges blobs that nobody changed meanwhile."""
+    """Iterates over all sealed values, and replaces those that did not change meanwhile."""
 
     def __init__(self, redis: Client, scripts: Scripts) -> None:
         self._redis = redis

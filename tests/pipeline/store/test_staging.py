@@ -70,7 +70,7 @@ async def test_the_sweep_touches_no_committed_campaign(ledger: Ledger, redis: Re
 async def test_a_second_submit_waits_for_the_first_and_takes_over_a_dead_one(
     ledger: Ledger, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.store.staging._PATIENCE_MS", 600_000)
+    monkeypatch.setattr("pipeline.store.staging._LAPSE_MS", 600_000)
     first, totals = await stage(ledger, a_campaign(), [people(2)], nonce="a")
     busy = await ledger.staging.begin("c", "b", expected_rows=1)
     assert isinstance(busy, StagingBusy)

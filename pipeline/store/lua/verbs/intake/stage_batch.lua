@@ -1,15 +1,15 @@
 -- Write one batch of recipients into a staging area. Nothing is ordered before the commit.
 --
--- ARGV      campaign id, serial, nonce, patience in ms, batch number, plan, sealed recipients,
---           position of the first recipient, number of buckets, and the digests of all their ids
---           in one string, 9 bytes each
+-- ARGV      campaign id, serial, nonce, ms after which a silent attempt lapses, batch number, plan,
+--           sealed recipients, position of the first recipient, number of buckets, and the digests of
+--           all their ids in one string, 9 bytes each
 --
 -- Returns 'ok', 'lost' if the staging area is no longer ours, or 'duplicate <i>' for the first
 -- recipient (0-based) whose id stands in the campaign already. May be called again.
 
 -- @include batch_key, digits, due_key, id_digest, lookup_key, now_ms, recipients_key, staging_key
 
-local id, serial, nonce, patience, batch = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local id, serial, nonce, lapse_ms, batch = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local first, buckets, digests = tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[10]
 local staging = redis.call('HGET', STAGING, id)
 local mine = serial .. ' ' .. nonce .. ' '
@@ -30,5 +30,5 @@ end
 redis.call('SET', recipients_key(serial, batch), ARGV[7])
 redis.call('HSET', batch_key(serial, batch), 'st', 'planned', 'plan', ARGV[6])
 redis.call('ZADD', due_key(serial, 'o'), 0, batch)
-redis.call('HSET', STAGING, id, mine .. digits(now_ms() + tonumber(patience)))
+redis.call('HSET', STAGING, id, mine .. digits(now_ms() + tonumber(lapse_ms)))
 return 'ok'

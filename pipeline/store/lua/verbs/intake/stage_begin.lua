@@ -8,7 +8,7 @@
 
 -- @include digits, discarded_key, ids_key, now_ms, serial_key, staging_key
 
-local id, nonce, patience = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local id, nonce, lapse_ms = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local committed = redis.call('HGET', IDS, id)
 if committed then
   return { 'committed', committed }
@@ -20,7 +20,7 @@ if staging then
   local serial, owner, lapses = string.match(staging, '^(%d+) (%S+) (%d+)$')
   if owner == nonce then
     redis.call('HSET', STAGING, id,
-      serial .. ' ' .. nonce .. ' ' .. digits(now_ms() + patience))
+      serial .. ' ' .. nonce .. ' ' .. digits(now_ms() + lapse_ms))
     return { 'staging', serial, '' }
   end
   local left = tonumber(lapses) - now_ms()
@@ -32,5 +32,5 @@ if staging then
 end
 
 local serial = redis.call('INCR', SERIAL)
-redis.call('HSET', STAGING, id, serial .. ' ' .. nonce .. ' ' .. digits(now_ms() + patience))
+redis.call('HSET', STAGING, id, serial .. ' ' .. nonce .. ' ' .. digits(now_ms() + lapse_ms))
 return { 'staging', tostring(serial), old }
