@@ -1,7 +1,7 @@
 """
 What every channel adapter promises the pipeline; each adapter passes all of it.
 
-An adapter takes part by a `Scene`: a provider that can be told how to behave, and a channel that
+An adapter takes part by a `Harness`: a provider that can be told how to behave, and a channel that
 talks to it over a socket.
 """
 
@@ -44,7 +44,7 @@ LINK = "https://claim.example.com/c/abc"
 
 
 @dataclass
-class Scene:
+class Harness:
     channel: Channel
     arrived: list[bytes]
     """What the provider got hold of, whether it said so or not."""
@@ -52,11 +52,11 @@ class Scene:
     """Takes from what arrived that by which the provider could know a repetition."""
 
 
-Setting = Callable[[Behaviour], AbstractAsyncContextManager[Scene]]
+Setting = Callable[[Behaviour], AbstractAsyncContextManager[Harness]]
 
 
 @asynccontextmanager
-async def email(behaviour: Behaviour) -> AsyncIterator[Scene]:
+async def email(behaviour: Behaviour) -> AsyncIterator[Harness]:
     scripts: dict[Behaviour, Script] = {
         "refuses": always("RCPT", "550 5.1.1 no such user"),
         "down": always("CONNECT", HANG_UP),
@@ -64,12 +64,12 @@ async def email(behaviour: Behaviour) -> AsyncIterator[Scene]:
     }
     async with mail_server(scripts.get(behaviour, lambda verb, line: None)) as server:
         channel = ADAPTERS[ChannelName.EMAIL](server.settings())
-        yield Scene(channel, server.mails, message_id)
+        yield Harness(channel, server.mails, message_id)
         await channel.aclose()
 
 
 @asynccontextmanager
-async def sms(behaviour: Behaviour) -> AsyncIterator[Scene]:
+async def sms(behaviour: Behaviour) -> AsyncIterator[Harness]:
     replies: dict[Behaviour, Reply] = {
         "refuses": an_error(21211),
         "drops after content": NO_ANSWER,
@@ -79,17 +79,17 @@ async def sms(behaviour: Behaviour) -> AsyncIterator[Scene]:
             reached = Twilio(port=port) if behaviour == "down" else server
             channel = ADAPTERS[ChannelName.SMS](reached.account())
             async with aclosing(channel):
-                yield Scene(channel, server.bodies, whole)
+                yield Harness(channel, server.bodies, whole)
 
 
 @asynccontextmanager
-async def webhook(behaviour: Behaviour) -> AsyncIterator[Scene]:
+async def webhook(behaviour: Behaviour) -> AsyncIterator[Harness]:
     answers: dict[Behaviour, Reply] = {"refuses": Answer(422), "drops after content": NO_ANSWER}
     async with app(answers.get(behaviour, KEPT)) as server:
         with deaf_port() as port:
             reached = App(port=port) if behaviour == "down" else server
             async with aclosing(ADAPTERS[ChannelName.WEBHOOK](reached.target())) as channel:
-                yield Scene(channel, server.raw, webhook_id)
+                yield Harness(channel, server.raw, webhook_id)
 
 
 def webhook_id(raw: bytes) -> bytes:
@@ -148,27 +148,27 @@ def cleared() -> None:
 
 
 async def test_adapter_says_what_it_is(setting: Setting) -> None:
-    async with setting("well") as scene:
-        assert scene.channel.name in ADAPTERS
-        assert scene.channel.connections >= 1
-        assert await scene.channel.check()
-        assert scene.arrived == []
+    async with setting("well") as harness:
+        assert harness.channel.name in ADAPTERS
+        assert harness.channel.connections >= 1
+        assert await harness.channel.check()
+        assert harness.arrived == []
 
 
 async def test_message_arrives_with_its_link(setting: Setting) -> None:
-    async with setting("well") as scene:
-        await scene.channel.send(a_message(scene.channel), cleared)
+    async with setting("well") as harness:
+        await harness.channel.send(a_message(harness.channel), cleared)
 
-        assert len(scene.arrived) == 1
-        assert LINK.encode() in scene.arrived[0]
+        assert len(harness.arrived) == 1
+        assert LINK.encode() in harness.arrived[0]
 
 
 async def test_repeated_message_is_known_by_the_same_name(setting: Setting) -> None:
-    async with setting("well") as scene:
+    async with setting("well") as harness:
         for sent_at in (1e9, 2e9):
-            await scene.channel.send(a_message(scene.channel, sent_at=sent_at), cleared)
+            await harness.channel.send(a_message(harness.channel, sent_at=sent_at), cleared)
 
-        first, second = map(scene.identity, scene.arrived)
+        first, second = map(harness.identity, harness.arrived)
         assert first == second != b""
 
 
@@ -178,48 +178,48 @@ async def test_refused_send_guard_passes_through_and_nothing_arrives(setting: Se
     def refused() -> None:
         raise abandoned
 
-    async with setting("well") as scene:
+    async with setting("well") as harness:
         with pytest.raises(AbandonedError) as caught:
-            await scene.channel.send(a_message(scene.channel), refused)
+            await harness.channel.send(a_message(harness.channel), refused)
 
         assert caught.value is abandoned
-        assert scene.arrived == []
-        await scene.channel.send(a_message(scene.channel), cleared)
-        assert len(scene.arrived) == 1
+        assert harness.arrived == []
+        await harness.channel.send(a_message(harness.channel), cleared)
+        assert len(harness.arrived) == 1
 
 
 async def test_refused_recipient_is_permanent(setting: Setting) -> None:
-    async with setting("refuses") as scene:
+    async with setting("refuses") as harness:
         with pytest.raises(PermanentError):
-            await scene.channel.send(a_message(scene.channel), cleared)
+            await harness.channel.send(a_message(harness.channel), cleared)
 
-        assert scene.arrived == []
+        assert harness.arrived == []
 
 
 async def test_provider_that_is_down_costs_the_recipient_nothing(setting: Setting) -> None:
-    async with setting("down") as scene:
+    async with setting("down") as harness:
         with pytest.raises(BlockedError):
-            await scene.channel.send(a_message(scene.channel), cleared)
+            await harness.channel.send(a_message(harness.channel), cleared)
 
         with pytest.raises(BlockedError):
-            await scene.channel.check()
+            await harness.channel.check()
 
 
 async def test_lost_answer_is_uncertain(setting: Setting) -> None:
-    async with setting("drops after content") as scene:
+    async with setting("drops after content") as harness:
         with pytest.raises(UncertainError):
-            await scene.channel.send(a_message(scene.channel), cleared)
+            await harness.channel.send(a_message(harness.channel), cleared)
 
-        assert len(scene.arrived) == 1
+        assert len(harness.arrived) == 1
 
 
 @pytest.mark.parametrize("behaviour", ["refuses", "down", "drops after content"])
 async def test_failure_has_a_code_to_store_and_shows_no_secret(
     setting: Setting, behaviour: Behaviour
 ) -> None:
-    async with setting(behaviour) as scene:
+    async with setting(behaviour) as harness:
         with pytest.raises(ClaimcastError) as caught:
-            await scene.channel.send(a_message(scene.channel), cleared)
+            await harness.channel.send(a_message(harness.channel), cleared)
 
     code = str(caught.value).partition(":")[0]
     assert 0 < len(code) <= 20
@@ -229,29 +229,29 @@ async def test_failure_has_a_code_to_store_and_shows_no_secret(
 
 
 async def test_many_at_once_all_arrive(setting: Setting) -> None:
-    async with setting("well") as scene:
-        message = a_message(scene.channel)
-        sends = (scene.channel.send(message, cleared) for _ in range(100))
+    async with setting("well") as harness:
+        message = a_message(harness.channel)
+        sends = (harness.channel.send(message, cleared) for _ in range(100))
         await asyncio.gather(*sends)
 
-        assert len(scene.arrived) == 100
+        assert len(harness.arrived) == 100
 
 
 async def test_closing_twice_is_fine_and_nothing_is_sent_afterwards(setting: Setting) -> None:
-    async with setting("well") as scene:
-        await scene.channel.send(a_message(scene.channel), cleared)
-        await scene.channel.aclose()
-        await scene.channel.aclose()
+    async with setting("well") as harness:
+        await harness.channel.send(a_message(harness.channel), cleared)
+        await harness.channel.aclose()
+        await harness.channel.aclose()
 
         with pytest.raises(BlockedError):
-            await scene.channel.send(a_message(scene.channel), cleared)
-        assert len(scene.arrived) == 1
+            await harness.channel.send(a_message(harness.channel), cleared)
+        assert len(harness.arrived) == 1
 
 
 async def test_template_that_cannot_be_used_is_refused_when_it_is_compiled(
     setting: Setting,
 ) -> None:
-    async with setting("well") as scene:
-        broken = {"text": "{{ link"} if scene.channel.name == "email" else {"body": "{{ link"}
+    async with setting("well") as harness:
+        broken = {"text": "{{ link"} if harness.channel.name == "email" else {"body": "{{ link"}
         with pytest.raises(InputError, match="line 1"):
-            scene.channel.composer(campaign(scene.channel, **broken))
+            harness.channel.composer(campaign(harness.channel, **broken))

@@ -57,7 +57,7 @@ class FaultInjector:
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
         self.account = Account()
-        self._places = [asyncio.Lock() for _ in range(WORKERS)]
+        self._worker_locks = [asyncio.Lock() for _ in range(WORKERS)]
         self._valkey = asyncio.Lock()
         self._serve = asyncio.Lock()
         self._watching: set[asyncio.Task[None]] = set()
@@ -92,12 +92,12 @@ class FaultInjector:
         """Start again for ever what ends by itself, and take note of it."""
         while True:
             await asyncio.sleep(_WATCH)
-            for place, lock in enumerate(self._places):
-                worker = self._fleet.workers[place]
+            for index, lock in enumerate(self._worker_locks):
+                worker = self._fleet.workers[index]
                 if not lock.locked() and worker.poll() is not None:
-                    self._note_exit(f"worker-{place}", worker.returncode)
+                    self._note_exit(f"worker-{index}", worker.returncode)
                     await asyncio.sleep(_WATCH)
-                    self._fleet.start_worker(place)
+                    self._fleet.start_worker(index)
             for name, lock, process, restart in (
                 ("serve", self._serve, self._fleet.serve, self._fleet.start_serve),
                 ("valkey", self._valkey, self._fleet.valkey, self._fleet.start_valkey),
@@ -119,10 +119,10 @@ class FaultInjector:
     # Workers
 
     async def _kill_worker(self, event: Event, *, skewed: int = 0) -> str:
-        async with self._aimed(event) as (place, jobs):
-            end(self._fleet.workers[place])
-            self._note_deaths(event.kind, "worker", [place], jobs)
-            self._fleet.start_worker(place, skewed=skewed)
+        async with self._aimed(event) as (index, jobs):
+            end(self._fleet.workers[index])
+            self._note_deaths(event.kind, "worker", [index], jobs)
+            self._fleet.start_worker(index, skewed=skewed)
             return self._hit("kills", jobs)
 
     async def _skew_worker(self, event: Event) -> str:
@@ -130,33 +130,33 @@ class FaultInjector:
         return f"{event.number:+d} s"
 
     async def _freeze_worker(self, event: Event) -> str:
-        async with self._aimed(event) as (place, jobs):
-            start, name = time.time(), f"worker-{place}"
+        async with self._aimed(event) as (index, jobs):
+            start, name = time.time(), f"worker-{index}"
             await asyncio.sleep(event.seconds)
             over = time.time()
-            self._fleet.workers[place].send_signal(signal.SIGCONT)
+            self._fleet.workers[index].send_signal(signal.SIGCONT)
             self.account.freezes.append({"by": name, "start": start, "end": over})
             self.account.trouble(event.kind, name, start - 1, over + 1)
             return self._hit("freezes", jobs)
 
     async def _kill_fleet(self, event: Event) -> str:
         async with contextlib.AsyncExitStack() as stack:
-            for lock in self._places:
+            for lock in self._worker_locks:
                 await stack.enter_async_context(lock)
             jobs = await self._saturated()
             for worker in self._fleet.workers:
                 end(worker)
             self._note_deaths(event.kind, "whole fleet", range(WORKERS), jobs)
             await asyncio.sleep(event.seconds)
-            for place in range(WORKERS):
-                self._fleet.start_worker(place)
+            for index in range(WORKERS):
+                self._fleet.start_worker(index)
             return self._hit("fleet", jobs)
 
     async def _saturated(self) -> Sequence[Job]:
         """Stop all workers, if possible while half of them are at work; return their claims."""
         until = time.monotonic() + _AIM_SECONDS
         while True:
-            found = [await self._stopped(place) for place in range(WORKERS)]
+            found = [await self._stopped(index) for index in range(WORKERS)]
             if sum(map(bool, found)) >= WORKERS / 2 or time.monotonic() > until:
                 return [job for jobs in found for job in jobs]
             for worker in self._fleet.workers:
@@ -166,7 +166,7 @@ class FaultInjector:
     @contextlib.asynccontextmanager
     async def _aimed(self, event: Event) -> AsyncIterator[tuple[int, Sequence[Job]]]:
         """
-        Stop a worker that has claimed work of the wanted lane; yield its place and its claims.
+        Stop a worker that has claimed work of the wanted lane; yield its index and its claims.
 
         The first one from the event's on is taken; after some seconds the event's own, whatever it
         does. For the time of the block nobody else touches it.
@@ -174,30 +174,30 @@ class FaultInjector:
         until = time.monotonic() + _AIM_SECONDS
         while time.monotonic() < until:
             for n in range(WORKERS):
-                place = (event.worker + n) % WORKERS
-                if self._places[place].locked():
+                index = (event.worker + n) % WORKERS
+                if self._worker_locks[index].locked():
                     continue
-                async with self._places[place]:
-                    jobs = await self._stopped(place)
+                async with self._worker_locks[index]:
+                    jobs = await self._stopped(index)
                     if any(job.lane == event.lane for job in jobs):
-                        yield place, jobs
+                        yield index, jobs
                         return
-                    self._fleet.workers[place].send_signal(signal.SIGCONT)
+                    self._fleet.workers[index].send_signal(signal.SIGCONT)
             await asyncio.sleep(self._jitter.uniform(0.02, 0.1))
-        async with self._places[event.worker]:
+        async with self._worker_locks[event.worker]:
             yield event.worker, await self._stopped(event.worker)
 
-    async def _stopped(self, place: int) -> Sequence[Job]:
-        worker = self._fleet.workers[place]
+    async def _stopped(self, index: int) -> Sequence[Job]:
+        worker = self._fleet.workers[index]
         worker.send_signal(signal.SIGSTOP)
         return await self._fleet.ledger.in_hand(worker.pid)
 
     def _note_deaths(
-        self, kind: str, whose: str, places: Iterable[int], jobs: Sequence[Job]
+        self, kind: str, whose: str, indexes: Iterable[int], jobs: Sequence[Job]
     ) -> None:
         died = time.time()
-        for place in places:
-            self.account.trouble(kind, f"worker-{place}", died - 1, died)
+        for index in indexes:
+            self.account.trouble(kind, f"worker-{index}", died - 1, died)
         for job in jobs:
             task = asyncio.create_task(self._time(whose, job, died), name=f"{job.key}, {job.lane}")
             self._watching.add(task)

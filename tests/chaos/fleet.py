@@ -87,8 +87,8 @@ class Fleet:
     def start_workers(self, number: int = WORKERS) -> None:
         """Start so many workers, once."""
         self._stack.callback(self._end_workers)
-        for place in range(number):
-            self.workers.append(self._worker(place, 0))
+        for index in range(number):
+            self.workers.append(self._worker(index, 0))
 
     def _end_workers(self) -> None:
         for worker in self.workers:
@@ -134,18 +134,18 @@ class Fleet:
         command = [sys.executable, "-m", "worker.cli", "serve", "--port", str(self._serve_port)]
         self.serve = self._process("serve", command, self.environment(None))
 
-    def start_worker(self, place: int, *, skewed: int = 0) -> None:
+    def start_worker(self, index: int, *, skewed: int = 0) -> None:
         """Start a worker where there is none any more; its date is wrong by *skewed* seconds."""
-        self.workers[place] = self._worker(place, skewed)
+        self.workers[index] = self._worker(index, skewed)
 
-    def _worker(self, place: int, skewed: int) -> subprocess.Popen[bytes]:
+    def _worker(self, index: int, skewed: int) -> subprocess.Popen[bytes]:
         command, extra = ["-m", "worker"], {}
         if skewed and self.clock_library is not None:
             extra = skew.environment(self.clock_library, skewed)
         elif skewed:
             command = skew.intent_write(skewed)
-        environment = {**self.environment(place), **extra}
-        return self._process(f"worker-{place}", [sys.executable, *command], environment)
+        environment = {**self.environment(index), **extra}
+        return self._process(f"worker-{index}", [sys.executable, *command], environment)
 
     async def _start_sandbox(self) -> None:
         ready = self.directory / "ready.json"
@@ -172,10 +172,10 @@ class Fleet:
 
     # What the processes are told
 
-    def environment(self, place: int | None) -> dict[str, str]:
-        """Return the settings of the worker at *place*, or of what goes straight (None)."""
+    def environment(self, index: int | None) -> dict[str, str]:
+        """Return the settings of the worker with this *index*, or of what goes straight (None)."""
         return {
-            "CLAIMCAST_REDIS__URL": f"redis://127.0.0.1:{self._port('redis', place)}/0",
+            "CLAIMCAST_REDIS__URL": f"redis://127.0.0.1:{self._port('redis', index)}/0",
             "CLAIMCAST_SECRET_KEYS": self._key,
             "CLAIMCAST_PUBLIC_URL": f"http://127.0.0.1:{self._serve_port}",
             # One address for all, as it is part of the account's name in the ledger.
@@ -184,14 +184,14 @@ class Fleet:
             "CLAIMCAST_REWARDS__ACCESS_TOKEN": self._addresses["access_token"],
             "CLAIMCAST_REWARDS__TIMEOUT": "3",
             "CLAIMCAST_SMTP__HOST": "127.0.0.1",
-            "CLAIMCAST_SMTP__PORT": str(self._port("smtp", place)),
+            "CLAIMCAST_SMTP__PORT": str(self._port("smtp", index)),
             "CLAIMCAST_SMTP__SECURITY": "none",
             "CLAIMCAST_SMTP__SENDER": "Rewards <rewards@example.com>",
             "CLAIMCAST_SMTP__CONNECTIONS": str(CONNECTIONS),
             "CLAIMCAST_TWILIO__ACCOUNT_SID": self._addresses["account_sid"],
             "CLAIMCAST_TWILIO__AUTH_TOKEN": self._addresses["auth_token"],
             "CLAIMCAST_TWILIO__FROM_NUMBER": "+15005550006",
-            "CLAIMCAST_TWILIO__BASE_URL": f"http://127.0.0.1:{self._port('sms', place)}",
+            "CLAIMCAST_TWILIO__BASE_URL": f"http://127.0.0.1:{self._port('sms', index)}",
             "CLAIMCAST_LEASE_SECONDS": str(self.lease),
             "CLAIMCAST_RETRY__FIRST": "0.2",
             "CLAIMCAST_RETRY__CAP": "2",
@@ -199,11 +199,11 @@ class Fleet:
             **{f"CLAIMCAST_LIMITS__{name.upper()}": rate for name, rate in self._rates.items()},
         }
 
-    def _port(self, service: str, place: int | None) -> int:
-        if place is None:
+    def _port(self, service: str, index: int | None) -> int:
+        if index is None:
             return self._valkey_port if service == "redis" else self._api_port
         proxies = self.proxies[service]
-        return proxies[place % len(proxies)].port
+        return proxies[index % len(proxies)].port
 
     async def command(self, *words: str) -> tuple[int, str]:
         """Run a command to its end; return its exit status and standard output."""
@@ -246,9 +246,9 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _listener(
-    dialogue: type[SmtpDialogue] | type[HttpDialogue], place: int, heard: list[Attempt]
+    dialogue: type[SmtpDialogue] | type[HttpDialogue], index: int, heard: list[Attempt]
 ) -> Any:  # noqa: ANN401 - a maker of dialogues
-    return lambda: dialogue(f"worker-{place}", heard)
+    return lambda: dialogue(f"worker-{index}", heard)
 
 
 def _free_port() -> int:

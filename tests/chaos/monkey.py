@@ -55,7 +55,7 @@ class Event:
     """
     One thing that goes wrong, `at` seconds after the start.
 
-    `worker` is the place of a worker in the fleet, `service` what a proxy stands before (or the
+    `worker` is the index of a worker in the fleet, `service` what a proxy stands before (or the
     switches of the sandbox), `lane` the work that a kill should hit: orders (o) or sending (s).
     `number` is the octets until a cut, the answers to swallow, the ms of a delay, or the seconds
     that a clock is wrong.
@@ -86,12 +86,12 @@ def plan(seed: int, *, seconds: float, lease: float) -> tuple[Event, ...]:
 
 def _aim(events: list[Event], kinds: AbstractSet[str], until: float) -> None:
     """Let half of these meet ordering, evenly over the time that has any, and the rest sending."""
-    fatal = sorted((event.at, place) for place, event in enumerate(events) if event.kind in kinds)
+    fatal = sorted((event.at, index) for index, event in enumerate(events) if event.kind in kinds)
     early = sum(at < until for at, _ in fatal)
     orders = min(early, (len(fatal) + 1) // 2)
-    for n, (_, place) in enumerate(fatal):
+    for n, (_, index) in enumerate(fatal):
         ordering = n < early and (n + 1) * orders // early > n * orders // early
-        events[place] = replace(events[place], lane="o" if ordering else "s")
+        events[index] = replace(events[index], lane="o" if ordering else "s")
 
 
 def _times(kind: str, expected: float, dice: random.Random) -> int:

@@ -206,8 +206,8 @@ async def fleet_killed(fleet: Pair, times: Times) -> Sequence[Job]:
     """Kill both workers, and start as many again, which go on; return the batches."""
     jobs = [job for each in await fleet.saturated() for job in each]
     died = _kill(fleet.workers)
-    for place in range(_PAIR):
-        fleet.start_worker(place)
+    for index in range(_PAIR):
+        fleet.start_worker(index)
     starting = asyncio.create_task(_started(fleet, died))
     waits = await _taken_over(fleet, jobs, died)
     times.add(FLEET, fleet.lease, *waits)
@@ -262,8 +262,8 @@ def main(arguments: Sequence[str], say: Callable[[str], None]) -> int:
     found, times = parser.parse_args(arguments), Times()
     directory = Path(tempfile.mkdtemp(prefix="claimcast-recovery-"))
     for lease in found.lease or LEASES:
-        (place := directory / str(lease)).mkdir()
-        uvloop.run(measure(place, lease, found.rounds, times, say))
+        (folder := directory / str(lease)).mkdir()
+        uvloop.run(measure(folder, lease, found.rounds, times, say))
     say("")
     print(times.as_table())  # noqa: T201 - the result
     shutil.rmtree(directory)

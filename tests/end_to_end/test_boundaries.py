@@ -12,7 +12,7 @@ from tests.end_to_end.support.aftermath import InFlight, aftermath
 from tests.end_to_end.support.killable import KILLED, PORTS, Kill, Moment, recorded
 from tests.end_to_end.support.lane import Lane, Servers, servers_beside
 from tests.end_to_end.support.portlist import IN_TROUBLE, NOT_CALLED
-from tests.end_to_end.support.troubles import PLAIN, POOR, Course
+from tests.end_to_end.support.troubles import PLAIN, POOR, Scenario
 
 MOMENTS: tuple[Moment, ...] = ("before", "after")
 SOMETIMES_ONCE = {
@@ -95,16 +95,16 @@ async def test_nothing_is_lost_or_doubled_when_a_worker_without_funds_is_killed_
             await _killed(servers, Kill(port, moment, 1), POOR)
 
 
-async def _killed(servers: Servers, kill: Kill, course: Course) -> None:
+async def _killed(servers: Servers, kill: Kill, scenario: Scenario) -> None:
     """Kill a worker, at an earlier call where it made fewer, let another finish, and judge."""
-    while not await _died(servers, kill, course):
+    while not await _died(servers, kill, scenario):
         # What is polled is called less often where less has to be waited for.
         kill = replace(kill, number=max(2, kill.number // 2))
 
 
-async def _died(servers: Servers, kill: Kill, course: Course) -> bool:
+async def _died(servers: Servers, kill: Kill, scenario: Scenario) -> bool:
     """Return whether the worker made that call; judge what came of it, or of a life without it."""
-    async with servers.lane() as lane, course.around(lane):
+    async with servers.lane() as lane, scenario.around(lane):
         try:
             code = await lane.run("worker", "--burst", kill=kill)
             if code == 0 and kill.number > 2:
@@ -114,8 +114,8 @@ async def _died(servers: Servers, kill: Kill, course: Course) -> bool:
             in_flight = await lane.in_flight()
             await lane.time_passes()
             lane.settings.pop("CLAIMCAST_LEASE_SECONDS", None)  # the worker that goes on has time
-            await _finish(lane, course)
-            if course.cancelled:
+            await _finish(lane, scenario)
+            if scenario.cancelled:
                 (await aftermath(lane)).judge_cancelled()
             else:
                 await _judge(lane, in_flight)
@@ -125,10 +125,10 @@ async def _died(servers: Servers, kill: Kill, course: Course) -> bool:
     return True
 
 
-async def _finish(lane: Lane, course: Course) -> None:
+async def _finish(lane: Lane, scenario: Scenario) -> None:
     assert await lane.run("worker", "--burst") == 0
-    if course.mended:
-        verb, *options = course.mended
+    if scenario.mended:
+        verb, *options = scenario.mended
         assert await lane.run(verb, lane.campaign, *options) == 0
         assert await lane.run("worker", "--burst") == 0
 

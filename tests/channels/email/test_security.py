@@ -111,12 +111,12 @@ def test_mail_goes_out_encrypted_and_logged_in(
 ) -> None:
     inbox = Inbox()
 
-    async def scene() -> None:
+    async def harness() -> None:
         async with serving(inbox, **{security: certificate}) as port:
             login = {"username": "ada", "password": PASSWORD}
             await send(settings(port, security=security, ca_file=ca_file, **login))
 
-    run(scene())
+    run(harness())
 
     assert inbox.mails == [MESSAGE.content]
     assert inbox.encrypted == [True]
@@ -130,13 +130,13 @@ def test_certificate_that_nobody_vouches_for_stops_the_channel(
 ) -> None:
     inbox = Inbox()
 
-    async def scene() -> None:
+    async def harness() -> None:
         async with serving(inbox, **{security: certificate}) as port:
             with pytest.raises(BlockedError, match=r"^smtp_certificate: ") as caught:
                 await send(settings(port, security=security))
             assert caught.value.fatal
 
-    run(scene())
+    run(harness())
 
     assert inbox.mails == []
 
@@ -148,12 +148,12 @@ def test_certificate_of_another_host_stops_the_channel(
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("other.example").configure_cert(context)
 
-    async def scene() -> None:
+    async def harness() -> None:
         async with serving(Inbox(), tls=context) as port:
             with pytest.raises(BlockedError, match=r"^smtp_certificate: "):
                 await send(settings(port, security="tls", ca_file=ca_file))
 
-    run(scene())
+    run(harness())
 
 
 async def test_verification_can_be_turned_off(certificate: ssl.SSLContext) -> None:
@@ -175,14 +175,14 @@ async def test_server_without_starttls_gets_nothing_in_clear() -> None:
 
 @both_loops
 def test_handshake_that_fails_blames_the_provider(run: Runner) -> None:
-    async def scene() -> None:
+    async def harness() -> None:
         async with mail_server() as server:
             with pytest.raises(BlockedError) as caught:
                 await send(server.settings(security="tls", connect_timeout=60))
             assert caught.value.code in {"smtp_tls", "smtp_connect"}
             assert not caught.value.fatal
 
-    run(scene())
+    run(harness())
 
 
 async def test_wrong_password_stops_the_channel_after_one_try(

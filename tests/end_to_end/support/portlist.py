@@ -82,4 +82,4 @@ NOT_CALLED = {
     "WebhookChannel.send": _NO_WEBHOOK,
     "Workers.alive": BY_COMMANDS,
 }
-"""Ports that no worker calls in these courses, and why."""
+"""Ports that no worker calls in these scenarios, and why."""

@@ -1,4 +1,4 @@
-"""Courses that a small campaign takes, between them calling every port that a worker has."""
+"""Scenarios of a small campaign, between them calling every port that a worker has."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ _DOOR = "CLAIMCAST_SMTP__PORT"
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class Scenario:
     """
     What happens around a campaign: entered before the worker starts, left when all is over.
 
@@ -165,10 +165,10 @@ def _account(lane: Lane) -> Account:
     )
 
 
-PLAIN = Course(_plain)
-CANCELLED = Course(_cancelled, cancelled=True)
-FOREIGN = Course(_foreign, mended=("retry", "--held", "--adopt"))
-SHAKY = Course(_shaky)
-SLOW = Course(_slow)
-POOR = Course(_poor)
+PLAIN = Scenario(_plain)
+CANCELLED = Scenario(_cancelled, cancelled=True)
+FOREIGN = Scenario(_foreign, mended=("retry", "--held", "--adopt"))
+SHAKY = Scenario(_shaky)
+SLOW = Scenario(_slow)
+POOR = Scenario(_poor)
 """Has to be alone with its sandbox."""
