@@ -96,16 +96,16 @@ class Fleet:
 
     async def _open_proxies(self) -> None:
         api, smtp = self._api_port, int(self._addresses["smtp_port"])
-        heard = self.attempts
+        attempts = self.attempts
         self.proxies = {
             "redis": [Proxy(self._valkey_port)],
-            "rewards": [Proxy(api, lambda: HttpDialogue("rewards", heard))],
+            "rewards": [Proxy(api, lambda: HttpDialogue("rewards", attempts))],
             "smtp": [
-                Proxy(smtp, _listener(SmtpDialogue, n, heard), latency=_LATENCY)
+                Proxy(smtp, _listener(SmtpDialogue, n, attempts), latency=_LATENCY)
                 for n in range(WORKERS)
             ],
             "sms": [
-                Proxy(api, _listener(HttpDialogue, n, heard), latency=_LATENCY)
+                Proxy(api, _listener(HttpDialogue, n, attempts), latency=_LATENCY)
                 for n in range(WORKERS)
             ],
         }
@@ -246,9 +246,9 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _listener(
-    dialogue: type[SmtpDialogue] | type[HttpDialogue], index: int, heard: list[Attempt]
+    dialogue: type[SmtpDialogue] | type[HttpDialogue], index: int, attempts: list[Attempt]
 ) -> Any:  # noqa: ANN401 - a maker of dialogues
-    return lambda: dialogue(f"worker-{index}", heard)
+    return lambda: dialogue(f"worker-{index}", attempts)
 
 
 def _free_port() -> int:

@@ -17,11 +17,11 @@ from tests.worker.cli.command_line import app_beside
 
 
 @pytest.fixture
-def receiver(here: World) -> Iterator[App]:
+def receiver(world: World) -> Iterator[App]:
     """What the installation tells its alerts to."""
     with app_beside() as found:
-        here.env["CLAIMCAST_ALERT__URL"] = f"http://localhost:{found.port}/alerts"
-        here.env["CLAIMCAST_ALERT__SECRET"] = SECRET
+        world.env["CLAIMCAST_ALERT__URL"] = f"http://localhost:{found.port}/alerts"
+        world.env["CLAIMCAST_ALERT__SECRET"] = SECRET
         yield found
 
 
@@ -30,12 +30,12 @@ def notices(receiver: App) -> list[dict[str, Any]]:
 
 
 def test_a_run_that_ends_with_held_batches_notifies_and_the_next_one_does_not(
-    here: World, receiver: App
+    world: World, receiver: App
 ) -> None:
-    here.switch("faults", order_fails=1.0)
-    here.env["CLAIMCAST_BATCH_SIZE"] = "5"
-    files = here.campaign(15)
-    here.run("run", *files, code=1)
+    world.switch("faults", order_fails=1.0)
+    world.env["CLAIMCAST_BATCH_SIZE"] = "5"
+    files = world.campaign(15)
+    world.run("run", *files, code=1)
     [alert] = notices(receiver)
     assert alert["data"]["campaign"] == "e2e"
     assert (alert["data"]["code"], alert["data"]["held_batches"]) == ("order_failed", 3)
@@ -44,15 +44,15 @@ def test_a_run_that_ends_with_held_batches_notifies_and_the_next_one_does_not(
     assert "@" not in text
     assert "http" not in text
 
-    here.run("run", *files, code=1)
+    world.run("run", *files, code=1)
     assert len(notices(receiver)) == 1
 
 
 @pytest.fixture
-def shared(here: World, valkey_url: str) -> Iterator[Redis]:
+def shared(world: World, valkey_url: str) -> Iterator[Redis]:
     """A server that outlives the installation's processes."""
-    here.env["CLAIMCAST_REDIS__URL"] = valkey_url
-    here.env["CLAIMCAST_SECRET_KEYS"] = Fernet.generate_key().decode()
+    world.env["CLAIMCAST_REDIS__URL"] = valkey_url
+    world.env["CLAIMCAST_SECRET_KEYS"] = Fernet.generate_key().decode()
     with Redis.from_url(valkey_url) as redis:
         redis.flushall()
         yield redis
@@ -66,11 +66,11 @@ def record(redis: Redis) -> tuple[str, AlertRecord]:
 
 
 def test_a_worker_looks_while_it_works_and_notifies_when_it_leaves(
-    here: World, receiver: App, shared: Redis
+    world: World, receiver: App, shared: Redis
 ) -> None:
-    here.run("submit", *here.campaign(3))
+    world.run("submit", *world.campaign(3))
     shared.hset("cc:1", "blk:o", "credentials")
-    worker = here.start("worker")
+    worker = world.start("worker")
     wait_until_sync(lambda: shared.exists("cc:alerts"))
     assert record(shared)[1].phase is AlertPhase.SEEN
     assert notices(receiver) == []
@@ -81,12 +81,12 @@ def test_a_worker_looks_while_it_works_and_notifies_when_it_leaves(
 
 
 def test_a_notice_that_a_run_was_sending_when_it_was_killed_is_sent_again(
-    here: World, receiver: App, shared: Redis
+    world: World, receiver: App, shared: Redis
 ) -> None:
-    here.switch("faults", order_fails=1.0)
+    world.switch("faults", order_fails=1.0)
     receiver.reply = SILENCE
-    files = here.campaign(3)
-    process = here.start("run", *files)
+    files = world.campaign(3)
+    process = world.start("run", *files)
     wait_until_sync(lambda: receiver.heads)
     process.kill()
     process.communicate()
@@ -97,6 +97,6 @@ def test_a_notice_that_a_run_was_sending_when_it_was_killed_is_sent_again(
     lapsed = f"{claimed.at_ms - 60_000} {claimed.becomes(claimed.phase, claimed.tries)}"
     shared.hset("cc:alerts", field, lapsed)
     receiver.reply = KEPT
-    here.run("run", *files, code=1)
+    world.run("run", *files, code=1)
     assert notices(receiver)[-1]["data"]["code"] == "order_failed"
     assert len({headers_of(head)["webhook-id"] for head in receiver.heads}) == 1

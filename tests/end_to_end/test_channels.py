@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.end_to_end.support.world import COMMAND, World, world
+from tests.end_to_end.support.world import COMMAND, World, open_world
 from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
 
@@ -60,19 +60,19 @@ def connected(tmp_path: Path) -> Iterator[World]:
     options = ["--async-above", "50", "--async-delay", "0.5", "--bounce-delay", "0.2"]
     options += ["--bounce-url", bounces.stdout.decode().strip()]
     options += ["--sms-inbound-url", f"{public}/webhooks/twilio/inbound"]
-    with world(tmp_path, *options) as here:
-        here.env |= before | {
+    with open_world(tmp_path, *options) as world:
+        world.env |= before | {
             "CLAIMCAST_SMTP__BOUNCES": "bounces@example.com",
-            "CLAIMCAST_TWILIO__ACCOUNT_SID": here.addresses["account_sid"],
-            "CLAIMCAST_TWILIO__AUTH_TOKEN": here.addresses["auth_token"],
+            "CLAIMCAST_TWILIO__ACCOUNT_SID": world.addresses["account_sid"],
+            "CLAIMCAST_TWILIO__AUTH_TOKEN": world.addresses["auth_token"],
             "CLAIMCAST_TWILIO__FROM_NUMBER": "+15005550006",
-            "CLAIMCAST_TWILIO__BASE_URL": here.addresses["base_url"],
+            "CLAIMCAST_TWILIO__BASE_URL": world.addresses["base_url"],
             "CLAIMCAST_LIMITS__SMS": "unlimited",
         }
-        serve = here.start("serve", "--port", public.rsplit(":", 1)[1], log="serve.log")
-        worker = here.start("worker", log="worker.log")
+        serve = world.start("serve", "--port", public.rsplit(":", 1)[1], log="serve.log")
+        worker = world.start("worker", log="worker.log")
         wait_until_sync(lambda: reachable(f"{public}/readyz"))
-        yield here
+        yield world
         for process in (serve, worker):
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=120)
@@ -85,27 +85,27 @@ def reachable(url: str) -> bool:
         return False
 
 
-def submit(here: World, channels: list[str], rows: list[tuple[str, str]]) -> None:
-    toml, csv = here.directory / "e2e.toml", here.directory / "e2e.csv"
+def submit(world: World, channels: list[str], rows: list[tuple[str, str]]) -> None:
+    toml, csv = world.directory / "e2e.toml", world.directory / "e2e.csv"
     toml.write_text(CAMPAIGN.format(channels=", ".join(f'"{name}"' for name in channels)))
     lines = [f"r{n},{email},{phone}" for n, (email, phone) in enumerate(rows)]
     csv.write_text("\n".join(["id,email,phone", *lines]) + "\n")
-    here.run("submit", str(toml), str(csv))
+    world.run("submit", str(toml), str(csv))
 
 
-def received(here: World) -> dict[str, set[str]]:
+def received(world: World) -> dict[str, set[str]]:
     """Return the links that really reached each address: accepted, and not bounced later."""
     found: defaultdict[str, set[str]] = defaultdict(set)
-    for mail in here.mails():
+    for mail in world.mails():
         found[mail.to].update(mail.links)
-    for message in texts(here):
+    for message in texts(world):
         if message["status"] == "delivered":
             found[message["to"]].update(message["links"])
     return found
 
 
-def texts(here: World) -> list[dict[str, Any]]:
-    answer = httpx.get(f"{here.addresses['control_url']}/sms", timeout=120).raise_for_status()
+def texts(world: World) -> list[dict[str, Any]]:
+    answer = httpx.get(f"{world.addresses['control_url']}/sms", timeout=120).raise_for_status()
     found: list[dict[str, Any]] = answer.json()
     return found
 

@@ -11,7 +11,7 @@ import pytest
 
 from config.settings import load_settings
 from pipeline.views.timeline import Timelines
-from tests.end_to_end.support.world import World, judge, world
+from tests.end_to_end.support.world import World, judge, open_world
 from tests.support.waiting import wait_until_sync
 from worker.wiring.engine import open_app
 
@@ -19,18 +19,18 @@ PEOPLE = 500
 TYPO, RIGHT = "Your rewrad: {{ id }}", "Your reward: {{ id }}"
 
 
-def subjects(here: World) -> dict[str, list[str]]:
+def subjects(world: World) -> dict[str, list[str]]:
     """Return the subjects that each recipient got, by id, as they stand in the Maildir."""
     found: dict[str, list[str]] = {}
-    for message in mailbox.Maildir(here.addresses["maildir"], create=False):
+    for message in mailbox.Maildir(world.addresses["maildir"], create=False):
         subject = str(message["Subject"])
         found.setdefault(subject.rpartition(" ")[2], []).append(subject)
     return found
 
 
-def said(here: World, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+def said(world: World, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """Return which version the timeline of each recipient says that they got."""
-    for name, value in here.env.items():
+    for name, value in world.env.items():
         monkeypatch.setenv(name, value)
 
     async def versions() -> dict[str, int]:
@@ -54,39 +54,39 @@ def _version(document: dict[str, Any]) -> int:
 def test_an_edit_in_flight_changes_what_was_not_sent_yet_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with world(tmp_path, "--keep", "maildir") as here:
-        toml, people = map(Path, here.campaign(PEOPLE))
+    with open_world(tmp_path, "--keep", "maildir") as world:
+        toml, people = map(Path, world.campaign(PEOPLE))
         right = toml.read_text("utf-8").replace("Your reward, {{ name }}", RIGHT)
         # Slow enough that a pause comes in time, however busy this machine is; the edit ends it.
         wrong = right.replace(RIGHT, TYPO) + '\n[limits]\nemail = "4/s"\n'
         toml.write_text(wrong, "utf-8")
-        here.env["CLAIMCAST_BATCH_SIZE"] = "20"
-        here.run("submit", str(toml), str(people))
-        worker = here.start("worker", log="worker.log")
-        wait_until_sync(lambda: len(here.mails()) >= 5)
+        world.env["CLAIMCAST_BATCH_SIZE"] = "20"
+        world.run("submit", str(toml), str(people))
+        worker = world.start("worker", log="worker.log")
+        wait_until_sync(lambda: len(world.mails()) >= 5)
 
-        here.run("pause", "e2e")
+        world.run("pause", "e2e")
         toml.write_text(right, "utf-8")
-        here.run("edit", "e2e", str(toml))
+        world.run("edit", "e2e", str(toml))
         # What was on the wire at the pause arrives.
-        wait_until_sync(lambda: here.status()["deliveries"]["sending"] == 0)
-        before = len(here.mails())
-        here.run("resume", "e2e")
+        wait_until_sync(lambda: world.status()["deliveries"]["sending"] == 0)
+        before = len(world.mails())
+        world.run("resume", "e2e")
         # The first file again: it goes on, with the new text.
         toml.write_text(wrong, "utf-8")
-        here.run("submit", str(toml), str(people), "--wait")
+        world.run("submit", str(toml), str(people), "--wait")
         worker.send_signal(signal.SIGTERM)
         worker.communicate(timeout=120)
 
-        judge(here, PEOPLE)
-        got = subjects(here)
+        judge(world, PEOPLE)
+        got = subjects(world)
         assert set(got) == {f"r{n}" for n in range(PEOPLE)}
         assert all(len(each) == 1 for each in got.values())
         sent = {person: 1 if "rewrad" in subject else 2 for person, (subject,) in got.items()}
         assert sum(version == 1 for version in sent.values()) == before
         assert before < PEOPLE
-        assert said(here, monkeypatch) == sent
+        assert said(world, monkeypatch) == sent
         early = next(person for person, version in sent.items() if version == 1)
-        events = json.loads(here.run("recipient", "e2e", early, "--json"))["events"]
+        events = json.loads(world.run("recipient", "e2e", early, "--json"))["events"]
         assert "email: attempt 1 started with version 1" in [each["event"] for each in events]
-        here.run("verify", "e2e")
+        world.run("verify", "e2e")

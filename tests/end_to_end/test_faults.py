@@ -4,7 +4,7 @@ import csv
 import io
 from pathlib import Path
 
-from tests.end_to_end.support.world import World, judge, world
+from tests.end_to_end.support.world import World, judge, open_world
 
 PEOPLE = 1500
 ORDER_FAULTS = [
@@ -34,46 +34,48 @@ MAIL_FAULTS = [
 
 
 def test_five_percent_of_every_fault_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    with world(tmp_path, "--async-above", "50", "--async-delay", "0.2", "--seed", "7") as here:
-        here.switch("faults", **dict.fromkeys(ORDER_FAULTS, 0.05))
-        here.switch("smtp-faults", **dict.fromkeys(MAIL_FAULTS, 0.02))
+    with open_world(
+        tmp_path, "--async-above", "50", "--async-delay", "0.2", "--seed", "7"
+    ) as world:
+        world.switch("faults", **dict.fromkeys(ORDER_FAULTS, 0.05))
+        world.switch("smtp-faults", **dict.fromkeys(MAIL_FAULTS, 0.02))
         # A greylisted address is asked again after a minute; here every one comes at once.
-        here.switch("smtp-faults", rcpt_greylist=0.0)
-        here.run("run", *here.campaign(PEOPLE), code=[0, 1])
+        world.switch("smtp-faults", rcpt_greylist=0.0)
+        world.run("run", *world.campaign(PEOPLE), code=[0, 1])
 
-        judge(here, PEOPLE, repeats=True)
-        here.run("verify", "e2e")
+        judge(world, PEOPLE, repeats=True)
+        world.run("verify", "e2e")
 
 
-def test_refused_people_are_reported_by_name_and_everybody_else_is_reached(here: World) -> None:
-    toml, csv_file = here.campaign(300)
+def test_refused_people_are_reported_by_name_and_everybody_else_is_reached(world: World) -> None:
+    toml, csv_file = world.campaign(300)
     lines = Path(csv_file).read_text("utf-8").splitlines()
     refused = [f"r{n}" for n in range(0, 300, 10)]
     for n in range(0, 300, 10):
         lines[n + 1] = lines[n + 1].replace("person-", "bounce-person-")
     Path(csv_file).write_text("\n".join(lines) + "\n", "utf-8")
 
-    here.run("run", toml, csv_file, code=1)
+    world.run("run", toml, csv_file, code=1)
 
-    rows = list(csv.DictReader(io.StringIO(here.run("report", "e2e", "--format", "csv"))))
+    rows = list(csv.DictReader(io.StringIO(world.run("report", "e2e", "--format", "csv"))))
     assert [row["recipient_id"] for row in rows] == [f"r{n}" for n in range(300)]
     failed = {row["recipient_id"]: row["code"] for row in rows if row["status"] == "failed"}
     assert failed == dict.fromkeys(refused, "smtp_550_5.1.1")
-    reached = {mail.to for mail in here.mails()}
+    reached = {mail.to for mail in world.mails()}
     assert reached == {f"person-{n}@example.com" for n in range(300) if n % 10}
-    assert here.status()["people"] == {"reached": 270, "not_reached": 30, "open": 0}
+    assert world.status()["people"] == {"reached": 270, "not_reached": 30, "open": 0}
 
 
 def test_without_funds_it_waits_for_them_and_then_goes_on(tmp_path: Path) -> None:
-    with world(tmp_path, "--async-above", "1000", "--funds", "2000") as here:
-        here.env["CLAIMCAST_REWARDS__FUNDS_PROBE"] = "0.5"
-        process = here.start("run", *here.campaign(500))
+    with open_world(tmp_path, "--async-above", "1000", "--funds", "2000") as world:
+        world.env["CLAIMCAST_REWARDS__FUNDS_PROBE"] = "0.5"
+        process = world.start("run", *world.campaign(500))
         try:
-            here.wait_for_state("blocked")
-            assert here.status()["reason"] == "insufficient_funds"
-            here.fund("5000")
+            world.wait_for_state("blocked")
+            assert world.status()["reason"] == "insufficient_funds"
+            world.fund("5000")
             process.communicate(timeout=120)
         finally:
             process.kill()
         assert process.returncode == 0
-        judge(here, 500)
+        judge(world, 500)

@@ -18,18 +18,18 @@ PEOPLE = 600
 
 
 @pytest.fixture
-def at_work(here: World) -> Iterator[subprocess.Popen[str]]:
+def at_work(world: World) -> Iterator[subprocess.Popen[str]]:
     """A run that has sent a part of its mails, at a rate that leaves the rest for much later."""
-    here.env |= {"CLAIMCAST_LIMITS__EMAIL": "5/s", "CLAIMCAST_BATCH_SIZE": "20"}
-    process = here.start("run", *here.campaign(PEOPLE))
-    wait_until_sync(lambda: len(here.mails()) > 5)
+    world.env |= {"CLAIMCAST_LIMITS__EMAIL": "5/s", "CLAIMCAST_BATCH_SIZE": "20"}
+    process = world.start("run", *world.campaign(PEOPLE))
+    wait_until_sync(lambda: len(world.mails()) > 5)
     yield process
     process.kill()
     process.communicate()
 
 
-def server(here: World) -> ValkeyServer:
-    return ValkeyServer(here.directory / "state")
+def server(world: World) -> ValkeyServer:
+    return ValkeyServer(world.directory / "state")
 
 
 def limit(pids: list[int], size: int) -> None:
@@ -37,46 +37,46 @@ def limit(pids: list[int], size: int) -> None:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
-def file_size(here: World) -> int:
-    files = (here.directory / "state" / "valkey" / "appendonlydir").iterdir()
+def file_size(world: World) -> int:
+    files = (world.directory / "state" / "valkey" / "appendonlydir").iterdir()
     return max(file.stat().st_size for file in files)
 
 
-def logged(here: World, event: str) -> list[dict[str, Any]]:
-    lines = (here.directory / "run.log").read_text("utf-8").splitlines()
+def logged(world: World, event: str) -> list[dict[str, Any]]:
+    lines = (world.directory / "run.log").read_text("utf-8").splitlines()
     found = [json.loads(line) for line in lines if line.startswith("{")]
     return [each for each in found if each["event"] == event]
 
 
-def settle(here: World, process: subprocess.Popen[str]) -> None:
+def settle(world: World, process: subprocess.Popen[str]) -> None:
     """Let the run end; check that everybody has one link, and few were written to twice."""
-    here.run("limits", "set", "email", "unlimited")
+    world.run("limits", "set", "email", "unlimited")
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
-    judge(here, PEOPLE, repeats=True)
-    assert len(here.mails()) - PEOPLE <= 2 * int(here.env["CLAIMCAST_SMTP__CONNECTIONS"])
-    here.run("verify", "e2e")
+    judge(world, PEOPLE, repeats=True)
+    assert len(world.mails()) - PEOPLE <= 2 * int(world.env["CLAIMCAST_SMTP__CONNECTIONS"])
+    world.run("verify", "e2e")
 
 
 def test_a_full_disk_is_waited_out_and_logged_once(
-    here: World, at_work: subprocess.Popen[str]
+    world: World, at_work: subprocess.Popen[str]
 ) -> None:
-    pid = server(here).pid
+    pid = server(world).pid
     assert pid is not None
     # The process that starts the server again hands the limit on.
-    limit([pid, at_work.pid], file_size(here) + 1000)
-    wait_until_sync(lambda: logged(here, "valkey.not_restarted"))
-    log = server(here).log_path
+    limit([pid, at_work.pid], file_size(world) + 1000)
+    wait_until_sync(lambda: logged(world, "valkey.not_restarted"))
+    log = server(world).log_path
     starts = log.read_text("utf-8").count("Ready to accept")
     wait_until_sync(lambda: log.read_text("utf-8").count("Ready to accept") > starts)
     assert at_work.poll() is None
-    assert len(here.mails()) < PEOPLE
+    assert len(world.mails()) < PEOPLE
 
     limit([at_work.pid], resource.RLIM_INFINITY)
-    lift(server(here))
+    lift(server(world))
 
-    settle(here, at_work)
-    [entries] = logged(here, "valkey.not_restarted")
+    settle(world, at_work)
+    [entries] = logged(world, "valkey.not_restarted")
     assert "is full" in entries["why"]
 
 
@@ -89,16 +89,16 @@ def lift(found: ValkeyServer) -> None:
             return
 
 
-def without_memory(redis: "Redis", here: World) -> Callable[[], object]:
+def without_memory(redis: "Redis", world: World) -> Callable[[], object]:
     redis.config_set("maxmemory", 1)
     return lambda: redis.config_set("maxmemory", 0)
 
 
-def without_a_disk(redis: "Redis", here: World) -> Callable[[], object]:
-    pid = server(here).pid
+def without_a_disk(redis: "Redis", world: World) -> Callable[[], object]:
+    pid = server(world).pid
     assert pid is not None
     redis.config_set("appendfsync", "everysec")
-    limit([pid], file_size(here) + 10)
+    limit([pid], file_size(world) + 10)
 
     def permit() -> None:
         limit([pid], resource.RLIM_INFINITY)
@@ -115,19 +115,19 @@ def without_a_disk(redis: "Redis", here: World) -> Callable[[], object]:
     ],
 )
 def test_a_server_that_refuses_to_write_is_waited_for(
-    here: World,
+    world: World,
     at_work: subprocess.Popen[str],
     refuse: Callable[["Redis", World], Callable[[], object]],
     error: str,
     why: str,
 ) -> None:
-    with closing(Redis.from_url(f"unix://{server(here).socket_path}")) as redis:
-        permit = refuse(redis, here)
-        wait_until_sync(lambda: logged(here, "upkeep.interrupted"))
-        assert len(here.mails()) < PEOPLE
+    with closing(Redis.from_url(f"unix://{server(world).socket_path}")) as redis:
+        permit = refuse(redis, world)
+        wait_until_sync(lambda: logged(world, "upkeep.interrupted"))
+        assert len(world.mails()) < PEOPLE
         assert at_work.poll() is None
         permit()
-    settle(here, at_work)
-    entries = logged(here, "upkeep.interrupted")
+    settle(world, at_work)
+    entries = logged(world, "upkeep.interrupted")
     assert {each["error"] for each in entries} == {error}
     assert why in entries[0]["why"]

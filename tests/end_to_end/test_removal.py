@@ -22,56 +22,56 @@ def address(recipient: str) -> str:
     return f"person-{recipient[1:]}@example.com"
 
 
-def test_people_forgotten_in_flight_get_nothing_and_leave_nothing(here: World) -> None:
-    here.env |= {"CLAIMCAST_LIMITS__EMAIL": "3/s", "CLAIMCAST_BATCH_SIZE": "20"}
-    files = here.campaign(PEOPLE)
-    run = here.start("run", *files, "--yes")
+def test_people_forgotten_in_flight_get_nothing_and_leave_nothing(world: World) -> None:
+    world.env |= {"CLAIMCAST_LIMITS__EMAIL": "3/s", "CLAIMCAST_BATCH_SIZE": "20"}
+    files = world.campaign(PEOPLE)
+    run = world.start("run", *files, "--yes")
     late = set(map(address, ASKED))
-    wait_until_sync(lambda: sum(mail.to in late for mail in here.mails()) >= 3)
-    unsent = asyncio.run(forget(here, ASKED))
+    wait_until_sync(lambda: sum(mail.to in late for mail in world.mails()) >= 3)
+    unsent = asyncio.run(forget(world, ASKED))
     assert 10 < len(unsent) < len(ASKED), "some must have been in time, and some too late"
-    here.run("limits", "set", "email", "unlimited")
+    world.run("limits", "set", "email", "unlimited")
     run.communicate(timeout=120)
     assert run.returncode == 0
 
-    mails = here.mails()
+    mails = world.mails()
     others = {address(f"r{n}") for n in range(PEOPLE)} - set(map(address, unsent))
     assert sorted(mail.to for mail in mails) == sorted(others), "everybody else, exactly once"
-    status = here.status()
+    status = world.status()
     assert status["deliveries"]["skipped"] == len(unsent)
     assert status["people"] == {"reached": PEOPLE, "not_reached": 0, "open": 0}
-    assert "every invariant holds" in here.run("verify", "e2e", "--remote")
+    assert "every invariant holds" in world.run("verify", "e2e", "--remote")
 
     sent = {link for mail in mails for link in mail.links}
-    ordered = {link for order in here.account()["orders"] for link in order["links"]}
+    ordered = {link for order in world.account()["orders"] for link in order["links"]}
     lost = ordered - sent
     assert len(lost) == len(unsent)
-    resting = everything(here)
+    resting = everything(world)
     assert address("r1").encode() in resting, "the values were not opened"
     assert not [who for who in ASKED if address(who).encode() in resting]
     assert not [link for link in lost if link.encode() in resting]
 
-    here.run("run", *files, "--yes")
-    assert len(here.mails()) == len(mails), "the same files bring nobody back"
+    world.run("run", *files, "--yes")
+    assert len(world.mails()) == len(mails), "the same files bring nobody back"
 
-    here.run("purge", "e2e", "--yes")
-    resting = everything(here)
+    world.run("purge", "e2e", "--yes")
+    resting = everything(world)
     assert b"@example.com" not in resting
     assert not [link for link in ordered if link.encode() in resting]
-    assert "every invariant holds" in here.run("verify", "e2e", "--remote")
-    here.run("run", *files, "--yes", code=2)
-    assert len(here.mails()) == len(mails)
+    assert "every invariant holds" in world.run("verify", "e2e", "--remote")
+    world.run("run", *files, "--yes", code=2)
+    assert len(world.mails()) == len(mails)
 
 
-async def forget(here: World, recipients: Sequence[str]) -> set[str]:
+async def forget(world: World, recipients: Sequence[str]) -> set[str]:
     """
     Do what the command does, without the time that as many processes take to start.
 
     Returns those to whom no message had been started.
     """
-    with EmbeddedValkey(here.directory / "state") as server:
+    with EmbeddedValkey(world.directory / "state") as server:
         async with AsyncRedis.from_url(server.start_or_join()) as redis:
-            ledger = await Installation.opened(redis, secret(here))
+            ledger = await Installation.opened(redis, secret(world))
             forgetting = RecipientEraser(
                 ledger.pages, ledger.campaigns, ledger.erasures, ledger.vault
             )
@@ -84,14 +84,14 @@ async def forget(here: World, recipients: Sequence[str]) -> set[str]:
     }
 
 
-def everything(here: World) -> bytes:
+def everything(world: World) -> bytes:
     """Return all that rests in Redis, opened with the keys."""
     with (
-        EmbeddedValkey(here.directory / "state") as server,
+        EmbeddedValkey(world.directory / "state") as server,
         Redis.from_url(server.start_or_join()) as redis,
     ):
-        return opened_values(redis, secret(here))
+        return opened_values(redis, secret(world))
 
 
-def secret(here: World) -> str:
-    return (here.directory / "state" / "secret.keys").read_text("utf-8").strip()
+def secret(world: World) -> str:
+    return (world.directory / "state" / "secret.keys").read_text("utf-8").strip()

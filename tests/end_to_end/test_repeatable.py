@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.support.world import COMMAND, PATIENT, World, judge, kill_valkey, world
+from tests.end_to_end.support.world import COMMAND, PATIENT, World, judge, kill_valkey, open_world
 from tests.support.waiting import wait_until_sync
 
 PEOPLE = 1500
@@ -37,165 +37,165 @@ def stopped_at(
     """
     for number in range(TRIES):
         (folder := directory / str(number)).mkdir()
-        with world(folder, "--async-above", "50", "--async-delay", "0.3") as here:
-            process = begun(here, lease, command)
-            wait_until_sync(lambda here=here: len(here.mails()) > PEOPLE * share)  # type: ignore[misc]
-            if is_in_time(here, process):
-                stop_run(here, process)
-                yield here, process
+        with open_world(folder, "--async-above", "50", "--async-delay", "0.3") as world:
+            process = begun(world, lease, command)
+            wait_until_sync(lambda world=world: len(world.mails()) > PEOPLE * share)  # type: ignore[misc]
+            if is_in_time(world, process):
+                stop_run(world, process)
+                yield world, process
                 return
             process.communicate(timeout=120)
             assert process.returncode == 0
-            judge(here, PEOPLE, repeats=lease < LONG)
+            judge(world, PEOPLE, repeats=lease < LONG)
     pytest.fail("every run had ended too early to prove anything")
 
 
-def begun(here: World, lease: int, command: Sequence[str] = COMMAND) -> Process:
+def begun(world: World, lease: int, command: Sequence[str] = COMMAND) -> Process:
     """Start a run that holds what it has for this lease; the run that goes on has a long one."""
-    here.env[LEASE], here.command = str(lease), [*command]
-    process = here.start("run", *here.campaign(PEOPLE))
-    here.env[LEASE], here.command = str(LONG), COMMAND
+    world.env[LEASE], world.command = str(lease), [*command]
+    process = world.start("run", *world.campaign(PEOPLE))
+    world.env[LEASE], world.command = str(LONG), COMMAND
     return process
 
 
-def is_in_time(here: World, process: Process) -> bool:
+def is_in_time(world: World, process: Process) -> bool:
     """Return whether stopping it now proves something; if so, the run stands still for it."""
     if process.poll() is not None:
         return False
     os.killpg(process.pid, signal.SIGSTOP)  # nothing moves while we look
-    if len(here.mails()) < PEOPLE * 0.9:
+    if len(world.mails()) < PEOPLE * 0.9:
         return True
     os.killpg(process.pid, signal.SIGCONT)
     return False
 
 
-def kill(here: World, process: Process) -> None:
+def kill(world: World, process: Process) -> None:
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    assert len(here.mails()) < PEOPLE
+    assert len(world.mails()) < PEOPLE
 
 
-def kill_server(here: World, process: Process) -> None:
-    assert kill_valkey(here.directory)
+def kill_server(world: World, process: Process) -> None:
+    assert kill_valkey(world.directory)
     os.killpg(process.pid, signal.SIGCONT)
 
 
-def cut_the_power(here: World, process: Process) -> None:
-    assert kill_valkey(here.directory)
+def cut_the_power(world: World, process: Process) -> None:
+    assert kill_valkey(world.directory)
     os.kill(process.pid, signal.SIGKILL)  # it stood still meanwhile: nobody saw the other die
     process.communicate()
-    assert len(here.mails()) < PEOPLE
+    assert len(world.mails()) < PEOPLE
 
 
-def interrupt(here: World, process: Process) -> None:
+def interrupt(world: World, process: Process) -> None:
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to the whole group
     os.killpg(process.pid, signal.SIGCONT)
     process.communicate(timeout=120)
-    assert len(here.mails()) < PEOPLE
+    assert len(world.mails()) < PEOPLE
 
 
-def repeated(here: World) -> int:
+def repeated(world: World) -> int:
     """Return how many mails came to somebody who had one already."""
-    mails = here.mails()
+    mails = world.mails()
     return len(mails) - len({mail.to for mail in mails})
 
 
-def test_everybody_gets_one_link_and_a_second_run_changes_nothing(here: World) -> None:
-    files = here.campaign(PEOPLE)
-    here.run("run", *files)
-    judge(here, PEOPLE)
-    posts, mails = here.account()["posts"], len(here.mails())
+def test_everybody_gets_one_link_and_a_second_run_changes_nothing(world: World) -> None:
+    files = world.campaign(PEOPLE)
+    world.run("run", *files)
+    judge(world, PEOPLE)
+    posts, mails = world.account()["posts"], len(world.mails())
 
-    here.run("run", *files)
+    world.run("run", *files)
 
-    assert here.account()["posts"] == posts
-    assert len(here.mails()) == mails
-    assert here.status()["people"] == {"reached": PEOPLE, "not_reached": 0, "open": 0}
-    here.run("verify", "e2e")
+    assert world.account()["posts"] == posts
+    assert len(world.mails()) == mails
+    assert world.status()["people"] == {"reached": PEOPLE, "not_reached": 0, "open": 0}
+    world.run("verify", "e2e")
 
 
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.6])
 def test_a_run_killed_in_the_middle_goes_on(tmp_path: Path, share: float) -> None:
-    with stopped_at(tmp_path, share, kill, SHORT) as (here, _):
-        before = repeated(here)  # a stall before it was stopped may have cost its lease
+    with stopped_at(tmp_path, share, kill, SHORT) as (world, _):
+        before = repeated(world)  # a stall before it was stopped may have cost its lease
 
-        here.run("run", *here.campaign(PEOPLE))
+        world.run("run", *world.campaign(PEOPLE))
 
-        judge(here, PEOPLE, repeats=True)
+        judge(world, PEOPLE, repeats=True)
         # At most what was on the wire or not yet recorded: twice the connections.
-        assert repeated(here) - before <= 2 * int(here.env["CLAIMCAST_SMTP__CONNECTIONS"])
-        here.run("verify", "e2e")
+        assert repeated(world) - before <= 2 * int(world.env["CLAIMCAST_SMTP__CONNECTIONS"])
+        world.run("verify", "e2e")
 
 
-def test_a_run_killed_while_it_orders_orders_nothing_twice(here: World) -> None:
-    process = begun(here, SHORT)
-    wait_until_sync(lambda: len(here.account()["orders"]) >= 3)
+def test_a_run_killed_while_it_orders_orders_nothing_twice(world: World) -> None:
+    process = begun(world, SHORT)
+    wait_until_sync(lambda: len(world.account()["orders"]) >= 3)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
 
-    here.run("run", *here.campaign(PEOPLE))
+    world.run("run", *world.campaign(PEOPLE))
 
-    judge(here, PEOPLE, repeats=True)
-    here.run("verify", "e2e")
+    judge(world, PEOPLE, repeats=True)
+    world.run("verify", "e2e")
 
 
 def test_valkey_killed_in_the_middle_costs_nothing(tmp_path: Path) -> None:
-    with stopped_at(tmp_path, 0.2, kill_server, DEFAULT) as (here, process):
+    with stopped_at(tmp_path, 0.2, kill_server, DEFAULT) as (world, process):
         output, _ = process.communicate(timeout=120)
 
         assert process.returncode == 0, output
-        judge(here, PEOPLE, repeats=True)
-        here.run("verify", "e2e")
+        judge(world, PEOPLE, repeats=True)
+        world.run("verify", "e2e")
 
 
 def test_run_and_valkey_killed_together_as_by_a_power_cut(tmp_path: Path) -> None:
-    with stopped_at(tmp_path, 0.3, cut_the_power, SHORT) as (here, _):
-        before = repeated(here)
+    with stopped_at(tmp_path, 0.3, cut_the_power, SHORT) as (world, _):
+        before = repeated(world)
 
-        here.run("run", *here.campaign(PEOPLE))
+        world.run("run", *world.campaign(PEOPLE))
 
-        judge(here, PEOPLE, repeats=True)
-        assert repeated(here) - before <= 2 * int(here.env["CLAIMCAST_SMTP__CONNECTIONS"])
-        here.run("verify", "e2e")
+        judge(world, PEOPLE, repeats=True)
+        assert repeated(world) - before <= 2 * int(world.env["CLAIMCAST_SMTP__CONNECTIONS"])
+        world.run("verify", "e2e")
 
 
 def test_ctrl_c_stops_before_the_end_and_repeats_nothing(tmp_path: Path) -> None:
-    with stopped_at(tmp_path, 0.3, interrupt, LONG, PATIENT) as (here, process):
+    with stopped_at(tmp_path, 0.3, interrupt, LONG, PATIENT) as (world, process):
         assert process.returncode != 0
-        left = here.status()
-        assert left["people"]["open"] == PEOPLE - len(here.mails())
+        left = world.status()
+        assert left["people"]["open"] == PEOPLE - len(world.mails())
         assert left["deliveries"]["sending"] == 0
         assert left["deliveries"]["uncertain"] == 0
 
-        here.run("run", *here.campaign(PEOPLE))
+        world.run("run", *world.campaign(PEOPLE))
 
-        judge(here, PEOPLE)
+        judge(world, PEOPLE)
 
 
-def test_two_workers_share_what_submit_left(here: World) -> None:
-    files = here.campaign(PEOPLE)
+def test_two_workers_share_what_submit_left(world: World) -> None:
+    files = world.campaign(PEOPLE)
     # Slow until both have done something, so that neither comes too late.
-    here.env |= {"CLAIMCAST_LIMITS__EMAIL": "10/s", "CLAIMCAST_BATCH_SIZE": "20"}
-    here.run("submit", *files)
-    logs = [here.directory / f"worker-{n}.log" for n in range(2)]
-    workers = [here.start("worker", log=log.name) for log in logs]
+    world.env |= {"CLAIMCAST_LIMITS__EMAIL": "10/s", "CLAIMCAST_BATCH_SIZE": "20"}
+    world.run("submit", *files)
+    logs = [world.directory / f"worker-{n}.log" for n in range(2)]
+    workers = [world.start("worker", log=log.name) for log in logs]
     try:
         wait_until_sync(lambda: all("batch.distributed" in log.read_text() for log in logs))
-        here.run("limits", "set", "email", "unlimited")
-        wait_until_sync(lambda: here.status()["state"] == "finished")
+        world.run("limits", "set", "email", "unlimited")
+        wait_until_sync(lambda: world.status()["state"] == "finished")
     finally:
         for worker in workers:
             worker.send_signal(signal.SIGTERM)
         for worker in workers:
             worker.communicate(timeout=120)
-    judge(here, PEOPLE)
+    judge(world, PEOPLE)
 
 
-def test_the_same_run_twice_at_once_is_one_campaign(here: World) -> None:
-    files = here.campaign(PEOPLE)
-    runs = [here.start("run", *files, log=f"run-{n}.log") for n in range(2)]
+def test_the_same_run_twice_at_once_is_one_campaign(world: World) -> None:
+    files = world.campaign(PEOPLE)
+    runs = [world.start("run", *files, log=f"run-{n}.log") for n in range(2)]
     for process in runs:
         process.communicate(timeout=120)
 
     assert [process.returncode for process in runs] == [0, 0]
-    judge(here, PEOPLE)
+    judge(world, PEOPLE)

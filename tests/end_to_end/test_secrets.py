@@ -11,7 +11,7 @@ import trustme
 from cryptography.fernet import Fernet
 from redis import Redis
 
-from tests.end_to_end.support.world import World, judge, live_values, world
+from tests.end_to_end.support.world import World, judge, live_values, open_world
 from worker.valkey.embedded import EmbeddedValkey
 
 PEOPLE = 120
@@ -27,7 +27,7 @@ def secured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     certificate.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "server.pem"))
     options = ["--smtp-security", "starttls", "--smtp-certificate", str(tmp_path / "server.pem")]
     options += ["--smtp-user", "mailer", "--smtp-password", PASSWORD, "--async-above", "50"]
-    with world(tmp_path, *options) as found:
+    with open_world(tmp_path, *options) as found:
         found.env |= {
             "SSL_CERT_FILE": str(tmp_path / "ca.pem"),
             "CLAIMCAST_SMTP__SECURITY": "starttls",

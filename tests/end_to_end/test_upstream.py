@@ -36,17 +36,17 @@ asyncio.run(main())
 
 
 @pytest.fixture
-def valkey(here: World) -> Iterator[str]:
+def valkey(world: World) -> Iterator[str]:
     """The server of the installation, with one worker at work."""
-    with EmbeddedValkey(here.directory / "state") as server:
+    with EmbeddedValkey(world.directory / "state") as server:
         url = server.start_or_join()
-        worker = here.start("worker", log="worker.log")
+        worker = world.start("worker", log="worker.log")
         yield url
         worker.send_signal(signal.SIGTERM)
         worker.communicate(timeout=120)
 
 
-def enqueue(here: World, url: str, **changes: object) -> dict[str, Any]:
+def enqueue(world: World, url: str, **changes: object) -> dict[str, Any]:
     campaign = {
         "id": "upstream",
         "name": "From upstream",
@@ -58,7 +58,7 @@ def enqueue(here: World, url: str, **changes: object) -> dict[str, Any]:
             for n in range(PEOPLE)
         ],
     } | changes
-    file = here.directory / "job.json"
+    file = world.directory / "job.json"
     file.write_text(json.dumps(campaign), "utf-8")
     done = subprocess.run(
         [sys.executable, "-c", UPSTREAM, url, str(file)],
@@ -72,37 +72,37 @@ def enqueue(here: World, url: str, **changes: object) -> dict[str, Any]:
 
 
 def test_an_enqueued_campaign_is_worked_and_its_job_keeps_no_address(
-    here: World, valkey: str
+    world: World, valkey: str
 ) -> None:
-    answer = enqueue(here, valkey)
+    answer = enqueue(world, valkey)
 
     assert answer["campaign"] == "upstream"
     assert answer["state"] in {"running", "finished"}
-    wait_until_sync(lambda: here.status("upstream")["state"] == "finished")
-    judge(here, PEOPLE)
+    wait_until_sync(lambda: world.status("upstream")["state"] == "finished")
+    judge(world, PEOPLE)
     with Redis.from_url(valkey) as redis:
         resting = live_values(redis)
     assert b"person-" not in resting
     assert "Zoë".encode() not in resting
-    log = (here.directory / "worker.log").read_bytes()
+    log = (world.directory / "worker.log").read_bytes()
     assert b"person-" not in log
 
 
 def test_enqueued_again_it_is_the_same_campaign_and_changed_it_is_refused(
-    here: World, valkey: str
+    world: World, valkey: str
 ) -> None:
-    enqueue(here, valkey)
-    wait_until_sync(lambda: here.status("upstream")["state"] == "finished")
+    enqueue(world, valkey)
+    wait_until_sync(lambda: world.status("upstream")["state"] == "finished")
 
-    assert enqueue(here, valkey) == {"campaign": "upstream", "state": "finished"}
-    refused = enqueue(here, valkey, name="Another name")
+    assert enqueue(world, valkey) == {"campaign": "upstream", "state": "finished"}
+    refused = enqueue(world, valkey, name="Another name")
 
     assert "`name` differs" in refused["error"]
-    judge(here, PEOPLE)
+    judge(world, PEOPLE)
 
 
 def test_a_campaign_that_cannot_be_used_is_answered_with_a_sentence(
-    here: World, valkey: str
+    world: World, valkey: str
 ) -> None:
     for changes, words in [
         ({"recipients": []}, "campaign.recipients must be a list"),
@@ -111,5 +111,5 @@ def test_a_campaign_that_cannot_be_used_is_answered_with_a_sentence(
         ({"id": "Bad Id"}, "id"),
         ({"typo": 1}, "typo"),
     ]:
-        assert words in enqueue(here, valkey, **changes)["error"]  # type: ignore[arg-type]
-    assert here.account()["orders"] == []
+        assert words in enqueue(world, valkey, **changes)["error"]  # type: ignore[arg-type]
+    assert world.account()["orders"] == []

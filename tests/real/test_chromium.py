@@ -16,7 +16,7 @@ pytestmark = CHROMIUM.marks()
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path) -> Iterator[World]:
     """Run a site whose campaign has ended."""
     port = free_port()
     with site(tmp_path, f"http://127.0.0.1:{port}", port) as found:
@@ -32,20 +32,20 @@ async def tab(tmp_path: Path) -> AsyncIterator[Page]:
             yield found
 
 
-async def test_the_button_unsubscribes_and_looking_does_not(here: World, tab: Page) -> None:
-    await tab.open(unsubscribe_links(here)[PEOPLE[0]])
+async def test_the_button_unsubscribes_and_looking_does_not(world: World, tab: Page) -> None:
+    await tab.open(unsubscribe_links(world)[PEOPLE[0]])
     assert await tab.evaluate("document.title") == "Unsubscribe?"
-    assert suppressed(here, PEOPLE) == []
+    assert suppressed(world, PEOPLE) == []
 
     await tab.press("button")
 
     assert await tab.evaluate("document.title") == "You are unsubscribed"
-    assert suppressed(here, PEOPLE) == PEOPLE[:1]
+    assert suppressed(world, PEOPLE) == PEOPLE[:1]
     assert tab.complaints == []
 
 
-async def test_the_page_runs_and_shows_nothing_but_its_own(here: World, tab: Page) -> None:
-    await tab.open(unsubscribe_links(here)[PEOPLE[0]])
+async def test_the_page_runs_and_shows_nothing_but_its_own(world: World, tab: Page) -> None:
+    await tab.open(unsubscribe_links(world)[PEOPLE[0]])
     style = "getComputedStyle(document.querySelector('main')).maxWidth"
     assert await tab.evaluate(style) == "576px"  # 32rem of 18px: its own style is applied
 

@@ -39,7 +39,7 @@ def outside(nginx: Nginx) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def here(tmp_path: Path, nginx: Nginx) -> Iterator[World]:
+def world(tmp_path: Path, nginx: Nginx) -> Iterator[World]:
     with site(tmp_path, nginx.tls_url, nginx.behind) as found:
         yield found.world
 
@@ -51,9 +51,9 @@ def reported(tmp_path: Path, nginx: Nginx) -> Iterator[Served]:
         yield found
 
 
-def submit_to_both(here: World) -> None:
+def submit_to_both(world: World) -> None:
     """Submit a campaign: a third by SMS, a third by e-mail, a third whose e-mail bounces."""
-    toml, people = map(Path, here.campaign(PEOPLE))
+    toml, people = map(Path, world.campaign(PEOPLE))
     text = toml.read_text("utf-8").replace('["email"]', '["email", "sms"]')
     toml.write_text(f'{text}\n[sms]\nbody = "Your reward: {{{{ link }}}}"\n', "utf-8")
     rows = [
@@ -62,34 +62,34 @@ def submit_to_both(here: World) -> None:
     ]
     lines = [f"r{n},Zoë,{row}" for n, row in enumerate(rows)]
     people.write_text("\n".join(["id,name,email,phone", *lines]) + "\n", "utf-8")
-    here.run("submit", str(toml), str(people))
+    world.run("submit", str(toml), str(people))
 
 
-def mailed(here: World, campaign: str = "e2e") -> list[str]:
+def mailed(world: World, campaign: str = "e2e") -> list[str]:
     """Run a campaign of a few by e-mail to its end; return their addresses."""
-    here.run("submit", *here.campaign(FEW, campaign))
-    here.wait_for_state("finished", campaign)
+    world.run("submit", *world.campaign(FEW, campaign))
+    world.wait_for_state("finished", campaign)
     return [f"person-{n}@example.com" for n in range(FEW)]
 
 
 def test_webhooks_receipts_and_bounces_come_through_it(reported: Served) -> None:
-    here = reported.world
-    submit_to_both(here)
+    world = reported.world
+    submit_to_both(world)
 
     third = PEOPLE // 3
     wanted = {"sent": third, "bounced": third, "delivered": 2 * third}
-    wait_until_sync(lambda: here.status()["deliveries"].items() >= wanted.items(), PATIENCE)
-    here.wait_for_state("finished")
-    assert here.status()["people"] == {"reached": PEOPLE, "not_reached": 0, "open": 0}
+    wait_until_sync(lambda: world.status()["deliveries"].items() >= wanted.items(), PATIENCE)
+    world.wait_for_state("finished")
+    assert world.status()["people"] == {"reached": PEOPLE, "not_reached": 0, "open": 0}
     assert reported.metric("webhooks_total", kind="fulfilment", result="taken") > 0
     assert reported.metric("webhooks_total", kind="twilio", result="bad_signature") == 0
 
 
 def test_one_click_through_it_unsubscribes(
-    nginx: Nginx, here: World, outside: httpx.Client
+    nginx: Nginx, world: World, outside: httpx.Client
 ) -> None:
-    people = mailed(here)
-    links = unsubscribe_links(here)
+    people = mailed(world)
+    links = unsubscribe_links(world)
     by_form, by_parts, other = people
     assert all(link.startswith(f"{nginx.tls_url}/unsubscribe/") for link in links.values())
 
@@ -99,17 +99,17 @@ def test_one_click_through_it_unsubscribes(
     ]
 
     assert [answer.status_code for answer in answers] == [200, 200]
-    assert suppressed(here, people) == [by_form, by_parts]
-    before = len(here.mails())
-    mailed(here, "next")
-    assert [mail.to for mail in here.mails()[before:]] == [other]
+    assert suppressed(world, people) == [by_form, by_parts]
+    before = len(world.mails())
+    mailed(world, "next")
+    assert [mail.to for mail in world.mails()[before:]] == [other]
 
 
 def test_looking_through_it_unsubscribes_nobody_and_the_page_stays_guarded(
-    nginx: Nginx, here: World, outside: httpx.Client
+    nginx: Nginx, world: World, outside: httpx.Client
 ) -> None:
-    people = mailed(here)
-    link = unsubscribe_links(here)[people[0]]
+    people = mailed(world)
+    link = unsubscribe_links(world)[people[0]]
 
     seen = outside.get(link)
 
@@ -118,14 +118,14 @@ def test_looking_through_it_unsubscribes_nobody_and_the_page_stays_guarded(
     assert "<form" in seen.text
     names = ("content-security-policy", "referrer-policy", "cache-control", "x-frame-options")
     assert [seen.headers[name] for name in names] == [direct.headers[name] for name in names]
-    assert suppressed(here, people) == []
+    assert suppressed(world, people) == []
 
 
 def test_a_signature_is_for_the_address_outside_and_for_no_other(
-    nginx: Nginx, here: World, outside: httpx.Client
+    nginx: Nginx, world: World, outside: httpx.Client
 ) -> None:
     form = {"From": PHONE, "Body": " Stop ", "City": "Zürich & +"}
-    validator = RequestValidator(here.addresses["auth_token"])
+    validator = RequestValidator(world.addresses["auth_token"])
     query = "?a=%20b&c=%2F"
 
     def post(signed: str) -> int:
@@ -136,6 +136,6 @@ def test_a_signature_is_for_the_address_outside_and_for_no_other(
         ).status_code
 
     assert post(f"http://127.0.0.1:{nginx.behind}") == 403
-    assert here.run("suppress", "list", "--check", PHONE) == "not suppressed\n"
+    assert world.run("suppress", "list", "--check", PHONE) == "not suppressed\n"
     assert post(nginx.tls_url) == 200
-    assert here.run("suppress", "list", "--check", PHONE) == "suppressed: opt-out\n"
+    assert world.run("suppress", "list", "--check", PHONE) == "suppressed: opt-out\n"

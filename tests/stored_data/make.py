@@ -28,7 +28,7 @@ from typing import Any
 
 import httpx
 
-from tests.end_to_end.support.world import COMMAND, World, world
+from tests.end_to_end.support.world import COMMAND, World, open_world
 from tests.pipeline.callbacks.notifications import notification
 from tests.support.waiting import wait_until_sync
 from worker.cli.commands.operate.sandbox import sandbox_environment
@@ -99,7 +99,7 @@ def _json(here: World, *words: str) -> Any:  # noqa: ANN401 - JSON
 def make(folder: Path) -> None:
     """Make the data folder *folder*, which must not exist."""
     with TemporaryDirectory() as place:
-        with world(Path(place), *SANDBOX) as here:
+        with open_world(Path(place), *SANDBOX) as here:
             here.env |= settings(here.addresses)
             _finish_past(here)
             _submit(here, PAUSED, channels='["email", "sms"]', mode="all")

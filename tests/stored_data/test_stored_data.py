@@ -12,7 +12,7 @@ import pytest
 from redis import Redis
 
 from pipeline.domain.stored_format import OURS
-from tests.end_to_end.support.world import World, world
+from tests.end_to_end.support.world import World, open_world
 from tests.stored_data.make import (
     BATCHES,
     HALF,
@@ -46,7 +46,7 @@ def kept(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
     """A copy of a data folder, its installation and its sandbox."""
     shutil.copytree(request.param, tmp_path, dirs_exist_ok=True)
     (tmp_path / "state" / "secret.keys").chmod(0o600)  # what git does not keep
-    with world(tmp_path, *SANDBOX) as here:
+    with open_world(tmp_path, *SANDBOX) as here:
         here.env |= settings(here.addresses)
         yield here
 

@@ -11,7 +11,7 @@ from arq import constants
 from pipeline.store.codec import decode_unit
 from tests.docs.data_model.dictionary.arq_keys import ARQ
 from tests.docs.data_model.looking import Seen
-from tests.end_to_end.support.world import world
+from tests.end_to_end.support.world import open_world
 from tests.support.redis import Redis
 from worker.executor.queue import connection
 from worker.valkey.embedded import EmbeddedValkey
@@ -34,7 +34,7 @@ def test_arq_makes_its_keys_as_documented() -> None:
 # The connection of a test is closed by a name that redis-py calls old.
 @pytest.mark.filterwarnings("ignore:Call to deprecated close:DeprecationWarning")
 async def test_what_arq_keeps_while_a_worker_works_is_as_documented(tmp_path: Path) -> None:
-    with world(tmp_path) as here, EmbeddedValkey(tmp_path / "state") as server:
+    with open_world(tmp_path) as here, EmbeddedValkey(tmp_path / "state") as server:
         url = server.start_or_join()
         async with connection(url) as queue, Redis.from_url(url) as redis:
             seen, jobs = Seen(), set[str]()

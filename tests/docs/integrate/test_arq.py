@@ -13,7 +13,7 @@ import pytest
 from redis import Redis
 
 from tests.docs.documents import document, documents
-from tests.end_to_end.support.world import judge, world
+from tests.end_to_end.support.world import judge, open_world
 from tests.support.waiting import wait_until_sync
 from worker.valkey.embedded import EmbeddedValkey
 
@@ -54,7 +54,7 @@ def test_it_reaches_everybody(program: str, tmp_path: Path) -> None:
             for n in range(PEOPLE)
         ],
     }
-    with world(tmp_path) as here, EmbeddedValkey(tmp_path / "state") as server:
+    with open_world(tmp_path) as here, EmbeddedValkey(tmp_path / "state") as server:
         url = server.start_or_join()
         worker = here.start("worker", log="worker.log")
         try:
@@ -75,7 +75,7 @@ def test_it_reaches_everybody(program: str, tmp_path: Path) -> None:
 
 
 def test_a_job_that_was_put_there_by_hand_is_answered_as_the_page_says(tmp_path: Path) -> None:
-    with world(tmp_path) as here, EmbeddedValkey(tmp_path / "state") as server:
+    with open_world(tmp_path) as here, EmbeddedValkey(tmp_path / "state") as server:
         url = server.start_or_join()
         worker = here.start("worker", log="worker.log")
         try:

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.store.audit_trail import AuditAction
 from tests.docs.documents import Document, document
-from tests.end_to_end.support.world import World, world
+from tests.end_to_end.support.world import World, open_world
 
 PAGE = document("docs/integrate/formats.md")
 BY_NAME = {"addresses", "reachable", "details"}  # their members are names of channels, or differ
@@ -54,7 +54,7 @@ def example(title: str) -> Any:  # noqa: ANN401 - JSON
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """An installation with a finished campaign of three people."""
-    with world(tmp_path_factory.mktemp("formats")) as found:
+    with open_world(tmp_path_factory.mktemp("formats")) as found:
         found.run("run", *found.campaign(3), "--yes")
         yield found
 

@@ -16,7 +16,7 @@ import httpx
 from click.testing import CliRunner
 from redis import Redis
 
-from tests.end_to_end.support.world import World, world
+from tests.end_to_end.support.world import World, open_world
 from tests.support.waiting import wait_until_sync
 from worker.cli import main
 from worker.valkey.embedded import EmbeddedValkey
@@ -175,9 +175,9 @@ def _is_of(po_number: str, campaign: str) -> bool:
 @contextlib.contextmanager
 def bench(directory: Path, *options: str, **settings: str) -> Iterator[Bench]:
     """Run a world with *options* and these *settings*; its server stays up for the whole block."""
-    with world(directory, *options) as here, EmbeddedValkey(directory / "state") as server:
-        here.env |= settings
+    with open_world(directory, *options) as world, EmbeddedValkey(directory / "state") as server:
+        world.env |= settings
         with Redis.from_url(server.start_or_join()) as redis:
-            found = Bench(here, redis)
+            found = Bench(world, redis)
             yield found
             found.stop_worker()

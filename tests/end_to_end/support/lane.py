@@ -18,7 +18,7 @@ from pipeline.store.deliveries import DeliveryStore
 from pipeline.store.fleet.keyring import unlock
 from pipeline.store.scripts import Scripts
 from tests.end_to_end.support.killable import Kill, Plan, run
-from tests.end_to_end.support.world import world
+from tests.end_to_end.support.world import open_world
 from tests.pipeline.installation import Installation
 from tests.support.redis import Redis
 from worker.executor.queue import connection
@@ -71,10 +71,10 @@ class Servers:
 @contextmanager
 def servers_beside(valkey: str, directory: Path, *options: str) -> Iterator[Servers]:
     """Run a sandbox with *options*, whose orders of a whole batch complete a moment later."""
-    with world(directory, "--async-above", "2", "--async-delay", "0.1", *options) as here:
+    with open_world(directory, "--async-above", "2", "--async-delay", "0.1", *options) as world:
         yield Servers(
-            env=here.env,
-            addresses=here.addresses,
+            env=world.env,
+            addresses=world.addresses,
             valkey=valkey,
             key=Fernet.generate_key().decode(),
             directory=directory,

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.end_to_end.support.world import COMMAND, World, world
+from tests.end_to_end.support.world import COMMAND, World, open_world
 from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
 
@@ -57,19 +57,19 @@ def served(directory: Path, *options: str) -> Iterator[Served]:
         "CLAIMCAST_STATE_DIR": str(directory / "state"),
         "CLAIMCAST_PUBLIC_URL": public,
     }
-    with world(directory, *reports(before, directory), *options) as here:
-        here.env |= before | {
+    with open_world(directory, *reports(before, directory), *options) as world:
+        world.env |= before | {
             "CLAIMCAST_SMTP__BOUNCES": "bounces@example.com",
-            "CLAIMCAST_TWILIO__ACCOUNT_SID": here.addresses["account_sid"],
-            "CLAIMCAST_TWILIO__AUTH_TOKEN": here.addresses["auth_token"],
+            "CLAIMCAST_TWILIO__ACCOUNT_SID": world.addresses["account_sid"],
+            "CLAIMCAST_TWILIO__AUTH_TOKEN": world.addresses["auth_token"],
             "CLAIMCAST_TWILIO__FROM_NUMBER": "+15005550006",
-            "CLAIMCAST_TWILIO__BASE_URL": here.addresses["base_url"],
+            "CLAIMCAST_TWILIO__BASE_URL": world.addresses["base_url"],
             "CLAIMCAST_LIMITS__SMS": "unlimited",
         }
-        serve = here.start("serve", "--port", public.rsplit(":", 1)[1], log="serve.log")
-        worker = here.start("worker", log="worker.log")
+        serve = world.start("serve", "--port", public.rsplit(":", 1)[1], log="serve.log")
+        worker = world.start("worker", log="worker.log")
         wait_until_sync(lambda: reachable(f"{public}/readyz"))
-        yield Served(here, public)
+        yield Served(world, public)
         for process in (serve, worker):
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=120)

@@ -163,7 +163,7 @@ class World:
 
 
 @contextlib.contextmanager
-def world(directory: Path, *options: str) -> Iterator[World]:
+def open_world(directory: Path, *options: str) -> Iterator[World]:
     """Run a sandbox with *options* for the time of the block; stop all that is left after it."""
     ready = directory / "ready.json"
     sandbox = subprocess.Popen(

@@ -20,7 +20,7 @@ from tests.end_to_end.support.world import (
     PATIENT_DEMO,
     World,
     kill_valkey,
-    world,
+    open_world,
 )
 from tests.support.root import ROOT
 from tests.support.waiting import wait_until_sync
@@ -31,7 +31,7 @@ PEOPLE = 300
 
 @pytest.fixture
 def here(tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path, "--async-delay", "0.2") as found:
+    with open_world(tmp_path, "--async-delay", "0.2") as found:
         yield found
 
 
