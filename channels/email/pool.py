@@ -107,7 +107,7 @@ class ConnectionPool:
             self._free -= 1
             return None
         waiter: asyncio.Future[SmtpConnection | None] = asyncio.get_running_loop().create_future()
-        # Pipelined is only what any server can take: nobody could be told what is wrong with it.
+        # Only what any server can take is pipelined: nobody would learn what is wrong with it.
         self._waiting.append(
             (transaction, pipelinable and transaction.message.to.isascii(), waiter)
         )

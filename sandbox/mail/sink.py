@@ -27,8 +27,8 @@ class MailSink:
     Whatever the faults, a local part that starts with `bounce-` does not exist, `full-` is always
     full, `grey-` is greylisted at its first attempt, and at the first attempt of `lost-` the
     message is stored but the connection drops instead of an answer. What `dsn-` is sent is stored,
-    and its sender is told later that it failed; with `dsn-delayed-`, that it is delayed. Attempts
-    are counted from the start of the sink.
+    and its sender is notified later that it failed; with `dsn-delayed-`, that it is delayed.
+    Attempts are counted from the start of the sink.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Telling a client that its order is complete: a signal, never the links."""
+"""Notifies a client that its order is complete: a signal, never the links."""
 
 import asyncio
 import time

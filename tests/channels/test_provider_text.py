@@ -1,4 +1,4 @@
-"""What providers say is told without the links and addresses in it."""
+"""What providers say is passed on without the links and addresses in it."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -52,7 +52,7 @@ class Account:
 
 
 class FaultInjector:
-    """Does to *fleet* what it is told; what does not concern the same thing happens at once."""
+    """Applies events to *fleet*, at once where they do not concern the same thing."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet

@@ -170,7 +170,7 @@ class Fleet:
                 start_new_session=True,
             )
 
-    # What the processes are told
+    # Settings of the processes
 
     def environment(self, index: int | None) -> dict[str, str]:
         """Return the settings of the worker with this *index*, or of what goes straight (None)."""

@@ -1,4 +1,4 @@
-"""The report: repeats stand beside what they were put down to, and each worker's share is told."""
+"""The report shows repeats beside what they were put down to, and each worker's share."""
 
 from collections import Counter
 

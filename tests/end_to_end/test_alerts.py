@@ -1,4 +1,4 @@
-"""Alerts of real commands: told once, also by a `run` that ends, also after a SIGKILL."""
+"""Alerts of real commands: notified once, also by a `run` that ends, also after a SIGKILL."""
 
 from collections.abc import Iterator
 from typing import Any, cast
@@ -18,7 +18,7 @@ from tests.worker.cli.command_line import app_beside
 
 @pytest.fixture
 def receiver(world: World) -> Iterator[App]:
-    """What the installation tells its alerts to."""
+    """The receiver of the installation's alerts."""
     with app_beside() as found:
         world.env["CLAIMCAST_ALERT__URL"] = f"http://localhost:{found.port}/alerts"
         world.env["CLAIMCAST_ALERT__SECRET"] = SECRET

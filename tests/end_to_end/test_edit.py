@@ -1,4 +1,4 @@
-"""A mistake in the text, found in flight: who was written to keeps it, the others get the new."""
+"""A mistake in the text, found in flight: people written to keep it, others get the new one."""
 
 import asyncio
 import json

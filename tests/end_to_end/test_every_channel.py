@@ -1,4 +1,4 @@
-"""Mode "all": every channel with one link; and who does not want to be written to any more."""
+"""Mode "all": every channel with one link; and people who want no more messages."""
 
 import csv
 import io

@@ -53,7 +53,7 @@ def test_with_webhooks_it_is_sent_as_soon_as_it_is_fulfilled(site: Served) -> No
     finish(site)
 
     judge(site.world, PEOPLE)
-    # What the worker counted last is told with all that came before.
+    # What the worker counted last is shown with all that came before.
     sent = partial(site.metric, "attempts_total", channel="email", result="sent")
     wait_until_sync(lambda: sent() >= PEOPLE)
     assert site.metric("order_reads_total", cause="webhook") == ORDERS

@@ -88,7 +88,7 @@ def running(
 
 
 def _environment(home: Path) -> dict[str, str]:
-    """Return what a program gets to know: nothing of whoever runs the tests, also no home."""
+    """Return what a program gets to know: nothing of the user of these tests, also no home."""
     return {"PATH": _PATH, "HOME": str(home)}
 
 

@@ -32,7 +32,7 @@ def nginx(tmp_path: Path) -> Iterator[Nginx]:
 
 @pytest.fixture
 def outside(nginx: Nginx) -> Iterator[httpx.Client]:
-    """Whoever reaches us from outside, over TLS."""
+    """A client that reaches us from outside, over TLS."""
     context = ssl.create_default_context(cafile=nginx.authority)
     with httpx.Client(verify=context, trust_env=False, timeout=PATIENCE) as client:
         yield client

@@ -1,4 +1,4 @@
-"""The nginx of docs/operate/install.md lets in who has to come in, and keeps the rest outside."""
+"""The nginx of docs/operate/install.md lets in what has to come in, and keeps the rest outside."""
 
 import ssl
 import threading
@@ -42,7 +42,7 @@ class _Behind(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Iterator[httpx.Client]:
-    """Whoever comes from outside, over TLS, to the nginx that the page shows."""
+    """A client from outside, over TLS, of the nginx that the page shows."""
     [site] = document("docs/operate/install.md").code("nginx")
     for shown, ours in _OURS.items():
         assert shown in site

@@ -101,7 +101,7 @@ def test_a_refused_mailbox_fails_one_person_and_nobody_else(world: World) -> Non
 def test_what_postfix_returns_is_recorded_as_a_bounce(world: World) -> None:
     world.env["CLAIMCAST_SMTP__BOUNCES"] = BOUNCES
     toml, people = world.campaign(FEW)
-    # Postfix takes this one, the sink behind it does not: the sender is told by a mail.
+    # Postfix takes this one, the sink behind it does not: the sender is notified by a mail.
     Path(people).write_text(Path(people).read_text("utf-8").replace("person-7@", "bounce-7@"))
     with postfix(world).run():
         world.run("run", toml, people)

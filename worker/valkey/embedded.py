@@ -164,7 +164,7 @@ class EmbeddedValkey:
         return FileLock(self._state_dir / "server.lock")
 
     def _lives(self) -> bool:
-        """Tell whether the server lives, or somebody else is just about to start it."""
+        """Return whether the server lives, or somebody else is just about to start it."""
         try:
             with self._server_lock() as lock:
                 return not lock.try_lock()

@@ -73,7 +73,7 @@ class ValkeyServer:
         return self._listener()  # on a full disk the file may stay empty
 
     def _listener(self) -> int | None:
-        """Return the process that listens on the socket, where the kernel tells."""
+        """Return the process that listens on the socket, where the kernel says so."""
         try:
             with socket.socket(socket.AF_UNIX) as line:
                 line.settimeout(_ANSWER_SECONDS)
@@ -128,7 +128,7 @@ class ValkeyServer:
                 os.kill(self.pid, number)
 
     def has_room(self) -> bool:
-        """Tell whether there is room on the disk, as far as the disk says; a quota it may not."""
+        """Return whether there is room on the disk, as the disk says, which may leave out quotas."""
         try:
             found = os.statvfs(self._state_dir)
         except OSError:
@@ -137,7 +137,7 @@ class ValkeyServer:
         return free * found.f_frsize >= _FREE_SPACE_MIN
 
     def is_full(self) -> bool:
-        """Tell whether the disk is full, or was too full for the server's last write."""
+        """Return whether the disk is full, or was too full for the server's last write."""
         words = self.last_words()
         return not self.has_room() or any(each in words for each in _FULL)
 

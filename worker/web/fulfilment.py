@@ -27,7 +27,7 @@ class BatchWaker:
     Wakes batches, however often it is asked to, at once and then at growing intervals.
 
     Each wake of an unfinished order costs a read of it, so a flood may cause a few and no more;
-    but every signal is followed by a wake, because what it tells may be new.
+    but every signal is followed by a wake, because what it says may be new.
     """
 
     def __init__(self, batches: BatchStore) -> None:

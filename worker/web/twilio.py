@@ -31,7 +31,7 @@ Form = ImmutableMultiDict[str, str]
 
 class TwilioSignature:
     """
-    Tells whether Twilio signed a request, by the address under which it knows us.
+    Checks whether Twilio signed a request, by the address under which it knows us.
 
     Without a Twilio account, or without CLAIMCAST_PUBLIC_URL, nothing can be checked and every
     request is refused. A proxy in front must hand on paths as they came, without its own prefix.

@@ -1,4 +1,4 @@
-"""The sink of our own speaks SMTP as its clients do, and tells when each mail came."""
+"""The sink of our own speaks SMTP as its clients do, and writes down when each mail came."""
 
 import asyncio
 from pathlib import Path

@@ -73,7 +73,7 @@ async def failure(script: Script, **changes: object) -> tuple[DeliveryError, Mai
 
 
 PATIENCES = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
-"""Of a client whom a server leaves without an answer: one of them is enough for those it gives."""
+"""Time-outs of a client that gets no answer; one of them is enough for the answers it gets."""
 
 
 async def test_messages_share_one_connection() -> None:

@@ -22,7 +22,7 @@ ANSWERS = ["250 ok", "354 go on", "421 closing", "451 later", "550 5.1.1 nobody"
 
 @dataclass
 class Server:
-    """Answers with what is left in `answers`, then as usual; notes whose content came to whom."""
+    """Answers with what is left in `answers`, then as usual; notes which content came to whom."""
 
     answers: dict[str, list[str | None]]
     sessions: int = 0
@@ -154,7 +154,7 @@ async def test_whatever_the_server_does_nobody_gets_two_or_another_ones(
         await sending.many(["after-1", "after-2", "after-3"], [])
         await channel.aclose()
 
-    # A recipient whom the server has taken strangely is given an empty message (RFC 2920, 3.1).
+    # A recipient that the server has taken strangely is given an empty message (RFC 2920, 3.1).
     assert all(inside in {named, ""} for named, inside, _ in server.contents)
     came = Counter(inside for _, inside, _ in server.contents)
     taken = Counter(inside for _, inside, taken in server.contents if taken)

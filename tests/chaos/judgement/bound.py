@@ -2,7 +2,7 @@
 How many repeats can be explained: each needs a cause, and none explains more than its share.
 
 A message is repeated rightly only if nobody could know that it had arrived: its answer was kept
-back, or the worker that was told could not write it down.
+back, or the worker that got it could not write it down.
 """
 
 from collections import Counter, defaultdict

@@ -59,7 +59,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """An attempt that an observer saw begin; `accepted` if its sender was told so."""
+    """An attempt that an observer saw begin; `accepted` if its sender got the answer."""
 
     by: str
     key: str

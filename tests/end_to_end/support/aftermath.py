@@ -32,7 +32,7 @@ class Aftermath:
     What can be seen from outside, and what claimcast says of it.
 
     `orders` are the links of every order, by PO number and in the order of the account, `arrived`
-    the messages by channel and address, `audited` what the audit trail tells of the campaign.
+    the messages by channel and address, `audited` what the audit trail holds about the campaign.
     """
 
     people: Sequence[Person]

@@ -76,7 +76,7 @@ class Plan:
 
 
 def port_classes() -> list[type]:
-    """Return the classes that touch the outside: who is given a connection, and the channels."""
+    """Return the classes that touch the outside: users of a connection, and the channels."""
     classes = [ArqRedis, *(adapter for adapter in ADAPTERS.values() if isinstance(adapter, type))]
     for module in pkgutil.walk_packages(pipeline.__path__, "pipeline."):
         if not module.name.endswith("__main__"):

@@ -30,7 +30,7 @@ _SETTINGS = {
     "CLAIMCAST_RETRY__FIRST": "0.05",
     "CLAIMCAST_RETRY__CAP": "0.2",
     "CLAIMCAST_LIMITS__SMS": "unlimited",
-    "CLAIMCAST_ALERT__EMAIL": "operator@example.com",  # else nobody looks for what to tell
+    "CLAIMCAST_ALERT__EMAIL": "operator@example.com",  # else nobody looks for alerts
 }
 _TWILIO = {"ACCOUNT_SID": "account_sid", "AUTH_TOKEN": "auth_token", "BASE_URL": "base_url"}
 

@@ -253,7 +253,7 @@ def live_values(redis: Any) -> bytes:  # noqa: ANN401 - redis-py types sync repl
 
 
 def opened_values(redis: Any, secret_key: str) -> bytes:  # noqa: ANN401 - as above
-    """Return the same with what is sealed opened, as somebody sees it who has the secret key."""
+    """Return the same with what is sealed opened, as somebody with the secret key sees it."""
     fernet = Fernet(secret_key)
 
     def opened(value: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Alerts as they arrive: over sockets, from real states of the ledger, told once by any number."""
+"""Alerts as they arrive over sockets, from real states of the ledger: each once."""
 
 import asyncio
 import email
@@ -255,7 +255,7 @@ async def test_a_receiver_that_is_down_is_notified_later(
     await watch.unblock()
     await watch.later(200)
     await watch.alerts.notify()
-    assert watch.types() == ["raised"], "what could not be told in time is told all the same"
+    assert watch.types() == ["raised"], "what came too late is sent all the same"
     await watch.alerts.notify()
     await watch.later(60)
     await watch.alerts.notify()

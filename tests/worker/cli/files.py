@@ -71,7 +71,7 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """Something that is wrong with the files, and what a person is told about it."""
+    """Something that is wrong with the files, and what a person sees about it."""
 
     name: str
     message: str

@@ -1,4 +1,4 @@
-"""One worker in this process: it works, tells what it did, and ends with any part of it."""
+"""One worker in this process: it works, counts what it did, and ends with any part of it."""
 
 import asyncio
 import re

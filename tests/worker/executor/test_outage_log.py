@@ -1,4 +1,4 @@
-"""Trouble with Redis is told once per cause."""
+"""Trouble with Redis is logged once per cause."""
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, ResponseError

@@ -183,7 +183,7 @@ async def test_answers_are_not_held_back_by_nagle(
 
     monkeypatch.setattr(connection.BoundedHttpProtocol, "connection_made", seen)
     await site.client.get("/healthz")
-    [transport] = transports  # whoever changes it has had the time to
+    [transport] = transports  # what changes it has had the time to
     line = transport.get_extra_info("socket")
     assert line.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 

@@ -1,4 +1,4 @@
-"""What Twilio tells counts if Twilio signed it, forward only, and STOP is heard at once."""
+"""What Twilio posts counts if Twilio signed it, forward only, and STOP works at once."""
 
 import asyncio
 from itertools import permutations

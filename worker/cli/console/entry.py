@@ -38,7 +38,7 @@ P = ParamSpec("P")
 
 
 def say(text: str) -> None:
-    """Tell a person something."""
+    """Print *text* on standard error, for a person."""
     click.echo(text, err=True)
 
 

@@ -1,4 +1,4 @@
-"""The ledger for commands that are over in a moment: they tell people, and log nothing."""
+"""The ledger for commands that are over in a moment: they say what happens, and log nothing."""
 
 from contextlib import AbstractAsyncContextManager
 

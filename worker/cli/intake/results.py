@@ -38,7 +38,7 @@ def refuse(findings: IntakeFindings, *, as_json: bool) -> int:
 
 
 def decline(error: DeclinedError) -> int:
-    """Tell a person who said no that nothing was done; return the exit code."""
+    """Print that nothing was done, to a person who said no; return the exit code."""
     say(str(error))
     return NOT_ALL_REACHED
 

@@ -112,7 +112,7 @@ def test_whatever_is_proposed_exists_and_no_command_is_a_synonym(group: HelpfulG
 
     assert len(group.synonyms) > 10
     assert proposed <= names | options | {"claimcast limits"}
-    assert not set(group.synonyms) & names, "nobody would be told"
+    assert not set(group.synonyms) & names, "nobody would see the proposal"
 
 
 def test_every_command_can_be_found_by_another_word() -> None:

@@ -66,7 +66,7 @@ def test_a_quick_command_imports_nothing_heavy(cli: CommandLine, words: tuple[st
 
     modules = imported_by(*words)
 
-    assert "redis" in modules, "the modules were not told"
+    assert "redis" in modules, "the modules were not listed"
     assert not HEAVY & modules
 
 

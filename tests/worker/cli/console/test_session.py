@@ -1,4 +1,4 @@
-"""Quick commands tell people what others log."""
+"""Quick commands show people what others log."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The same campaign as two files and as JSON: `validate --json` prints what a request is told."""
+"""A campaign as two files and as JSON: `validate --json` prints what a request is answered."""
 
 import asyncio
 import json

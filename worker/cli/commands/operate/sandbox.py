@@ -32,7 +32,7 @@ def sandbox_environment(addresses: Mapping[str, Any]) -> dict[str, str]:
 
 
 class _AnnouncementPrinter(io.TextIOBase):
-    """Standard output that tells people how to use what is announced there to programs."""
+    """Standard output that shows people how to use what is announced there to programs."""
 
     def __init__(self, output: TextIO) -> None:
         self._output = output

@@ -104,7 +104,7 @@ async def _check_start(app: App, start_ms: int, campaign_id: str) -> None:
 
 
 async def _announce(app: App, start_ms: int, submitted: Submitted) -> None:
-    """Tell what was submitted, whether it waits for something, and who works it."""
+    """Say what was submitted, whether it waits for something, and who works it."""
     snapshot = await app.campaigns.snapshot(submitted.serial)
     name, start = snapshot.campaign_id, snapshot.starts_ms
     state, _ = campaign_state(snapshot)

@@ -1,4 +1,4 @@
-"""Validating tells everything that is wrong, changes nothing and needs nothing."""
+"""Validating reports everything that is wrong, changes nothing and needs nothing."""
 
 import json
 from pathlib import Path
