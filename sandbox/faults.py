@@ -214,7 +214,7 @@ class Chaos(Generic[F]):
         self.faults = faults
         self._seed = seed
 
-    def strikes(self, kind: str, key: str) -> bool:
+    def hits(self, kind: str, key: str) -> bool:
         """Return whether the fault *kind* hits *key*: the same answer for the same seed."""
         share = float(getattr(self.faults, kind))
         return share > 0 and self._dice(kind, key).random() < share

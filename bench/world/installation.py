@@ -120,7 +120,7 @@ class Installation:
             watch(found)
             return ended(found)
 
-        snapshot = await self._when(serial, observed)
+        snapshot = await self._wait_until(serial, observed)
         if snapshot.people()["reached"] != snapshot.recipients:
             msg = f"not everybody was reached: {snapshot.people()}"
             raise BenchError(msg)
@@ -128,9 +128,9 @@ class Installation:
 
     async def sent(self, serial: str, number: int) -> None:
         """Wait until so many people were sent to; raises BenchError if they can't be."""
-        await self._when(serial, lambda found: found.deliveries()["sent"] >= number)
+        await self._wait_until(serial, lambda found: found.deliveries()["sent"] >= number)
 
-    async def _when(
+    async def _wait_until(
         self, serial: str, condition: Callable[[CampaignSnapshot], bool]
     ) -> CampaignSnapshot:
         while not condition(snapshot := await self.app.campaigns.snapshot(serial)):

@@ -88,7 +88,7 @@ class MailSink:
         rcpt_options: list[str],
     ) -> str:
         attempt = self._count(address)
-        if self._chaos.strikes("rcpt_421", f"{address}:{attempt}"):
+        if self._chaos.hits("rcpt_421", f"{address}:{attempt}"):
             await _say_goodbye(server)
         refusal = _refusal_by_name(address, attempt) or self._refusal_by_chance(address, attempt)
         if refusal:
@@ -110,25 +110,25 @@ class MailSink:
         self._store.add(envelope.mail_from or "", envelope.rcpt_tos, content)
         self._bounce(envelope.mail_from or "", address, content, key)
         lost = address.startswith(_LOST) and attempt == 1
-        if lost or self._chaos.strikes("drop_after_store", key):
+        if lost or self._chaos.hits("drop_after_store", key):
             await _hang_up(server)
         return "250 2.0.0 OK, stored"
 
     async def _before_store(self, server: SMTP, key: str) -> str | None:
-        if self._chaos.strikes("slow", key):
+        if self._chaos.hits("slow", key):
             await asyncio.sleep(self._chaos.faults.slow_seconds)
-        if self._chaos.strikes("drop_before_store", key):
+        if self._chaos.hits("drop_before_store", key):
             await _hang_up(server)
-        if self._chaos.strikes("data_451", key):
+        if self._chaos.hits("data_451", key):
             return "451 4.3.0 Try again later"
-        if self._chaos.strikes("data_policy", key):
+        if self._chaos.hits("data_policy", key):
             return "550 5.7.1 Message refused by policy"
         return None
 
     def _bounce(self, sender: str, address: str, content: bytes, key: str) -> None:
         if address.startswith(_DSN_DELAYED):
             self._bounces.enqueue(sender, address, content, "delayed")
-        elif address.startswith(_DSN) or self._chaos.strikes("dsn", key):
+        elif address.startswith(_DSN) or self._chaos.hits("dsn", key):
             self._bounces.enqueue(sender, address, content, "failed")
 
     def _count(self, address: str) -> int:
@@ -140,11 +140,11 @@ class MailSink:
 
     def _refusal_by_chance(self, address: str, attempt: int) -> str | None:
         key = f"{address}:{attempt}"
-        if attempt == 1 and self._chaos.strikes("rcpt_greylist", address):
+        if attempt == 1 and self._chaos.hits("rcpt_greylist", address):
             return _GREYLISTED
-        if self._chaos.strikes("rcpt_550", key):
+        if self._chaos.hits("rcpt_550", key):
             return _NO_MAILBOX
-        if self._chaos.strikes("rcpt_450", key):
+        if self._chaos.hits("rcpt_450", key):
             return "450 4.2.2 The mailbox is full"
         return None
 

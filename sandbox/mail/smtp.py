@@ -88,7 +88,7 @@ async def receiving(
     open_: set[_Connection] = set()
 
     def connect() -> asyncio.Protocol:
-        if chaos.strikes("refuse", f"connection:{next(numbers)}"):
+        if chaos.hits("refuse", f"connection:{next(numbers)}"):
             return _Refused()
         return _Connection(sink, starttls, open_)
 

@@ -68,7 +68,7 @@ class RewardsApi:
             raise HTTPException(403, "API access is disabled for these credentials")
         if not self._knows(request):
             raise unauthorized()
-        if self._chaos.strikes("token_504", str(self._account.count("tokens"))):
+        if self._chaos.hits("token_504", str(self._account.count("tokens"))):
             raise HTTPException(504, "The request timed out")
         lifetime = self._options.token_lifetime
         token = self._account.issue_token(time.time() + lifetime)
@@ -96,7 +96,7 @@ class RewardsApi:
     async def get_order(self, request: Request) -> Response:
         order = self._account.order(request.path_params["order_id"])
         key = await self._read(request, order.request.po if order else "unknown")
-        if order is None or self._chaos.strikes("read_404", key):
+        if order is None or self._chaos.hits("read_404", key):
             raise HTTPException(404, "There is no such order")
         now = time.time()
         reading = self._account.read(order, now)
@@ -110,13 +110,13 @@ class RewardsApi:
         key = f"{po}:{self._account.count(f'post:{po}')}"
         self._expire_early(token, f"post:{key}")
         self._refuse("order", f"post:{key}")
-        if self._chaos.faults.links_withdrawn or self._chaos.strikes("order_400", f"post:{key}"):
+        if self._chaos.faults.links_withdrawn or self._chaos.hits("order_400", f"post:{key}"):
             raise HTTPException(400, "This product cannot be ordered at present")
         answer = self._order_or_duplicate(body, po)
         await self._dawdle(f"post:{key}")
-        if answer.status_code == 201 and self._chaos.strikes("order_504_after_commit", key):
+        if answer.status_code == 201 and self._chaos.hits("order_504_after_commit", key):
             raise HTTPException(504, "The request timed out")
-        if answer.status_code == 201 and self._chaos.strikes("order_reset_after_commit", key):
+        if answer.status_code == 201 and self._chaos.hits("order_reset_after_commit", key):
             return HangUp()
         return answer
 
@@ -173,7 +173,7 @@ class RewardsApi:
         if now < self._burst_until:
             return True
         faults = self._chaos.faults
-        if faults.burst_500 and self._chaos.strikes(
+        if faults.burst_500 and self._chaos.hits(
             "burst_500", str(self._account.count("requests"))
         ):
             self._burst_until = now + faults.burst_seconds
@@ -192,18 +192,18 @@ class RewardsApi:
         return token
 
     def _expire_early(self, token: str, key: str) -> None:
-        if self._chaos.strikes("token_expires_early", key):
+        if self._chaos.hits("token_expires_early", key):
             self._account.revoke_token(token)
             raise unauthorized()
 
     def _refuse(self, kind: str, key: str) -> None:
-        if self._chaos.strikes(f"{kind}_429", key):
+        if self._chaos.hits(f"{kind}_429", key):
             raise too_many_requests(self._chaos, key)
-        if self._chaos.strikes(f"{kind}_500", key):
+        if self._chaos.hits(f"{kind}_500", key):
             raise HTTPException(500, "Something went wrong")
 
     async def _dawdle(self, key: str) -> None:
-        if self._chaos.strikes("slow", key):
+        if self._chaos.hits("slow", key):
             await self._pause(self._chaos.faults.slow_seconds)
 
     async def _pause(self, seconds: float) -> None:

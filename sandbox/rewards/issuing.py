@@ -24,12 +24,12 @@ def issue(
 
     `now` is seconds since the epoch; `earlier_link` finds a link issued before, if there is one.
     """
-    outcome: Outcome = "Failed" if chaos.strikes("order_fails", request.po) else "Completed"
+    outcome: Outcome = "Failed" if chaos.hits("order_fails", request.po) else "Completed"
     links = [[_link() for _ in range(item.quantity)] for item in request.line_items]
     if outcome == "Failed":
         links = [[] for _ in links]
     else:
-        _spoil(links, request.po, chaos, earlier_link)
+        _apply_link_faults(links, request.po, chaos, earlier_link)
     return SandboxOrder(
         id=str(uuid4()),
         request=request,
@@ -53,31 +53,31 @@ def _completes_at(
     return None if options.async_delay is None else now + options.async_delay
 
 
-def _spoil(
+def _apply_link_faults(
     links: list[list[str]],
     po: str,
     chaos: Chaos[Faults],
     earlier_link: Callable[[], str | None],
 ) -> None:
     last = links[-1]
-    if chaos.strikes("repeated_link", po):
+    if chaos.hits("repeated_link", po):
         last[-1] = earlier_link() or last[-1]
-    if chaos.strikes("duplicate_link", po):
+    if chaos.hits("duplicate_link", po):
         last[-1] = links[0][0]
-    if chaos.strikes("extra_link", po):
+    if chaos.hits("extra_link", po):
         last.append(_link())
-    if chaos.strikes("short_order", po) and not chaos.faults.short_reads:
+    if chaos.hits("short_order", po) and not chaos.faults.short_reads:
         last.pop()
 
 
 def _quirks(po: str, chaos: Chaos[Faults]) -> Quirks:
     faults = chaos.faults
-    signals = 2 if chaos.strikes("webhook_twice", po) else 1
+    signals = 2 if chaos.hits("webhook_twice", po) else 1
     return Quirks(
-        hidden_reads=faults.short_reads if chaos.strikes("short_order", po) else 0,
-        unknown_reads=faults.unknown_reads if chaos.strikes("status_unknown", po) else 0,
-        links_twice=chaos.strikes("links_twice", po),
-        extra_urls=chaos.strikes("extra_urls", po),
-        signals=0 if chaos.strikes("webhook_never", po) else signals,
-        signal_delay=faults.webhook_late_seconds if chaos.strikes("webhook_late", po) else 0.0,
+        hidden_reads=faults.short_reads if chaos.hits("short_order", po) else 0,
+        unknown_reads=faults.unknown_reads if chaos.hits("status_unknown", po) else 0,
+        links_twice=chaos.hits("links_twice", po),
+        extra_urls=chaos.hits("extra_urls", po),
+        signals=0 if chaos.hits("webhook_never", po) else signals,
+        signal_delay=faults.webhook_late_seconds if chaos.hits("webhook_late", po) else 0.0,
     )

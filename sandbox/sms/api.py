@@ -63,10 +63,10 @@ class SmsApi:
         self._refuse_by_chance(key)
         self._check(form, to)
         message = self._accept(form, key)
-        if self._chaos.strikes("sms_500_after", key):
+        if self._chaos.hits("sms_500_after", key):
             raise Refusal(20500, 500)
         lost = to.startswith(LOST_FIRST) and attempt == 1
-        if lost or self._chaos.strikes("sms_reset_after", key):
+        if lost or self._chaos.hits("sms_reset_after", key):
             return HangUp()
         return JSONResponse(self._shown(message, message.created_at), 201)
 
@@ -106,9 +106,9 @@ class SmsApi:
             raise Refusal(20404, 404)
 
     def _refuse_by_chance(self, key: str) -> None:
-        if self._chaos.strikes("sms_429", key):
+        if self._chaos.hits("sms_429", key):
             raise Refusal(20429, 429, retry_after=self._chaos.faults.retry_after_seconds)
-        if self._chaos.strikes("sms_500_before", key):
+        if self._chaos.hits("sms_500_before", key):
             raise Refusal(20500, 500)
 
     def _check(self, form: Mapping[str, str], to: str) -> None:
@@ -144,7 +144,7 @@ class SmsApi:
         by_chance = (
             code
             for code in (30003, 30005, 30006, 30007)
-            if self._chaos.strikes(f"undelivered_{code}", key)
+            if self._chaos.hits(f"undelivered_{code}", key)
         )
         return next(by_name, None) or next(by_chance, None)
 

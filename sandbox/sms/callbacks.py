@@ -24,14 +24,14 @@ class Callbacks:
     def accepted(self, message: SmsMessage) -> None:
         """Enqueue the callbacks of *message*: one when it is sent, one when its fate is known."""
         key = message.to
-        if not message.callback or self._chaos.strikes("callback_never", key):
+        if not message.callback or self._chaos.hits("callback_never", key):
             return
-        late = self._chaos.strikes("callback_late", key)
+        late = self._chaos.hits("callback_late", key)
         delay = self._chaos.faults.callback_late_seconds if late else 0.0
         times = [message.sent_at + delay, message.final_at + delay]
-        if self._chaos.strikes("callback_reordered", key):
+        if self._chaos.hits("callback_reordered", key):
             times.reverse()
-        for _ in range(2 if self._chaos.strikes("callback_twice", key) else 1):
+        for _ in range(2 if self._chaos.hits("callback_twice", key) else 1):
             for status, due_at in zip(("sent", message.final), times, strict=True):
                 self._enqueue(message.callback, self._status(message, status), due_at)
 

@@ -32,7 +32,7 @@ _SLOTS = {Lane.ORDER: 6, Lane.READ: 6, Lane.SEND: 6}
 _EXTRA_SLOTS = 6  # for what a dead worker had begun: its people must not wait for the next slot
 _IDLE_SECONDS = 0.05
 _CONTROL_SECONDS = 0.25  # pause takes effect within a second
-_BEAT_SECONDS = 5.0
+_HEARTBEAT_SECONDS = 5.0
 _DEAD_SECONDS = 60.0
 _SWEEP_SECONDS = 30.0
 _RETENTION_SECONDS = 60.0
@@ -81,7 +81,7 @@ class Executor:
             asyncio.create_task(self._supervise(self._unit_worker)),
             asyncio.create_task(self._supervise(self._submit_worker)),
             asyncio.create_task(_every(_CONTROL_SECONDS, self._stop_halted)),
-            asyncio.create_task(_every(_BEAT_SECONDS, self._heartbeat)),
+            asyncio.create_task(_every(_HEARTBEAT_SECONDS, self._heartbeat)),
             asyncio.create_task(_every(_SWEEP_SECONDS, self._sweep)),
             asyncio.create_task(_every(LOOK_SECONDS, alerts.look)),
             asyncio.create_task(_every(_RETENTION_SECONDS, self._purge)),

@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 _MOST_RECIPIENTS = 10_000
 _SHOWN = 5  # problems of the rows in one answer
-_SHIFT_SECONDS = 20.0  # one unit more may begin until then
+_HANDOFF_SECONDS = 20.0  # one unit more may begin until then
 _PATIENCE_SECONDS = 1.0
 
 
@@ -50,7 +50,7 @@ async def run_units(ctx: dict[str, Any], *args: object, **more: object) -> None:
 
 
 async def _work_on(slots: Slots, units: UnitRunner, handoff: Handoff, unit: Unit | None) -> None:
-    until = uptime() + _SHIFT_SECONDS
+    until = uptime() + _HANDOFF_SECONDS
     while unit is not None:
         slots.start(unit)
         try:

@@ -92,7 +92,7 @@ class ValkeyServer:
         """
         # Gone before the start, so that an id that is found belongs to the server that lives.
         self._pid_path.unlink(missing_ok=True)
-        self._place_socket()
+        self._choose_socket_path()
         (self._state_dir / "valkey").mkdir(mode=0o700, exist_ok=True)
         self._rotate_log()
         with self.log_path.open("ab") as log:
@@ -128,7 +128,7 @@ class ValkeyServer:
                 os.kill(self.pid, number)
 
     def has_room(self) -> bool:
-        """Return whether there is room on the disk, as the disk says, which may leave out quotas."""
+        """Return whether the disk has room, by its own word: a quota may not show in that."""
         try:
             found = os.statvfs(self._state_dir)
         except OSError:
@@ -160,7 +160,7 @@ class ValkeyServer:
         if self.log_path.exists() and self.log_path.stat().st_size > _LOG_LIMIT:
             self.log_path.replace(self.log_path.with_suffix(".log.old"))
 
-    def _place_socket(self) -> None:
+    def _choose_socket_path(self) -> None:
         path = self._state_dir / _SOCKET_NAME
         if not _fits(path):
             path = _short_directory(self._state_dir) / _SOCKET_NAME

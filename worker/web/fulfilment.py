@@ -19,7 +19,7 @@ log = structlog.get_logger()
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0  # seconds; the polls that webhooks replace are as slow
 _AT_ONCE = 8
-_HASTE = 2.0
+_DRAIN_SECONDS = 2.0
 
 
 class BatchWaker:
@@ -48,7 +48,7 @@ class BatchWaker:
         """Wake what still waits, within seconds; the polls come to what is left."""
         self._stopping.set()
         with suppress(TimeoutError):
-            async with asyncio.timeout(_HASTE):
+            async with asyncio.timeout(_DRAIN_SECONDS):
                 await asyncio.gather(*self._tasks.values())
 
     async def _wake_while_requested(self, key: tuple[str, int]) -> None:

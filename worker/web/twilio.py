@@ -23,7 +23,7 @@ OPT_OUT = "opt-out"
 _STOP = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT"})
 _START = frozenset({"START", "YES", "UNSTOP"})
 # 21610 is how Twilio says that the person had opted out before.
-_TAKEN_BACK = frozenset({OPT_OUT, "twilio_21610"})
+_UNDONE_BY_START = frozenset({OPT_OUT, "twilio_21610"})
 _EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?>\n<Response/>\n'
 
 Form = ImmutableMultiDict[str, str]
@@ -135,7 +135,7 @@ class InboundMessage:
     async def _undo_stop(self, sender: str) -> None:
         """Undo a STOP; what the operator or an unsubscribe page put on the list stays."""
         [reason] = await self._suppressions.reasons([(ChannelName.SMS, sender)])
-        if reason in _TAKEN_BACK:
+        if reason in _UNDONE_BY_START:
             await self._suppressions.remove(ChannelName.SMS, sender)
 
 

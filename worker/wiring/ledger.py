@@ -110,7 +110,7 @@ async def open_ledger(
         keyring, vault = await _unlocked(settings, redis, keys)
         if keys == "seal":
             stack.push_async_callback(keyring.leave)
-        await stack.enter_async_context(_staying(keyring, seals=keys == "seal"))
+        await stack.enter_async_context(_keep_enrolled(keyring, seals=keys == "seal"))
         # Without CLAIMCAST_UNSAFE_REDIS anything less than `always` was refused above.
         syncs = await syncs_of(redis) if settings.unsafe_redis else None
         scripts, measurements = Scripts(redis, syncs), Measurements()
@@ -155,7 +155,7 @@ async def _unlocked(settings: Settings, redis: Client, use: Use) -> tuple[Keyrin
 
 
 @asynccontextmanager
-async def _staying(keyring: Keyring, *, seals: bool) -> AsyncIterator[None]:
+async def _keep_enrolled(keyring: Keyring, *, seals: bool) -> AsyncIterator[None]:
     """
     Stay for the time of the block; raise FormatError at its end if the data got too new for us.
 

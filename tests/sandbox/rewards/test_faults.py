@@ -370,10 +370,10 @@ async def test_same_seed_repeats_the_run_whatever_the_order_of_requests(
 
 @given(share=st.floats(0, 1), seed=st.integers(), key=st.text())
 def test_dice_are_monotonic_in_the_share(share: float, seed: int, key: str) -> None:
-    def strikes(probability: float) -> bool:
-        return Chaos(Faults(slow=probability), seed).strikes("slow", key)
+    def hits(probability: float) -> bool:
+        return Chaos(Faults(slow=probability), seed).hits("slow", key)
 
-    assert not strikes(0)
-    assert strikes(1)
-    assert strikes(share) == strikes(share)
-    assert strikes(share) <= strikes(min(1, share * 1.5))
+    assert not hits(0)
+    assert hits(1)
+    assert hits(share) == hits(share)
+    assert hits(share) <= hits(min(1, share * 1.5))

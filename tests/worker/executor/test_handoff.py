@@ -44,7 +44,7 @@ class Parts:
 @pytest.fixture
 async def parts(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Parts]:
     prolong(monkeypatch, jobs, "_PATIENCE_SECONDS", usual=1.0, to=FOREVER)
-    prolong(monkeypatch, jobs, "_SHIFT_SECONDS", usual=20.0, to=FOREVER)
+    prolong(monkeypatch, jobs, "_HANDOFF_SECONDS", usual=20.0, to=FOREVER)
     found = Parts()
     yield found
     found.handoff.close()
@@ -82,7 +82,7 @@ async def test_the_units_of_a_job_run_beside_each_other(parts: Parts) -> None:
 async def test_a_job_that_had_its_time_takes_no_more(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "_SHIFT_SECONDS", 0.0)
+    monkeypatch.setattr(jobs, "_HANDOFF_SECONDS", 0.0)
     await run_units(parts.context, [("1", 1, "s", 1)])
     assert parts.units.units == [unit(1)]
 

@@ -102,7 +102,7 @@ async def test_what_waits_when_the_site_stops_is_woken_before(
     environment: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prolong(monkeypatch, fulfilment, "_FIRST_PAUSE", usual=0.5)  # so that the second signal waits
-    prolong(monkeypatch, fulfilment, "_HASTE", usual=2.0)
+    prolong(monkeypatch, fulfilment, "_DRAIN_SECONDS", usual=2.0)
     async with open_site() as site:
         serial = await site.installation.submitted()
         claim = await site.waiting(serial)

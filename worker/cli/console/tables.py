@@ -20,7 +20,7 @@ def facts(pairs: Iterable[tuple[str, str]]) -> list[str]:
     return [
         line
         for name, text in rows
-        for line in _hanging(click.style(name.ljust(margin), bold=True) + _GAP, margin, text)
+        for line in _indented(click.style(name.ljust(margin), bold=True) + _GAP, margin, text)
     ]
 
 
@@ -42,17 +42,17 @@ def columns(
             for number, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         margin = sum(widths[:-1]) + len(_GAP) * (len(widths) - 2)
-        found = _hanging("".join(cell + _GAP for cell in aligned[:-1]), margin, aligned[-1])
+        found = _indented("".join(cell + _GAP for cell in aligned[:-1]), margin, aligned[-1])
         lines += [click.style(line, bold=True) for line in found] if row is heading else found
     return lines
 
 
 def folded(text: str) -> list[str]:
     """Return a sentence in lines."""
-    return _hanging("", -len(_GAP), text)
+    return _indented("", -len(_GAP), text)
 
 
-def _hanging(first: str, margin: int, text: str) -> list[str]:
+def _indented(first: str, margin: int, text: str) -> list[str]:
     """Return *first* with *text*, whose other lines begin below it, after margin and gap."""
     indent = margin + len(_GAP)
     width = _width()

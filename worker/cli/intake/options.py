@@ -65,10 +65,10 @@ def submit_command(
         keep=None if as_json else SHOWN,
         start_ms=start_ms,
     )
-    return SubmitCommand(request=request, rejected=rejected or _beside(recipients), yes=yes)
+    return SubmitCommand(request=request, rejected=rejected or _rejected_path(recipients), yes=yes)
 
 
-def _beside(recipients: RecipientsFile) -> Path:
+def _rejected_path(recipients: RecipientsFile) -> Path:
     """Return where left-out rows go unless somebody says so: NAME.rejected.csv."""
     source = recipients.path or Path("recipients")
     return source.with_name(f"{source.stem}.rejected.csv")

@@ -41,7 +41,7 @@ class ClosingReport:
         state, _ = campaign_state(snapshot)
         yield f"{self.name} ({snapshot.campaign_id}): {state}"
         yield from self._people()
-        yield from self._standstill(state)
+        yield from self._halted(state)
         seconds = _seconds(snapshot)
         rate = (snapshot.recipients - snapshot.people()["open"]) / seconds
         yield f"  took         {_duration(seconds)}, {rate:,.1f} people per second"
@@ -59,7 +59,7 @@ class ClosingReport:
         for code, number in self.codes.most_common():
             yield f"               {number:,} x {_worded(code)}"
         if people["not_reached"] and not (self.snapshot.cancelled or self.snapshot.purging):
-            yield from self._ways_out(people["not_reached"])
+            yield from self._next_steps(people["not_reached"])
         # A forgotten person's message is not looked after any more, whatever became of it.
         if uncertain := deliveries["uncertain"] - self.snapshot.erased_uncertain:
             yield f"  uncertain    {uncertain:,} may or may not have arrived"
@@ -67,7 +67,7 @@ class ClosingReport:
         if people["open"]:
             yield f"  open         {people['open']:,}"
 
-    def _ways_out(self, not_reached: int) -> Iterator[str]:
+    def _next_steps(self, not_reached: int) -> Iterator[str]:
         again = self._command("retry", "--failed")
         if not_reached > self.suppressed:
             yield f"               to try them again: {again}"
@@ -78,7 +78,7 @@ class ClosingReport:
             yield f"               to use another address: {self._command('resend', *addressed)}"
             yield f"               to try the same again: {remove}, then {again}"
 
-    def _standstill(self, state: CampaignState) -> Iterator[str]:
+    def _halted(self, state: CampaignState) -> Iterator[str]:
         snapshot = self.snapshot
         if state is CampaignState.PAUSED:
             yield f"  paused       to go on: {self._command('resume')}"

@@ -92,7 +92,7 @@ async def test_send(
     """
     channel, address = _target(email, phone, webhook)
     found = settings()
-    campaign = _only(_read(campaign_file), channel)
+    campaign = _with_only(_read(campaign_file), channel)
     recipient = _recipient(campaign, channel, address, dict(given))
     await require_channels(lambda: open_channels(found), campaign)
     await _check_suppressed(found, channel, recipient.address(channel))
@@ -122,7 +122,7 @@ def _read(path: Path) -> Campaign:
     return definition.campaign
 
 
-def _only(campaign: Campaign, channel: ChannelName) -> Campaign:
+def _with_only(campaign: Campaign, channel: ChannelName) -> Campaign:
     """Return the campaign as if it had no other channel; InputError if it does not have it."""
     if channel not in campaign.delivery.channels:
         msg = (

@@ -47,7 +47,7 @@ async def resume(campaign: str) -> int:
     """Resume CAMPAIGN after a pause, or after what blocked it was mended."""
     async with open_session() as app:
         snapshot = await find_campaign(app, campaign)
-        if _goes_on(snapshot):
+        if _nothing_to_resume(snapshot):
             say(f'Campaign "{campaign}" was neither paused nor blocked: it goes on already.')
         else:
             await _steer(app, snapshot, "resume")
@@ -81,7 +81,7 @@ async def cancel(campaign: str, *, yes: bool) -> int:
     return OK
 
 
-def _goes_on(snapshot: CampaignSnapshot) -> bool:
+def _nothing_to_resume(snapshot: CampaignSnapshot) -> bool:
     """Return whether there is nothing that a resume would end."""
     if snapshot.cancelled or snapshot.ended or snapshot.paused:
         return False
