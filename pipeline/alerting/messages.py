@@ -31,7 +31,7 @@ class Notice:
         return json.dumps(self.document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def of_campaign(
+def campaign_notice(
     cause: AlertCause, snapshot: CampaignSnapshot, *, since_ms: int, now_ms: int, over: bool
 ) -> Notice:
     """Return what is told of a blocked lane or of held batches; the times are server time."""
@@ -53,7 +53,7 @@ def of_campaign(
     return _notice(cause, data, since_ms=since_ms, now_ms=now_ms, over=over)
 
 
-def of_channel(
+def channel_notice(
     cause: AlertCause, breaker: Breaker, *, since_ms: int, now_ms: int, over: bool
 ) -> Notice:
     """Return what is told of a channel whose provider fails for every campaign."""

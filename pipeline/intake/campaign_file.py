@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.models import ChannelName
-from pipeline.intake.error_messages import dotted, explained
+from pipeline.intake.error_messages import dotted, explain_errors
 from pipeline.intake.files.lines import UnreadableError
 from pipeline.intake.files.problems import Problem
 from pipeline.intake.files.text_files import UnopenedError, file_beside, read_text
@@ -114,7 +114,7 @@ def _check(data: dict[str, Any]) -> tuple[Campaign | None, list[DefinitionFindin
     try:
         return Campaign.model_validate(data), findings
     except ValidationError as error:
-        findings.extend(explained(error))
+        findings.extend(explain_errors(error))
         if not any(key == () for key, _ in findings):
             findings.extend(_missing_sections(data))
         return None, findings

@@ -1,4 +1,4 @@
-"""Where each id and address was seen first, for millions of them in little memory."""
+"""The line on which each id and address comes first, for millions of them in little memory."""
 
 import secrets
 import sqlite3
@@ -9,8 +9,8 @@ from typing import Self
 
 from pipeline.domain.errors import UnavailableError
 
-Sighting = tuple[int, int]
-"""A digest (see `Sightings.digest`) and the line it was seen on."""
+IndexedValue = tuple[int, int]
+"""A digest (see `DuplicateIndex.digest`) and the line it was seen on."""
 
 _CACHE_KIB = 32 * 1024
 _AT_ONCE = 300  # two variables each; SQLite takes 999 in all its versions
@@ -51,9 +51,9 @@ class DuplicateIndex:
         hashed.update(value.encode())
         return int.from_bytes(hashed.digest(), signed=True)
 
-    def add_all_new(self, sightings: Sequence[Sighting]) -> bool:
+    def add_all_new(self, values: Sequence[IndexedValue]) -> bool:
         """Add all and return True, or return False and add none, if any digest is known."""
-        ordered = sorted(sightings)
+        ordered = sorted(values)
         try:
             self._table.execute("BEGIN")
             all_new = self._insert(ordered) == len(ordered)
@@ -64,11 +64,11 @@ class DuplicateIndex:
             raise _no_room() from error
         return all_new
 
-    def _insert(self, sightings: Sequence[Sighting]) -> int:
+    def _insert(self, values: Sequence[IndexedValue]) -> int:
         """Add those whose digest is not known yet; return how many."""
         added = 0
-        for start in range(0, len(sightings), _AT_ONCE):
-            some = sightings[start : start + _AT_ONCE]
+        for start in range(0, len(values), _AT_ONCE):
+            some = values[start : start + _AT_ONCE]
             # One statement for many rows costs half of what one for each does.
             places = ", ".join(["(?, ?)"] * len(some))
             statement = f"INSERT OR IGNORE INTO seen VALUES {places}"  # noqa: S608 - marks only

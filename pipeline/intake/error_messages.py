@@ -61,7 +61,7 @@ _WORDS: dict[str, str | Callable[[Mapping[str, Any]], str]] = {
 }
 
 
-def explained(error: ValidationError) -> Iterator[tuple[Path, str]]:
+def explain_errors(error: ValidationError) -> Iterator[tuple[Path, str]]:
     """Yield the key and the fault of each error of `Campaign.model_validate`, each key once."""
     faults: dict[Path, str] = {}
     for details in error.errors(include_url=False, include_input=False):

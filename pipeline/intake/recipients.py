@@ -18,7 +18,7 @@ from pipeline.intake.file_checks import (
 from pipeline.intake.files.columns import RawRow
 from pipeline.intake.files.lines import UnreadableError
 from pipeline.intake.files.ndjson_source import ListSource
-from pipeline.intake.files.problems import SHOWN, Problem, ProblemLog
+from pipeline.intake.files.problems import PROBLEMS_SHOWN, Problem, ProblemLog
 from pipeline.intake.files.sources import FileFormat, Source, open_source
 from pipeline.intake.rejected import RejectedRows
 from pipeline.intake.row_validation import RowValidator, ValidatedRow
@@ -64,7 +64,7 @@ def read_recipients(
     *,
     name: str,
     file_format: FileFormat | None = None,
-    keep: int | None = SHOWN,
+    keep: int | None = PROBLEMS_SHOWN,
     rejected: TextIO | None = None,
 ) -> "Intake":
     """
@@ -88,7 +88,7 @@ def check_recipients(
     campaign: Campaign,
     *,
     name: str = "recipients",
-    keep: int | None = SHOWN,
+    keep: int | None = PROBLEMS_SHOWN,
     rejected: TextIO | None = None,
 ) -> "Intake":
     """
@@ -115,7 +115,7 @@ class Intake:
         campaign: Campaign,
         *,
         name: str,
-        keep: int | None = SHOWN,
+        keep: int | None = PROBLEMS_SHOWN,
         rejected: TextIO | None = None,
     ) -> None:
         self._open = open_rows
@@ -155,27 +155,27 @@ class Intake:
     def __iter__(self) -> Iterator[RecipientRow]:
         try:
             source = self._open()
-            with DuplicateIndex() as seen:
-                yield from self._read(source, self._judge(source, seen))
+            with DuplicateIndex() as duplicates:
+                yield from self._read(source, self._row_validator(source, duplicates))
         except UnreadableError as error:
             self._fail([Problem(where=self._name, line=error.line, message=str(error))])
 
-    def _judge(self, source: Source, seen: DuplicateIndex) -> RowValidator:
+    def _row_validator(self, source: Source, duplicates: DuplicateIndex) -> RowValidator:
         addresses = {ADDRESS_FIELD[channel] for channel in self._campaign.delivery.channels}
         return RowValidator(
             self._campaign,
-            seen,
+            duplicates,
             leave_out=self._output is not None,
             variables=self._needed,
             need_address=not source.has_header or not addresses.isdisjoint(source.provided),
         )
 
-    def _read(self, source: Source, judge: RowValidator) -> Iterator[RecipientRow]:
+    def _read(self, source: Source, validator: RowValidator) -> Iterator[RecipientRow]:
         if source.has_header:
             self._check_columns(source)
         rejected = RejectedRows(self._output, source.columns) if self._output else None
         for batch in _batches(source):
-            for row in judge.judge(batch):
+            for row in validator.validate(batch):
                 self._rows += 1
                 if row.faults:
                     self._reject(row, rejected)

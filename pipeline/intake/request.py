@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline.intake.definition import CampaignDefinition
-from pipeline.intake.files.problems import SHOWN
+from pipeline.intake.files.problems import PROBLEMS_SHOWN
 from pipeline.intake.recipient_sources import RecipientSource
 
 
@@ -19,5 +19,5 @@ class IntakeRequest:
     definition: CampaignDefinition
     recipients: RecipientSource
     skip_invalid: bool = False
-    keep: int | None = SHOWN
+    keep: int | None = PROBLEMS_SHOWN
     start_ms: int = 0

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.models import ADDRESS_FIELD, Recipient
-from pipeline.intake.duplicates import DuplicateIndex, Sighting
+from pipeline.intake.duplicates import DuplicateIndex, IndexedValue
 from pipeline.intake.fields import Fault, recipient_of, unreachable
 from pipeline.intake.files.columns import STANDARD, RawRow
 
@@ -26,7 +26,7 @@ class ValidatedRow:
     addresses: list[tuple[str, int]] = field(default_factory=list)
     skipped: bool = False
 
-    def sightings(self) -> Iterator[Sighting]:
+    def indexed_values(self) -> Iterator[IndexedValue]:
         if self.id_digest is not None:
             yield self.id_digest, self.raw.line
         for _, digest in self.addresses:
@@ -38,7 +38,7 @@ _NOBODY = Recipient(id="")
 
 class RowValidator:
     """
-    Judges the rows of one file in their order.
+    Validates the rows of one file in their order.
 
     With *leave_out* the campaign goes on without faulty rows, and those must not take an id or an
     address away from a later row; otherwise every repetition is a fault worth telling. Rows that
@@ -48,36 +48,37 @@ class RowValidator:
     def __init__(
         self,
         campaign: Campaign,
-        seen: DuplicateIndex,
+        duplicates: DuplicateIndex,
         *,
         leave_out: bool,
         variables: Collection[str] = (),
         need_address: bool = True,
     ) -> None:
-        self._seen = seen
+        self._index = duplicates
         self._variables = [name for name in variables if name not in STANDARD]
         self._need_address = need_address
         self._channels = campaign.delivery.channels
-        self._duplicates = campaign.delivery.duplicates
-        self._leave_out = leave_out or self._duplicates == "skip"
+        self._duplicate_policy = campaign.delivery.duplicates
+        self._leave_out = leave_out or self._duplicate_policy == "skip"
         self._unique_fields: tuple[str, ...] = ()
-        if self._duplicates != "allow":
+        if self._duplicate_policy != "allow":
             fields = (ADDRESS_FIELD[channel] for channel in self._channels)
             self._unique_fields = tuple(name for name in fields if name != "id")  # always unique
 
-    def judge(self, rows: Sequence[RawRow]) -> list[ValidatedRow]:
-        judged = [self._alone(row) for row in rows]
-        compared = [row for row in judged if not (row.faults and self._leave_out)]
-        sightings: list[Sighting] = []
+    def validate(self, rows: Sequence[RawRow]) -> list[ValidatedRow]:
+        """Return the next *rows*, each with its faults; call once for each row of the file."""
+        validated = [self._validate_row(row) for row in rows]
+        compared = [row for row in validated if not (row.faults and self._leave_out)]
+        indexed_values: list[IndexedValue] = []
         for row in compared:
-            sightings += row.sightings()
+            indexed_values += row.indexed_values()
         # Nearly always nothing repeats; only then is the order within the batch of no matter.
-        if not self._seen.add_all_new(sightings):
+        if not self._index.add_all_new(indexed_values):
             for row in compared:
-                self._compare(row)
-        return judged
+                self._check_repeats(row)
+        return validated
 
-    def _alone(self, raw: RawRow) -> ValidatedRow:
+    def _validate_row(self, raw: RawRow) -> ValidatedRow:
         if raw.fault:
             return ValidatedRow(raw, _NOBODY, [Fault(None, raw.fault)])
         for name in self._variables:
@@ -87,28 +88,28 @@ class RowValidator:
             faults.extend(unreachable(recipient, self._channels, faults))
         row = ValidatedRow(raw, recipient, faults)
         if recipient.id:
-            row.id_digest = self._seen.digest("id", recipient.id)
+            row.id_digest = self._index.digest("id", recipient.id)
         for name in self._unique_fields:
             # Whole addresses, without regard to case: in practice no two people differ by it.
             if address := getattr(recipient, name).casefold():
-                row.addresses.append((name, self._seen.digest(name, address)))
+                row.addresses.append((name, self._index.digest(name, address)))
         return row
 
-    def _compare(self, row: ValidatedRow) -> None:
+    def _check_repeats(self, row: ValidatedRow) -> None:
         if row.id_digest is not None:
-            first = self._seen.add(row.id_digest, row.raw.line)
+            first = self._index.add(row.id_digest, row.raw.line)
             if first is not None:
                 row.faults.append(Fault("id", f"is the same as on line {first}; make it unique"))
         if row.faults and self._leave_out:
             return
-        if self._duplicates == "skip":
-            row.skipped = any(self._seen.find(digest) is not None for _, digest in row.addresses)
+        if self._duplicate_policy == "skip":
+            row.skipped = any(self._index.find(digest) is not None for _, digest in row.addresses)
         if not row.skipped:
-            self._compare_addresses(row)
+            self._check_addresses(row)
 
-    def _compare_addresses(self, row: ValidatedRow) -> None:
+    def _check_addresses(self, row: ValidatedRow) -> None:
         for name, digest in row.addresses:
-            first = self._seen.add(digest, row.raw.line)
+            first = self._index.add(digest, row.raw.line)
             if first is not None:
                 message = (
                     f"is the same as on line {first}; remove one of the rows, or set "

@@ -21,7 +21,7 @@ from pipeline.store.deliveries import DeliveryStore
 from pipeline.store.formats.records import DeliveryRecord, initial_records, reachable
 from pipeline.store.formats.snapshot import CampaignSnapshot
 
-SHOWN = 20
+FAILURES_SHOWN = 20
 """How many of the people whom a message does not fit are named."""
 
 _LINK = "https://claim.example/EXAMPLE-LINK"
@@ -31,7 +31,7 @@ _REACHED = frozenset({DeliveryStatus.SENT, DeliveryStatus.DELIVERED})
 _OWN_ADDRESS = frozenset({"bad_address", "sms_bad_number"})  # no text can help there
 
 
-async def remaining(
+async def remaining_deliveries(
     campaigns: CampaignStore,
     batches: BatchStore,
     deliveries: DeliveryStore,
@@ -39,9 +39,9 @@ async def remaining(
     wanted: Campaign,
 ) -> AsyncIterator[tuple[Recipient, list[ChannelName]]]:
     """
-    Yield who may still be sent something and over which channels, batch by batch.
+    Yield each recipient who may still be sent a message, and over which channels, by batch.
 
-    In mode "first" whoever was reached is sent nothing more, unless a bounce comes.
+    In mode "first" a recipient who was reached is sent nothing more, unless a bounce comes.
     """
     for number in range(1, snapshot.batch_count + 1):
         batch = await batches.read(snapshot.serial, number)
@@ -59,7 +59,7 @@ async def remaining(
 
 class EditDryRun:
     """
-    Makes the messages of a new definition for one person after the other.
+    Composes the messages of a new definition for one recipient after the other.
 
     *composers* holds one for each channel of `wanted.delivery`. Raises InputError if a template
     cannot be used. `failures` names the first people for whom it failed, each with what is wrong.
@@ -81,13 +81,13 @@ class EditDryRun:
         ]
         if faults:
             self.failure_count += 1
-        if faults and len(self.failures) < SHOWN:
+        if faults and len(self.failures) < FAILURES_SHOWN:
             self.failures.append(f"{recipient.id}: {'; '.join(faults)}")
 
     def _unfilled(self, recipient: Recipient) -> Iterator[str]:
-        there = template_values(recipient, _LINK)
+        available = template_values(recipient, _LINK)
         for name, template in self._needed.items():
-            if name not in there:
+            if name not in available:
                 yield f"{template} uses {{{{ {name} }}}}, which is not in the list"
 
     def _fault(self, recipient: Recipient, channel: ChannelName, sent_at: float) -> str:
@@ -108,18 +108,18 @@ def _still_open(
 ) -> list[ChannelName]:
     """Return the channels over which a person may still be sent something."""
     delivery = wanted.delivery
-    known = {
+    stored = {
         record.channel: record
         for record in records or initial_records(delivery.channels, delivery.mode, plan, index)
     }
-    statuses = {record.status for record in known.values()}
-    ended = any(r.status is DeliveryStatus.SKIPPED and r.code != "retry" for r in known.values())
+    statuses = {record.status for record in stored.values()}
+    ended = any(r.status is DeliveryStatus.SKIPPED and r.code != "retry" for r in stored.values())
     if ended or (delivery.mode == "first" and statuses & _REACHED):
         return []
     return [
         channel
         for channel in reachable(delivery.channels, plan, index)
-        if channel not in known
-        or known[channel].status in _OPEN
-        or known[channel].status is DeliveryStatus.SKIPPED
+        if channel not in stored
+        or stored[channel].status in _OPEN
+        or stored[channel].status is DeliveryStatus.SKIPPED
     ]

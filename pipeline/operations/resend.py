@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pipeline.domain.errors import InputError
 from pipeline.domain.resend_history import Resend
 from pipeline.domain.vault import Vault
-from pipeline.operations.resend_rules import BY, Person, ResendRequest, decide_resend
+from pipeline.operations.resend_rules import BY, ResendCandidate, ResendRequest, decide_resend
 from pipeline.store.audit_trail import AuditAction, AuditTrail
 from pipeline.store.batch_pages import BatchPages, StoredBatch
 from pipeline.store.campaigns import CampaignStore
@@ -24,7 +24,7 @@ _TRIES = 20  # a callback may come between the look and the change, but not time
 class _Looked:
     """A person, where they stand, and their field of the ledger word for word."""
 
-    person: Person
+    person: ResendCandidate
     place: RecipientPlace
     record: str
 
@@ -87,13 +87,13 @@ class LinkResender:
 
     def _person(
         self, snapshot: CampaignSnapshot, stored: StoredBatch, terms: CampaignTerms, index: int
-    ) -> Person:
+    ) -> ResendCandidate:
         serial, entry = snapshot.serial, understood(stored, terms)
         if index in entry.batch.erased:
             raise InputError(_FORGOTTEN)
         rows = open_recipients(self._vault, serial, stored.number, stored.rows)
         resends = open_resends(self._vault, serial, rows, stored.resends)
-        return Person(
+        return ResendCandidate(
             recipient=rows[index],
             records=dict(entry.people())[index],
             earlier=entry.earlier.get(index, ()),

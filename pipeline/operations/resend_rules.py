@@ -8,10 +8,9 @@ from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName, DeliveryStatus, Recipient
 from pipeline.domain.resend_history import LAST_RESEND_NUMBER, Resend, ResendHistory, address_of
 from pipeline.store.formats.records import DeliveryRecord
+from pipeline.views.batch_view import DeliveryRecords
 from pipeline.views.delivery_times import started_at
 from pipeline.views.timeline import mask_address
-
-Records = tuple[DeliveryRecord, ...]
 
 COOLDOWN_MS = 30_000
 """As Tango's resend has it: what was started less than this ago is not resent."""
@@ -39,12 +38,12 @@ class ResendRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
+class ResendCandidate:
     """What the ledger holds of one recipient of a campaign, at one moment."""
 
     recipient: Recipient
-    records: Records
-    earlier: Records
+    records: DeliveryRecords
+    earlier: DeliveryRecords
     resends: ResendHistory
     channels: Sequence[ChannelName]
     mode: str
@@ -69,56 +68,56 @@ class Person:
                 yield record
 
 
-def decide_resend(person: Person, request: ResendRequest) -> Resend:
+def decide_resend(candidate: ResendCandidate, request: ResendRequest) -> Resend:
     """
-    Return the generation to make; raises InputError with a sentence that says why there is none.
+    Return the resend to make; raises InputError with a sentence that says why there is none.
 
     A delivery that waits may be given another address, or leave its place to another channel; what
     is on the wire is let be.
     """
-    channel = _channel(person, request)
-    before = person.over(channel)
-    now = person.address_over(channel)
+    channel = _channel(candidate, request)
+    before = candidate.over(channel)
+    now = candidate.address_over(channel)
     address = request.address or now
     number = before.resend_number + 1 if before else 1
-    _refuse_early(person, channel, corrected=address != now or before is None)
-    _refuse_soon(person)
+    _refuse_early(candidate, channel, corrected=address != now or before is None)
+    _refuse_soon(candidate)
     if not request.elsewhere:
-        _refuse_elsewhere(person, channel, address)
+        _refuse_elsewhere(candidate, channel, address)
     if number > LAST_RESEND_NUMBER:
         msg = f"This person was resent {number - 2} times over {BY[channel]}, which is the most."
         raise InputError(msg)
-    return Resend(channel=channel, number=number, address=address, at_ms=person.now_ms)
+    return Resend(channel=channel, number=number, address=address, at_ms=candidate.now_ms)
 
 
-def _channel(person: Person, request: ResendRequest) -> ChannelName:
+def _channel(candidate: ResendCandidate, request: ResendRequest) -> ChannelName:
     """Return the channel asked for, else that which is open, was last tried, or is the last."""
     if request.channel is not None:
-        if request.channel not in person.channels:
-            used = " and ".join(BY[channel] for channel in person.channels)
+        if request.channel not in candidate.channels:
+            used = " and ".join(BY[channel] for channel in candidate.channels)
             msg = f"This campaign does not use {BY[request.channel]}, only {used}."
             raise InputError(msg)
         return request.channel
-    still_open = [record for record in person.records if record.status in {_PENDING, _SENDING}]
-    if still_open and person.mode == "first":
+    still_open = [record for record in candidate.records if record.status in {_PENDING, _SENDING}]
+    if still_open and candidate.mode == "first":
         return still_open[0].channel
-    tried = [record for record in person.records if record.attempt]
+    tried = [record for record in candidate.records if record.attempt]
     if tried:
         return max(tried, key=lambda record: record.started_ms).channel
-    settled = [r for r in person.records if r.status is not DeliveryStatus.SKIPPED]
-    return (settled or person.records)[-1].channel
+    settled = [r for r in candidate.records if r.status is not DeliveryStatus.SKIPPED]
+    return (settled or candidate.records)[-1].channel
 
 
-def _refuse_early(person: Person, channel: ChannelName, *, corrected: bool) -> None:
+def _refuse_early(candidate: ResendCandidate, channel: ChannelName, *, corrected: bool) -> None:
     """Raise InputError while there is nothing that could be resent."""
-    concerned = list(person.concerned(channel))
+    concerned = list(candidate.concerned(channel))
     if any(record.status is _SENDING for record in concerned):
         msg = "The message is on its way at this moment; there is nothing to resend yet."
         raise InputError(msg)
     waits = any(r.status is _PENDING and r.channel is channel for r in concerned)
-    if corrected or (person.linked and not waits):
+    if corrected or (candidate.linked and not waits):
         return
-    why = "is waiting to be sent" if person.linked else "has no link yet"
+    why = "is waiting to be sent" if candidate.linked else "has no link yet"
     msg = (
         f"This person {why}; there is nothing to resend yet. Another address, given with --email "
         "or --phone, is used from now on."
@@ -126,25 +125,27 @@ def _refuse_early(person: Person, channel: ChannelName, *, corrected: bool) -> N
     raise InputError(msg)
 
 
-def _refuse_soon(person: Person) -> None:
-    started = [r.started_ms for r in (*person.records, *person.earlier) if r.attempt]
-    ago = person.now_ms - person.epoch_ms - max(started, default=-COOLDOWN_MS)
+def _refuse_soon(candidate: ResendCandidate) -> None:
+    started = [r.started_ms for r in (*candidate.records, *candidate.earlier) if r.attempt]
+    ago = candidate.now_ms - candidate.epoch_ms - max(started, default=-COOLDOWN_MS)
     if started and ago < COOLDOWN_MS:
         wait = -(-(COOLDOWN_MS - ago) // 1000)
         msg = f"The last message was started {max(ago, 0) // 1000} s ago; wait {wait} s more."
         raise InputError(msg)
 
 
-def _refuse_elsewhere(person: Person, channel: ChannelName, address: str) -> None:
+def _refuse_elsewhere(candidate: ResendCandidate, channel: ChannelName, address: str) -> None:
     """Raise InputError if the link may have arrived, but never at this address."""
-    arrived = [r for r in (*person.records, *person.earlier) if _may_have_arrived(r)]
-    if not arrived or any((r.channel, person.address(r)) == (channel, address) for r in arrived):
+    arrived = [r for r in (*candidate.records, *candidate.earlier) if _may_have_arrived(r)]
+    if not arrived or any(
+        (r.channel, candidate.address(r)) == (channel, address) for r in arrived
+    ):
         return
     last = max(arrived, key=lambda record: record.started_ms)
     word = "uncertain" if last.status is DeliveryStatus.SKIPPED else last.status.value
     msg = (
-        f"The link was sent by {BY[last.channel]} to {mask_address(person.address(last))} at "
-        f"{iso(started_at(last, person.epoch_ms))} ({word}), and whoever has it can spend it; "
+        f"The link was sent by {BY[last.channel]} to {mask_address(candidate.address(last))} at "
+        f"{iso(started_at(last, candidate.epoch_ms))} ({word}), and whoever has it can spend it; "
         "to send it to another address too, add --yes."
     )
     raise InputError(msg)

@@ -20,21 +20,21 @@ class SuppressedDeliveries:
         self._campaigns = campaigns
         self._suppressions = suppressions
 
-    async def among(
+    async def find_in(
         self, serial: str, batch: int, ledger: Mapping[int, Sequence[DeliveryRecord]]
     ) -> list[SuppressedDelivery]:
         """
-        Return those of a batch's *ledger* whose people nobody reached.
+        Return the suppressed deliveries of a batch's *ledger* whose recipients no message reached.
 
         A batch without failures costs nothing, any other one decryption and one look at the list.
-        What cannot be opened (purged meanwhile) bars nobody.
+        A batch that cannot be opened (purged meanwhile) has no suppressed delivery.
         """
         refused = list(_refused(ledger))
         people: Sequence[tuple[Recipient, ResendHistory]] = ()
         if refused:
             with suppress(SealError):
                 people = await self._campaigns.people(serial, batch)
-        # Whoever was forgotten has no address, and a dead order's people may have moved.
+        # An erased recipient has no address, and a dead order's people may have moved.
         sought = [
             (index, record, address)
             for index, record in refused
@@ -50,10 +50,10 @@ class SuppressedDeliveries:
         ]
 
 
-def unreachable_people(
+def count_unreachable(
     ledger: Mapping[int, Sequence[DeliveryRecord]], suppressed: Collection[SuppressedDelivery]
 ) -> int:
-    """Return how many people of *barred* a retry can reach over no channel at all."""
+    """Return how many people of *suppressed* a retry can reach over no channel at all."""
     places = {(each.index, each.channel) for each in suppressed}
     return sum(
         all(

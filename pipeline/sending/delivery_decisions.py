@@ -52,7 +52,7 @@ def _tries(first: float, cap: float, give_up: float) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class DeliveryDecision:
     """What one attempt means for its delivery: the kind and code of the fact to record."""
 
     kind: FactKind
@@ -69,7 +69,7 @@ def decide_delivery(
     policy: RetryPolicy,
     jitter: float,
     look_every: float | None = None,
-) -> Verdict:
+) -> DeliveryDecision:
     """
     Map the outcome of one attempt to a fact.
 
@@ -81,32 +81,36 @@ def decide_delivery(
     last = tries + 1 >= policy.tries
     match outcome:
         case Receipt():
-            return Verdict(FactKind.SENT)
+            return DeliveryDecision(FactKind.SENT)
         case PermanentError(code=code, fallback=fallback):
-            return Verdict(FactKind.FAILED if fallback else FactKind.FAILED_OUTRIGHT, code)
+            return DeliveryDecision(
+                FactKind.FAILED if fallback else FactKind.FAILED_OUTRIGHT, code
+            )
         case TransientError() if last:
-            return Verdict(FactKind.FAILED, "gave_up")
+            return DeliveryDecision(FactKind.FAILED, "gave_up")
         case TransientError(code=code, retry_after=retry_after):
-            return Verdict(
+            return DeliveryDecision(
                 FactKind.DEFERRED, code, max(retry_after or 0.0, policy.delay(tries + 1, jitter))
             )
         case BlockedError() if not breaker_open and attempt >= policy.tries:
-            return Verdict(FactKind.FAILED, "gave_up")
+            return DeliveryDecision(FactKind.FAILED, "gave_up")
         case BlockedError(code=code):
-            return Verdict(FactKind.RELEASED, code, policy.delay(attempt, jitter))
+            return DeliveryDecision(FactKind.RELEASED, code, policy.delay(attempt, jitter))
         case AbandonedError(code=code):
-            return Verdict(FactKind.RELEASED, code)
+            return DeliveryDecision(FactKind.RELEASED, code)
         case _ if last or tries + 1 >= _MOST_REPEATS:
-            return Verdict(FactKind.UNCERTAIN, "unconfirmed")
+            return DeliveryDecision(FactKind.UNCERTAIN, "unconfirmed")
         case _ if look_every is not None:
-            return Verdict(FactKind.UNCERTAIN, outcome.code, look_every / 12)
+            return DeliveryDecision(FactKind.UNCERTAIN, outcome.code, look_every / 12)
         case _:
-            return Verdict(FactKind.UNCERTAIN, outcome.code, policy.delay(tries + 1, jitter))
+            return DeliveryDecision(
+                FactKind.UNCERTAIN, outcome.code, policy.delay(tries + 1, jitter)
+            )
 
 
 def decide_look(
     found: Receipt | DeliveryError | None, code: str, *, resends: bool, every: float
-) -> Verdict:
+) -> DeliveryDecision:
     """
     Map what the provider knows of an uncertain message to a fact.
 
@@ -115,20 +119,24 @@ def decide_look(
     """
     match found:
         case Receipt():
-            return Verdict(FactKind.SENT)
+            return DeliveryDecision(FactKind.SENT)
         case PermanentError(code=why, fallback=fallback):
-            return Verdict(FactKind.FAILED if fallback else FactKind.FAILED_OUTRIGHT, why)
+            return DeliveryDecision(FactKind.FAILED if fallback else FactKind.FAILED_OUTRIGHT, why)
         case BlockedError(code=why):
-            return Verdict(FactKind.FAILED_OUTRIGHT, why)
+            return DeliveryDecision(FactKind.FAILED_OUTRIGHT, why)
         case DeliveryError(code=why):
             # The provider has it and will not try again, however passing the cause was.
-            return Verdict(FactKind.FAILED, why)
+            return DeliveryDecision(FactKind.FAILED, why)
         case None:
             pass
     looks = 1 + looks_made(code)
     if looks < _LOOKS:
-        return Verdict(FactKind.LOOKED_FOR, f"{_LOOKED}{looks}", every)
-    return Verdict(FactKind.NOT_FOUND) if resends else Verdict(FactKind.LOOKED_FOR, "unconfirmed")
+        return DeliveryDecision(FactKind.LOOKED_FOR, f"{_LOOKED}{looks}", every)
+    return (
+        DeliveryDecision(FactKind.NOT_FOUND)
+        if resends
+        else DeliveryDecision(FactKind.LOOKED_FOR, "unconfirmed")
+    )
 
 
 def looks_made(code: str) -> int:

@@ -16,7 +16,12 @@ from pipeline.domain.metrics import Measurements
 from pipeline.domain.models import DeliveryKey, FactKind, Message, Receipt, Recipient, ReturnPaths
 from pipeline.domain.ports import Channel, Composer, Searchable
 from pipeline.execution.leases import Lease
-from pipeline.sending.delivery_decisions import RetryPolicy, Verdict, decide_delivery, decide_look
+from pipeline.sending.delivery_decisions import (
+    DeliveryDecision,
+    RetryPolicy,
+    decide_delivery,
+    decide_look,
+)
 from pipeline.sending.result_writer import ResultWriter
 from pipeline.sending.unrecorded_window import UnrecordedWindow
 from pipeline.store.campaigns import CampaignStore
@@ -46,8 +51,8 @@ class InFlightBatch:
         if number:
             self._done.clear()
 
-    def settled(self, verdict: Verdict) -> None:
-        self.results[verdict.code or "sent"] += 1
+    def settled(self, decision: DeliveryDecision) -> None:
+        self.results[decision.code or "sent"] += 1
         self._open -= 1
         if not self._open:
             self._done.set()
@@ -58,7 +63,7 @@ class InFlightBatch:
 
 # Not frozen: made for each message, at a third of the cost.
 @dataclass(slots=True, kw_only=True, eq=False)
-class Outgoing:
+class OutgoingMessage:
     """One intended delivery, waiting for a connection."""
 
     round: InFlightBatch
@@ -115,7 +120,7 @@ class Dispatcher:
         self._suppressions = suppressions
         self._measurements = measurements
         self._look_every = look_every if isinstance(channel, Searchable) else None
-        self._queue: asyncio.Queue[Outgoing] = asyncio.Queue()
+        self._queue: asyncio.Queue[OutgoingMessage] = asyncio.Queue()
         self._ahead = 0
         self._room = asyncio.Event()
         self._unrecorded = 0
@@ -148,7 +153,7 @@ class Dispatcher:
         self._ahead -= number
         self._room.set()
 
-    def put(self, outgoing: Outgoing) -> None:
+    def put(self, outgoing: OutgoingMessage) -> None:
         self._queue.put_nowait(outgoing)
 
     async def run(self) -> None:
@@ -169,7 +174,7 @@ class Dispatcher:
             outcome = await self._attempt(outgoing)
             await self._settle(outgoing, outcome)
 
-    async def _look(self, outgoing: Outgoing, search: Search) -> Verdict:
+    async def _look(self, outgoing: OutgoingMessage, search: Search) -> DeliveryDecision:
         """Ask the provider about an uncertain message; after three looks the policy decides."""
         found: Receipt | DeliveryError | None
         try:
@@ -180,15 +185,15 @@ class Dispatcher:
             # Nothing was learned; the question is asked again, and does not count.
             if isinstance(error, BlockedError):
                 await self._note(self._provider_failed(outgoing.round.unit.serial, error))
-            return Verdict(FactKind.LOOKED_FOR, search.code, self._look_every or 0.0)
+            return DeliveryDecision(FactKind.LOOKED_FOR, search.code, self._look_every or 0.0)
         except Exception as error:  # noqa: BLE001 - as in _attempt
             log.error("delivery.defect", error=type(error).__name__)  # noqa: TRY400 - as there
-            return Verdict(FactKind.LOOKED_FOR, search.code, self._look_every or 0.0)
+            return DeliveryDecision(FactKind.LOOKED_FOR, search.code, self._look_every or 0.0)
         return decide_look(
             found, search.code, resends=search.resends, every=self._look_every or 0.0
         )
 
-    async def _attempt(self, outgoing: Outgoing) -> Receipt | DeliveryError:
+    async def _attempt(self, outgoing: OutgoingMessage) -> Receipt | DeliveryError:
         lease = outgoing.round.lease
 
         def permitted() -> None:
@@ -214,7 +219,7 @@ class Dispatcher:
             log.error("delivery.defect", error=type(error).__name__)  # noqa: TRY400
             return DeliveryError("internal_error")
 
-    def _compose(self, outgoing: Outgoing) -> Message:
+    def _compose(self, outgoing: OutgoingMessage) -> Message:
         try:
             return outgoing.composer.compose(
                 outgoing.recipient,
@@ -230,7 +235,7 @@ class Dispatcher:
             log.warning("message.not_composed", error=type(error).__name__)
             raise PermanentError("compose_error") from error
 
-    async def _settle(self, outgoing: Outgoing, outcome: Receipt | DeliveryError) -> None:
+    async def _settle(self, outgoing: OutgoingMessage, outcome: Receipt | DeliveryError) -> None:
         try:
             if isinstance(outcome, Receipt):
                 await self._note(self._provider_works())
@@ -239,9 +244,11 @@ class Dispatcher:
         finally:
             # Also if we are cut off meanwhile: what is known must not end as a doubt.
             dead = isinstance(outcome, PermanentError) and outcome.suppress
-            self._record(outgoing, self._verdict(outgoing, outcome), dead=dead)
+            self._record(outgoing, self._decide(outgoing, outcome), dead=dead)
 
-    def _verdict(self, outgoing: Outgoing, outcome: Receipt | DeliveryError) -> Verdict:
+    def _decide(
+        self, outgoing: OutgoingMessage, outcome: Receipt | DeliveryError
+    ) -> DeliveryDecision:
         return decide_delivery(
             outcome,
             tries=outgoing.tries,
@@ -252,7 +259,9 @@ class Dispatcher:
             look_every=self._look_every,
         )
 
-    def _record(self, outgoing: Outgoing, verdict: Verdict, *, dead: bool = False) -> None:
+    def _record(
+        self, outgoing: OutgoingMessage, decision: DeliveryDecision, *, dead: bool = False
+    ) -> None:
         """Have the result written, and a *dead* address suppressed in the same step."""
         current, unit = outgoing.round, outgoing.round.unit
         self._unrecorded += 1
@@ -261,17 +270,17 @@ class Dispatcher:
             self._unrecorded -= 1
             self._recorded.set()
             self._unrecorded_window.leave(outgoing)
-            self._measurements.attempt(self.channel.name, verdict.kind)
+            self._measurements.attempt(self.channel.name, decision.kind)
             self.give_back(1)
-            current.settled(verdict)
+            current.settled(decision)
 
         fact = Fact(
             outgoing.index,
             self.channel.name,
             outgoing.attempt,
-            verdict.kind,
-            verdict.code,
-            verdict.delay,
+            decision.kind,
+            decision.code,
+            decision.delay,
             resend_number=outgoing.resend_number,
             suppress=self._place_of(outgoing.recipient) if dead else None,
         )

@@ -1,4 +1,4 @@
-"""Quiet hours of one batch: who may be written to now, until when, and who waits."""
+"""Quiet hours of one batch: which deliveries may be sent now, until when, and which wait."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ DueRecords = Sequence[tuple[int, DeliveryRecord]]
 @dataclass(frozen=True, slots=True)
 class QuietHours:
     """
-    Who may be written to now, and who not yet.
+    The deliveries that may be sent now, and those that wait.
 
     `closes` is when the windows of those in `now` close (seconds since the epoch), `waits` are
     the facts that put the others off until theirs open.
@@ -38,20 +38,20 @@ def sort_by_window(
     if window is None:
         return QuietHours(list(wanted), {}, [])
     now = datetime.fromtimestamp(moment, UTC)
-    found = QuietHours([], closes := {}, [])
-    opens: dict[str, datetime | None] = {}
+    sorted_records = QuietHours([], closes := {}, [])
+    openings: dict[str, datetime | None] = {}
     for index, record in wanted:
         recipient = recipients[index]
         name = recipient.timezone
-        if name not in opens:
-            opens[name] = next_opening(window, zone_of(window, recipient), now)
-        until = opens[name]
-        if until is None:
-            found.now.append((index, record))
+        if name not in openings:
+            openings[name] = next_opening(window, zone_of(window, recipient), now)
+        opens_at = openings[name]
+        if opens_at is None:
+            sorted_records.now.append((index, record))
             closes[index] = closing_time(window, zone_of(window, recipient), now).timestamp()
         else:
-            delay = until.timestamp() - moment
-            found.waits.append(
+            delay = opens_at.timestamp() - moment
+            sorted_records.waits.append(
                 Fact(
                     index,
                     channel,
@@ -62,4 +62,4 @@ def sort_by_window(
                     resend_number=record.resend_number,
                 )
             )
-    return found
+    return sorted_records

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pipeline.callbacks.return_paths import ReturnPathFactory
 from pipeline.callbacks.signed_tokens import Target
 from pipeline.domain.models import Recipient, delivery_key
-from pipeline.sending.dispatcher import Dispatcher, InFlightBatch, Outgoing, Search
+from pipeline.sending.dispatcher import Dispatcher, InFlightBatch, OutgoingMessage, Search
 from pipeline.stages.campaign_cache import CachedCampaign
 from pipeline.store.formats.records import DeliveryRecord
 
@@ -24,7 +24,7 @@ class BatchJob:
     """One batch in hand, and where the answers to its messages come back."""
 
     current: InFlightBatch
-    known: CachedCampaign
+    cached: CachedCampaign
     contents: BatchContents
     returns: ReturnPathFactory
 
@@ -37,8 +37,8 @@ class BatchJob:
         *,
         closes_at: float | None = None,
         search: Search | None = None,
-    ) -> Outgoing:
-        """Return the message to recipient *index*, ready for the senders of *outbox*."""
+    ) -> OutgoingMessage:
+        """Return the message to recipient *index*, ready for the senders of *dispatcher*."""
         unit, recipient, channel = (
             self.current.unit,
             self.contents.recipients[index],
@@ -53,11 +53,11 @@ class BatchJob:
             attempt=attempt,
         )
         key = delivery_key(
-            self.known.campaign.id, recipient.id, channel.name, record.resend_number
+            self.cached.campaign.id, recipient.id, channel.name, record.resend_number
         )
-        return Outgoing(
+        return OutgoingMessage(
             round=self.current,
-            composer=self.known.composer(channel),
+            composer=self.cached.composer(channel),
             recipient=recipient,
             link=self.contents.links[index],
             key=key,

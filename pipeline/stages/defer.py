@@ -17,7 +17,7 @@ async def defer(
 
     That is kept in the ledger, never slept.
     """
-    window = work.known.campaign.delivery.window
+    window = work.cached.campaign.delivery.window
     found = sort_by_window(window, channel, due, work.contents.recipients, time.time())
     if found.waits:
         unit = work.current.unit

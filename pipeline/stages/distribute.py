@@ -55,15 +55,15 @@ class DistributeStage:
         if claim.cancelled:
             await self._batches.cancel(claim)
             return
-        known, contents = await self._campaign_cache.of(claim), await self._contents(claim)
-        due, delay = due_deliveries(claim, known.campaign), 0.0
+        cached, contents = await self._campaign_cache.of(claim), await self._contents(claim)
+        due, delay = due_deliveries(claim, cached.campaign), 0.0
         if not due.keys() <= self._dispatchers.keys():
             await self._block(claim, due.keys() - self._dispatchers.keys())
             return
         current, until = InFlightBatch(lease), uptime() + _WORK_SECONDS
-        work = BatchJob(current, known, contents, self._returns)
+        work = BatchJob(current, cached, contents, self._returns)
         for channel in due:
-            known.composer(
+            cached.composer(
                 self._dispatchers[channel].channel
             )  # what fails must fail before intents
         try:

@@ -72,23 +72,23 @@ class OrderStage:
         if claim.cancelled:
             await self._batches.cancel(claim, "order_unknown" if claim.batch.order.posts else "")
             return
-        known = await self._campaign_cache.of(claim)
-        step = await self._check(claim, known) or await self._order(lease, known)
+        cached = await self._campaign_cache.of(claim)
+        step = await self._check(claim, cached) or await self._order(lease, cached)
         if step is not None:
             await self._settle(claim, step)
 
-    async def _check(self, claim: Claim, known: CachedCampaign) -> OrderStep | None:
+    async def _check(self, claim: Claim, cached: CachedCampaign) -> OrderStep | None:
         """Look at the product before ordering: cached for a week, so this costs nothing."""
-        if known.product_checked:
+        if cached.product_checked:
             return None
         try:
-            problem = await self._products.check(known.campaign.reward)
+            problem = await self._products.check(cached.campaign.reward)
         except RewardsError as error:
             return await self._decide(claim, error)
-        known.product_checked = problem is None
+        cached.product_checked = problem is None
         return None if problem is None else BlockOrdering("product_refused", problem)
 
-    async def _order(self, lease: Lease, known: CachedCampaign) -> OrderStep | None:
+    async def _order(self, lease: Lease, cached: CachedCampaign) -> OrderStep | None:
         """Return the step to settle, or None if the order was placed and read on."""
         claim = lease.claim
         wait = await order_permit(self._limiter, interrupted=claim.batch.order.interrupted)
@@ -96,7 +96,7 @@ class OrderStage:
             return Wait(wait)
         unit = claim.unit
         webhook = self._returns.of_order(unit.serial, unit.batch)
-        request = order_request(claim, known.campaign, webhook)
+        request = order_request(claim, cached.campaign, webhook)
         nonce = secrets.token_hex(8)
         if not claim.batch.order.posts:
             await self._record(AuditAction.ORDER, claim, request.po_number)
@@ -119,8 +119,8 @@ class OrderStage:
                 await self._batches.order_unsent(claim, nonce)
             # The cached products may be a week old: look once more before blaming the campaign.
             if isinstance(error, RefusedError):
-                known.product_checked = False
-                return await self._explain(known, error)
+                cached.product_checked = False
+                return await self._explain(cached, error)
             return await self._refused(lease, request, error, posts=posts)
         await self._placed(lease, order)
         return None
@@ -144,9 +144,9 @@ class OrderStage:
             jitter=random.random(),  # noqa: S311 - jitter is no secret
         )
 
-    async def _explain(self, known: CachedCampaign, error: RefusedError) -> OrderStep:
+    async def _explain(self, cached: CachedCampaign, error: RefusedError) -> OrderStep:
         try:
-            problem = check_product(await self._products.get(fresh=True), known.campaign.reward)
+            problem = check_product(await self._products.get(fresh=True), cached.campaign.reward)
         except RewardsError:
             problem = None
         return (

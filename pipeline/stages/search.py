@@ -21,7 +21,7 @@ async def search(work: BatchJob, dispatcher: Dispatcher, due: Due) -> Due:
         wanted = Search(
             code=record.code,
             not_before=(claim.epoch_ms + record.started_ms) / 1000,
-            resends=work.known.campaign.resends(dispatcher.channel.name),
+            resends=work.cached.campaign.resends(dispatcher.channel.name),
         )
         outgoing = work.outgoing(dispatcher, index, record, record.attempt, search=wanted)
         await dispatcher.reserve(1, resends=True)

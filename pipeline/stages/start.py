@@ -34,7 +34,7 @@ class Starter:
 
         Ends at *until* (`uptime`) at the latest, whatever is left.
         """
-        channel, campaign = dispatcher.channel.name, work.known.campaign
+        channel, campaign = dispatcher.channel.name, work.cached.campaign
         own = {campaign_limiter(work.current.unit.serial, channel): campaign.limit(channel)}
         # Who waits for a limit of his own gives way to others, who may have permits to use.
         wanted, limited = ready.now, campaign.limit(channel) is not None

@@ -19,7 +19,7 @@ from pipeline.store.formats.snapshot import (
     people_counter,
 )
 from pipeline.store.keys import due_index
-from pipeline.views.batch_view import BatchView, Records
+from pipeline.views.batch_view import BatchView, DeliveryRecords
 
 OPEN = frozenset({DeliveryStatus.PENDING, DeliveryStatus.SENDING, DeliveryStatus.UNCERTAIN})
 UNFINISHED = frozenset(
@@ -113,7 +113,7 @@ def link_violations(links: Sequence[str], entry: BatchView) -> Iterator[Violatio
             yield Violation(4, "link_twice", number, found)
 
 
-def _person(records: Records) -> str:
+def _person(records: DeliveryRecords) -> str:
     statuses = {record.status for record in records if not _forgotten(record)}
     if statuses & _REACHED:
         return people_counter("reached")
@@ -150,7 +150,7 @@ def _links(entry: BatchView) -> dict[str, int]:
     }
 
 
-def _unsent(entry: BatchView, index: int, records: Records) -> bool:
+def _unsent(entry: BatchView, index: int, records: DeliveryRecords) -> bool:
     """Return whether cancelling found nothing that was ever started for this person."""
     return index not in entry.earlier and all(
         record.code == "cancelled" and not record.attempt for record in records
@@ -195,7 +195,7 @@ def _ledger_faults(entry: BatchView) -> Iterator[tuple[int, str, str]]:
         yield 7, "done_batch", f"it is done, but {still_open} deliveries are open"
 
 
-def _in_turn(earlier: Records, records: Records) -> bool:
+def _in_turn(earlier: DeliveryRecords, records: DeliveryRecords) -> bool:
     """Return whether what was resent has a later generation over the same channel."""
     last = {record.channel: record.resend_number for record in records}
     numbers = [(record.channel, record.resend_number) for record in earlier]

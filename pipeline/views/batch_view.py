@@ -10,7 +10,7 @@ from pipeline.store.batch_pages import StoredBatch
 from pipeline.store.formats.records import DeliveryRecord, initial_records, parse_record
 from pipeline.store.formats.snapshot import CampaignSnapshot
 
-Records = tuple[DeliveryRecord, ...]
+DeliveryRecords = tuple[DeliveryRecord, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +44,8 @@ class BatchView:
 
     number: int
     batch: Batch
-    ledger: Mapping[int, Records]
-    earlier: Mapping[int, Records]
+    ledger: Mapping[int, DeliveryRecords]
+    earlier: Mapping[int, DeliveryRecords]
     damaged: Sequence[str]
     lanes: Sequence[Lane]
     terms: CampaignTerms
@@ -66,7 +66,7 @@ class BatchView:
             terms=terms,
         )
 
-    def people(self) -> Iterator[tuple[int, Records]]:
+    def people(self) -> Iterator[tuple[int, DeliveryRecords]]:
         """Yield every recipient's index and deliveries, also of those not tried yet."""
         for index in range(self.batch.size):
             yield (
@@ -85,9 +85,11 @@ def understood(stored: StoredBatch, terms: CampaignTerms) -> BatchView:
         raise ClaimcastError(msg) from error
 
 
-def _understood(fields: Mapping[str, str], size: int) -> tuple[dict[int, Records], list[str]]:
+def _understood(
+    fields: Mapping[str, str], size: int
+) -> tuple[dict[int, DeliveryRecords], list[str]]:
     """Return the records by index, and the names of the fields that hold none."""
-    records: dict[int, Records] = {}
+    records: dict[int, DeliveryRecords] = {}
     damaged = []
     for field, text in fields.items():
         try:

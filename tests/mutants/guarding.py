@@ -25,8 +25,8 @@ GUARDING = (
     Defect(
         name="provider-failure-costs-a-try",
         path="pipeline/sending/delivery_decisions.py",
-        old="return Verdict(FactKind.RELEASED, code, policy.delay(attempt, jitter))",
-        new="return Verdict(FactKind.DEFERRED, code, policy.delay(attempt, jitter))",
+        old="return DeliveryDecision(FactKind.RELEASED, code, policy.delay(attempt, jitter))",
+        new="return DeliveryDecision(FactKind.DEFERRED, code, policy.delay(attempt, jitter))",
         costs="an outage of the mail server fails people who did nothing wrong",
         test="tests/pipeline/sending/test_dispatcher.py::"
         "test_the_breaker_stops_the_channel_and_costs_nobody_a_try",

@@ -176,8 +176,10 @@ def _notice(due: _Due, sources: AlertSources) -> Notice:
     )
     if cause.kind is AlertKind.CHANNEL:
         breaker = sources.breakers[cause.subject]
-        return messages.of_channel(
+        return messages.channel_notice(
             cause, breaker, since_ms=since, now_ms=sources.now_ms, over=over
         )
     snapshot = sources.snapshots[cause.subject]
-    return messages.of_campaign(cause, snapshot, since_ms=since, now_ms=sources.now_ms, over=over)
+    return messages.campaign_notice(
+        cause, snapshot, since_ms=since, now_ms=sources.now_ms, over=over
+    )

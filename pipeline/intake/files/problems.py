@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-SHOWN = 50
+PROBLEMS_SHOWN = 50
 """How many problems are kept unless all are asked for."""
 
 _LONGEST_NAME = 60
@@ -43,7 +43,7 @@ class Problem:
 class ProblemLog:
     """Keeps the first *keep* problems (None: all of them) and counts the rest."""
 
-    def __init__(self, keep: int | None = SHOWN) -> None:
+    def __init__(self, keep: int | None = PROBLEMS_SHOWN) -> None:
         self._keep = keep
         self.kept: list[Problem] = []
         self.total = 0

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 
-from pipeline.alerting.messages import of_campaign
+from pipeline.alerting.messages import campaign_notice
 from pipeline.store.formats.alert_records import AlertCause, AlertKind
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from tests.docs.documents import document, documents
@@ -60,7 +60,7 @@ def test_every_metric_that_is_named_stands_in_the_table() -> None:
 def test_the_alert_that_is_shown_is_what_is_posted() -> None:
     people = {"p:reached": "400", "p:open": "600"}
     fields = {"id": "survey-2026-11", "n": "1000", "blk:o": "insufficient_funds", **people}
-    notice = of_campaign(
+    notice = campaign_notice(
         AlertCause("1", AlertKind.ORDERING, "insufficient_funds"),
         CampaignSnapshot("1", fields, 0),
         since_ms=1795366801000,

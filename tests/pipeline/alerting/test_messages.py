@@ -2,7 +2,7 @@
 
 import json
 
-from pipeline.alerting.messages import Notice, of_campaign, of_channel
+from pipeline.alerting.messages import Notice, campaign_notice, channel_notice
 from pipeline.domain.codes import find_reason
 from pipeline.store.formats.alert_records import AlertCause, AlertKind
 from pipeline.store.formats.snapshot import CampaignSnapshot
@@ -30,7 +30,7 @@ BLOCKED, HELD = (
 
 
 def a_notice(cause: AlertCause, *, over: bool = False, since_ms: int = 1000) -> Notice:
-    return of_campaign(cause, SNAPSHOT, since_ms=since_ms, now_ms=60_000, over=over)
+    return campaign_notice(cause, SNAPSHOT, since_ms=since_ms, now_ms=60_000, over=over)
 
 
 def test_a_blocked_lane_is_told_with_the_words_of_the_api_and_the_remedy_of_status() -> None:
@@ -86,7 +86,7 @@ def test_told_again_it_has_the_same_id_and_anything_else_another() -> None:
 
 def test_an_id_is_made_as_it_always_was() -> None:
     channel = AlertCause("email", AlertKind.CHANNEL, "")
-    failing = of_channel(channel, Breaker(0, "", 0), since_ms=1, now_ms=2, over=False)
+    failing = channel_notice(channel, Breaker(0, "", 0), since_ms=1, now_ms=2, over=False)
     notices = [a_notice(BLOCKED), a_notice(BLOCKED, over=True), a_notice(HELD), failing]
     assert [notice.id for notice in notices] == [
         "649a47f8-f760-5e05-baad-55ff7fe692b5",
@@ -105,10 +105,10 @@ def test_a_code_that_nobody_knows_still_says_how_to_go_on() -> None:
 def test_a_failing_channel_is_told_without_a_campaign() -> None:
     cause = AlertCause("email", AlertKind.CHANNEL, "")
     breaker = Breaker(failures=9, reason="smtp_connect", until_ms=1)
-    raised = of_channel(cause, breaker, since_ms=1, now_ms=2, over=False)
+    raised = channel_notice(cause, breaker, since_ms=1, now_ms=2, over=False)
     assert raised.subject == "claimcast: the channel email fails: smtp_connect"
     assert raised.document["data"]["channel"] == "email"
     assert "CLAIMCAST_SMTP__HOST" in raised.text
-    over = of_channel(cause, Breaker(0, "", 0), since_ms=1, now_ms=2, over=True)
+    over = channel_notice(cause, Breaker(0, "", 0), since_ms=1, now_ms=2, over=True)
     assert over.subject == "claimcast: the channel email works again"
     assert over.document["data"]["code"] is None

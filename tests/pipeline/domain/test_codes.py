@@ -44,7 +44,7 @@ def _called(node: ast.AST) -> Iterator[str]:
     if not isinstance(node, ast.Call):
         return
     if isinstance(node.func, ast.Name):
-        place = 0 if node.func.id in _FIRST else 1 if node.func.id == "Verdict" else None
+        place = 0 if node.func.id in _FIRST else 1 if node.func.id == "DeliveryDecision" else None
     else:
         place = _METHODS.get(getattr(node.func, "attr", ""))
     if place is not None and len(node.args) > place:

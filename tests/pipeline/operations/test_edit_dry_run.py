@@ -7,7 +7,7 @@ from channels.email import EmailComposer
 from channels.email.address import Mailbox
 from pipeline.domain.campaign import Campaign
 from pipeline.domain.models import ChannelName, FactKind, Recipient
-from pipeline.operations.edit_dry_run import SHOWN, EditDryRun, remaining
+from pipeline.operations.edit_dry_run import FAILURES_SHOWN, EditDryRun, remaining_deliveries
 from pipeline.store.deliveries import Fact, IntentRequest
 from tests.pipeline.ledger import (
     EMAIL,
@@ -34,7 +34,7 @@ async def left(ledger: Ledger, serial: str, wanted: Campaign) -> dict[str, list[
     snapshot = await ledger.campaigns.snapshot(serial)
     return {
         recipient.id: channels
-        async for recipient, channels in remaining(
+        async for recipient, channels in remaining_deliveries(
             ledger.campaigns, ledger.batches, ledger.deliveries, snapshot, wanted
         )
     }
@@ -149,7 +149,7 @@ def test_messages_that_fit_everybody_have_no_failure() -> None:
 def test_a_variable_that_is_not_in_the_list_is_named_with_its_template() -> None:
     trial = tried(titled("Hello {{ nmae }}"), people(30))
     assert trial.failure_count == 30
-    assert len(trial.failures) == SHOWN
+    assert len(trial.failures) == FAILURES_SHOWN
     assert trial.failures[0] == "r-0: email.subject uses {{ nmae }}, which is not in the list"
 
 

@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 from pipeline.domain.errors import InputError
 from pipeline.domain.models import ChannelName, DeliveryStatus, Recipient
 from pipeline.domain.resend_history import LAST_RESEND_NUMBER, Resend
-from pipeline.operations.resend_rules import COOLDOWN_MS, Person, ResendRequest, decide_resend
+from pipeline.operations.resend_rules import (
+    COOLDOWN_MS,
+    ResendCandidate,
+    ResendRequest,
+    decide_resend,
+)
 from pipeline.store.formats.records import DeliveryRecord
 
 EMAIL, SMS = ChannelName.EMAIL, ChannelName.SMS
@@ -20,8 +25,8 @@ FAILURE = replace(REACHED, status=FAILED, code="smtp_550")
 BY_SMS = DeliveryRecord(channel=SMS, status=SENT, attempt=1, started_ms=9_000)
 
 
-def a_person(*records: DeliveryRecord, **more: object) -> Person:
-    person = Person(
+def a_person(*records: DeliveryRecord, **more: object) -> ResendCandidate:
+    person = ResendCandidate(
         recipient=Recipient(id="a", email="ann@example.com", phone="+15550100"),
         records=records,
         earlier=(),
@@ -35,7 +40,7 @@ def a_person(*records: DeliveryRecord, **more: object) -> Person:
     return replace(person, **more)  # type: ignore[arg-type]
 
 
-def later(person: Person) -> Person:
+def later(person: ResendCandidate) -> ResendCandidate:
     return replace(person, now_ms=person.now_ms + COOLDOWN_MS)
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.domain.models import DeliveryStatus, FactKind
 from pipeline.domain.resend_history import Resend
-from pipeline.operations.suppressed_deliveries import SuppressedDeliveries, unreachable_people
+from pipeline.operations.suppressed_deliveries import SuppressedDeliveries, count_unreachable
 from pipeline.store.batches import Claim, SuppressedDelivery
 from pipeline.store.deliveries import Fact, IntentRequest, RecipientPlace
 from pipeline.store.formats.resends import seal_resends
@@ -48,7 +48,7 @@ def suppressions(ledger: Ledger) -> Suppressions:
 
 async def suppressed(ledger: Ledger, serial: str) -> list[SuppressedDelivery]:
     seen = SuppressedDeliveries(ledger.campaigns, suppressions(ledger))
-    return await seen.among(serial, 1, await ledger.deliveries.read(serial, 1))
+    return await seen.find_in(serial, 1, await ledger.deliveries.read(serial, 1))
 
 
 async def retried(ledger: Ledger, serial: str) -> int:
@@ -97,8 +97,8 @@ async def test_a_suppressed_address_does_not_keep_the_other_channel_from_a_retry
     found = await suppressed(ledger, serial)
     assert found == [SuppressedDelivery(0, EMAIL, 1, DEAD)]
     records = await ledger.deliveries.read(serial, 1)
-    assert unreachable_people(records, found) == 0
-    assert unreachable_people(records, [*found, SuppressedDelivery(0, SMS, 1, "by hand")]) == 1
+    assert count_unreachable(records, found) == 0
+    assert count_unreachable(records, [*found, SuppressedDelivery(0, SMS, 1, "by hand")]) == 1
     assert await retried(ledger, serial) == 2
     assert await statuses(ledger, serial) == [
         [DeliveryStatus.FAILED, DeliveryStatus.PENDING],

@@ -68,7 +68,7 @@ def test_every_outcome_of_an_attempt_has_its_fact(
     policy: RetryPolicy,
     jitter: float,
 ) -> None:
-    verdict = decide_delivery(
+    decision = decide_delivery(
         outcome,
         tries=tries,
         attempt=attempt,
@@ -76,19 +76,19 @@ def test_every_outcome_of_an_attempt_has_its_fact(
         policy=policy,
         jitter=jitter,
     )
-    assert (verdict.kind == FactKind.SENT) == isinstance(outcome, Receipt)
+    assert (decision.kind == FactKind.SENT) == isinstance(outcome, Receipt)
     if isinstance(outcome, PermanentError):
-        assert (verdict.kind, verdict.code) == (FactKind.FAILED, outcome.code)
+        assert (decision.kind, decision.code) == (FactKind.FAILED, outcome.code)
     if isinstance(outcome, TransientError):
-        assert verdict.kind == (
+        assert decision.kind == (
             FactKind.FAILED if tries + 1 >= policy.tries else FactKind.DEFERRED
         )
-        assert verdict.kind == FactKind.FAILED or verdict.delay >= (outcome.retry_after or 0)
+        assert decision.kind == FactKind.FAILED or decision.delay >= (outcome.retry_after or 0)
     if isinstance(outcome, AbandonedError):
-        assert verdict.kind == FactKind.RELEASED, "what was never started costs nothing"
+        assert decision.kind == FactKind.RELEASED, "what was never started costs nothing"
     if isinstance(outcome, BlockedError):
         alone = attempt >= policy.tries and not breaker_open
-        assert verdict.kind == (FactKind.FAILED if alone else FactKind.RELEASED)
+        assert decision.kind == (FactKind.FAILED if alone else FactKind.RELEASED)
     if type(outcome) in {UncertainError, DeliveryError}:
-        assert verdict.kind == FactKind.UNCERTAIN, "what may have arrived is never called failed"
-        assert tries < 3 or verdict.code == "unconfirmed"
+        assert decision.kind == FactKind.UNCERTAIN, "what may have arrived is never called failed"
+        assert tries < 3 or decision.code == "unconfirmed"

@@ -19,7 +19,7 @@ from pipeline.domain.models import BatchState, Message
 from pipeline.domain.models import DeliveryStatus as Status
 from pipeline.domain.tasks import stop
 from pipeline.sending.delivery_decisions import RetryPolicy
-from pipeline.sending.dispatcher import Dispatcher, Outgoing
+from pipeline.sending.dispatcher import Dispatcher, OutgoingMessage
 from pipeline.sending.result_writer import ResultWriter
 from pipeline.store.rate_limiter import Limiter
 from pipeline.store.scripts import Scripts
@@ -158,12 +158,12 @@ async def test_what_waits_when_its_window_closes_is_never_sent(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serial = await ready(ledger, 4)
-    channel, handed = ScriptedChannel(connections=2), list[Outgoing]()
+    channel, handed = ScriptedChannel(connections=2), list[OutgoingMessage]()
     channel.gate.clear()
     async with sending(ledger, channel) as plant:
         put = plant.dispatcher.put
 
-        def put_and_keep(outgoing: Outgoing) -> None:
+        def put_and_keep(outgoing: OutgoingMessage) -> None:
             handed.append(outgoing)
             put(outgoing)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from pipeline.domain.campaign import Reward
-from pipeline.intake.files.problems import SHOWN
+from pipeline.intake.files.problems import PROBLEMS_SHOWN
 from pipeline.intake.preflight.findings import IntakeFindings, total_value
 from pipeline.intake.preflight.previews import EXAMPLE_LINK, MessagePreview
 from pipeline.intake.preflight.sms_estimate import SmsEstimate
@@ -19,8 +19,8 @@ def total(findings: IntakeFindings) -> str:
 
 def problem_lines(findings: IntakeFindings) -> Iterator[str]:
     """Yield the first problems and how many more there are."""
-    yield from (str(problem) for problem in findings.problems[:SHOWN])
-    more = findings.problem_count - SHOWN
+    yield from (str(problem) for problem in findings.problems[:PROBLEMS_SHOWN])
+    more = findings.problem_count - PROBLEMS_SHOWN
     if more > 0:
         yield f"... and {times(more, 'more problem')}; --json shows all."
 

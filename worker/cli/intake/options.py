@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from pipeline.intake.definition import CampaignDefinition
-from pipeline.intake.files.problems import SHOWN
+from pipeline.intake.files.problems import PROBLEMS_SHOWN
 from pipeline.intake.recipient_sources import RecipientsFile
 from pipeline.intake.request import IntakeRequest
 from worker.cli.console.actor import actor_option
@@ -62,7 +62,7 @@ def submit_command(
         definition=CampaignDefinition.from_file(campaign),
         recipients=recipients,
         skip_invalid=skip_invalid,
-        keep=None if as_json else SHOWN,
+        keep=None if as_json else PROBLEMS_SHOWN,
         start_ms=start_ms,
     )
     return SubmitCommand(request=request, rejected=rejected or _rejected_path(recipients), yes=yes)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.domain.codes import find_reason, in_words
 from pipeline.domain.models import CampaignState, DeliveryStatus
-from pipeline.operations.suppressed_deliveries import SuppressedDeliveries, unreachable_people
+from pipeline.operations.suppressed_deliveries import SuppressedDeliveries, count_unreachable
 from pipeline.store.formats.records import DeliveryRecord
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import campaign_state, ended, moves, reached_everybody
@@ -159,7 +159,7 @@ async def _causes(
         for index, records in left.items():
             first = first if codes else (batch, index)
             codes[_cause(records) or ""] += 1
-        suppressed += unreachable_people(left, await seen.among(snapshot.serial, batch, left))
+        suppressed += count_unreachable(left, await seen.find_in(snapshot.serial, batch, left))
     # A person who was never tried has no field in the ledger: only a cancel settles them.
     untried = snapshot.people()["not_reached"] - codes.total()
     if untried > 0:

@@ -7,7 +7,7 @@ import click
 
 from pipeline.intake import service
 from pipeline.intake.definition import CampaignDefinition
-from pipeline.intake.files.problems import SHOWN
+from pipeline.intake.files.problems import PROBLEMS_SHOWN
 from pipeline.intake.recipient_sources import RecipientsFile
 from pipeline.intake.request import IntakeRequest
 from worker.cli.console.configured import settings
@@ -48,7 +48,7 @@ async def validate(
     request = IntakeRequest(
         definition=CampaignDefinition.from_file(campaign),
         recipients=recipients,
-        keep=None if as_json else SHOWN,
+        keep=None if as_json else PROBLEMS_SHOWN,
         skip_invalid=skip_invalid,
     )
     findings = await service.validate(request, ports, preview=preview)

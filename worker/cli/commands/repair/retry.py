@@ -135,7 +135,7 @@ async def _retry_batch(
     if wanted.failed:
         ledger = await app.deliveries.read(serial, number)
         seen = SuppressedDeliveries(app.campaigns, app.suppressions)
-        suppressed = await seen.among(serial, number, ledger)
+        suppressed = await seen.find_in(serial, number, ledger)
     moved, freed = await app.batches.retry(
         serial,
         number,

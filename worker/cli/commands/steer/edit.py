@@ -11,7 +11,7 @@ from pipeline.domain.errors import InputError
 from pipeline.intake.definition import CampaignDefinition
 from pipeline.intake.preflight.sms_estimate import SmsCounter, SmsEstimate
 from pipeline.operations.edit import Change, change_of, check_editable, make_change, on_the_wire
-from pipeline.operations.edit_dry_run import EditDryRun, remaining
+from pipeline.operations.edit_dry_run import EditDryRun, remaining_deliveries
 from pipeline.store.audit_trail import AuditAction
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from worker.cli.console.actor import actor, actor_option
@@ -96,7 +96,7 @@ async def _dry_run(
     counter, now = SmsCounter(wanted, ports), time.time()
     composers = {each: ports.composer(wanted, each) for each in wanted.delivery.channels}
     dry_run = EditDryRun(wanted, composers)
-    async for recipient, channels in remaining(
+    async for recipient, channels in remaining_deliveries(
         app.campaigns, app.batches, app.deliveries, snapshot, wanted
     ):
         dry_run.add(recipient, channels, now)
