@@ -12,8 +12,8 @@ The rules of alerts: what is told, when, and when that it is over. Pure, like `d
      unended, again later
 ```
 
-`telling` and `ending` are claims: who has not confirmed within a minute is taken for dead, and the
-next worker tells it again. Every target has a record of its own for each cause.
+`telling` and `ending` are claims: a worker that has not confirmed within a minute counts as dead,
+and the next worker notifies again. Every target has a record of its own for each cause.
 """
 
 from collections.abc import Iterator

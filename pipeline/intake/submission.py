@@ -262,7 +262,7 @@ class Submission:
             for recipient in await self._campaigns.recipients(snapshot.serial, number):
                 if position >= len(digests):
                     break
-                # Whoever was forgotten has no id any more, and cannot be compared.
+                # An erased recipient has no id any more, and cannot be compared.
                 if recipient.id and digests[position] != _digest(recipient):
                     return f"the recipients (first on line {lines[position]})"
                 position += 1

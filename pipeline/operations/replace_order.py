@@ -147,7 +147,7 @@ class OrderReplacement:
         return () if seen else links
 
     async def _places(self, plan: ReplacementPlan) -> list[LookupPlace]:
-        """Return where those who move are looked up; of the forgotten only the digest is left."""
+        """Return the lookup places of moved recipients; an erased one has only its digest left."""
         snapshot = plan.snapshot
         first = (plan.number - 1) * snapshot.batch_size + len(plan.kept)
         nameless = [first + i for i, person in enumerate(plan.moved) if not person.id]

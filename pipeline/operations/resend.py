@@ -1,4 +1,4 @@
-"""Resending: one person is looked up, judged, and given a new generation of the same link."""
+"""Resending: looks one person up, applies the rules, and makes a new resend of the same link."""
 
 from dataclasses import dataclass
 

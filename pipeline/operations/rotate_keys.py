@@ -60,13 +60,13 @@ class KeyRotation:
         """
         replaced = 0
         async for blobs in self._blobs.pages():
-            for chunk in chunks(self._anew(blobs)):
+            for chunk in chunks(self._resealed(blobs)):
                 done = await self._blobs.replace(chunk)
                 replaced += done
                 shown(done)
         return replaced
 
-    def _anew(self, blobs: Sequence[Blob]) -> Iterator[Replacement]:
+    def _resealed(self, blobs: Sequence[Blob]) -> Iterator[Replacement]:
         for blob in blobs:
             if self._vault.key_index(blob.sealed):  # neither the first key nor none
                 yield Replacement(blob, self._vault.reseal(blob.sealed))

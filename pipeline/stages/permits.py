@@ -49,5 +49,5 @@ async def _take(
 
 
 def _silence(permits: Permits) -> float:
-    """Return how long others leave the next permit to who was refused; little of it is lost."""
+    """Return how long others leave the next permit to a refused caller; little of it is lost."""
     return min(permits.wait + min(permits.wait, _HEAD_START), _LONGEST_SILENCE)

@@ -36,7 +36,7 @@ class Starter:
         """
         channel, campaign = dispatcher.channel.name, work.cached.campaign
         own = {campaign_limiter(work.current.unit.serial, channel): campaign.limit(channel)}
-        # Who waits for a limit of his own gives way to others, who may have permits to use.
+        # A delivery that waits for its own limit gives way to others, which may have permits.
         wanted, limited = ready.now, campaign.limit(channel) is not None
         async with IntentWrites(at_once=self._deliveries.waits_for_disk) as intent_writes:
             while wanted and uptime() < until:
@@ -49,14 +49,16 @@ class Starter:
                 dispatcher.give_back(room - permits.granted)
                 if permits.granted:
                     now, wanted = wanted[: permits.granted], wanted[permits.granted :]
-                    await intent_writes.add(self._launch(work, dispatcher, now, ready.closes))
+                    await intent_writes.add(
+                        self._write_intents(work, dispatcher, now, ready.closes)
+                    )
                 elif limited or permits.wait > _LONGEST_NAP:
                     return permits.wait
                 else:
                     await asyncio.sleep(permits.wait)
         return 0.0
 
-    async def _launch(
+    async def _write_intents(
         self, work: BatchJob, dispatcher: Dispatcher, now: Due, closes: Mapping[int, float]
     ) -> None:
         """Write the intents and hand what was granted to the senders."""

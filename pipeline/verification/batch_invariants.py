@@ -63,7 +63,7 @@ def tally(entry: BatchView) -> Counter[str]:
         counted.update(
             ERASED_UNCERTAIN
             for record in records
-            if record.status is DeliveryStatus.UNCERTAIN and _forgotten(record)
+            if record.status is DeliveryStatus.UNCERTAIN and _is_erased(record)
         )
         counted.update(
             channel_counter(record.channel, record.status)
@@ -114,16 +114,16 @@ def link_violations(links: Sequence[str], entry: BatchView) -> Iterator[Violatio
 
 
 def _person(records: DeliveryRecords) -> str:
-    statuses = {record.status for record in records if not _forgotten(record)}
+    statuses = {record.status for record in records if not _is_erased(record)}
     if statuses & _REACHED:
         return people_counter("reached")
     if statuses & OPEN:
         return people_counter("open")
-    excused = DeliveryStatus.SUPPRESSED in statuses or any(map(_forgotten, records))
+    excused = DeliveryStatus.SUPPRESSED in statuses or any(map(_is_erased, records))
     return people_counter("reached") if excused else people_counter("not_reached")
 
 
-def _forgotten(record: DeliveryRecord) -> bool:
+def _is_erased(record: DeliveryRecord) -> bool:
     """Return whether this delivery ended, or was left in doubt, when its person was forgotten."""
     return record.code == "forgotten" and record.status in _LEFT
 
@@ -190,13 +190,13 @@ def _ledger_faults(entry: BatchView) -> Iterator[tuple[int, str, str]]:
     started = sum(record.attempt > 0 for record in deliveries)
     if started and not entry.batch.fulfilled_ms:
         yield 2, "sent_without_links", f"{started} deliveries were started before links came"
-    still_open = sum(record.status in OPEN and not _forgotten(record) for record in deliveries)
+    still_open = sum(record.status in OPEN and not _is_erased(record) for record in deliveries)
     if still_open and entry.batch.state is BatchState.DONE:
         yield 7, "done_batch", f"it is done, but {still_open} deliveries are open"
 
 
 def _in_turn(earlier: DeliveryRecords, records: DeliveryRecords) -> bool:
-    """Return whether what was resent has a later generation over the same channel."""
+    """Return whether what was resent has a later resend number on the same channel."""
     last = {record.channel: record.resend_number for record in records}
     numbers = [(record.channel, record.resend_number) for record in earlier]
     return len(set(numbers)) == len(numbers) and all(

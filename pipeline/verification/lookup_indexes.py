@@ -17,7 +17,7 @@ class LookupIndexes:
     Checks that ids and links are distinct over the campaign, in little memory.
 
     A look-up names one place for one digest, so whoever has the same id or link as somebody
-    before is found elsewhere than where he stands.
+    before is found in another place than their own.
     """
 
     def __init__(self, lookups: Lookups) -> None:

@@ -184,7 +184,7 @@ class _Recount:
         for stored in page.batches:
             entry = self._entry(stored, terms)
             if entry is not None:
-                self._take(entry)
+                self._count_entry(entry)
                 entries.append((stored, entry))
         return entries
 
@@ -222,7 +222,7 @@ class _Recount:
             self.findings.add(Violation(5, "batch", stored.number, "it is gone or damaged"))
             return None
 
-    def _take(self, entry: BatchView) -> None:
+    def _count_entry(self, entry: BatchView) -> None:
         self.findings.batches += 1
         self.findings.recipients += entry.batch.size
         self.counted.update(tally(entry))

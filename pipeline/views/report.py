@@ -148,7 +148,7 @@ async def _write_csv(rows: AsyncIterator[ReportRow], out: TextIO, columns: Seque
     writer.writerow(columns)
     number = 0
     async for row in rows:
-        writer.writerow([_harmless(row[column]) for column in columns])
+        writer.writerow([_escape_formula(row[column]) for column in columns])
         number += 1
     return number
 
@@ -163,7 +163,7 @@ async def _write_json(rows: AsyncIterator[ReportRow], out: TextIO) -> int:
     return number
 
 
-def _harmless(value: str | int | None) -> str | int | None:
+def _escape_formula(value: str | int | None) -> str | int | None:
     """Return a cell that no spreadsheet evaluates; a signed number is no danger."""
     if not isinstance(value, str):
         return value

@@ -71,11 +71,11 @@ class Timelines:
                 )
             ],
             "deliveries": [
-                _delivery(record, epoch, began) | _whither(record, recipient, resends)
+                _delivery(record, epoch, began) | _destination(record, recipient, resends)
                 for record in records
             ],
             "earlier": [
-                _delivery(record, epoch, began) | _whither(record, recipient, resends)
+                _delivery(record, epoch, began) | _destination(record, recipient, resends)
                 for record in earlier
             ],
         }
@@ -159,7 +159,7 @@ def _attempts(record: DeliveryRecord, epoch: int, began: Mapping[int, int]) -> I
         yield again, f"{name}: to be tried again{why}"
 
 
-def _whither(
+def _destination(
     record: DeliveryRecord, recipient: Recipient, resends: ResendHistory
 ) -> dict[str, str | None]:
     address = address_of(recipient, resends, record.channel, record.resend_number)

@@ -135,28 +135,28 @@ async def test_who_was_forgotten_or_skipped_is_sent_nothing_more(ledger: Ledger)
 def tried(wanted: Campaign, recipients: Sequence[Recipient]) -> EditDryRun:
     assert wanted.email is not None
     sender = Mailbox.parse("a@example.com", where="test")
-    trial = EditDryRun(wanted, {EMAIL: EmailComposer(wanted.email, sender)})
+    dry_run = EditDryRun(wanted, {EMAIL: EmailComposer(wanted.email, sender)})
     for recipient in recipients:
-        trial.add(recipient, [EMAIL], 0.0)
-    return trial
+        dry_run.add(recipient, [EMAIL], 0.0)
+    return dry_run
 
 
 def test_messages_that_fit_everybody_have_no_failure() -> None:
-    trial = tried(titled("Hello {{ name }}"), people(30))
-    assert (trial.people, trial.failure_count) == (30, 0)
+    dry_run = tried(titled("Hello {{ name }}"), people(30))
+    assert (dry_run.people, dry_run.failure_count) == (30, 0)
 
 
 def test_a_variable_that_is_not_in_the_list_is_named_with_its_template() -> None:
-    trial = tried(titled("Hello {{ nmae }}"), people(30))
-    assert trial.failure_count == 30
-    assert len(trial.failures) == FAILURES_SHOWN
-    assert trial.failures[0] == "r-0: email.subject uses {{ nmae }}, which is not in the list"
+    dry_run = tried(titled("Hello {{ nmae }}"), people(30))
+    assert dry_run.failure_count == 30
+    assert len(dry_run.failures) == FAILURES_SHOWN
+    assert dry_run.failures[0] == "r-0: email.subject uses {{ nmae }}, which is not in the list"
 
 
 def test_only_those_count_whom_the_message_does_not_fit() -> None:
     known = [Recipient(id=f"r{n}", email="a@example.com", variables={"n": str(n)}) for n in (0, 1)]
-    trial = tried(titled("{{ n }}"), known)
-    assert trial.failure_count == 0
+    dry_run = tried(titled("{{ n }}"), known)
+    assert dry_run.failure_count == 0
     lacking = [*known, Recipient(id="r2", email="a@example.com")]
     assert tried(titled("{{ n }}"), lacking).failures == [
         "r2: email.subject uses {{ n }}, which is not in the list"

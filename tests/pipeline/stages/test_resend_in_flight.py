@@ -1,4 +1,4 @@
-"""A resend while a stage works on the batch: no message of an old generation starts after it."""
+"""A resend while a stage works on the batch: no message of an older resend starts after it."""
 
 import asyncio
 
