@@ -44,7 +44,7 @@ class Composer(Protocol):
 
 
 class Channel(Protocol):
-    """One way to reach people; one file per adapter, every adapter passes the same tests."""
+    """One way to reach people; every adapter passes the same tests (CONTRIBUTING.md)."""
 
     name: ChannelName
     connections: int

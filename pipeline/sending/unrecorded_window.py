@@ -7,7 +7,7 @@ from pipeline.domain.errors import BackpressureError
 
 
 class UnrecordedWindow:
-    """The attempts of one channel between clearance and record; never more than *most*."""
+    """The attempts of one channel between send guard and record; never more than *most*."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -15,7 +15,7 @@ class UnrecordedWindow:
         self._room: asyncio.Future[None] | None = None
 
     def enter(self, attempt: Hashable) -> None:
-        """Count an attempt that is about to leave, once; raises CrowdedError if it must wait."""
+        """Count an attempt that is about to leave, once; BackpressureError if it must wait."""
         if len(self._open) >= self._most and attempt not in self._open:
             if self._room is None or self._room.done():
                 self._room = asyncio.get_running_loop().create_future()

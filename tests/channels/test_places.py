@@ -21,6 +21,7 @@ from pipeline.intake.preflight.outside import missing_channels
 from pipeline.intake.template_checks import template_faults
 from pipeline.operations.resend_rules import BY
 from tests.config.test_settings import SMTP, TWILIO, WEBHOOK, load
+from worker.web.pages import question
 from worker.wiring.composers import composer
 from worker.wiring.engine import open_channels
 
@@ -92,6 +93,11 @@ def test_each_says_what_to_set_where_it_is_not_configured() -> None:
         named = set(re.findall(r"CLAIMCAST_\w+", sentence))
         assert named
         assert named <= keys
+
+
+@each_channel
+def test_the_page_for_unsubscribing_has_words_for_it(channel: ChannelName) -> None:
+    assert b"any more messages " in question(channel).body
 
 
 async def test_each_is_opened_where_it_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,6 +88,15 @@ GUARDING = (
         test="tests/worker/executor/test_serializer.py::test_a_result_keeps_no_argument_of_its_job",
     ),
     Defect(
+        name="links-not-sealed",
+        path="pipeline/store/formats/sealed_batch.py",
+        old='    return vault.seal("\\n".join(links).encode(), links_purpose(serial, batch))\n',
+        new='    return "\\n".join(links).encode()\n',
+        costs="whoever reads Redis, or a backup of it, can spend every link",
+        test="tests/pipeline/store/test_batches.py::"
+        "test_link_k_is_stored_as_recipient_ks_and_sealed",
+    ),
+    Defect(
         name="blob-opens-anywhere",
         path="pipeline/domain/vault.py",
         old="        if found != purpose.encode():\n",

@@ -20,7 +20,14 @@ class AddressLine(NamedTuple):
 
 def normal_address(channel: ChannelName, text: str) -> str:
     """Return an address in the form that intake gives it; raises ValueError with the reason."""
-    return fields.email(text) if channel is ChannelName.EMAIL else fields.phone(text)
+    match channel:
+        case ChannelName.EMAIL:
+            return fields.email(text)
+        case ChannelName.SMS:
+            return fields.phone(text)
+        case ChannelName.WEBHOOK:
+            msg = "is a recipient's id: the app decides whom it shows messages to"
+            raise ValueError(msg)
 
 
 class AddressFile:

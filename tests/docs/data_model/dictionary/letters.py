@@ -28,7 +28,8 @@ CHANNELS = {
 STATUSES = {
     DeliveryStatus.PENDING: "To be sent, now or later.",
     DeliveryStatus.SENDING: "In flight: an intent is recorded, and no result yet.",
-    DeliveryStatus.UNCERTAIN: "It may have arrived.",
+    DeliveryStatus.UNCERTAIN: "It may have arrived. `lib/unsettled` says whether it is sent again "
+    "by itself or waits for a person: by channel, code and the campaign's `resend`.",
     DeliveryStatus.SENT: "The provider took it.",
     DeliveryStatus.DELIVERED: "The provider says that it arrived.",
     DeliveryStatus.BOUNCED: "Taken, and came back.",
