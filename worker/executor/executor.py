@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from arq.connections import ArqRedis
-from arq.worker import Worker, func
+from arq.worker import func
 
 from pipeline.domain.batch import Lane, Unit
 from pipeline.domain.clock import uptime
@@ -17,6 +17,7 @@ from pipeline.store.keys import SUBMIT_QUEUE, worker_health_key, worker_queue_ke
 from pipeline.store.outages import STORE_ERRORS
 from worker.alerting.alerts import LOOK_SECONDS, Alerts, open_alerts
 from worker.executor.handoff import Handoff
+from worker.executor.job_worker import JobWorker
 from worker.executor.jobs import run_units, submit_campaign
 from worker.executor.outage_log import Outage
 from worker.executor.queue import connect_queue, connection
@@ -60,7 +61,7 @@ class Executor:
         self.name = engine.name
         self._queue = worker_queue_key(self.name)
         self._stopping = False
-        self._arq: set[Worker] = set()
+        self._arq: set[JobWorker] = set()
 
     def stop(self) -> None:
         """Start nothing more; `run` returns once what is on the wire is settled."""
@@ -97,7 +98,7 @@ class Executor:
     async def _wind_down(self, tasks: "list[asyncio.Task[None]]", alerts: Alerts) -> None:
         await stop(*tasks)
         for worker in tuple(self._arq):
-            await _close(worker)
+            await worker.stop_and_close()
         await alerts.leave()
         await self._sign_off()
 
@@ -189,7 +190,7 @@ class Executor:
         queued = await self._app.workers.queued_submits()
         return bool(queued) or (soonest is not None and soonest < _BURST_SECONDS)
 
-    async def _supervise(self, make: Callable[[], Worker]) -> None:
+    async def _supervise(self, make: Callable[[], JobWorker]) -> None:
         """Keep an arq worker running: its main loop ends with the first error of Redis."""
         while True:
             worker = make()
@@ -201,11 +202,11 @@ class Executor:
                 log.warning("arq.restarted", error=type(error).__name__)
                 await asyncio.sleep(_OUTAGE_PAUSE)
             # Not where it is cancelled: the canceller has the time to close it.
-            await _close(worker)
+            await worker.stop_and_close()
             self._arq.discard(worker)
 
-    def _unit_worker(self) -> Worker:
-        return Worker(
+    def _unit_worker(self) -> JobWorker:
+        return JobWorker(
             functions=[func(run_units, name="run_units", timeout=_JOB_SECONDS)],
             queue_name=self._queue,
             redis_pool=connect_queue(self._app.url, queue=self._queue),
@@ -225,8 +226,8 @@ class Executor:
             job_deserializer=load_job,
         )
 
-    def _submit_worker(self) -> Worker:
-        return Worker(
+    def _submit_worker(self) -> JobWorker:
+        return JobWorker(
             functions=[func(submit_campaign, name="submit_campaign", timeout=_SUBMIT_SECONDS)],
             queue_name=SUBMIT_QUEUE,
             redis_pool=connect_queue(self._app.url),
@@ -302,11 +303,3 @@ async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
             if fields := outage.describe_new(error):
                 log.warning("upkeep.interrupted", **fields)
         await asyncio.sleep(seconds)
-
-
-async def _close(worker: Worker) -> None:
-    """Let go of all connections; arq would leave them to a task that is cancelled with it."""
-    await stop(*(task for task in (worker.main_task, *worker.tasks.values()) if task is not None))
-    worker.tasks.clear()
-    with contextlib.suppress(*STORE_ERRORS):
-        await worker.close()
