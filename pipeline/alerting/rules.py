@@ -40,7 +40,7 @@ class SubjectState(StrEnum):
     OPEN = "open"
     PAUSED = "paused"
     FINISHED = "finished"
-    GONE = "gone"
+    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +72,10 @@ class Pace:
         return 0.0 if leaving else self.patience
 
 
-def standing(snapshot: CampaignSnapshot) -> SubjectState:
+def subject_state(snapshot: CampaignSnapshot) -> SubjectState:
     """Return what a campaign is like; a purged or cancelled one is gone."""
     if not snapshot.exists or snapshot.cancelled:
-        return SubjectState.GONE
+        return SubjectState.WITHDRAWN
     if snapshot.ended:
         return SubjectState.FINISHED
     return SubjectState.PAUSED if snapshot.paused else SubjectState.OPEN
@@ -83,7 +83,7 @@ def standing(snapshot: CampaignSnapshot) -> SubjectState:
 
 def causes(snapshot: CampaignSnapshot) -> Iterator[AlertCause]:
     """Yield what holds a campaign up: its blocked lanes, and the reasons of its held batches."""
-    if standing(snapshot) in {SubjectState.GONE, SubjectState.FINISHED}:
+    if subject_state(snapshot) in {SubjectState.WITHDRAWN, SubjectState.FINISHED}:
         return
     for lane, block in snapshot.blocked.items():
         yield AlertCause(snapshot.serial, AlertKind(lane), block.reason)
@@ -108,19 +108,21 @@ def next_phase(
     if subject is SubjectState.PAUSED:
         return None
     if record is None:
-        if not present or subject is SubjectState.GONE:
+        if not present or subject is SubjectState.WITHDRAWN:
             return None
         return AlertPhase.SEEN if patience else AlertPhase.NOTIFYING
-    if subject is SubjectState.GONE:
+    if subject is SubjectState.WITHDRAWN:
         return AlertPhase.REMOVED
     waited = (now_ms - record.at_ms) / 1000
     if record.phase in _DELIVERING:
-        return _deliver(record, waited, pace)
+        return _phase_of_retry(record, waited, pace)
     finished = subject is SubjectState.FINISHED
-    return _judge(record.phase, waited, patience, pace, present=present, finished=finished)
+    return _phase_by_cause(
+        record.phase, waited, patience, pace, present=present, finished=finished
+    )
 
 
-def _deliver(record: AlertRecord, waited: float, pace: Pace) -> AlertPhase | None:
+def _phase_of_retry(record: AlertRecord, waited: float, pace: Pace) -> AlertPhase | None:
     """Tell again what nobody confirmed, or what could not be delivered, when it is time."""
     claimed = record.phase in {AlertPhase.NOTIFYING, AlertPhase.ENDING}
     if waited < (pace.claim if claimed else pace.again(record.tries)):
@@ -128,7 +130,7 @@ def _deliver(record: AlertRecord, waited: float, pace: Pace) -> AlertPhase | Non
     return _DELIVERING[record.phase]
 
 
-def _judge(
+def _phase_by_cause(
     phase: AlertPhase, waited: float, patience: float, pace: Pace, *, present: bool, finished: bool
 ) -> AlertPhase | None:
     match phase:

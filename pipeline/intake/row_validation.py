@@ -54,7 +54,7 @@ class RowValidator:
         variables: Collection[str] = (),
         need_address: bool = True,
     ) -> None:
-        self._index = duplicates
+        self._duplicates = duplicates
         self._variables = [name for name in variables if name not in STANDARD]
         self._need_address = need_address
         self._channels = campaign.delivery.channels
@@ -73,7 +73,7 @@ class RowValidator:
         for row in compared:
             indexed_values += row.indexed_values()
         # Nearly always nothing repeats; only then is the order within the batch of no matter.
-        if not self._index.add_all_new(indexed_values):
+        if not self._duplicates.add_all_new(indexed_values):
             for row in compared:
                 self._check_repeats(row)
         return validated
@@ -88,28 +88,30 @@ class RowValidator:
             faults.extend(unreachable(recipient, self._channels, faults))
         row = ValidatedRow(raw, recipient, faults)
         if recipient.id:
-            row.id_digest = self._index.digest("id", recipient.id)
+            row.id_digest = self._duplicates.digest("id", recipient.id)
         for name in self._unique_fields:
             # Whole addresses, without regard to case: in practice no two people differ by it.
             if address := getattr(recipient, name).casefold():
-                row.addresses.append((name, self._index.digest(name, address)))
+                row.addresses.append((name, self._duplicates.digest(name, address)))
         return row
 
     def _check_repeats(self, row: ValidatedRow) -> None:
         if row.id_digest is not None:
-            first = self._index.add(row.id_digest, row.raw.line)
+            first = self._duplicates.add(row.id_digest, row.raw.line)
             if first is not None:
                 row.faults.append(Fault("id", f"is the same as on line {first}; make it unique"))
         if row.faults and self._leave_out:
             return
         if self._duplicate_policy == "skip":
-            row.skipped = any(self._index.find(digest) is not None for _, digest in row.addresses)
+            row.skipped = any(
+                self._duplicates.find(digest) is not None for _, digest in row.addresses
+            )
         if not row.skipped:
             self._check_addresses(row)
 
     def _check_addresses(self, row: ValidatedRow) -> None:
         for name, digest in row.addresses:
-            first = self._index.add(digest, row.raw.line)
+            first = self._duplicates.add(digest, row.raw.line)
             if first is not None:
                 message = (
                     f"is the same as on line {first}; remove one of the rows, or set "

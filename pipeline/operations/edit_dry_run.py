@@ -73,7 +73,9 @@ class EditDryRun:
         self.failure_count = 0
         self.failures: list[str] = []
 
-    def add(self, recipient: Recipient, channels: Sequence[ChannelName], sent_at: float) -> None:
+    def compose_for(
+        self, recipient: Recipient, channels: Sequence[ChannelName], sent_at: float
+    ) -> None:
         """Make the messages of *recipient* over *channels* as if sent at *sent_at*."""
         self.people += 1
         faults = list(self._unfilled(recipient)) or [

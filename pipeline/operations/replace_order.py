@@ -13,7 +13,7 @@ from pipeline.store.batch_pages import BatchPages, StoredBatch
 from pipeline.store.formats.sealed_batch import open_evidence, open_recipients
 from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.lookups import LinkOwner, LookupPlace, Lookups
-from pipeline.store.maintenance.reorders import Division, ReorderStore
+from pipeline.store.maintenance.reorders import BatchSplit, ReorderStore
 
 _WORDS = {
     BatchState.PLANNED: "it has no order yet",
@@ -67,7 +67,7 @@ class OrderReplacement:
         self._vault = vault
         self._links_path = links_path
 
-    async def look(self, snapshot: CampaignSnapshot, number: int) -> ReplacementPlan | Batch:
+    async def plan(self, snapshot: CampaignSnapshot, number: int) -> ReplacementPlan | Batch:
         """
         Return what would be done with a batch, or the batch if its order was ended before.
 
@@ -90,15 +90,15 @@ class OrderReplacement:
             links=await self._links(snapshot, stored, batch),
         )
 
-    async def carry_out(self, plan: ReplacementPlan) -> int:
+    async def execute(self, plan: ReplacementPlan) -> int:
         """
         End the order for good and return the number of the batch that its people moved to.
 
         May be repeated. Raises InputError if the batch is not what it was when it was looked at.
         """
         snapshot = plan.snapshot
-        outcome, new = await self._store.divide(
-            Division(
+        outcome, new = await self._store.split(
+            BatchSplit(
                 serial=snapshot.serial,
                 number=plan.number,
                 new=plan.new,
@@ -109,7 +109,7 @@ class OrderReplacement:
                 moved=plan.moved,
                 links=plan.links,
                 erased=plan.batch.erased.keys(),
-                lookups=await self._places(plan),
+                lookups=await self._lookup_places(plan),
             )
         )
         if outcome == "leased":
@@ -146,7 +146,7 @@ class OrderReplacement:
         seen = set(await self._lookups.owners(links)) - {None, owner}
         return () if seen else links
 
-    async def _places(self, plan: ReplacementPlan) -> list[LookupPlace]:
+    async def _lookup_places(self, plan: ReplacementPlan) -> list[LookupPlace]:
         """Return the lookup places of moved recipients; an erased one has only its digest left."""
         snapshot = plan.snapshot
         first = (plan.number - 1) * snapshot.batch_size + len(plan.kept)

@@ -21,7 +21,7 @@ _TRIES = 20  # a callback may come between the look and the change, but not time
 
 
 @dataclass(frozen=True, slots=True)
-class _Looked:
+class _LocatedCandidate:
     """A person, where they stand, and their field of the ledger word for word."""
 
     person: ResendCandidate
@@ -57,10 +57,10 @@ class LinkResender:
         """
         campaign_id = snapshot.campaign_id
         for _ in range(_TRIES):
-            looked = await self._look(snapshot.serial, recipient_id)
-            resend = decide_resend(looked.person, request)
+            located = await self._locate(snapshot.serial, recipient_id)
+            resend = decide_resend(located.person, request)
             await self._refuse_suppressed(resend)
-            before = looked.person.address_over(resend.channel)
+            before = located.person.address_over(resend.channel)
             await self._audit.add(
                 AuditAction.RESEND,
                 actor=actor,
@@ -70,22 +70,22 @@ class LinkResender:
                 generation=resend.number,
                 other_address=resend.address != before,
             )
-            if await self._resent(looked, resend, campaign_id):
+            if await self._write_resend(located, resend, campaign_id):
                 return resend
         msg = "This person's deliveries change all the time; run the same command again."
         raise InputError(msg)
 
-    async def _look(self, serial: str, recipient_id: str) -> _Looked:
+    async def _locate(self, serial: str, recipient_id: str) -> _LocatedCandidate:
         # The time is read first: an attempt started since counts as more recent than it is.
         snapshot = await self._campaigns.snapshot(serial)
         page, index = await find_person(self._campaigns, self._pages, snapshot, recipient_id)
         _refuse_ended(page.campaign)
         stored = page.batches[0]
-        person = self._person(snapshot, stored, CampaignTerms.of(page.campaign), index)
+        person = self._candidate(snapshot, stored, CampaignTerms.of(page.campaign), index)
         seen = stored.ledger.get(str(index), "")
-        return _Looked(person, RecipientPlace(serial, stored.number, index), seen)
+        return _LocatedCandidate(person, RecipientPlace(serial, stored.number, index), seen)
 
-    def _person(
+    def _candidate(
         self, snapshot: CampaignSnapshot, stored: StoredBatch, terms: CampaignTerms, index: int
     ) -> ResendCandidate:
         serial, entry = snapshot.serial, understood(stored, terms)
@@ -115,9 +115,11 @@ class LinkResender:
             )
             raise InputError(msg)
 
-    async def _resent(self, looked: _Looked, resend: Resend, campaign_id: str) -> bool:
+    async def _write_resend(
+        self, located: _LocatedCandidate, resend: Resend, campaign_id: str
+    ) -> bool:
         """Return False if the person's deliveries are not any more as they were looked at."""
-        person, place = looked.person, looked.place
+        person, place = located.person, located.place
         sealed = seal_resends(
             self._vault, place.serial, person.recipient.id, (*person.resends, resend)
         )
@@ -125,7 +127,7 @@ class LinkResender:
             place,
             resend.channel,
             resend.number,
-            seen=looked.record,
+            seen=located.record,
             sealed=sealed,
         )
         if outcome == "cancelled":

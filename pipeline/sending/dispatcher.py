@@ -36,7 +36,7 @@ _FATAL_PAUSE = 5.0  # long enough for what is queued to be let go
 
 
 class InFlightBatch:
-    """The deliveries of one batch that are under way; `done` when each has a recorded result."""
+    """Counts the deliveries of one batch that are under way, until each result is recorded."""
 
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
@@ -46,18 +46,21 @@ class InFlightBatch:
         self._done = asyncio.Event()
         self._done.set()
 
-    def started(self, number: int) -> None:
+    def count_started(self, number: int) -> None:
+        """Count *number* more deliveries whose results are not recorded yet."""
         self._open += number
         if number:
             self._done.clear()
 
-    def settled(self, decision: DeliveryDecision) -> None:
+    def count_settled(self, decision: DeliveryDecision) -> None:
+        """Count one delivery whose result is recorded now."""
         self.results[decision.code or "sent"] += 1
         self._open -= 1
         if not self._open:
             self._done.set()
 
-    async def done(self) -> None:
+    async def wait_until_done(self) -> None:
+        """Wait until every delivery that was counted as started is settled; may be repeated."""
         await self._done.wait()
 
 
@@ -66,7 +69,7 @@ class InFlightBatch:
 class OutgoingMessage:
     """One intended delivery, waiting for a connection."""
 
-    round: InFlightBatch
+    batch: InFlightBatch
     composer: Composer
     recipient: Recipient
     link: str
@@ -150,10 +153,12 @@ class Dispatcher:
         return granted
 
     def give_back(self, number: int) -> None:
+        """Give back *number* reserved places; what was enqueued gives its own place back."""
         self._ahead -= number
         self._room.set()
 
-    def put(self, outgoing: OutgoingMessage) -> None:
+    def enqueue(self, outgoing: OutgoingMessage) -> None:
+        """Queue a message that has an intent and a reserved place, for one of the senders."""
         self._queue.put_nowait(outgoing)
 
     async def run(self) -> None:
@@ -184,7 +189,7 @@ class Dispatcher:
         except DeliveryError as error:
             # Nothing was learned; the question is asked again, and does not count.
             if isinstance(error, BlockedError):
-                await self._note(self._provider_failed(outgoing.round.unit.serial, error))
+                await self._note(self._provider_failed(outgoing.batch.unit.serial, error))
             return DeliveryDecision(FactKind.LOOKED_FOR, search.code, self._look_every or 0.0)
         except Exception as error:  # noqa: BLE001 - as in _attempt
             log.error("delivery.defect", error=type(error).__name__)  # noqa: TRY400 - as there
@@ -194,7 +199,7 @@ class Dispatcher:
         )
 
     async def _attempt(self, outgoing: OutgoingMessage) -> Receipt | DeliveryError:
-        lease = outgoing.round.lease
+        lease = outgoing.batch.lease
 
         def permitted() -> None:
             if uptime() < self._silent_until:
@@ -240,7 +245,7 @@ class Dispatcher:
             if isinstance(outcome, Receipt):
                 await self._note(self._provider_works())
             elif isinstance(outcome, BlockedError):
-                await self._note(self._provider_failed(outgoing.round.unit.serial, outcome))
+                await self._note(self._provider_failed(outgoing.batch.unit.serial, outcome))
         finally:
             # Also if we are cut off meanwhile: what is known must not end as a doubt.
             dead = isinstance(outcome, PermanentError) and outcome.suppress
@@ -263,7 +268,7 @@ class Dispatcher:
         self, outgoing: OutgoingMessage, decision: DeliveryDecision, *, dead: bool = False
     ) -> None:
         """Have the result written, and a *dead* address suppressed in the same step."""
-        current, unit = outgoing.round, outgoing.round.unit
+        current, unit = outgoing.batch, outgoing.batch.unit
         self._unrecorded += 1
 
         def recorded() -> None:
@@ -272,7 +277,7 @@ class Dispatcher:
             self._unrecorded_window.leave(outgoing)
             self._measurements.attempt(self.channel.name, decision.kind)
             self.give_back(1)
-            current.settled(decision)
+            current.count_settled(decision)
 
         fact = Fact(
             outgoing.index,

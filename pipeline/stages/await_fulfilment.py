@@ -91,7 +91,7 @@ class FulfilmentStage:
         """Settle an order that was read, or why it could not be."""
         claim = lease.claim
         step = decide_read(
-            await self._judge(claim, answer) if isinstance(answer, Order) else answer,
+            await self._check_order(claim, answer) if isinstance(answer, Order) else answer,
             claim.batch,
             now_ms=claim.now_ms,
             overdue=self._reading.overdue,
@@ -100,7 +100,7 @@ class FulfilmentStage:
         )
         await self._settle(claim, step, answer if isinstance(answer, Order) else None)
 
-    async def _judge(
+    async def _check_order(
         self, claim: Claim, order: Order
     ) -> OrderProgress | tuple[str, ...] | LinksProblem | Hold:
         difference = await self._difference(claim, order)

@@ -56,7 +56,7 @@ class BatchJob:
             self.cached.campaign.id, recipient.id, channel.name, record.resend_number
         )
         return OutgoingMessage(
-            round=self.current,
+            batch=self.current,
             composer=self.cached.composer(channel),
             recipient=recipient,
             link=self.contents.links[index],

@@ -73,7 +73,7 @@ class DistributeStage:
                 ready = await defer(work, self._deliveries, channel, left)
                 delay = max(delay, await self._starter.start(work, dispatcher, ready, until))
         finally:
-            await current.done()
+            await current.wait_until_done()
         state = await self._batches.distributed(claim, delay=delay)
         log.info(
             "batch.distributed",

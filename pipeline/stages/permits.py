@@ -14,7 +14,7 @@ _WITH_NEW: Mapping[str, Rate | None] = {FleetLimit.NEW_ORDERS: Rate.parse("unlim
 
 async def permit(limiter: Limiter, name: FleetLimit) -> float:
     """Take one permit, napping if it comes soon; return 0, or the seconds to come back in."""
-    return await _take(limiter, name, {})
+    return await _acquire(limiter, name, {})
 
 
 async def order_permit(limiter: Limiter, *, interrupted: bool) -> float:
@@ -24,11 +24,11 @@ async def order_permit(limiter: Limiter, *, interrupted: bool) -> float:
     Under a low rate it would otherwise have to win against all others that wait for the same one.
     """
     if not interrupted:
-        return await _take(limiter, FleetLimit.ORDERS, _WITH_NEW)
-    return await _take(limiter, FleetLimit.ORDERS, {}, silences=FleetLimit.NEW_ORDERS)
+        return await _acquire(limiter, FleetLimit.ORDERS, _WITH_NEW)
+    return await _acquire(limiter, FleetLimit.ORDERS, {}, silences=FleetLimit.NEW_ORDERS)
 
 
-async def _take(
+async def _acquire(
     limiter: Limiter,
     name: FleetLimit,
     also: Mapping[str, Rate | None],

@@ -25,6 +25,6 @@ async def search(work: BatchJob, dispatcher: Dispatcher, due: Due) -> Due:
         )
         outgoing = work.outgoing(dispatcher, index, record, record.attempt, search=wanted)
         await dispatcher.reserve(1, resends=True)
-        work.current.started(1)
-        dispatcher.put(outgoing)
+        work.current.count_started(1)
+        dispatcher.enqueue(outgoing)
     return [each for each in due if each[1].status is not DeliveryStatus.UNCERTAIN]

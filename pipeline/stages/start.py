@@ -50,7 +50,7 @@ class Starter:
                 if permits.granted:
                     now, wanted = wanted[: permits.granted], wanted[permits.granted :]
                     await intent_writes.add(
-                        self._write_intents(work, dispatcher, now, ready.closes)
+                        self._intend_and_enqueue(work, dispatcher, now, ready.closes)
                     )
                 elif limited or permits.wait > _LONGEST_NAP:
                     return permits.wait
@@ -58,7 +58,7 @@ class Starter:
                     await asyncio.sleep(permits.wait)
         return 0.0
 
-    async def _write_intents(
+    async def _intend_and_enqueue(
         self, work: BatchJob, dispatcher: Dispatcher, now: Due, closes: Mapping[int, float]
     ) -> None:
         """Write the intents and hand what was granted to the senders."""
@@ -80,11 +80,11 @@ class Starter:
             raise
         granted = sum(1 for attempt in attempts if attempt)
         dispatcher.give_back(len(now) - granted)
-        current.started(granted)
+        current.count_started(granted)
         for (index, record), attempt in zip(now, attempts, strict=True):
             if attempt:
                 closes_at = closes.get(index)
-                dispatcher.put(
+                dispatcher.enqueue(
                     work.outgoing(dispatcher, index, record, attempt, closes_at=closes_at)
                 )
 

@@ -96,7 +96,7 @@ class Verifier:
         self._pages = pages
         self._campaigns = campaigns
         self._contents = Contents(campaigns, vault)
-        self._places = LookupIndexes(lookups)
+        self._lookup_indexes = LookupIndexes(lookups)
 
     async def run(self, serial: str, remote: RemoteCheck | None = None) -> VerificationFindings:
         """Check every invariant that can be seen at rest, and with *remote* every order."""
@@ -115,7 +115,7 @@ class Verifier:
             for entry, content in opened:
                 _judge_contents(findings, entry, content)
                 await _ask_remote(findings, remote, recount.request(entry), entry, content)
-            for violation in await self._places.violations(page.campaign, opened):
+            for violation in await self._lookup_indexes.violations(page.campaign, opened):
                 findings.add(violation)
         await self._whole(serial, recount, before, count)
         return findings
@@ -126,7 +126,7 @@ class Verifier:
         campaign = await self._campaigns.snapshot(serial)
         findings.unfinished = not campaign.ended
         findings.purged_ms = campaign.purged_ms
-        for violation in [*recount.whole(campaign), *await self._places.strays(campaign)]:
+        for violation in [*recount.whole(campaign), *await self._lookup_indexes.strays(campaign)]:
             findings.add(violation)
         await self._compare(serial, recount, before, count)
 

@@ -15,9 +15,9 @@ SENDING = (
         old="            attempts = await self._deliveries.intend(current.lease.claim, wanted)\n",
         new="""\
             for index, record in now:
-                current.started(1)
-                dispatcher.put(work.outgoing(dispatcher, index, record, record.attempt + 1))
-            await current.done()
+                current.count_started(1)
+                dispatcher.enqueue(work.outgoing(dispatcher, index, record, record.attempt + 1))
+            await current.wait_until_done()
             await self._deliveries.intend(current.lease.claim, wanted)
             return
 """,
@@ -37,7 +37,7 @@ SENDING = (
         path="pipeline/stages/start.py",
         old="        for (index, record), attempt in zip(now, attempts, strict=True):\n"
         "            if attempt:\n",
-        new="        current.started(len(now) - granted)\n"
+        new="        current.count_started(len(now) - granted)\n"
         "        for (index, record), attempt in zip(now, attempts, strict=True):\n"
         "            if attempt or True:\n",
         costs="what was settled, suppressed or resent meanwhile is sent all the same",

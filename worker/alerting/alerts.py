@@ -9,9 +9,9 @@ import structlog
 
 from pipeline.alerting import messages
 from pipeline.alerting.messages import Notice
-from pipeline.alerting.rules import Pace, SubjectState, causes, next_phase, standing
+from pipeline.alerting.rules import Pace, SubjectState, causes, next_phase, subject_state
 from pipeline.domain.errors import DeliveryError
-from pipeline.store.fleet.alerts import AlertSources, AlertStore
+from pipeline.store.fleet.alerts import AlertInputs, AlertStore
 from pipeline.store.formats.alert_records import (
     Alert,
     AlertCause,
@@ -73,9 +73,9 @@ class Alerts:
         """Send what is due; with *leaving* also what just came up: no other worker may be left."""
         if not self._notifiers:
             return
-        sources = await self._store.sources()
-        due = list(self._due(sources, leaving=leaving))
-        await asyncio.gather(*(self._move(each, sources) for each in due))
+        inputs = await self._store.inputs()
+        due = list(self._due(inputs, leaving=leaving))
+        await asyncio.gather(*(self._move(each, inputs) for each in due))
 
     async def leave(self) -> None:
         """Send what there is to send, within seconds; the next worker sends the rest."""
@@ -85,32 +85,32 @@ class Alerts:
         except STORE_ERRORS as error:  # a time-out is one of them
             log.warning("alert.not_told", why=type(error).__name__)
 
-    def _due(self, sources: AlertSources, *, leaving: bool) -> Iterator[_Due]:
-        present = set(_present(sources))
+    def _due(self, inputs: AlertInputs, *, leaving: bool) -> Iterator[_Due]:
+        present = set(_present(inputs))
         alerts = {Alert(name, cause) for cause in present for name in self._notifiers}
-        for alert in sorted(alerts | sources.records.keys(), key=encode_alert):
-            read = sources.records.get(alert)
+        for alert in sorted(alerts | inputs.records.keys(), key=encode_alert):
+            read = inputs.records.get(alert)
             phase = next_phase(
                 read,
                 present=alert.cause in present,
-                subject=self._subject(alert, sources),
+                subject=self._subject(alert, inputs),
                 patience=self._pace.patience_with(alert.cause, leaving=leaving),
                 pace=self._pace,
-                now_ms=sources.now_ms,
+                now_ms=inputs.now_ms,
             )
             if phase is not None:
-                record = read or AlertRecord(phase, sources.now_ms, sources.now_ms)
+                record = read or AlertRecord(phase, inputs.now_ms, inputs.now_ms)
                 yield _Due(alert=alert, read=read, record=record, phase=phase)
 
-    def _subject(self, alert: Alert, sources: AlertSources) -> SubjectState:
-        found = _subject_state(alert.cause, sources)
+    def _subject(self, alert: Alert, inputs: AlertInputs) -> SubjectState:
+        found = _subject_state(alert.cause, inputs)
         if alert.target in self._notifiers:
             return found
         # Another worker may have other settings, so it is left alone until the campaign ends.
-        ended = found in {SubjectState.FINISHED, SubjectState.GONE}
-        return SubjectState.GONE if ended else SubjectState.PAUSED
+        ended = found in {SubjectState.FINISHED, SubjectState.WITHDRAWN}
+        return SubjectState.WITHDRAWN if ended else SubjectState.PAUSED
 
-    async def _move(self, due: _Due, sources: AlertSources) -> None:
+    async def _move(self, due: _Due, inputs: AlertInputs) -> None:
         """Let one alert enter its next phase; send it unless another worker claimed it first."""
         async with self._slots:
             claimed = await self._store.put(
@@ -118,7 +118,7 @@ class Alerts:
             )
             if not claimed or due.phase not in _NOTIFYING:
                 return
-            notified = await self._deliver(due, _notice(due, sources))
+            notified = await self._deliver(due, _notice(due, inputs))
             after = (
                 due.record.becomes(_AFTER[due.phase])
                 if notified
@@ -153,33 +153,33 @@ async def open_alerts(app: App) -> AsyncIterator[Alerts]:
         yield Alerts(app.alerts, notifiers)
 
 
-def _present(sources: AlertSources) -> Iterator[AlertCause]:
-    for snapshot in sources.snapshots.values():
+def _present(inputs: AlertInputs) -> Iterator[AlertCause]:
+    for snapshot in inputs.snapshots.values():
         yield from causes(snapshot)
-    for channel, breaker in sources.breakers.items():
+    for channel, breaker in inputs.breakers.items():
         # A breaker keeps its time until a message goes through: between two rests it is not over.
         if breaker.until_ms:
             yield AlertCause(channel, AlertKind.CHANNEL, "")
 
 
-def _subject_state(cause: AlertCause, sources: AlertSources) -> SubjectState:
+def _subject_state(cause: AlertCause, inputs: AlertInputs) -> SubjectState:
     if cause.kind is AlertKind.CHANNEL:
         return SubjectState.OPEN
-    return standing(sources.snapshots[cause.subject])
+    return subject_state(inputs.snapshots[cause.subject])
 
 
-def _notice(due: _Due, sources: AlertSources) -> Notice:
+def _notice(due: _Due, inputs: AlertInputs) -> Notice:
     cause, over, since = (
         due.alert.cause,
         due.phase is AlertPhase.ENDING,
         due.record.since_ms,
     )
     if cause.kind is AlertKind.CHANNEL:
-        breaker = sources.breakers[cause.subject]
+        breaker = inputs.breakers[cause.subject]
         return messages.channel_notice(
-            cause, breaker, since_ms=since, now_ms=sources.now_ms, over=over
+            cause, breaker, since_ms=since, now_ms=inputs.now_ms, over=over
         )
-    snapshot = sources.snapshots[cause.subject]
+    snapshot = inputs.snapshots[cause.subject]
     return messages.campaign_notice(
-        cause, snapshot, since_ms=since, now_ms=sources.now_ms, over=over
+        cause, snapshot, since_ms=since, now_ms=inputs.now_ms, over=over
     )

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-Path = tuple[str, ...]
+KeyPath = tuple[str, ...]
 
 _KEY = r"(?:[A-Za-z0-9_-]+|\"[^\"\\]*\"|'[^']*')"
 _DOTTED = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
@@ -13,14 +13,14 @@ _PART = re.compile(_KEY)
 _LONG_QUOTE = re.compile(r'"""|\'\'\'')
 
 
-def key_lines(text: str) -> dict[Path, int]:
+def key_lines(text: str) -> dict[KeyPath, int]:
     """
     Return the line, from 1, of each table and key of *text*, which is valid TOML.
 
     Keys of inline tables are not found; `line_of` answers with the line of their table.
     """
-    lines: dict[Path, int] = {}
-    table: Path = ()
+    lines: dict[KeyPath, int] = {}
+    table: KeyPath = ()
     quote = ""
     for number, line in enumerate(text.split("\n"), start=1):
         if quote:
@@ -34,7 +34,7 @@ def key_lines(text: str) -> dict[Path, int]:
     return lines
 
 
-def line_of(lines: Mapping[Path, int], path: Path) -> int | None:
+def line_of(lines: Mapping[KeyPath, int], path: KeyPath) -> int | None:
     """Return the line of *path*, or of the innermost part of it that is known."""
     for length in range(len(path), 0, -1):
         if path[:length] in lines:
@@ -42,7 +42,7 @@ def line_of(lines: Mapping[Path, int], path: Path) -> int | None:
     return None
 
 
-def _path(dotted: str) -> Path:
+def _path(dotted: str) -> KeyPath:
     return tuple(part.strip("\"'") for part in _PART.findall(dotted))
 
 

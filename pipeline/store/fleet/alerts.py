@@ -23,7 +23,7 @@ from pipeline.store.scripts import Scripts, decode_hash, server_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlertSources:
+class AlertInputs:
     """All that alerts are about, at the server's time `now_ms`."""
 
     now_ms: int
@@ -45,7 +45,7 @@ class AlertStore:
             await self._redis.set(keys.ALERTS_CHECKED, 1, nx=True, px=round(seconds * 1000))
         )
 
-    async def sources(self) -> AlertSources:
+    async def inputs(self) -> AlertInputs:
         """Read flags and counters of active campaigns, and of those that alerts are about."""
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.time()
@@ -57,7 +57,7 @@ class AlertStore:
         records = _records(decode_hash(stored))
         serials = sorted(_campaigns(records) | {serial.decode() for serial in active})
         snapshots = await read_snapshots(self._redis, serials)
-        return AlertSources(
+        return AlertInputs(
             now_ms=server_ms(time),
             records=records,
             snapshots=dict(zip(serials, snapshots, strict=True)),

@@ -11,7 +11,7 @@ from pipeline.store.scripts import Scripts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Division:
+class BatchSplit:
     """
     How the people of a held batch are parted: the first keep the *links* that came, others move.
 
@@ -40,27 +40,27 @@ class ReorderStore:
         self._call = scripts.call
         self._vault = vault
 
-    async def divide(self, division: Division) -> tuple[str, int]:
+    async def split(self, batch_split: BatchSplit) -> tuple[str, int]:
         """
         End the order and part its people; return what came of it, and the new batch.
 
         `ok`; `before` if it was ended already; `leased` while a worker reads the order; `changed`
         if it is not as it was read. May be repeated.
         """
-        serial, number, new = division.serial, division.number, division.new
+        serial, number, new = batch_split.serial, batch_split.number, batch_split.new
         outcome, into = await self._call(
             "reorder",
-            *(serial, number, new, division.reason, division.held_ms, division.sealed),
-            seal_recipients(self._vault, serial, number, division.kept),
-            seal_recipients(self._vault, serial, new, division.moved),
-            *(len(division.kept), self._kept_links(division)),
-            link_digests(self._vault, division.links),
-            *(part for lookup in division.lookups for part in lookup),
+            *(serial, number, new, batch_split.reason, batch_split.held_ms, batch_split.sealed),
+            seal_recipients(self._vault, serial, number, batch_split.kept),
+            seal_recipients(self._vault, serial, new, batch_split.moved),
+            *(len(batch_split.kept), self._kept_links(batch_split)),
+            link_digests(self._vault, batch_split.links),
+            *(part for lookup in batch_split.lookups for part in lookup),
         )
         return outcome.decode(), int(into or 0)
 
-    def _kept_links(self, division: Division) -> bytes:
-        if not division.links:
+    def _kept_links(self, batch_split: BatchSplit) -> bytes:
+        if not batch_split.links:
             return b""
-        kept = ["" if k in division.erased else v for k, v in enumerate(division.links)]
-        return seal_links(self._vault, division.serial, division.number, kept)
+        kept = ["" if k in batch_split.erased else v for k, v in enumerate(batch_split.links)]
+        return seal_links(self._vault, batch_split.serial, batch_split.number, kept)

@@ -228,6 +228,6 @@ async def _divided(ledger: Ledger, serial: str) -> None:
     operation = OrderReplacement(
         ledger.pages, ledger.lookups, ledger.order_replacement, ledger.vault, None
     )
-    plan = await operation.look(await ledger.campaigns.snapshot(serial), 1)
+    plan = await operation.plan(await ledger.campaigns.snapshot(serial), 1)
     assert isinstance(plan, ReplacementPlan)
-    await operation.carry_out(plan)
+    await operation.execute(plan)

@@ -63,7 +63,7 @@ NOT_CALLED = {
     "PurgeStore.rewrite_log": BY_COMMANDS,
     "Readings.campaigns": _READING,
     "Readings.fleet": _READING,
-    "ReorderStore.divide": BY_COMMANDS,
+    "ReorderStore.split": BY_COMMANDS,
     "SealedBlobs.replace": BY_COMMANDS,
     "Server.now_ms": BY_COMMANDS,
     "Server.ping": _READING,

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.alerting.rules import Pace, SubjectState, causes, next_phase, standing
+from pipeline.alerting.rules import Pace, SubjectState, causes, next_phase, subject_state
 from pipeline.store.formats.alert_records import AlertCause, AlertKind, AlertPhase, AlertRecord
 from pipeline.store.formats.snapshot import CampaignSnapshot
 
 PACE = Pace()
 LOOK = 10  # seconds between two looks
-OPEN, PAUSED, FINISHED, GONE = SubjectState
+OPEN, PAUSED, FINISHED, WITHDRAWN = SubjectState
 
 
 def snapshot(**fields: str) -> CampaignSnapshot:
@@ -161,8 +161,8 @@ def test_a_paused_campaign_is_left_alone_and_a_cancelled_one_forgotten(phase: Al
     for present in (True, False):
         assert after(old, present=present, subject=PAUSED) is None
         assert after(None, present=present, subject=PAUSED) is None
-        assert after(old, present=present, subject=GONE) is AlertPhase.REMOVED
-        assert after(None, present=present, subject=GONE) is None
+        assert after(old, present=present, subject=WITHDRAWN) is AlertPhase.REMOVED
+        assert after(None, present=present, subject=WITHDRAWN) is None
 
 
 def test_a_worker_that_leaves_tells_at_once_but_never_of_a_channel() -> None:
@@ -192,8 +192,8 @@ def test_what_has_ended_has_no_causes(ended: str) -> None:
 
 
 def test_a_campaign_stands_as_its_flags_say() -> None:
-    assert standing(snapshot()) is OPEN
-    assert standing(snapshot(pau="1")) is PAUSED
-    assert standing(snapshot(fin="1", pau="1")) is FINISHED
-    assert standing(snapshot(can="1", fin="1")) is GONE
-    assert standing(replace(snapshot(), fields={})) is GONE
+    assert subject_state(snapshot()) is OPEN
+    assert subject_state(snapshot(pau="1")) is PAUSED
+    assert subject_state(snapshot(fin="1", pau="1")) is FINISHED
+    assert subject_state(snapshot(can="1", fin="1")) is WITHDRAWN
+    assert subject_state(replace(snapshot(), fields={})) is WITHDRAWN

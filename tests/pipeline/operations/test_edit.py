@@ -28,7 +28,7 @@ from tests.pipeline.ledger import (
     submit,
     taken,
 )
-from tests.pipeline.stages.plant import sending
+from tests.pipeline.stages.stage_worker import sending
 from tests.support.waiting import wait_until
 
 ROWS = ["r0,p0@example.com", "r1,p1@example.com"]
@@ -156,8 +156,8 @@ async def test_an_intent_in_flight_at_the_edit_keeps_its_version_and_the_rest_th
     await ledger.batches.release(await fulfilled(ledger, serial), delay=0)
     channel = TitledChannel(connections=1)
     channel.gate.clear()
-    async with sending(ledger, channel) as plant:
-        working = asyncio.create_task(plant.turn(serial))
+    async with sending(ledger, channel) as worker:
+        working = asyncio.create_task(worker.work_once(serial))
         await wait_until(lambda: channel.on_the_wire == 1)
 
         async def two_intended() -> bool:
@@ -168,7 +168,7 @@ async def test_an_intent_in_flight_at_the_edit_keeps_its_version_and_the_rest_th
         channel.gate.set()
         await working
         assert [message.content for message in channel.sent] == [b"1", b"1"]
-        await plant.turn(serial)
+        await worker.work_once(serial)
 
     sent = {message.to: int(message.content) for message in channel.sent}
     assert len(channel.sent) == len(sent) == 9
@@ -194,12 +194,12 @@ async def test_an_uncertain_message_is_repeated_with_the_new_text_and_the_same_k
         return RuntimeError() if len(tries) == 1 else None  # where it broke is unknown
 
     channel = TitledChannel(answer=answer)
-    async with sending(ledger, channel) as plant:
-        await plant.turn(serial)
+    async with sending(ledger, channel) as worker:
+        await worker.work_once(serial)
         assert await ledger.counted(serial, "d:uncertain") == [1]
         await edited(ledger, serial, titled("2"))
         await _let_time_pass(ledger, serial)
-        await plant.turn(serial)
+        await worker.work_once(serial)
 
     first, second = tries
     assert [first.content, second.content] == [b"1", b"2"]

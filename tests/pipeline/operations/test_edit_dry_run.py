@@ -137,7 +137,7 @@ def tried(wanted: Campaign, recipients: Sequence[Recipient]) -> EditDryRun:
     sender = Mailbox.parse("a@example.com", where="test")
     dry_run = EditDryRun(wanted, {EMAIL: EmailComposer(wanted.email, sender)})
     for recipient in recipients:
-        dry_run.add(recipient, [EMAIL], 0.0)
+        dry_run.compose_for(recipient, [EMAIL], 0.0)
     return dry_run
 
 

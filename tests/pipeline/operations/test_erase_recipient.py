@@ -39,7 +39,7 @@ from tests.pipeline.ledger import (
     submit,
     taken,
 )
-from tests.pipeline.stages.plant import sending
+from tests.pipeline.stages.stage_worker import sending
 from tests.pipeline.store.machines.ledger_machine import LedgerMachine
 from tests.support.waiting import wait_until
 
@@ -242,13 +242,13 @@ async def test_a_worker_with_the_old_data_in_hand_sends_to_everybody_else(ledger
     await ledger.batches.release(await fulfilled(ledger, serial), delay=0)
     channel = ScriptedChannel(connections=1)  # so that two intents run ahead, and no more
     channel.gate.clear()
-    async with sending(ledger, channel) as plant:
-        turn = asyncio.create_task(plant.turn(serial))
+    async with sending(ledger, channel) as worker:
+        work_once = asyncio.create_task(worker.work_once(serial))
         await wait_until(lambda: channel.on_the_wire)
         for recipient in ("r-6", "r-7", "r-8"):
             assert not (await forget(ledger, serial, recipient)).on_its_way
         channel.gate.set()
-        await turn
+        await work_once
     assert channel.messages() == {f"person{n}@example.com": 1 for n in range(6)}
 
 
@@ -305,9 +305,9 @@ async def test_whoever_moves_with_a_dead_order_stays_forgotten(ledger: Ledger) -
     first = await forget(ledger, serial, "r-1")
     store = ledger.order_replacement
     order_replacement = OrderReplacement(ledger.pages, ledger.lookups, store, ledger.vault, None)
-    plan = await order_replacement.look(await ledger.campaigns.snapshot(serial), 1)
+    plan = await order_replacement.plan(await ledger.campaigns.snapshot(serial), 1)
     assert isinstance(plan, ReplacementPlan)
-    assert await order_replacement.carry_out(plan) == 2
+    assert await order_replacement.execute(plan) == 2
     again = await forget(ledger, serial, "r-1")
     assert (again.before, again.at_ms) == (True, first.at_ms)
     claim = await placed(ledger, serial, 2)

@@ -33,13 +33,13 @@ def order_replacement(ledger: Installation) -> OrderReplacement:
 
 
 async def plan_for(ledger: Installation, serial: str, number: int = 2) -> ReplacementPlan:
-    found = await order_replacement(ledger).look(await ledger.snapshot(serial), number)
+    found = await order_replacement(ledger).plan(await ledger.snapshot(serial), number)
     assert isinstance(found, ReplacementPlan)
     return found
 
 
 async def reordered(ledger: Installation, serial: str, number: int = 2) -> int:
-    return await order_replacement(ledger).carry_out(await plan_for(ledger, serial, number))
+    return await order_replacement(ledger).execute(await plan_for(ledger, serial, number))
 
 
 def evidence(links: Sequence[str]) -> bytes:
@@ -166,7 +166,7 @@ async def test_a_link_that_is_given_to_somebody_meanwhile_changes_nothing(
     (claim,) = await ledger.ordered(other)
     assert await ledger.batches.links_received(claim, links_of(claims[1])[:1]) is None
     with pytest.raises(InputError, match="has changed meanwhile"):
-        await order_replacement(ledger).carry_out(plan)
+        await order_replacement(ledger).execute(plan)
     assert (await plan_for(ledger, serial)).links == ()
     await sound(ledger, serial)
 
@@ -194,9 +194,9 @@ async def test_an_overdue_order_that_is_still_read_can_be_ended(ledger: Installa
     plan = await plan_for(ledger, serial)
     (reader,) = await ledger.claims(Lane.READ)
     with pytest.raises(InputError, match="is reading the order"):
-        await order_replacement(ledger).carry_out(plan)
+        await order_replacement(ledger).execute(plan)
     await ledger.batches.release(reader, delay=900)
-    assert await order_replacement(ledger).carry_out(plan) == 4
+    assert await order_replacement(ledger).execute(plan) == 4
     await finish(ledger, serial)
 
 
@@ -260,8 +260,8 @@ async def test_a_person_who_is_in_no_batch_any_more_breaks_invariant_1(
 async def test_a_batch_is_ended_once(ledger: Installation) -> None:
     serial, _ = await held(ledger, shown=1)
     plan = await plan_for(ledger, serial)
-    assert [await order_replacement(ledger).carry_out(plan) for _ in range(2)] == [4, 4]
-    found = await order_replacement(ledger).look(await ledger.snapshot(serial), 2)
+    assert [await order_replacement(ledger).execute(plan) for _ in range(2)] == [4, 4]
+    found = await order_replacement(ledger).plan(await ledger.snapshot(serial), 2)
     assert isinstance(found, Batch)
     assert found.replacement.into == 4
     assert (await ledger.snapshot(serial)).batch_count == 4
@@ -274,9 +274,9 @@ async def test_of_two_who_end_two_batches_at_once_the_second_looks_again(
     for claim in await ledger.ordered(serial):
         await ledger.batches.hold(claim, "order_failed", missing=claim.batch.size, reread=0)
     plans = [await plan_for(ledger, serial, number) for number in (1, 2)]
-    assert await order_replacement(ledger).carry_out(plans[0]) == 4
+    assert await order_replacement(ledger).execute(plans[0]) == 4
     with pytest.raises(InputError, match="has changed meanwhile"):
-        await order_replacement(ledger).carry_out(plans[1])
+        await order_replacement(ledger).execute(plans[1])
     assert await reordered(ledger, serial, 2) == 5
     await sound(ledger, serial)
 
@@ -286,10 +286,10 @@ async def test_a_batch_that_went_on_meanwhile_is_left_alone(ledger: Installation
     plan = await plan_for(ledger, serial)
     await ledger.batches.retry(serial, 2, failed=False, uncertain=False, held=True, adopt=False)
     with pytest.raises(InputError, match="has changed meanwhile"):
-        await order_replacement(ledger).carry_out(plan)
+        await order_replacement(ledger).execute(plan)
     (claim,) = await ledger.claims(Lane.READ)
     with pytest.raises(InputError, match="has changed meanwhile"):
-        await order_replacement(ledger).carry_out(plan)
+        await order_replacement(ledger).execute(plan)
     await ledger.batches.hold(claim, "links_short", evidence=b"{}", missing=1, reread=0)
     held_again = replace(
         plan,
@@ -298,7 +298,7 @@ async def test_a_batch_that_went_on_meanwhile_is_left_alone(ledger: Installation
         ),
     )
     with pytest.raises(InputError, match="has changed meanwhile"):
-        await order_replacement(ledger).carry_out(held_again)
+        await order_replacement(ledger).execute(held_again)
 
 
 async def test_nothing_that_comes_late_of_the_dead_order_changes_anything(

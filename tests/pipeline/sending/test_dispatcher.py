@@ -35,7 +35,7 @@ from tests.pipeline.ledger import (
     retried,
 )
 from tests.pipeline.sending.dispatching import ready, records, state
-from tests.pipeline.stages.plant import sending
+from tests.pipeline.stages.stage_worker import sending
 from tests.support.waiting import wait_until
 
 
@@ -45,14 +45,14 @@ def always(error: Callable[[], Exception]) -> Callable[[Message], Answer]:
 
 async def test_everybody_gets_the_link_that_is_his_once(ledger: Ledger) -> None:
     serial = await ready(ledger, 20)
-    async with sending(ledger, ScriptedChannel()) as plant:
-        assert await plant.turn(serial) == 1
+    async with sending(ledger, ScriptedChannel()) as worker:
+        assert await worker.work_once(serial) == 1
         expected = {
             f"person{i}@example.com": {link} for i, link in enumerate(links_of("1", 1, 20))
         }
-        assert plant.channel.received() == expected
-        assert set(plant.channel.messages().values()) == {1}
-        assert await plant.turn(serial) == 0
+        assert worker.channel.received() == expected
+        assert set(worker.channel.messages().values()) == {1}
+        assert await worker.work_once(serial) == 0
     assert await state(ledger, serial) is BatchState.DONE
     await assert_sound(ledger, serial)
 
@@ -73,8 +73,8 @@ async def test_what_one_message_meets_concerns_this_one_only(
     serial = await ready(ledger, 3)
     channel = ScriptedChannel()
     channel.answer = lambda message: error() if message.to.startswith("person1") else None
-    async with sending(ledger, channel) as plant:
-        await plant.turn(serial)
+    async with sending(ledger, channel) as worker:
+        await worker.work_once(serial)
     found = await records(ledger, serial)
     assert [record.status for record in found] == [Status.SENT, status, Status.SENT]
     assert found[1].code == code
@@ -86,8 +86,8 @@ async def test_who_cannot_be_written_to_fails_and_nothing_leaves(
 ) -> None:
     serial = await ready(ledger, 3)
     channel = ScriptedChannel(broken={"r-1"})
-    async with sending(ledger, channel) as plant:
-        await plant.turn(serial)
+    async with sending(ledger, channel) as worker:
+        await worker.work_once(serial)
     assert (await records(ledger, serial))[1].code == "compose_error"
     assert set(channel.messages()) == {"person0@example.com", "person2@example.com"}
     printed = capsys.readouterr()
@@ -105,12 +105,12 @@ async def test_an_uncertain_message_is_repeated_with_the_same_key_and_link(
         return UncertainError("timeout") if len(seen) == 1 else None
 
     channel = ScriptedChannel(answer=lost_once)
-    async with sending(ledger, channel) as plant:
-        await plant.turn(serial)
+    async with sending(ledger, channel) as worker:
+        await worker.work_once(serial)
         assert await ledger.counted(serial, "d:uncertain") == [1]
         # Its delay is over.
         await ledger.redis.hset(f"cc:{serial}:d:1", "0", "ue1.1.1.0.0.timeout")
-        await plant.turn(serial)
+        await worker.work_once(serial)
     assert seen[0] == seen[1]
     assert await state(ledger, serial) is BatchState.DONE
 
@@ -122,10 +122,10 @@ async def test_what_waits_when_the_lease_is_lost_is_never_sent(ledger: Ledger) -
     serial = await ready(ledger, 10)
     channel = ScriptedChannel(connections=2)
     channel.gate.clear()
-    async with sending(ledger, channel) as plant:
-        working = asyncio.create_task(plant.turn(serial))
+    async with sending(ledger, channel) as worker:
+        working = asyncio.create_task(worker.work_once(serial))
         await wait_until(lambda: channel.on_the_wire == 2)
-        for lease in plant.leases._active:  # noqa: SLF001 - as the heartbeat does
+        for lease in worker.leases._active:  # noqa: SLF001 - as the heartbeat does
             lease.lost = True
         channel.gate.set()
         await working
@@ -139,17 +139,17 @@ async def test_a_pause_lets_go_what_is_not_on_the_wire(ledger: Ledger) -> None:
     serial = await ready(ledger, 10)
     channel = ScriptedChannel(connections=2)
     channel.gate.clear()
-    async with sending(ledger, channel) as plant:
-        working = asyncio.create_task(plant.turn(serial))
+    async with sending(ledger, channel) as worker:
+        working = asyncio.create_task(worker.work_once(serial))
         await wait_until(lambda: channel.on_the_wire == 2)
         await ledger.campaigns.steer(serial, "pause")
-        plant.leases.halt({serial})
+        worker.leases.halt({serial})
         channel.gate.set()
         await working
         assert channel.sent == []
-        assert await plant.turn(serial) == 0
+        assert await worker.work_once(serial) == 0
         await ledger.campaigns.steer(serial, "resume")
-        await plant.turn(serial)
+        await worker.work_once(serial)
     assert len(channel.sent) == 10
     assert set(channel.messages().values()) == {1}
 
@@ -160,15 +160,15 @@ async def test_what_waits_when_its_window_closes_is_never_sent(
     serial = await ready(ledger, 4)
     channel, handed = ScriptedChannel(connections=2), list[OutgoingMessage]()
     channel.gate.clear()
-    async with sending(ledger, channel) as plant:
-        put = plant.dispatcher.put
+    async with sending(ledger, channel) as worker:
+        enqueue = worker.dispatcher.enqueue
 
-        def put_and_keep(outgoing: OutgoingMessage) -> None:
+        def enqueue_and_keep(outgoing: OutgoingMessage) -> None:
             handed.append(outgoing)
-            put(outgoing)
+            enqueue(outgoing)
 
-        monkeypatch.setattr(plant.dispatcher, "put", put_and_keep)
-        working = asyncio.create_task(plant.turn(serial))
+        monkeypatch.setattr(worker.dispatcher, "enqueue", enqueue_and_keep)
+        working = asyncio.create_task(worker.work_once(serial))
         await wait_until(lambda: channel.on_the_wire == 2)
         for outgoing in handed:
             outgoing.closes_at = time.time()
@@ -184,17 +184,17 @@ async def test_senders_that_are_cut_off_leave_uncertainty_and_no_loss(ledger: Le
     channel = ScriptedChannel(connections=2)
     channel.gate.clear()
     async with AsyncExitStack() as stack:
-        plant = await stack.enter_async_context(sending(ledger, channel))
-        working = asyncio.create_task(plant.turn(serial))
+        worker = await stack.enter_async_context(sending(ledger, channel))
+        working = asyncio.create_task(worker.work_once(serial))
         await wait_until(lambda: channel.on_the_wire == 2)
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
     assert channel.sent == []
     channel.gate.set()
     await assert_sound(ledger, serial)
-    async with sending(ledger, channel) as plant:
+    async with sending(ledger, channel) as worker:
         await ledger.redis.hset(f"cc:{serial}:b:1", "lu", "1")
-        await plant.turn(serial)
+        await worker.work_once(serial)
     assert len(channel.received()) == 4
     assert await state(ledger, serial) is BatchState.DONE
 
@@ -217,10 +217,10 @@ async def test_the_breaker_stops_the_channel_and_costs_nobody_a_try(ledger: Ledg
         async def trip(self, channel: str, reason: str, **_: float) -> float:
             return await super().trip(channel, reason, first=3000, longest=3000)
 
-    async with sending(ledger, ScriptedChannel(connections=2, answer=down)) as plant:
+    async with sending(ledger, ScriptedChannel(connections=2, answer=down)) as worker:
         scripts = Scripts(ledger.redis)
-        plant.dispatcher._limiter = ForLong(ledger.redis, scripts, {}, Measurements())  # noqa: SLF001
-        await plant.turn(serial)
+        worker.dispatcher._limiter = ForLong(ledger.redis, scripts, {}, Measurements())  # noqa: SLF001
+        await worker.work_once(serial)
         assert tried <= 8, "the rest was let go when the breaker opened"
         await make_due(ledger, serial)
         assert await pump(ledger) == [], "nor is there a permit to get"
@@ -234,8 +234,8 @@ async def test_a_success_closes_the_breaker(ledger: Ledger) -> None:
     serial = await ready(ledger, 3)
     for _ in range(3):
         await ledger.limiter.trip("email", "smtp_down")
-    async with sending(ledger, ScriptedChannel()) as plant:
-        await plant.turn(serial)
+    async with sending(ledger, ScriptedChannel()) as worker:
+        await worker.work_once(serial)
     assert (await ledger.limiter.breaker("email")).failures == 0
 
 
@@ -250,8 +250,8 @@ async def test_a_wrong_password_blocks_the_campaign_at_once_and_fails_nobody(
     await make_due(ledger, serials[1])
     channel = ScriptedChannel(connections=2)
     channel.answer = always(lambda: BlockedError("smtp_auth", "no such user", fatal=True))
-    async with sending(ledger, channel) as plant:
-        await plant.turn(serials[0])
+    async with sending(ledger, channel) as worker:
+        await worker.work_once(serials[0])
         found = [(await ledger.counters(serial)).get("blk:s") for serial in serials]
         assert "smtp_auth" in found, "whichever of the two was the first on the wire"
         assert set(found) <= {"smtp_auth", None}
@@ -270,10 +270,10 @@ async def test_a_result_is_recorded_even_if_the_breaker_cannot_be_told(ledger: L
         async def close_breaker(self, channel: str) -> None:
             raise RedisConnectionError
 
-    async with sending(ledger, ScriptedChannel()) as plant:
+    async with sending(ledger, ScriptedChannel()) as worker:
         scripts = Scripts(ledger.redis)
-        plant.dispatcher._limiter = Deaf(ledger.redis, scripts, {}, Measurements())  # noqa: SLF001
-        await plant.turn(serial)
+        worker.dispatcher._limiter = Deaf(ledger.redis, scripts, {}, Measurements())  # noqa: SLF001
+        await worker.work_once(serial)
     assert await ledger.counted(serial, "d:sent") == [2]
 
 
@@ -290,11 +290,11 @@ async def test_a_result_is_recorded_though_the_senders_are_cut_off_while_telling
 
     result_writer = ResultWriter(ledger.deliveries)
     writing = asyncio.create_task(result_writer.run())
-    async with sending(ledger, ScriptedChannel()) as plant:
+    async with sending(ledger, ScriptedChannel()) as worker:
         scripts = Scripts(ledger.redis)
-        plant.dispatcher._limiter = Busy(ledger.redis, scripts, {}, Measurements())  # noqa: SLF001
-        plant.dispatcher._result_writer = result_writer  # noqa: SLF001
-        working = asyncio.create_task(plant.turn(serial))
+        worker.dispatcher._limiter = Busy(ledger.redis, scripts, {}, Measurements())  # noqa: SLF001
+        worker.dispatcher._result_writer = result_writer  # noqa: SLF001
+        working = asyncio.create_task(worker.work_once(serial))
         await asyncio.wait_for(asked.wait(), 60)
     await asyncio.wait_for(result_writer.drained(), 60)
     await asyncio.wait_for(working, 60)
@@ -306,9 +306,9 @@ async def test_a_lost_batch_of_links_is_never_guessed_at(ledger: Ledger) -> None
     serial = await ready(ledger, 3)
     sealed = ledger.vault.seal(b"https://x.example/1\nhttps://x.example/2", f"links:{serial}:1")
     await ledger.redis.set(f"cc:{serial}:k:1", sealed)
-    async with sending(ledger, ScriptedChannel()) as plant:
-        await asyncio.wait_for(plant.turn(serial), 60)
-        assert plant.channel.sent == []
+    async with sending(ledger, ScriptedChannel()) as worker:
+        await asyncio.wait_for(worker.work_once(serial), 60)
+        assert worker.channel.sent == []
     assert await ledger.counted(serial, "d:pending", "d:sending") == [3, 0]
     await assert_sound(ledger, serial)
 
@@ -340,8 +340,8 @@ async def test_a_dead_address_is_suppressed_in_the_step_that_records_the_result(
     serial = await ready(ledger, 1)
     channel = ScriptedChannel()
     channel.answer = always(lambda: PermanentError("smtp_550_5.1.1", "gone", suppress=True))
-    async with sending(ledger, channel) as plant:
-        await plant.turn(serial)
+    async with sending(ledger, channel) as worker:
+        await worker.work_once(serial)
     assert await ledger.counted(serial, "d:failed") == [1]
     suppressions = Suppressions(ledger.redis, ledger.vault)
     found = await suppressions.reasons([(EMAIL, "person0@example.com")])
@@ -364,11 +364,11 @@ async def test_a_retry_makes_nobody_reached_whose_address_is_dead(
     channel = ScriptedChannel()
     channel.answer = always(lambda: PermanentError("smtp_550", "no"))
     suppressions = Suppressions(ledger.redis, ledger.vault)
-    async with sending(ledger, channel) as plant:
-        await plant.turn(serial)
+    async with sending(ledger, channel) as worker:
+        await worker.work_once(serial)
         await suppressions.add(EMAIL, "person0@example.com", why)
         assert await retried(ledger, serial, failed=True) == (1, 0)
-        await plant.turn(serial)
+        await worker.work_once(serial)
     assert await ledger.counted(serial, "p:reached", "p:not_reached") == counts
     assert len(channel.sent) == 0
     await assert_sound(ledger, serial)

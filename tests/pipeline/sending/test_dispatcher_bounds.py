@@ -16,7 +16,7 @@ from tests.pipeline.ledger import (
     assert_sound,
 )
 from tests.pipeline.sending.dispatching import ready, records
-from tests.pipeline.stages.plant import sending
+from tests.pipeline.stages.stage_worker import sending
 from tests.support.waiting import wait_until
 
 
@@ -52,9 +52,9 @@ async def turns(number: int) -> None:
 async def test_no_more_than_twice_the_connections_are_ever_unrecorded(ledger: Ledger) -> None:
     serial = await ready(ledger, 60)
     slow, channel = Slow(ledger), ScriptedChannel(connections=3)
-    async with sending(ledger, channel) as plant:
-        plant.result_writer._deliveries = slow  # type: ignore[assignment] # noqa: SLF001
-        working = asyncio.create_task(plant.turn(serial))
+    async with sending(ledger, channel) as worker:
+        worker.result_writer._deliveries = slow  # type: ignore[assignment] # noqa: SLF001
+        working = asyncio.create_task(worker.work_once(serial))
         await wait_until(lambda: len(channel.sent) >= 3)
         await turns(500)
         assert len(channel.sent) <= 6
@@ -77,10 +77,10 @@ async def test_that_holds_for_those_who_wait_behind_others_too(ledger: Ledger) -
         return None
 
     channel.answer = answer
-    async with sending(ledger, channel) as plant:
-        plant.result_writer._deliveries = slow  # type: ignore[assignment] # noqa: SLF001
+    async with sending(ledger, channel) as worker:
+        worker.result_writer._deliveries = slow  # type: ignore[assignment] # noqa: SLF001
         opening = asyncio.create_task(slow.open_when_nothing_moves(channel.sent))
-        await plant.turn(serial)
+        await worker.work_once(serial)
         await stop(opening)
     assert len(channel.sent) == 60
     assert channel.most_on_the_wire == 6
@@ -95,9 +95,9 @@ async def test_results_are_recorded_though_those_who_waited_for_them_are_cut_off
     slow, channel = Slow(ledger), ScriptedChannel(connections=2, senders=6)
     result_writer = ResultWriter(slow)  # type: ignore[arg-type]
     writing = asyncio.create_task(result_writer.run())
-    async with sending(ledger, channel) as plant:
-        plant.dispatcher._result_writer = result_writer  # noqa: SLF001
-        working = asyncio.create_task(plant.turn(serial))
+    async with sending(ledger, channel) as worker:
+        worker.dispatcher._result_writer = result_writer  # noqa: SLF001
+        working = asyncio.create_task(worker.work_once(serial))
         await wait_until(lambda: len(channel.sent) == 4 and channel.crowded)
     slow.gate.set()
     await asyncio.wait_for(result_writer.drained(), 60)
@@ -112,8 +112,8 @@ async def test_whatever_is_on_the_wire_stands_in_the_ledger_already(ledger: Ledg
     serial = await ready(ledger, 5, email_uncertain="hold")
     channel = ScriptedChannel(connections=2)
     channel.gate.clear()
-    async with sending(ledger, channel) as plant:
-        working = asyncio.create_task(plant.turn(serial))
+    async with sending(ledger, channel) as worker:
+        working = asyncio.create_task(worker.work_once(serial))
         try:
             await wait_until(lambda: channel.on_the_wire == 2)
             found = await records(ledger, serial)
@@ -132,8 +132,8 @@ async def test_intents_run_ahead_as_far_as_their_loss_costs_nothing(
     serial = await ready(ledger, 60, email_uncertain=policy)
     channel = ScriptedChannel(connections=2)
     channel.gate.clear()
-    async with sending(ledger, channel) as plant:
-        working = asyncio.create_task(plant.turn(serial))
+    async with sending(ledger, channel) as worker:
+        working = asyncio.create_task(worker.work_once(serial))
 
         async def full() -> bool:
             return await ledger.counted(serial, "d:sending") == [most]

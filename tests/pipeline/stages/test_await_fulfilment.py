@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.domain.models import BatchState
 from tests.pipeline.ledger import Ledger, a_campaign, assert_sound, people, pump, submit
-from tests.pipeline.stages.plant import Factory, StartWorker
+from tests.pipeline.stages.stage_worker import SandboxWorker, StartWorker
 from tests.support.redis import Redis
 
 
@@ -19,8 +19,8 @@ async def ten_minutes_later(ledger: Ledger, serial: str) -> None:
     await ledger.redis.hset(f"cc:{serial}:b:1", "odd:at", str(since - 601_000))
 
 
-async def assert_held(factory: Factory, serial: str, reason: str) -> None:
-    ledger, batch = factory.plant.ledger, await factory.batch(serial)
+async def assert_held(worker: SandboxWorker, serial: str, reason: str) -> None:
+    ledger, batch = worker.parts.ledger, await worker.batch(serial)
     assert (batch.state, batch.hold.reason) == (BatchState.HELD, reason)
     assert await ledger.batches.links(serial, 1) == []
     await assert_sound(ledger, serial)
@@ -29,16 +29,16 @@ async def assert_held(factory: Factory, serial: str, reason: str) -> None:
 async def test_an_order_that_is_not_ready_is_read_again_until_it_is(
     ledger: Ledger, start: StartWorker
 ) -> None:
-    factory, serial = await start(async_above=0, async_delay=None), await three(ledger)
-    await factory.turn(serial)
+    worker, serial = await start(async_above=0, async_delay=None), await three(ledger)
+    await worker.work_once(serial)
     for polls in (2, 3):
-        await factory.turn(serial)
-        batch = await factory.batch(serial)
+        await worker.work_once(serial)
+        batch = await worker.batch(serial)
         assert (batch.state, batch.order.polls) == (BatchState.ORDERED, polls)
         await assert_sound(ledger, serial)
-    factory.complete()
-    await factory.turn(serial)
-    assert (await factory.batch(serial)).state is BatchState.FULFILLED
+    worker.complete()
+    await worker.work_once(serial)
+    assert (await worker.batch(serial)).state is BatchState.FULFILLED
     assert await ledger.counted(serial, "l:received", "l:assigned", "l:awaited") == [3, 3, 0]
     await assert_sound(ledger, serial)
 
@@ -46,14 +46,14 @@ async def test_an_order_that_is_not_ready_is_read_again_until_it_is(
 async def test_missing_links_are_waited_for_and_then_held_with_the_evidence(
     ledger: Ledger, start: StartWorker, redis: Redis
 ) -> None:
-    factory, serial = await start(), await three(ledger)
-    factory.faults(short_order=1.0)
-    await factory.turn(serial)
-    await factory.turn(serial)
-    assert (await factory.batch(serial)).order.odd == 2
+    worker, serial = await start(), await three(ledger)
+    worker.faults(short_order=1.0)
+    await worker.work_once(serial)
+    await worker.work_once(serial)
+    assert (await worker.batch(serial)).order.odd == 2
     await ten_minutes_later(ledger, serial)
-    await factory.turn(serial)
-    await assert_held(factory, serial, "links_short")
+    await worker.work_once(serial)
+    await assert_held(worker, serial, "links_short")
     assert await ledger.counted(serial, "l:missing", "l:awaited") == [1, 2]
     evidence = await ledger.batches.evidence(serial, 1)
     assert b"claim.sandbox.example" in evidence
@@ -61,13 +61,13 @@ async def test_missing_links_are_waited_for_and_then_held_with_the_evidence(
 
 
 async def test_links_that_come_late_are_taken(ledger: Ledger, start: StartWorker) -> None:
-    factory, serial = await start(), await three(ledger)
-    factory.faults(short_order=1.0, short_reads=1)
-    await factory.turn(serial)
-    assert (await factory.batch(serial)).state is BatchState.ORDERED
-    await factory.turn(serial)
-    await factory.turn(serial)
-    assert (await factory.batch(serial)).state is not BatchState.ORDERED
+    worker, serial = await start(), await three(ledger)
+    worker.faults(short_order=1.0, short_reads=1)
+    await worker.work_once(serial)
+    assert (await worker.batch(serial)).state is BatchState.ORDERED
+    await worker.work_once(serial)
+    await worker.work_once(serial)
+    assert (await worker.batch(serial)).state is not BatchState.ORDERED
     assert len(set(await ledger.batches.links(serial, 1))) == 3
     await assert_sound(ledger, serial)
 
@@ -75,44 +75,44 @@ async def test_links_that_come_late_are_taken(ledger: Ledger, start: StartWorker
 async def test_a_link_twice_in_one_order_is_held_at_once(
     ledger: Ledger, start: StartWorker
 ) -> None:
-    factory, serial = await start(), await three(ledger)
-    factory.faults(duplicate_link=1.0)
-    await factory.turn(serial)
-    await assert_held(factory, serial, "links_duplicate")
+    worker, serial = await start(), await three(ledger)
+    worker.faults(duplicate_link=1.0)
+    await worker.work_once(serial)
+    await assert_held(worker, serial, "links_duplicate")
 
 
 async def test_a_link_of_an_earlier_order_is_held_and_stays_where_it_was(
     ledger: Ledger, start: StartWorker
 ) -> None:
-    factory, first = await start(), await three(ledger)
-    await factory.turn(first)
+    worker, first = await start(), await three(ledger)
+    await worker.work_once(first)
     second = await three(ledger, "d")
-    factory.faults(repeated_link=1.0)
-    await factory.turn(second)
-    await assert_held(factory, second, "links_seen_before")
+    worker.faults(repeated_link=1.0)
+    await worker.work_once(second)
+    await assert_held(worker, second, "links_seen_before")
     assert len(await ledger.batches.links(first, 1)) == 3
     await ledger.batches.retry(second, 1, failed=False, uncertain=False, held=True, adopt=False)
-    await factory.turn(second)
-    await assert_held(factory, second, "links_seen_before")
+    await worker.work_once(second)
+    await assert_held(worker, second, "links_seen_before")
 
 
 @pytest.mark.parametrize("fault", ["extra_urls", "links_twice"])
 async def test_what_else_an_order_shows_does_not_disturb(
     ledger: Ledger, start: StartWorker, fault: str
 ) -> None:
-    factory, serial = await start(), await three(ledger)
-    factory.faults(**{fault: 1.0})
-    await factory.turn(serial)
-    assert await ledger.batches.links(serial, 1) == factory.links()["CC-c-00001"]
+    worker, serial = await start(), await three(ledger)
+    worker.faults(**{fault: 1.0})
+    await worker.work_once(serial)
+    assert await ledger.batches.links(serial, 1) == worker.links()["CC-c-00001"]
 
 
 async def test_a_dead_order_is_held_and_its_links_are_missing(
     ledger: Ledger, start: StartWorker
 ) -> None:
-    factory, serial = await start(), await three(ledger)
-    factory.faults(order_fails=1.0)
-    await factory.turn(serial)
-    await assert_held(factory, serial, "order_failed")
+    worker, serial = await start(), await three(ledger)
+    worker.faults(order_fails=1.0)
+    await worker.work_once(serial)
+    await assert_held(worker, serial, "order_failed")
     assert await ledger.counted(serial, "l:ordered", "l:missing", "l:awaited") == [3, 3, 0]
     assert await pump(ledger) == []
 
@@ -120,57 +120,57 @@ async def test_a_dead_order_is_held_and_its_links_are_missing(
 async def test_a_status_that_nobody_knows_is_waited_for(
     ledger: Ledger, start: StartWorker
 ) -> None:
-    factory, serial = await start(), await three(ledger)
-    factory.faults(status_unknown=1.0, unknown_reads=1)
-    await factory.turn(serial)
-    assert (await factory.batch(serial)).state is BatchState.ORDERED
-    await factory.turn(serial)
-    await factory.turn(serial)
+    worker, serial = await start(), await three(ledger)
+    worker.faults(status_unknown=1.0, unknown_reads=1)
+    await worker.work_once(serial)
+    assert (await worker.batch(serial)).state is BatchState.ORDERED
+    await worker.work_once(serial)
+    await worker.work_once(serial)
     assert len(await ledger.batches.links(serial, 1)) == 3
 
 
 async def test_an_order_that_cannot_be_found_is_doubted_for_ten_minutes(
     ledger: Ledger, start: StartWorker
 ) -> None:
-    factory, serial = await start(async_above=0, async_delay=None), await three(ledger)
-    await factory.turn(serial)
-    factory.faults(read_404=1.0)
-    await factory.turn(serial)
-    assert (await factory.batch(serial)).order.odd == 1
+    worker, serial = await start(async_above=0, async_delay=None), await three(ledger)
+    await worker.work_once(serial)
+    worker.faults(read_404=1.0)
+    await worker.work_once(serial)
+    assert (await worker.batch(serial)).order.odd == 1
     await ten_minutes_later(ledger, serial)
-    await factory.turn(serial)
-    await assert_held(factory, serial, "order_not_found")
+    await worker.work_once(serial)
+    await assert_held(worker, serial, "order_not_found")
 
 
 async def test_a_404_long_after_another_begins_a_doubt_of_its_own(
     ledger: Ledger, start: StartWorker
 ) -> None:
-    factory, serial = await start(async_above=0, async_delay=None), await three(ledger)
-    await factory.turn(serial)
-    factory.faults(read_404=1.0)
-    await factory.turn(serial)
+    worker, serial = await start(async_above=0, async_delay=None), await three(ledger)
+    await worker.work_once(serial)
+    worker.faults(read_404=1.0)
+    await worker.work_once(serial)
     await ten_minutes_later(ledger, serial)
-    factory.faults()
-    await factory.turn(serial)
-    factory.faults(read_404=1.0)
-    await factory.turn(serial)
-    assert (await factory.batch(serial)).state is BatchState.ORDERED
+    worker.faults()
+    await worker.work_once(serial)
+    worker.faults(read_404=1.0)
+    await worker.work_once(serial)
+    assert (await worker.batch(serial)).state is BatchState.ORDERED
 
 
 async def test_an_overdue_order_is_held_still_read_and_taken_in_the_end(
     ledger: Ledger, start: StartWorker
 ) -> None:
-    factory = await start(async_above=0, async_delay=None, overdue=0.001)
+    worker = await start(async_above=0, async_delay=None, overdue=0.001)
     serial = await three(ledger)
-    await factory.turn(serial)
-    await factory.turn(serial)
-    await assert_held(factory, serial, "order_overdue")
+    await worker.work_once(serial)
+    await worker.work_once(serial)
+    await assert_held(worker, serial, "order_overdue")
     assert await pump(ledger) == [], "slowly"
-    await factory.turn(serial)
-    await assert_held(factory, serial, "order_overdue")
-    factory.complete()
-    await factory.turn(serial)
-    assert (await factory.batch(serial)).state is BatchState.FULFILLED
+    await worker.work_once(serial)
+    await assert_held(worker, serial, "order_overdue")
+    worker.complete()
+    await worker.work_once(serial)
+    assert (await worker.batch(serial)).state is BatchState.FULFILLED
     await assert_sound(ledger, serial)
 
 
@@ -178,12 +178,12 @@ async def test_an_overdue_order_is_held_still_read_and_taken_in_the_end(
 async def test_what_is_unavailable_is_read_again(
     ledger: Ledger, start: StartWorker, fault: str
 ) -> None:
-    factory, serial = await start(async_above=0, async_delay=None), await three(ledger)
-    await factory.turn(serial)
-    factory.complete()
-    factory.faults(**{fault: 1.0}, retry_after="seconds", retry_after_seconds=3000)
-    await factory.turn(serial)
-    batch = await factory.batch(serial)
+    worker, serial = await start(async_above=0, async_delay=None), await three(ledger)
+    await worker.work_once(serial)
+    worker.complete()
+    worker.faults(**{fault: 1.0}, retry_after="seconds", retry_after_seconds=3000)
+    await worker.work_once(serial)
+    batch = await worker.batch(serial)
     assert (batch.state, batch.order.fails) == (BatchState.ORDERED, 1)
     silent = (await ledger.limiter.acquire("reads")).granted == 0
     assert silent == (fault == "read_429")
@@ -195,18 +195,18 @@ async def test_what_is_unavailable_is_read_again(
 async def test_an_open_order_of_a_cancelled_campaign_is_read_to_its_end(
     ledger: Ledger, start: StartWorker
 ) -> None:
-    factory, serial = await start(async_above=0, async_delay=None), await three(ledger)
-    await factory.turn(serial)
+    worker, serial = await start(async_above=0, async_delay=None), await three(ledger)
+    await worker.work_once(serial)
     await ledger.campaigns.steer(serial, "cancel")
-    await factory.turn(serial)
+    await worker.work_once(serial)
     assert "fin" not in await ledger.counters(serial)
-    factory.complete()
-    await factory.turn(serial)
-    await factory.turn(serial)
+    worker.complete()
+    await worker.work_once(serial)
+    await worker.work_once(serial)
     assert await ledger.counted(serial, "l:spare", "l:assigned", "b:cancelled") == [3, 0, 1]
-    assert await ledger.batches.links(serial, 1) == factory.links()["CC-c-00001"]
+    assert await ledger.batches.links(serial, 1) == worker.links()["CC-c-00001"]
     assert "fin" in await ledger.counters(serial)
-    assert factory.plant.channel.sent == []
+    assert worker.parts.channel.sent == []
     await assert_sound(ledger, serial)
 
 
@@ -214,26 +214,26 @@ async def test_an_open_order_of_a_cancelled_campaign_is_read_to_its_end(
 async def test_an_order_that_never_comes_does_not_keep_a_cancelled_campaign_open(
     ledger: Ledger, start: StartWorker, turns_before: int
 ) -> None:
-    factory = await start(async_above=0, async_delay=None, overdue=0.001)
+    worker = await start(async_above=0, async_delay=None, overdue=0.001)
     serial = await three(ledger)
     for _ in range(turns_before):
-        await factory.turn(serial)
+        await worker.work_once(serial)
     await ledger.campaigns.steer(serial, "cancel")
-    await factory.turn(serial)
-    assert (await factory.batch(serial)).note == "order_overdue"
+    await worker.work_once(serial)
+    assert (await worker.batch(serial)).note == "order_overdue"
     assert await ledger.counted(serial, "l:missing", "l:awaited") == [3, 0]
     assert "fin" in await ledger.counters(serial)
     await assert_sound(ledger, serial)
 
 
 async def test_a_dead_order_ends_a_cancelled_campaign(ledger: Ledger, start: StartWorker) -> None:
-    factory, serial = await start(async_above=0, async_delay=None), await three(ledger)
-    factory.faults(order_fails=1.0)
-    await factory.turn(serial)
+    worker, serial = await start(async_above=0, async_delay=None), await three(ledger)
+    worker.faults(order_fails=1.0)
+    await worker.work_once(serial)
     await ledger.campaigns.steer(serial, "cancel")
-    factory.complete()
-    await factory.turn(serial)
-    assert (await factory.batch(serial)).note == "order_failed"
+    worker.complete()
+    await worker.work_once(serial)
+    assert (await worker.batch(serial)).note == "order_failed"
     assert "fin" in await ledger.counters(serial)
     await assert_sound(ledger, serial)
 
@@ -241,10 +241,10 @@ async def test_a_dead_order_ends_a_cancelled_campaign(ledger: Ledger, start: Sta
 async def test_refused_credentials_do_not_make_a_cancelled_campaign_ask_without_end(
     ledger: Ledger, start: StartWorker
 ) -> None:
-    factory, serial = await start(async_above=0, async_delay=None), await three(ledger)
-    await factory.turn(serial)
+    worker, serial = await start(async_above=0, async_delay=None), await three(ledger)
+    await worker.work_once(serial)
     await ledger.campaigns.steer(serial, "cancel")
-    factory.faults(credentials_disabled=True, token_expires_early=1.0)
-    await factory.turn(serial)
+    worker.faults(credentials_disabled=True, token_expires_early=1.0)
+    await worker.work_once(serial)
     assert await pump(ledger) == []
     await assert_sound(ledger, serial)

@@ -25,7 +25,7 @@ from tests.pipeline.ledger import (
     submit,
 )
 from tests.pipeline.sending.dispatching import ready
-from tests.pipeline.stages.plant import StartWorker, sending
+from tests.pipeline.stages.stage_worker import StartWorker, sending
 from tests.support.waiting import wait_until
 
 
@@ -36,29 +36,29 @@ async def finished(ledger: Ledger, serial: str) -> bool:
 async def test_everybody_is_sent_the_link_that_was_issued_for_his_place(
     ledger: Ledger, start: StartWorker
 ) -> None:
-    factory = await start()
+    worker = await start()
     serial = await submit(
         ledger, a_campaign(), [people(4), people(4, first=4), people(2, first=8)]
     )
-    factory.faults(order_504_after_commit=0.5, read_500=0.3, order_500=0.3)
+    worker.faults(order_504_after_commit=0.5, read_500=0.3, order_500=0.3)
     for _ in range(40):
         if await finished(ledger, serial):
             break
-        await factory.turn(serial)
+        await worker.work_once(serial)
         await assert_sound(ledger, serial)
-    issued = [link for po in sorted(factory.links()) for link in factory.links()[po]]
+    issued = [link for po in sorted(worker.links()) for link in worker.links()[po]]
     expected = {f"person{i}@example.com": {link} for i, link in enumerate(issued)}
-    assert factory.plant.channel.received() == expected
+    assert worker.parts.channel.received() == expected
     assert len(set(issued)) == 10
-    assert set(factory.plant.channel.messages().values()) == {1}
+    assert set(worker.parts.channel.messages().values()) == {1}
     assert await finished(ledger, serial)
 
 
 async def test_a_campaign_at_its_own_limit_comes_back_later(ledger: Ledger) -> None:
     serial = await ready(ledger, 5, limits={"email": "1/h"})
-    async with sending(ledger, ScriptedChannel()) as plant:
-        await plant.turn(serial)
-        assert len(plant.channel.sent) == 1
+    async with sending(ledger, ScriptedChannel()) as worker:
+        await worker.work_once(serial)
+        assert len(worker.channel.sent) == 1
         soonest = await ledger.batches.next_due()
         assert soonest is not None
         assert 3000 < soonest <= 3600
@@ -77,13 +77,13 @@ async def test_a_campaign_that_waits_for_its_own_limit_holds_no_slot(
 
     monkeypatch.setattr("pipeline.stages.start.asyncio", SimpleNamespace(sleep=nap))
     serial = await ready(ledger, 20, limits={"email": "5/s"})
-    async with sending(ledger, ScriptedChannel()) as plant:
-        await plant.turn(serial)
+    async with sending(ledger, ScriptedChannel()) as worker:
+        await worker.work_once(serial)
         for _ in range(40):
             await wait_until(lambda: due(ledger))
-            await plant.turn(serial)
+            await worker.work_once(serial)
     assert naps == [], "it did not stay until there was a permit"
-    assert len(plant.channel.messages()) == 20
+    assert len(worker.channel.messages()) == 20
     await assert_sound(ledger, serial)
 
 
@@ -95,10 +95,10 @@ async def due(ledger: Ledger) -> bool:
 async def test_two_campaigns_share_the_limit_of_the_fleet(ledger: Ledger) -> None:
     serials = [await ready(ledger, 5, name) for name in ("a", "b")]
     await ledger.limiter.set_rate("email", Rate.parse("3/h"))
-    async with sending(ledger, ScriptedChannel()) as plant:
+    async with sending(ledger, ScriptedChannel()) as worker:
         for serial in serials:
-            await plant.turn(serial)
-        assert len(plant.channel.sent) == 1
+            await worker.work_once(serial)
+        assert len(worker.channel.sent) == 1
     for serial in serials:
         await assert_sound(ledger, serial)
 
@@ -109,15 +109,15 @@ async def test_a_second_round_sends_only_what_is_left(ledger: Ledger) -> None:
     channel.answer = lambda message: (
         PermanentError("smtp_550") if message.to.startswith("person2") else None
     )
-    async with sending(ledger, channel) as plant:
-        await plant.turn(serial)
+    async with sending(ledger, channel) as worker:
+        await worker.work_once(serial)
         assert await finished(ledger, serial)
         channel.answer = lambda _: None
         moved, _ = await ledger.batches.retry(
             serial, 1, failed=True, uncertain=False, held=False, adopt=False
         )
         assert moved == 1
-        await plant.turn(serial)
+        await worker.work_once(serial)
     assert set(channel.messages().values()) == {1}
     assert len(channel.received()) == 4
     assert await finished(ledger, serial)
@@ -135,18 +135,18 @@ async def test_templates_that_cannot_be_used_leave_no_intent_and_cost_nobody_any
     ledger: Ledger,
 ) -> None:
     serial = await ready(ledger, 3)
-    async with sending(ledger, Unusable()) as plant:
-        await asyncio.wait_for(plant.turn(serial), 60)
+    async with sending(ledger, Unusable()) as worker:
+        await asyncio.wait_for(worker.work_once(serial), 60)
 
     assert await ledger.deliveries.read(serial, 1) == {}
     assert await ledger.counted(serial, "d:pending", "d:sending") == [3, 0]
     fields = await ledger.fields(serial, 1)
     assert (fields["fails"], "tok" in fields) == ("1", False), "others may try, at intervals"
     await assert_sound(ledger, serial)
-    async with sending(ledger, ScriptedChannel()) as plant:
-        await plant.turn(serial)
-        assert set(plant.channel.messages().values()) == {1}
-        assert len(plant.channel.received()) == 3
+    async with sending(ledger, ScriptedChannel()) as worker:
+        await worker.work_once(serial)
+        assert set(worker.channel.messages().values()) == {1}
+        assert len(worker.channel.received()) == 3
 
 
 @pytest.mark.parametrize("verb", ["pause", "cancel"])
@@ -154,12 +154,12 @@ async def test_a_job_that_comes_after_a_pause_or_cancel_sends_nothing(
     ledger: Ledger, verb: Literal["pause", "cancel"]
 ) -> None:
     serial = await ready(ledger, 3)
-    async with sending(ledger, ScriptedChannel()) as plant:
+    async with sending(ledger, ScriptedChannel()) as worker:
         await make_due(ledger, serial)
         (unit,) = await pump(ledger)
         await ledger.campaigns.steer(serial, verb)
-        await plant.units.run(unit)
-        assert plant.channel.sent == []
+        await worker.units.run(unit)
+        assert worker.channel.sent == []
     await assert_sound(ledger, serial)
     if verb == "cancel":
         assert await ledger.counted(serial, "l:spare", "d:skipped") == [3, 3]
@@ -167,12 +167,12 @@ async def test_a_job_that_comes_after_a_pause_or_cancel_sends_nothing(
 
 async def test_a_job_that_runs_twice_works_once(ledger: Ledger) -> None:
     serial = await ready(ledger, 3)
-    async with sending(ledger, ScriptedChannel()) as plant:
+    async with sending(ledger, ScriptedChannel()) as worker:
         await make_due(ledger, serial)
         (unit,) = await pump(ledger)
-        await plant.units.run(unit)
-        await plant.units.run(unit)
-        assert set(plant.channel.messages().values()) == {1}
+        await worker.units.run(unit)
+        await worker.units.run(unit)
+        assert set(worker.channel.messages().values()) == {1}
         batch = await ledger.batches.read(serial, 1)
         assert batch is not None
         assert batch.state is BatchState.DONE

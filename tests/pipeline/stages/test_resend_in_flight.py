@@ -12,7 +12,7 @@ from pipeline.store.formats.records import DeliveryRecord
 from tests.pipeline.channel import ScriptedChannel
 from tests.pipeline.ledger import Ledger, a_campaign, assert_sound, fulfilled, people, submit
 from tests.pipeline.operations.resends import EMAIL, OTHER, a_minute_passes, resend
-from tests.pipeline.stages.plant import Plant, sending
+from tests.pipeline.stages.stage_worker import StageWorker, sending
 from tests.support.waiting import wait_until
 
 
@@ -22,18 +22,18 @@ async def a_batch(ledger: Ledger, number: int) -> str:
     return serial
 
 
-async def finish(plant: Plant, serial: str) -> None:
-    while await plant.turn(serial):
+async def finish(worker: StageWorker, serial: str) -> None:
+    while await worker.work_once(serial):
         pass
 
 
 async def test_the_second_message_has_the_same_link_and_another_key(ledger: Ledger) -> None:
     serial, channel = await a_batch(ledger, 3), ScriptedChannel()
-    async with sending(ledger, channel) as plant:
-        await finish(plant, serial)
+    async with sending(ledger, channel) as worker:
+        await finish(worker, serial)
         await a_minute_passes(ledger, serial)
         await resend(ledger, serial, "r-1")
-        await finish(plant, serial)
+        await finish(worker, serial)
     first, second = [m for m in channel.sent if m.to == "person1@example.com"]
     assert first.content == second.content
     assert [first.key, second.key] == [delivery_key("c", "r-1", EMAIL, n) for n in (1, 2)]
@@ -47,16 +47,16 @@ async def test_who_is_corrected_while_the_batch_is_worked_on_gets_it_there_only(
 ) -> None:
     serial, channel = await a_batch(ledger, 60), ScriptedChannel(connections=1)
     channel.gate.clear()
-    async with sending(ledger, channel) as plant:
-        turn = asyncio.create_task(plant.turn(serial))
+    async with sending(ledger, channel) as worker:
+        work_once = asyncio.create_task(worker.work_once(serial))
         await wait_until(lambda: channel.on_the_wire > 0)
         # The first twenty are intended; the stage holds the rest with their old addresses.
         await resend(ledger, serial, "r-59", EMAIL, OTHER)
         with pytest.raises(InputError, match="on its way"):
             await resend(ledger, serial, "r-0", EMAIL, OTHER, elsewhere=True)
         channel.gate.set()
-        await turn
-        await finish(plant, serial)
+        await work_once
+        await finish(worker, serial)
     received = channel.received()
     assert "person59@example.com" not in received
     assert len(received[OTHER]) == 1

@@ -31,7 +31,7 @@ from tests.pipeline.ledger import (
     submit,
     taken,
 )
-from tests.pipeline.stages.plant import sending
+from tests.pipeline.stages.stage_worker import sending
 from tests.support.server_clock import server_time
 
 
@@ -78,8 +78,8 @@ async def test_a_suppressed_address_is_not_written_to_and_the_next_channel_is_tr
         ChannelName.EMAIL, "Person1@example.com", "unsubscribed"
     )
     channel = ScriptedChannel()
-    async with sending(ledger, channel) as plant:
-        await plant.turn(serial)
+    async with sending(ledger, channel) as worker:
+        await worker.work_once(serial)
 
     assert set(channel.received()) == {"person0@example.com", "person2@example.com"}
     first, second = (await ledger.deliveries.read(serial, 1))[1]
@@ -94,8 +94,8 @@ async def test_a_dead_address_is_put_on_the_list_for_every_campaign(ledger: Ledg
     channel.answer = lambda message: (
         PermanentError("smtp_550_5.1.1", suppress=True) if "person1" in message.to else None
     )
-    async with sending(ledger, channel) as plant:
-        await plant.turn(serial)
+    async with sending(ledger, channel) as worker:
+        await worker.work_once(serial)
 
     suppressions = Suppressions(ledger.redis, ledger.vault)
     addresses = [(ChannelName.EMAIL, f"person{n}@example.com") for n in range(2)]
@@ -114,9 +114,9 @@ async def test_outside_of_the_window_nothing_is_sent_and_the_ledger_says_until_w
     delivery = {"channels": ["email"], "window": window}
     serial = await a_batch(ledger, 2, ["email"], delivery=delivery)
     channel = ScriptedChannel()
-    async with sending(ledger, channel) as plant:
+    async with sending(ledger, channel) as worker:
         began = await server_time(ledger.redis)
-        await plant.turn(serial)
+        await worker.work_once(serial)
         assert channel.sent == []
         soonest = await ledger.batches.next_due()
     ended = await server_time(ledger.redis)
@@ -137,8 +137,8 @@ async def test_inside_of_the_window_everybody_is_sent(ledger: Ledger) -> None:
     delivery = {"channels": ["email"], "window": window}
     serial = await a_batch(ledger, 2, ["email"], delivery=delivery)
     channel = ScriptedChannel()
-    async with sending(ledger, channel) as plant:
-        await plant.turn(serial)
+    async with sending(ledger, channel) as worker:
+        await worker.work_once(serial)
     assert len(channel.sent) == 2
 
 
@@ -151,9 +151,9 @@ async def test_an_uncertain_message_that_the_provider_has_is_not_sent_again(
     channel = SearchableChannel(has={"person0@example.com": Receipt()})
     answers = [UncertainError("twilio_reset")]
     channel.answer = lambda _: answers.pop()  # a second attempt would find nothing to answer
-    async with sending(ledger, channel, look_every=0) as plant:
-        await plant.turn(serial)
-        await plant.turn(serial)
+    async with sending(ledger, channel, look_every=0) as worker:
+        await worker.work_once(serial)
+        await worker.work_once(serial)
 
     assert (answers, channel.looks) == ([], 1)
     assert [record.status for record in await only(ledger, serial)] == [Status.SENT]
@@ -170,9 +170,9 @@ async def test_what_three_looks_do_not_find_goes_by_the_policy(
     channel = SearchableChannel()
     answers = [UncertainError("twilio_reset"), None]
     channel.answer = lambda _: answers.pop(0)
-    async with sending(ledger, channel, look_every=0) as plant:
+    async with sending(ledger, channel, look_every=0) as worker:
         for _ in range(6):
-            await plant.turn(serial)
+            await worker.work_once(serial)
 
     assert channel.looks == 3
     [record] = await only(ledger, serial)
@@ -190,8 +190,8 @@ async def test_a_refusal_that_nobody_understands_tries_no_other_channel(ledger: 
     serial = await a_batch(ledger, 1, ["sms", "email"])
     channel = SearchableChannel()
     channel.answer = lambda _: PermanentError("twilio_99999", fallback=False)
-    async with sending(ledger, channel) as plant:
-        await plant.turn(serial)
+    async with sending(ledger, channel) as worker:
+        await worker.work_once(serial)
 
     assert [record.status for record in await only(ledger, serial)] == [Status.FAILED]
     assert await ledger.counted(serial, "p:not_reached") == [1]
@@ -214,8 +214,8 @@ async def test_an_uncertain_mail_waits_for_its_window_as_well(ledger: Ledger) ->
     )
     await ledger.batches.distributed(found, delay=0)
 
-    async with sending(ledger, ScriptedChannel()) as plant:
-        await plant.turn(serial)
+    async with sending(ledger, ScriptedChannel()) as worker:
+        await worker.work_once(serial)
         soonest = await ledger.batches.next_due()
 
     assert soonest is not None

@@ -79,7 +79,7 @@ def break_recorder(engine: Engine) -> None:
 
 
 def break_sender(engine: Engine) -> None:
-    engine.dispatchers[ChannelName.EMAIL].put(cast("Any", None))
+    engine.dispatchers[ChannelName.EMAIL].enqueue(cast("Any", None))
 
 
 def break_heartbeat(engine: Engine) -> None:

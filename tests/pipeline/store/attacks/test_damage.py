@@ -19,7 +19,7 @@ from tests.pipeline.ledger import (
     pump,
     submit,
 )
-from tests.pipeline.stages.plant import sending
+from tests.pipeline.stages.stage_worker import sending
 from tests.support.redis import Redis
 
 
@@ -65,11 +65,11 @@ async def test_a_batch_whose_people_or_links_are_missing_is_held(
     serial = await submit(ledger, a_campaign())
     await fulfilled(ledger, serial)
     await ledger.redis.delete(f"cc:{serial}:{kind}:1")
-    async with sending(ledger, ScriptedChannel()) as plant:
+    async with sending(ledger, ScriptedChannel()) as worker:
         units = UnitRunner(
-            leases=plant.leases,
+            leases=worker.leases,
             batches=ledger.batches,
-            stages=plant.stages,
+            stages=worker.stages,
             measurements=Measurements(),
             missing_keys=no_keys,
         )

@@ -53,9 +53,9 @@ async def short(ledger: Ledger) -> str:
 
 
 async def reordered(ledger: Ledger, serial: str) -> int:
-    plan = await order_replacement(ledger).look(await ledger.campaigns.snapshot(serial), 1)
+    plan = await order_replacement(ledger).plan(await ledger.campaigns.snapshot(serial), 1)
     assert isinstance(plan, ReplacementPlan)
-    return await order_replacement(ledger).carry_out(plan)
+    return await order_replacement(ledger).execute(plan)
 
 
 async def test_retry_settles_uncertain_deliveries_to_people_whom_another_channel_reached(

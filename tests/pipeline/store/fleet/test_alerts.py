@@ -54,7 +54,7 @@ async def test_a_sight_has_active_campaigns_and_those_that_alerts_are_about(
         keys.ALERTS, mapping={FIELD: "6 told 5 2", "email|sms|channel|": "3 seen 3 0"}
     )
     await redis.hset(keys.breaker_key("sms"), mapping={"failures": 9, "reason": "x", "until": 4})
-    found = await alerts.sources()
+    found = await alerts.inputs()
     assert found.records == {
         ALERT: AlertRecord(AlertPhase.NOTIFIED, 6, 5, 2),
         Alert("email", AlertCause("sms", AlertKind.CHANNEL, "")): AlertRecord(
@@ -77,7 +77,7 @@ async def test_many_campaigns_are_read_a_hundred_in_a_round_trip(
         await redis.hset(keys.campaign_key(str(number)), "id", f"c{number}")
         await redis.zadd(keys.ACTIVE, {str(number): number})
     before = await _calls(redis, "exec")
-    found = await alerts.sources()
+    found = await alerts.inputs()
     assert await _calls(redis, "exec") == before + 1 + 3
     assert {serial: each.campaign_id for serial, each in found.snapshots.items()} == {
         str(number): f"c{number}" for number in range(1, 252)

@@ -72,7 +72,7 @@ class ReorderMachine(LedgerMachine):
         number = 1 + which % len(self.batches())
         snapshot = self.do(self.ledger.campaigns.snapshot(self.serial))
         try:
-            found = self.do(self.order_replacement().look(snapshot, number))
+            found = self.do(self.order_replacement().plan(snapshot, number))
         except InputError:
             return
         if isinstance(found, ReplacementPlan):
@@ -131,7 +131,7 @@ class ReorderMachine(LedgerMachine):
 
     def end(self, plan: ReplacementPlan) -> None:
         try:
-            new = self.do(self.order_replacement().carry_out(plan))
+            new = self.do(self.order_replacement().execute(plan))
         except InputError:
             return
         self.size = max(self.size, new)

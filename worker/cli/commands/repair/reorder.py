@@ -34,7 +34,7 @@ async def reorder(campaign: str, batch: int, *, yes: bool) -> int:
     async with open_session() as app:
         snapshot = await find_campaign(app, campaign)
         order_replacement = _order_replacement(app)
-        found = await order_replacement.look(snapshot, batch)
+        found = await order_replacement.plan(snapshot, batch)
         if isinstance(found, Batch):
             say(f"Batch {batch} was reordered before, as batch {found.replacement.into}.")
             return OK
@@ -44,7 +44,7 @@ async def reorder(campaign: str, batch: int, *, yes: bool) -> int:
             msg = f"{held} {_consequences(found, definition)} {_condition(found)}"
             raise InputError(msg)
         await _record(app, found)
-        new = await order_replacement.carry_out(found)
+        new = await order_replacement.execute(found)
         say(f"Batch {batch} was reordered as batch {new}. {_consequences(found, definition)}")
         for line in advice(await read_view(app, snapshot.serial)):
             say(line)

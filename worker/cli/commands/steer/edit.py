@@ -99,7 +99,7 @@ async def _dry_run(
     async for recipient, channels in remaining_deliveries(
         app.campaigns, app.batches, app.deliveries, snapshot, wanted
     ):
-        dry_run.add(recipient, channels, now)
+        dry_run.compose_for(recipient, channels, now)
         counter.count(recipient)
         if dry_run.people % _PROGRESS_EVERY == 0:
             say(f"{dry_run.people:,} people looked at")

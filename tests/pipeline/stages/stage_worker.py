@@ -1,4 +1,4 @@
-"""One worker's machinery over a real ledger: stages, senders and recorder, with a real sandbox."""
+"""The stages, senders and result writer of one worker over a real ledger, with a real sandbox."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
@@ -39,8 +39,8 @@ FUNDS_PROBE = 6000  # seconds
 
 
 @dataclass
-class Plant:
-    """Everything that acts for one worker; `turn` works on whatever is due."""
+class StageWorker:
+    """The parts of one worker; `work_once` works on every batch that is due."""
 
     ledger: Ledger
     channel: ScriptedChannel
@@ -58,8 +58,8 @@ class Plant:
             measurements=Measurements(),
         )
 
-    async def turn(self, serial: str) -> int:
-        """Let the time come for all batches and work on each once; return how many there were."""
+    async def work_once(self, serial: str) -> int:
+        """Make every batch due, work on each of them once, and return how many there were."""
         await make_due(self.ledger, serial)
         units = await pump(self.ledger)
         await asyncio.gather(*(self.units.run(unit) for unit in units))
@@ -69,7 +69,7 @@ class Plant:
 @asynccontextmanager
 async def sending(
     ledger: Ledger, channel: ScriptedChannel, *, look_every: float = 60.0
-) -> AsyncIterator[Plant]:
+) -> AsyncIterator[StageWorker]:
     """Run the senders of one channel, without any rewards API."""
     result_writer = ResultWriter(ledger.deliveries)
     suppressions = Suppressions(ledger.redis, ledger.vault)
@@ -83,8 +83,8 @@ async def sending(
         measurements=Measurements(),
         look_every=look_every,
     )
-    plant = Plant(ledger, channel, Leases(ledger.batches, LEASE), result_writer, dispatcher)
-    plant.stages[Lane.SEND] = DistributeStage(
+    worker = StageWorker(ledger, channel, Leases(ledger.batches, LEASE), result_writer, dispatcher)
+    worker.stages[Lane.SEND] = DistributeStage(
         batches=ledger.batches,
         campaigns=ledger.campaigns,
         deliveries=ledger.deliveries,
@@ -95,14 +95,14 @@ async def sending(
         returns=no_returns(ledger),
     )
     async with _background(result_writer.run()), _background(dispatcher.run()):
-        yield plant
+        yield worker
 
 
 @dataclass
-class Factory:
-    """A plant and the rewards API that it works with."""
+class SandboxWorker:
+    """A worker, and the sandbox whose rewards API it calls."""
 
-    plant: Plant
+    parts: StageWorker
     sandbox: Sandbox
 
     def orders(self) -> list[SandboxOrder]:
@@ -124,23 +124,23 @@ class Factory:
         """Return the links that were issued, by PO number."""
         return {o.request.po: [url for urls in o.links for url in urls] for o in self.orders()}
 
-    async def turn(self, serial: str) -> int:
-        return await self.plant.turn(serial)
+    async def work_once(self, serial: str) -> int:
+        return await self.parts.work_once(serial)
 
     async def batch(self, serial: str, number: int = 1) -> Batch:
-        found = await self.plant.ledger.batches.read(serial, number)
+        found = await self.parts.ledger.batches.read(serial, number)
         assert found is not None
         return found
 
 
 class StartWorker(Protocol):
-    async def __call__(self, **options: object) -> Factory: ...
+    async def __call__(self, **options: object) -> SandboxWorker: ...
 
 
 @asynccontextmanager
 async def working(
     ledger: Ledger, directory: Path, *, overdue: float = 3600, **options: object
-) -> AsyncIterator[Factory]:
+) -> AsyncIterator[SandboxWorker]:
     """Run a sandbox and all stages of one worker against it."""
     options = {"async_above": None, **options}
     async with AsyncExitStack() as stack:
@@ -148,19 +148,19 @@ async def working(
             running(SandboxOptions(directory=directory, **options))  # type: ignore[arg-type]
         )
         http = await stack.enter_async_context(http_client(sandbox.base_url, 240.0))
-        plant = await stack.enter_async_context(sending(ledger, ScriptedChannel()))
+        worker = await stack.enter_async_context(sending(ledger, ScriptedChannel()))
         account = Account(
             base_url=sandbox.base_url, email=sandbox.email, access_token=sandbox.access_token
         )
         client = RewardsClient(
             http, account, partial(FleetToken, ledger.token_cache(account.digest))
         )
-        _add_stages(plant, client, account.digest, overdue)
-        yield Factory(plant, sandbox)
+        _add_stages(worker, client, account.digest, overdue)
+        yield SandboxWorker(worker, sandbox)
 
 
-def _add_stages(plant: Plant, client: RewardsClient, account: str, overdue: float) -> None:
-    ledger = plant.ledger
+def _add_stages(worker: StageWorker, client: RewardsClient, account: str, overdue: float) -> None:
+    ledger = worker.ledger
     fulfilment = FulfilmentStage(
         batches=ledger.batches,
         campaigns=ledger.campaigns,
@@ -172,8 +172,8 @@ def _add_stages(plant: Plant, client: RewardsClient, account: str, overdue: floa
         ),
         measurements=Measurements(),
     )
-    plant.stages[Lane.READ] = fulfilment
-    plant.stages[Lane.ORDER] = OrderStage(
+    worker.stages[Lane.READ] = fulfilment
+    worker.stages[Lane.ORDER] = OrderStage(
         batches=ledger.batches,
         campaigns=ledger.campaigns,
         limiter=ledger.limiter,
@@ -188,7 +188,7 @@ def _add_stages(plant: Plant, client: RewardsClient, account: str, overdue: floa
 
 
 def no_returns(ledger: Ledger) -> ReturnPathFactory:
-    """Nothing comes back: `serve` is not reachable."""
+    """Return a factory of messages to which no answer comes back: `serve` is not reachable."""
     return ReturnPathFactory(SignedTokens(ledger.vault), public_url=None, bounces=None)
 
 
