@@ -1,4 +1,4 @@
-"""What the outcome of an attempt means for a delivery; no clock, no network, no chance."""
+"""Decides what the outcome of an attempt means for a delivery; no clock, network or chance."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +14,9 @@ from pipeline.domain.models import FactKind, Receipt
 
 _LOOKS = 3
 _LOOKED = "looked_"
-_MOST_REPEATS = 4  # a message whose answer is lost four times is left for a person to judge
+_MOST_REPEATS = (
+    4  # a message whose answer is lost four times is left uncertain, for a person to decide
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,7 @@ class RetryPolicy:
 
     @property
     def tries(self) -> int:
+        """Return how many transient failures end the delivery."""
         return _tries(self.first, self.cap, self.give_up)
 
 
@@ -53,7 +56,7 @@ def _tries(first: float, cap: float, give_up: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryDecision:
-    """What one attempt means for its delivery: the kind and code of the fact to record."""
+    """What one attempt means for its delivery: the kind, code and delay (s) of its fact."""
 
     kind: FactKind
     code: str = ""
@@ -73,10 +76,10 @@ def decide_delivery(
     """
     Map the outcome of one attempt to a fact.
 
-    *tries* counts the transient failures so far, *attempt* all attempts, this one included. What
-    is the provider's fault costs no try; only a recipient who alone meets it, time and again
-    while the provider serves others, is given up in the end. *look_every* is the seconds between
-    looks for an uncertain message, None where the provider cannot be asked.
+    *tries* counts the transient failures so far, *attempt* all attempts, this one included. A
+    failure of the provider costs no try. A recipient who alone meets such failures, while the
+    provider serves others, is given up in the end. *look_every* is the seconds between searches
+    for an uncertain message, None where the provider cannot be asked.
     """
     last = tries + 1 >= policy.tries
     match outcome:
@@ -114,8 +117,8 @@ def decide_look(
     """
     Map what the provider knows of an uncertain message to a fact.
 
-    *code* is the delivery's, in which the looks are counted; *every* the seconds between them.
-    "Not there" counts after three looks; then the campaign's policy decides.
+    *code* is the code of the delivery, which counts the searches; *every* is the seconds between
+    them. "Not there" counts after three searches; then the campaign's policy decides.
     """
     match found:
         case Receipt():
@@ -125,7 +128,7 @@ def decide_look(
         case BlockedError(code=why):
             return DeliveryDecision(FactKind.FAILED_OUTRIGHT, why)
         case DeliveryError(code=why):
-            # The provider has it and will not try again, however passing the cause was.
+            # The provider has the message and will not try again, even if the cause was temporary.
             return DeliveryDecision(FactKind.FAILED, why)
         case None:
             pass

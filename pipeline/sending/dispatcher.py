@@ -1,4 +1,4 @@
-"""The senders of one channel in this process: as many as it has connections, for all batches."""
+"""The senders of one channel in this process: one for each connection, for all batches."""
 
 import asyncio
 import random
@@ -32,7 +32,7 @@ from pipeline.store.suppressions import Suppressions
 
 log = structlog.get_logger()
 
-_FATAL_PAUSE = 5.0  # long enough for what is queued to be let go
+_FATAL_PAUSE = 5.0  # long enough for the queued messages to be released
 
 
 class InFlightBatch:
@@ -82,7 +82,7 @@ class OutgoingMessage:
     closes_at: float | None = None
     """When the recipient's window closes, in seconds since the epoch."""
     search: "Search | None" = None
-    """Not to be sent, but to be looked for at the provider."""
+    """Set if the provider is to be asked about the message; then it is not sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +96,11 @@ class Search:
 
 class Dispatcher:
     """
-    Sends what was intended, one message per connection at a time.
+    Sends messages that have an intent, one at a time on each connection.
 
-    At most twice the channel's connections may have been sent and are unrecorded: what is on the
-    wire, and as much again whose result is on its way into the ledger. So many can be in doubt, or
-    repeated, if this process is killed.
+    At most twice as many messages as the channel has connections may have been sent without a
+    record: those on the wire, and as many again whose results are being written. That many can
+    become uncertain, or be repeated, if this process is killed.
     """
 
     def __init__(
@@ -130,7 +130,9 @@ class Dispatcher:
         self._unrecorded_window = UnrecordedWindow(2 * channel.connections)
         self._recorded = asyncio.Event()
         self._silent_until = 0.0
-        self._failing = True  # what another worker's breaker said must not outlive our success
+        self._failing = (
+            True  # so that our first success closes a breaker that another worker opened
+        )
 
     @property
     def searches(self) -> bool:
@@ -139,10 +141,10 @@ class Dispatcher:
 
     async def reserve(self, wanted: int, *, resends: bool) -> int:
         """
-        Wait until intents may be written, and return how many of *wanted*.
+        Wait until intents may be written, reserve places for them, and return how many.
 
-        An intent that is never acted on costs nothing where uncertain messages are sent again;
-        else a person has to look at it, so few run ahead.
+        An intent that is never acted on costs nothing where uncertain messages are sent again.
+        Otherwise a person has to decide about it, so few intents run ahead of the sending.
         """
         most = self.channel.connections * (20 if resends else 2)
         while self._ahead >= most:
@@ -162,7 +164,7 @@ class Dispatcher:
         self._queue.put_nowait(outgoing)
 
     async def run(self) -> None:
-        """Send for ever, over all connections of the channel."""
+        """Send messages until cancelled, over all connections of the channel."""
         async with asyncio.TaskGroup() as senders:
             for _ in range(self.channel.senders):
                 senders.create_task(self._send_all())
@@ -180,14 +182,14 @@ class Dispatcher:
             await self._settle(outgoing, outcome)
 
     async def _look(self, outgoing: OutgoingMessage, search: Search) -> DeliveryDecision:
-        """Ask the provider about an uncertain message; after three looks the policy decides."""
+        """Ask the provider about an uncertain message; after three searches the policy decides."""
         found: Receipt | DeliveryError | None
         try:
             message = self._compose(outgoing)
-            assert isinstance(self.channel, Searchable)  # noqa: S101 - who puts it has looked
+            assert isinstance(self.channel, Searchable)  # noqa: S101 - the caller checks `searches`
             found = await self.channel.look_up(message, not_before=search.not_before)
         except DeliveryError as error:
-            # Nothing was learned; the question is asked again, and does not count.
+            # The provider did not answer: the search is repeated and does not count.
             if isinstance(error, BlockedError):
                 await self._note(self._provider_failed(outgoing.batch.unit.serial, error))
             return DeliveryDecision(FactKind.LOOKED_FOR, search.code, self._look_every or 0.0)
@@ -219,7 +221,7 @@ class Dispatcher:
         except DeliveryError as error:
             return error
         except Exception as error:  # noqa: BLE001 - one message's defect must not stop the others
-            # Where it broke is unknown, so it may have been sent: the honest word is uncertain.
+            # Where it failed is unknown, so it may have been sent: the result is uncertain.
             # Only the type is logged: a traceback may quote the message.
             log.error("delivery.defect", error=type(error).__name__)  # noqa: TRY400
             return DeliveryError("internal_error")
@@ -236,7 +238,7 @@ class Dispatcher:
         except DeliveryError:
             raise
         except Exception as error:
-            # Nothing has left yet: this person's data cannot be put into this message.
+            # Nothing was sent: the data of this recipient does not fit into this message.
             log.warning("message.not_composed", error=type(error).__name__)
             raise PermanentError("compose_error") from error
 
@@ -247,7 +249,7 @@ class Dispatcher:
             elif isinstance(outcome, BlockedError):
                 await self._note(self._provider_failed(outgoing.batch.unit.serial, outcome))
         finally:
-            # Also if we are cut off meanwhile: what is known must not end as a doubt.
+            # Also if this task is cancelled meanwhile: a known result must not end as uncertain.
             dead = isinstance(outcome, PermanentError) and outcome.suppress
             self._record(outgoing, self._decide(outgoing, outcome), dead=dead)
 
@@ -267,7 +269,7 @@ class Dispatcher:
     def _record(
         self, outgoing: OutgoingMessage, decision: DeliveryDecision, *, dead: bool = False
     ) -> None:
-        """Have the result written, and a *dead* address suppressed in the same step."""
+        """Record the result, and suppress a *dead* address in the same step."""
         current, unit = outgoing.batch, outgoing.batch.unit
         self._unrecorded += 1
 
@@ -307,7 +309,7 @@ class Dispatcher:
         if error.fatal:
             await self._campaigns.block(serial, Lane.SEND, error.code, error.detail, probe_after=0)
             silence = max(silence, _FATAL_PAUSE)
-            # Other campaigns would write intents for it only to have them let go.
+            # Other campaigns would only write intents that are released unsent.
             await self._limiter.cool_down(self.channel.name, silence)
         self._silent_until = max(self._silent_until, uptime() + silence)
 
@@ -315,5 +317,5 @@ class Dispatcher:
         try:
             await call
         except STORE_ERRORS as error:
-            # What this says is said again by the next message; the result itself is recorded.
+            # The next message reports the same to the breaker; the result itself is recorded.
             log.warning("breaker.not_updated", error=type(error).__name__)

@@ -1,4 +1,4 @@
-"""Writing the intents of one batch: in turn, or at once where each waits for the disk."""
+"""Writes the intents of one batch: one by one, or all at once where each waits for the disk."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -12,10 +12,10 @@ IntentWrite = Coroutine[None, None, None]
 
 class IntentWrites:
     """
-    Runs launches one after the other, or (*at_once*) each beside the others.
+    Runs writes one after the other, or with *at_once* in parallel.
 
-    Leaving the block waits for all of them and raises the first failure; a failure in the block
-    cancels those that still run.
+    The end of the block waits for all of them and raises the first failure. A failure in the block
+    cancels the writes that still run.
     """
 
     def __init__(self, *, at_once: bool) -> None:
@@ -23,7 +23,7 @@ class IntentWrites:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def add(self, intent_write: IntentWrite) -> None:
-        """Run *launch*, or begin to; raises what it, or one before it, failed with."""
+        """Run *intent_write*, or start it; raises what it, or an earlier one, failed with."""
         if not self._at_once:
             await intent_write
             return

@@ -18,8 +18,8 @@ class QuietHours:
     """
     The deliveries that may be sent now, and those that wait.
 
-    `closes` is when the windows of those in `now` close (seconds since the epoch), `waits` are
-    the facts that put the others off until theirs open.
+    `closes` is when the windows of those in `now` close (seconds since the epoch). `waits` are the
+    facts that defer the others until their windows open.
     """
 
     now: list[tuple[int, DeliveryRecord]]

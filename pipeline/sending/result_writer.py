@@ -1,4 +1,4 @@
-"""Writes what became of attempts, all that happened meanwhile in one call, until it is written."""
+"""Writes the results of attempts, all that gathered meanwhile in one call."""
 
 import asyncio
 from collections import defaultdict
@@ -11,7 +11,7 @@ from pipeline.store.outages import STORE_ERRORS
 
 log = structlog.get_logger()
 
-_LINGER = 0.001  # lets results gather, far below the tens of milliseconds that are promised
+_LINGER = 0.001  # lets results gather; a result must be recorded within tens of milliseconds
 _RETRY = 0.2
 
 
@@ -19,8 +19,8 @@ class ResultWriter:
     """
     Group commit of facts.
 
-    A fact is never dropped: while Redis is away it is kept and tried again, and whoever sends
-    waits, because nobody may run ahead of what is recorded.
+    A fact is never dropped: while Redis is away it is kept and written later. The senders wait for
+    it, because nobody may run ahead of what is recorded.
     """
 
     def __init__(self, deliveries: DeliveryStore) -> None:
@@ -31,13 +31,13 @@ class ResultWriter:
         self._idle.set()
 
     def add(self, batch: BatchKey, fact: Fact, recorded: Callable[[], None]) -> None:
-        """Take a fact; *recorded* is called once it is durable."""
+        """Queue a fact; *recorded* is called once the fact is durable."""
         self._facts.append((batch, fact, recorded))
         self._idle.clear()
         self._wake.set()
 
     async def run(self) -> None:
-        """Write for ever."""
+        """Write facts until cancelled."""
         while True:
             await self._wake.wait()
             await asyncio.sleep(_LINGER)
@@ -57,16 +57,16 @@ class ResultWriter:
         await self._idle.wait()
 
     async def _write(self, groups: dict[BatchKey, list[Fact]]) -> None:
-        told = ""
+        reported = ""
         while True:
             try:
                 await self._deliveries.record(groups)
             except STORE_ERRORS as error:
-                # The facts exist nowhere else, so there is nothing better to do than to wait.
+                # The facts exist nowhere else, so the writer waits and repeats.
                 name = type(error).__name__
-                if name != told:
+                if name != reported:
                     log.warning("facts.not_recorded", error=name, batches=len(groups))
-                told = name
+                reported = name
                 await asyncio.sleep(_RETRY)
             else:
                 return

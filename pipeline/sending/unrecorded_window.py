@@ -1,4 +1,4 @@
-"""What may have been sent and is not recorded yet: the most that one kill can put in doubt."""
+"""Limits how many messages may have been sent without a record: what one kill makes uncertain."""
 
 import asyncio
 from collections.abc import Hashable
@@ -15,7 +15,11 @@ class UnrecordedWindow:
         self._room: asyncio.Future[None] | None = None
 
     def enter(self, attempt: Hashable) -> None:
-        """Count an attempt that is about to leave, once; BackpressureError if it must wait."""
+        """
+        Count an attempt that is about to be sent; raises BackpressureError if it must wait.
+
+        An attempt that is in the window already is counted once.
+        """
         if len(self._open) >= self._most and attempt not in self._open:
             if self._room is None or self._room.done():
                 self._room = asyncio.get_running_loop().create_future()
@@ -23,7 +27,9 @@ class UnrecordedWindow:
         self._open.add(attempt)
 
     def leave(self, attempt: Hashable) -> None:
-        """Count one no longer: its result is recorded. Fine for one that never left."""
+        """Remove an attempt whose result is recorded; may be called for one that never entered."""
         self._open.discard(attempt)
-        if self._room is not None and not self._room.done():  # cancelled with who awaited it
+        if (
+            self._room is not None and not self._room.done()
+        ):  # it is done if a task that awaited it was cancelled
             self._room.set_result(None)

@@ -40,9 +40,11 @@ _BLOCKED_PAUSE = 60.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderReading:
     """
-    How to read an order: words of its status, where its links are, when it is overdue (s).
+    How to read an order.
 
-    `webhooks` says that the API tells us of its completion, so that reading may be rare.
+    `completed` and `failed` are the words of its status, `links_path` is where its links are,
+    `overdue` is the age in seconds from which it counts as overdue. `webhooks` says that the API
+    reports completed orders, so that reading may be rare.
     """
 
     completed: Collection[str]
@@ -53,6 +55,8 @@ class OrderReading:
 
 
 class FulfilmentStage:
+    """The stage: reads the order of a batch, and stores its links once all are there."""
+
     def __init__(
         self,
         *,
@@ -73,7 +77,7 @@ class FulfilmentStage:
         self._measurements = measurements
 
     async def run(self, lease: Lease) -> None:
-        """Read the order of one batch once, and settle what it says; safe to repeat."""
+        """Read the order of one batch once and carry out what follows; may be repeated."""
         claim = lease.claim
         wait = await permit(self._limiter, FleetLimit.READS)
         if wait:
@@ -88,7 +92,7 @@ class FulfilmentStage:
             await self.settle(lease, outcome)
 
     async def settle(self, lease: Lease, answer: Order | RewardsError) -> None:
-        """Settle an order that was read, or why it could not be."""
+        """Carry out what follows from an order, or from the error that reading it met."""
         claim = lease.claim
         step = decide_read(
             await self._check_order(claim, answer) if isinstance(answer, Order) else answer,
@@ -103,6 +107,7 @@ class FulfilmentStage:
     async def _check_order(
         self, claim: Claim, order: Order
     ) -> OrderProgress | tuple[str, ...] | LinksProblem | Hold:
+        """Return how far the order is, its links, or why it cannot be used."""
         difference = await self._difference(claim, order)
         if difference is not None:
             log.error("order.differs", **_names(claim), why=difference)
@@ -118,7 +123,11 @@ class FulfilmentStage:
             return problem
 
     async def _difference(self, claim: Claim, order: Order) -> str | None:
-        """Say what an order shows that we did not order; our own id names it, so no PO is fine."""
+        """
+        Return how the order differs from ours, or None.
+
+        The order was read by its id, so one that shows no PO number is ours too.
+        """
         request = order_request(claim, (await self._campaign_cache.of(claim)).campaign)
         if order.po_number is None:
             order = replace(order, po_number=request.po_number)
@@ -145,7 +154,7 @@ class FulfilmentStage:
                     step.words,
                     probe_after=step.probe_after,
                 )
-                # A cancelled campaign's orders are read on whatever blocks it, but not at once.
+                # A cancelled campaign's orders are still read while it is blocked, but less often.
                 await self._batches.release(claim, delay=_BLOCKED_PAUSE if claim.cancelled else 0)
 
     async def _receive(self, claim: Claim, links: tuple[str, ...], order: Order | None) -> None:
@@ -158,7 +167,7 @@ class FulfilmentStage:
 
     async def _hold(self, claim: Claim, step: Hold, order: Order | None) -> None:
         if claim.cancelled:
-            # Read to its end, or for longer than orders take: nobody waits for it any more.
+            # The order has ended, or is overdue; a cancelled campaign does not need its links.
             await self._batches.cancel(claim, step.reason)
             return
         log.warning("batch.held", **_names(claim), reason=step.reason)

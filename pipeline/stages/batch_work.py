@@ -1,4 +1,4 @@
-"""One batch in hand: what is sent to whom, put together message by message."""
+"""The batch that a worker distributes now: its contents, and the messages made from them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from pipeline.store.formats.records import DeliveryRecord
 
 @dataclass(frozen=True, slots=True)
 class BatchContents:
-    """What a batch holds besides its ledger: link k belongs to recipient k."""
+    """The recipients and links of a batch; link k belongs to recipient k."""
 
     recipients: Sequence[Recipient]
     links: Sequence[str]
@@ -21,7 +21,7 @@ class BatchContents:
 
 @dataclass(frozen=True, slots=True)
 class BatchJob:
-    """One batch in hand, and where the answers to its messages come back."""
+    """One batch that is being distributed; `returns` makes the addresses for answers."""
 
     current: InFlightBatch
     cached: CachedCampaign

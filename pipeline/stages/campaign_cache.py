@@ -1,4 +1,4 @@
-"""What a worker remembers of the campaigns it works on: definitions and compiled templates."""
+"""The definitions and compiled templates of the campaigns that this worker works on."""
 
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -15,20 +15,21 @@ _KEPT = 64
 
 @dataclass(slots=True)
 class CachedCampaign:
-    """One version of a campaign; `composers` are compiled when first needed."""
+    """One version of a campaign; `composers` are compiled when they are first needed."""
 
     campaign: Campaign
     composers: dict[ChannelName, Composer] = field(default_factory=dict)
     product_checked: bool = False
 
     def composer(self, channel: Channel) -> Composer:
+        """Return the composer for *channel*; raises InputError if a template cannot be used."""
         if channel.name not in self.composers:
             self.composers[channel.name] = channel.composer(self.campaign)
         return self.composers[channel.name]
 
 
 class CampaignCache:
-    """The definitions, decrypted once per version."""
+    """Keeps the definitions of campaigns, decrypted once per version."""
 
     def __init__(self, campaigns: CampaignStore, channels: Mapping[ChannelName, Channel]) -> None:
         self._campaigns = campaigns
@@ -36,9 +37,11 @@ class CampaignCache:
         self.channels = channels
 
     async def of(self, claim: Claim) -> CachedCampaign:
-        # Should an edit come between, the newer one stands here under the older version; whatever
-        # is made of that is refused with its intent (intend.lua).
-        # With the epoch, as a server that lost a commit gives its serial to another campaign.
+        """Return the campaign of *claim* in the version that the claim names."""
+        # An edit after the claim stores the newer definition under the older version here; the
+        # intent of each message made from it is refused (intend.lua).
+        # The epoch is part of the key: a server that lost a commit gives the same serial to
+        # another campaign.
         key = (claim.unit.serial, claim.epoch_ms, claim.version)
         if key not in self._known:
             self._known[key] = CachedCampaign(await self._campaigns.definition(claim.unit.serial))

@@ -1,4 +1,4 @@
-"""Putting off those who may not be written to at this hour."""
+"""Defers deliveries outside the hours in which their recipients may be written to."""
 
 import time
 
@@ -13,9 +13,9 @@ async def defer(
     work: BatchJob, deliveries: DeliveryStore, channel: ChannelName, due: Due
 ) -> QuietHours:
     """
-    Return who may be written to now, and put off the others until their window opens.
+    Return the deliveries that may be sent now, and defer the others until their window opens.
 
-    That is kept in the ledger, never slept.
+    The ledger keeps when that is; nothing sleeps until then.
     """
     window = work.cached.campaign.delivery.window
     found = sort_by_window(window, channel, due, work.contents.recipients, time.time())

@@ -1,4 +1,4 @@
-"""Stage "distribute": one message to each recipient of a batch whose turn it is."""
+"""Stage "distribute": one message to each recipient of a batch that is due."""
 
 from collections.abc import Collection, Mapping
 
@@ -25,10 +25,14 @@ from pipeline.store.suppressions import Suppressions
 
 log = structlog.get_logger()
 
-_WORK_SECONDS = 20.0  # then the batch goes back to the due index, so that others get their turn
+_WORK_SECONDS = (
+    20.0  # then the batch goes back to the due index, so that other batches are worked on
+)
 
 
 class DistributeStage:
+    """The stage: sends the due messages of a batch through the dispatchers of its channels."""
+
     def __init__(
         self,
         *,
@@ -50,7 +54,11 @@ class DistributeStage:
         self._starter = Starter(deliveries, limiter, suppressions)
 
     async def run(self, lease: Lease) -> None:
-        """Send what is due, wait until every result is recorded, and settle the batch."""
+        """
+        Send what is due, wait until every result is recorded, and give the batch back.
+
+        May be repeated: the ledger says what was sent.
+        """
         claim = lease.claim
         if claim.cancelled:
             await self._batches.cancel(claim)
@@ -84,7 +92,7 @@ class DistributeStage:
         )
 
     async def _block(self, claim: Claim, missing: Collection[ChannelName]) -> None:
-        """Stop a campaign whose channel this worker was not given the settings of."""
+        """Block a campaign that uses a channel for which this worker has no settings."""
         log.warning(
             "campaign.blocked", campaign=claim.campaign_id, reason="channel_not_configured"
         )
@@ -99,10 +107,10 @@ class DistributeStage:
 
     async def _contents(self, claim: Claim) -> BatchContents:
         unit = claim.unit
-        # Read after the claim: of whom was resent since, the intent is refused.
+        # Read after the claim: the intent for a recipient who was resent since is refused.
         recipients = await self._campaigns.current_recipients(unit.serial, unit.batch)
         links = await self._batches.links(unit.serial, unit.batch)
         if not len(links) == len(recipients) == claim.batch.size:
             msg = "The batch does not hold one link per recipient: run `claimcast verify`."
-            raise SealError(msg)  # as damaged as what does not open
+            raise SealError(msg)  # treated like a blob that does not open
         return BatchContents(recipients, links)

@@ -9,7 +9,7 @@ from pipeline.store.batches import Claim
 from pipeline.store.formats.records import DeliveryRecord, initial_records
 
 Due = list[tuple[int, DeliveryRecord]]
-"""The indexes of recipients, each with the delivery that is due."""
+"""Pairs of a recipient's index and the delivery that is due."""
 
 
 def due_deliveries(claim: Claim, campaign: Campaign) -> dict[ChannelName, Due]:

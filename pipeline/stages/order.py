@@ -41,7 +41,9 @@ log = structlog.get_logger()
 
 
 class OrderStage:
-    def __init__(  # noqa: PLR0913 - what ordering touches; a bag around it would only hide it
+    """The stage: orders the links of a batch, exactly once under its PO number."""
+
+    def __init__(  # noqa: PLR0913 - all that ordering touches
         self,
         *,
         batches: BatchStore,
@@ -67,7 +69,7 @@ class OrderStage:
         self._audit = audit
 
     async def run(self, lease: Lease) -> None:
-        """Order one batch; whatever the answer is, it is in the ledger when this returns."""
+        """Order one batch; when this returns, the ledger has the result. May be repeated."""
         claim = lease.claim
         if claim.cancelled:
             await self._batches.cancel(claim, "order_unknown" if claim.batch.order.posts else "")
@@ -78,7 +80,7 @@ class OrderStage:
             await self._settle(claim, step)
 
     async def _check(self, claim: Claim, cached: CachedCampaign) -> OrderStep | None:
-        """Look at the product before ordering: cached for a week, so this costs nothing."""
+        """Check that the product can be ordered; its data is cached for a week."""
         if cached.product_checked:
             return None
         try:
@@ -89,7 +91,7 @@ class OrderStage:
         return None if problem is None else BlockOrdering("product_refused", problem)
 
     async def _order(self, lease: Lease, cached: CachedCampaign) -> OrderStep | None:
-        """Return the step to settle, or None if the order was placed and read on."""
+        """Place the order; return the step that follows, or None if it was read and settled."""
         claim = lease.claim
         wait = await order_permit(self._limiter, interrupted=claim.batch.order.interrupted)
         if wait:
@@ -111,13 +113,13 @@ class OrderStage:
         try:
             order = await self._rewards.create_order(request, lease.check)
         except AbandonedError:
-            # The lease was lost or the campaign paused in the last moment: it never left.
+            # The lease was lost or the campaign was paused just before the POST: it never left.
             await self._batches.order_unsent(claim, nonce)
             raise
         except RewardsError as error:
             if _ordered_nothing(error):
                 await self._batches.order_unsent(claim, nonce)
-            # The cached products may be a week old: look once more before blaming the campaign.
+            # The cached products may be a week old: ask once more before blocking the campaign.
             if isinstance(error, RefusedError):
                 cached.product_checked = False
                 return await self._explain(cached, error)
@@ -156,7 +158,7 @@ class OrderStage:
         )
 
     async def _adopt(self, lease: Lease, request: OrderRequest, order_id: str) -> OrderStep | None:
-        """Compare the order under our PO number with ours, and take it only if it agrees."""
+        """Compare the order under our PO number with ours; adopt it only if nothing differs."""
         wait = await permit(self._limiter, FleetLimit.READS)
         if wait:
             return Wait(wait)
@@ -207,7 +209,7 @@ class OrderStage:
                     probe_after=step.probe_after,
                 )
                 await self._batches.release(claim, delay=0)
-            case Placed() | Adopt():  # settled where they are decided
+            case Placed() | Adopt():  # these steps were carried out already
                 pass
 
 

@@ -1,4 +1,4 @@
-"""What each answer of the rewards API means for a batch; no clock, no network, no chance."""
+"""Decides what each answer of the rewards API means for a batch; no clock, network or chance."""
 
 from dataclasses import dataclass
 
@@ -19,8 +19,8 @@ from pipeline.rewards.statuses import OrderProgress
 _DOUBT_SECONDS = 600  # see "Reading an order" in docs/internals/ordering.md
 _SLOW_READ = 900.0  # an overdue order is still read, every quarter of an hour
 _API_CAP = 60.0
-# Each try uses up two, so one batch alone takes three tries. The first may have served until then;
-# where one token in ten ends early, five more that never serve come once in 100,000 tokens.
+# Each try uses two tokens, so one batch alone takes three tries. The first token may have worked
+# before. If one token in ten ends early, five in a row that never work come once in 100,000.
 _TOKENS_REFUSED = 6
 _WAITED = 2
 
@@ -45,12 +45,12 @@ class Wait:
 
     delay: float
     counter: WaitCounter | None = None
-    cool_down: float = 0.0  # silence that the API asked of everybody
+    cool_down: float = 0.0  # seconds for which the API asked the whole fleet to wait
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Only a person, or for an overdue order the API, can move this batch on."""
+    """The batch is held until a person, or for an overdue order the API, resolves it."""
 
     reason: str
     missing: int = 0
@@ -59,7 +59,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class BlockOrdering:
-    """Ordering of the whole campaign stops; one batch probes after *probe_after* (0: never)."""
+    """Ordering stops for the whole campaign; one batch probes after *probe_after* (0: never)."""
 
     reason: str
     words: str = ""
@@ -191,7 +191,7 @@ def decide_read(
 def _is_wrong(tokens_refused: int | None, batch: Batch) -> bool:
     if tokens_refused is None:
         return True
-    # Batches beside each other see six refusals in an instant: one of them must have waited.
+    # Parallel batches see six refusals in an instant, so one of them must have waited before.
     return tokens_refused >= _TOKENS_REFUSED and batch.order.fails >= _WAITED
 
 
@@ -200,7 +200,7 @@ def _asked_for_silence(code: str) -> bool:
 
 
 def _doubted(batch: Batch, now_ms: int) -> Wait | None:
-    """Read again for ten minutes what looks wrong and may still come right."""
+    """Read again for ten minutes an order that looks wrong and may still become right."""
     if batch.order.odd_since_ms and now_ms - batch.order.odd_since_ms > _DOUBT_SECONDS * 1000:
         return None
     return Wait(read_delay(batch.size, batch.order.odd), WaitCounter.ODD)

@@ -1,4 +1,4 @@
-"""What a batch orders: the same on every machine, however often it is asked."""
+"""The order of a batch: the same on every machine, and on every call."""
 
 from pipeline.domain.campaign import Campaign
 from pipeline.rewards.models import OrderRequest

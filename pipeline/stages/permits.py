@@ -6,22 +6,29 @@ from collections.abc import Mapping
 from pipeline.domain.rate import FleetLimit, Rate
 from pipeline.store.rate_limiter import Limiter, Permits
 
-_LONGEST_NAP = 2.0  # a job never sleeps longer; what must wait goes back to the due index
+_LONGEST_NAP = (
+    2.0  # a job never sleeps longer; a batch that must wait longer goes back to the due index
+)
 _HEAD_START = 1.0  # from the due index to the limiter, over the pump and arq
 _LONGEST_SILENCE = 60.0
 _WITH_NEW: Mapping[str, Rate | None] = {FleetLimit.NEW_ORDERS: Rate.parse("unlimited")}
 
 
 async def permit(limiter: Limiter, name: FleetLimit) -> float:
-    """Take one permit, napping if it comes soon; return 0, or the seconds to come back in."""
+    """
+    Acquire one permit; return 0, or the seconds after which to call again.
+
+    Sleeps for a permit that comes within two seconds.
+    """
     return await _acquire(limiter, name, {})
 
 
 async def order_permit(limiter: Limiter, *, interrupted: bool) -> float:
     """
-    Do the same for an order; while one that was *interrupted* waits, no new one gets a permit.
+    Acquire a permit for an order as `permit` does; an *interrupted* order comes before new ones.
 
-    Under a low rate it would otherwise have to win against all others that wait for the same one.
+    While it waits, no new order gets a permit. Under a low rate it would otherwise compete with
+    all others for each one.
     """
     if not interrupted:
         return await _acquire(limiter, FleetLimit.ORDERS, _WITH_NEW)
@@ -49,5 +56,5 @@ async def _acquire(
 
 
 def _silence(permits: Permits) -> float:
-    """Return how long others leave the next permit to a refused caller; little of it is lost."""
+    """Return how long new orders get no permit, so that the refused caller gets the next one."""
     return min(permits.wait + min(permits.wait, _HEAD_START), _LONGEST_SILENCE)

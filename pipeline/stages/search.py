@@ -1,4 +1,4 @@
-"""Looking for uncertain messages at a provider that can be asked."""
+"""Asks a provider about uncertain messages, where the provider can be asked."""
 
 from pipeline.domain.models import DeliveryStatus
 from pipeline.sending.dispatcher import Dispatcher, Search
@@ -8,9 +8,9 @@ from pipeline.stages.due_deliveries import Due
 
 async def search(work: BatchJob, dispatcher: Dispatcher, due: Due) -> Due:
     """
-    Have the uncertain ones of *due* looked for, and return those that are left to be sent.
+    Queue a search for each uncertain delivery of *due*, and return the others.
 
-    A provider that cannot be asked leaves all of them.
+    A provider that cannot be asked leaves all of them in the result.
     """
     if not dispatcher.searches:
         return due

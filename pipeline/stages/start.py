@@ -1,4 +1,4 @@
-"""Starting deliveries: as many as permits allow, each after its intent is written."""
+"""Starts deliveries: as many as permits allow, each after its intent is written."""
 
 import asyncio
 from collections.abc import Mapping
@@ -19,6 +19,8 @@ _LONGEST_NAP = 0.5
 
 
 class Starter:
+    """Acquires permits, writes intents, and queues the granted messages at the dispatcher."""
+
     def __init__(
         self, deliveries: DeliveryStore, limiter: Limiter, suppressions: Suppressions
     ) -> None:
@@ -30,9 +32,9 @@ class Starter:
         self, work: BatchJob, dispatcher: Dispatcher, ready: QuietHours, until: float
     ) -> float:
         """
-        Start deliveries as permits allow; return how long the rest has to wait, in seconds.
+        Start deliveries as permits allow; return how many seconds the rest has to wait.
 
-        Ends at *until* (`uptime`) at the latest, whatever is left.
+        Returns at *until* (`uptime`) at the latest, even if deliveries are left.
         """
         channel, campaign = dispatcher.channel.name, work.cached.campaign
         own = {campaign_limiter(work.current.unit.serial, channel): campaign.limit(channel)}
@@ -61,7 +63,7 @@ class Starter:
     async def _intend_and_enqueue(
         self, work: BatchJob, dispatcher: Dispatcher, now: Due, closes: Mapping[int, float]
     ) -> None:
-        """Write the intents and hand what was granted to the senders."""
+        """Write the intents, and queue the granted messages for the senders."""
         channel, current = dispatcher.channel.name, work.current
         wanted = [
             IntentRequest(

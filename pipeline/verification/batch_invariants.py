@@ -1,4 +1,4 @@
-"""What one batch must look like at rest, and what it adds to the campaign's counters; pure."""
+"""What must hold of one batch between two steps, and what it adds to the counters; pure."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -80,7 +80,7 @@ def tally(entry: BatchView) -> Counter[str]:
 
 
 def batch_violations(entry: BatchView) -> Iterator[Violation]:
-    """Yield what is wrong with one batch, as far as it can be told without its blobs."""
+    """Yield what is wrong with one batch, as far as the unsealed fields show it."""
     for invariant, rule, found in (
         *_order_faults(entry.batch),
         *_ledger_faults(entry),
@@ -93,7 +93,7 @@ def link_violations(links: Sequence[str], entry: BatchView) -> Iterator[Violatio
     """
     Yield what is wrong with the links of one batch by themselves.
 
-    Nothing rests in the places of people who were forgotten.
+    The links of erased recipients must be empty.
     """
     number, size, gone = entry.number, entry.batch.size, entry.batch.erased
     if len(links) != size:
@@ -124,7 +124,7 @@ def _person(records: DeliveryRecords) -> str:
 
 
 def _is_erased(record: DeliveryRecord) -> bool:
-    """Return whether this delivery ended, or was left in doubt, when its person was forgotten."""
+    """Return whether the erasure of its recipient ended this delivery, or left it uncertain."""
     return record.code == "forgotten" and record.status in _LEFT
 
 
@@ -151,7 +151,7 @@ def _links(entry: BatchView) -> dict[str, int]:
 
 
 def _unsent(entry: BatchView, index: int, records: DeliveryRecords) -> bool:
-    """Return whether cancelling found nothing that was ever started for this person."""
+    """Return whether the campaign was cancelled before any attempt to reach this person began."""
     return index not in entry.earlier and all(
         record.code == "cancelled" and not record.attempt for record in records
     )
@@ -184,7 +184,7 @@ def _ledger_faults(entry: BatchView) -> Iterator[tuple[int, str, str]]:
         waits = any(record.status is DeliveryStatus.PENDING for record in records)
         if waits and index in entry.batch.erased:
             yield 7, "forgotten", f"recipient {index + 1} was forgotten, but a message waits"
-        if not _in_turn(entry.earlier.get(index, ()), records):
+        if not _numbers_grow(entry.earlier.get(index, ()), records):
             yield 7, "ledger", f"the generations of recipient {index + 1} are not in their turn"
     deliveries = [record for _, records in entry.people() for record in records]
     started = sum(record.attempt > 0 for record in deliveries)
@@ -195,8 +195,8 @@ def _ledger_faults(entry: BatchView) -> Iterator[tuple[int, str, str]]:
         yield 7, "done_batch", f"it is done, but {still_open} deliveries are open"
 
 
-def _in_turn(earlier: DeliveryRecords, records: DeliveryRecords) -> bool:
-    """Return whether what was resent has a later resend number on the same channel."""
+def _numbers_grow(earlier: DeliveryRecords, records: DeliveryRecords) -> bool:
+    """Return whether resend numbers are distinct and grow on each channel."""
     last = {record.channel: record.resend_number for record in records}
     numbers = [(record.channel, record.resend_number) for record in earlier]
     return len(set(numbers)) == len(numbers) and all(
@@ -211,7 +211,7 @@ def _due_faults(entry: BatchView) -> Iterator[tuple[int, str, str]]:
         if entry.lanes:
             yield 7, "due_index", f"it is {state}, but stands in due index {shown}"
         return
-    # What was held when the campaign was cancelled is due wherever it had got to.
+    # A batch that was held when its campaign was cancelled keeps the lane that it was in.
     anywhere = entry.terms.cancelled and state is BatchState.HELD
     allowed = frozenset(Lane) if anywhere else _LANES[state]
     if len(entry.lanes) != 1 or entry.lanes[0] not in allowed:

@@ -1,4 +1,4 @@
-"""The look-ups beside the batches: recipient id to place, and link to the batch that owns it."""
+"""Recounts the lookup indexes: recipient id to position, and link to the batch that owns it."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,15 +9,15 @@ from pipeline.verification.sealed_contents import SealedContents
 from pipeline.views.batch_view import BatchView
 
 Looked = tuple[int, int, str]
-"""Batch and index of what is looked up, and the id or link."""
+"""The batch and index where an id or link stands, and the id or link itself."""
 
 
 class LookupIndexes:
     """
     Checks that ids and links are distinct over the campaign, in little memory.
 
-    A look-up names one place for one digest, so whoever has the same id or link as somebody
-    before is found in another place than their own.
+    An index has one entry for each digest. So the second of two equal ids or links is found at the
+    position of the first.
     """
 
     def __init__(self, lookups: Lookups) -> None:
@@ -26,7 +26,7 @@ class LookupIndexes:
     async def violations(
         self, campaign: CampaignSnapshot, batches: Sequence[tuple[BatchView, SealedContents]]
     ) -> list[Violation]:
-        """Return what is wrong with the look-ups of some batches."""
+        """Return what the lookup indexes say of some batches that the batches do not."""
         serial, size = campaign.serial, campaign.batch_size or 1
         people = [each for entry, content in batches for each in _people(entry, content)]
         links = [each for entry, content in batches for each in _links(entry, content)]
@@ -40,7 +40,7 @@ class LookupIndexes:
         ]
 
     async def strays(self, campaign: CampaignSnapshot) -> list[Violation]:
-        """Return a violation if the look-up holds more, or fewer, ids than there are people."""
+        """Return a violation if the index of ids has more or fewer entries than recipients."""
         entries = await self._lookups.count(campaign.serial, campaign.lookup_buckets or 1)
         if entries == campaign.recipients:
             return []
@@ -49,7 +49,7 @@ class LookupIndexes:
 
 
 def _people(entry: BatchView, content: SealedContents) -> Iterator[Looked]:
-    """Yield who can be looked up: of a forgotten person the digest is left, but not the id."""
+    """Yield the ids that can be looked up; of an erased id the index keeps the digest."""
     for index, recipient in enumerate(content.rows or ()):
         if index not in entry.batch.erased:
             yield entry.number, index, recipient.id

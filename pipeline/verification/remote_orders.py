@@ -35,17 +35,17 @@ class OrderComparison:
         self, entry: BatchView, request: OrderRequest, links: Sequence[str]
     ) -> list[Violation]:
         """
-        Return what the API shows differently; *links* are those stored, none before they came.
+        Return what the API shows differently from the ledger.
 
-        Raises UnavailableError if the API does not answer in several tries, and what it says
-        about our credentials.
+        *links* are the stored links, empty before they came. Raises UnavailableError if the API
+        does not answer in several tries, and RewardsError if it refuses our credentials.
         """
         order_id = entry.batch.order.id or ""
         try:
             order = await self._read(order_id)
         except OrderNotFoundError:
             return [Violation(1, "remote_order", entry.number, f"the API knows no {order_id}")]
-        # It was asked for by the id that we stored, so an order that shows no PO number is ours.
+        # The request names the id that we stored, so an order that shows no PO number is ours.
         shown = replace(order, po_number=order.po_number or request.po_number)
         difference = order_difference(shown, request)
         found = []
@@ -85,9 +85,9 @@ class OrderComparison:
             shown = self._shown(order, len(links), late=late)
         except LinksProblem as problem:
             return f"the links of order {order.id} cannot be compared ({problem})"
-        # In which order they are shown is documented nowhere: which were shown is what counts.
+        # The API documents no order of the links, so only the set is compared.
         known = set(shown)
-        # A forgotten person's link is gone: there is nothing left to compare.
+        # The link of an erased recipient is empty: nothing is left to compare.
         others = [k for k, link in enumerate(links, start=1) if link and link not in known]
         if not others:
             return None
@@ -96,7 +96,7 @@ class OrderComparison:
         )
 
     def _shown(self, order: Order, number: int, *, late: bool) -> Sequence[str]:
-        """Return the links of an order; a *late* one was ended short, and may show more by now."""
+        """Return the links of an order; a *late* order ended short and may show more by now."""
         try:
             return extract_links(order.document, number, path=self._links_path)
         except LinksProblem as problem:

@@ -1,4 +1,4 @@
-"""Which batch took over the people of which other, after a dead order was ended; pure."""
+"""Checks that the batches of a replaced order name each other; pure."""
 
 from collections.abc import Iterator
 
@@ -8,9 +8,9 @@ from pipeline.views.batch_view import BatchView
 
 class ReplacementChain:
     """
-    What the batches of a campaign say of each other, added one by one in any order.
+    Collects what batches say of the batches that replace them, in any order of batches.
 
-    `given_up` counts the links that dead orders did not give, which were ordered once more.
+    `given_up` counts the links that dead orders did not give and that were ordered again.
     """
 
     def __init__(self) -> None:
@@ -19,6 +19,7 @@ class ReplacementChain:
         self._came: dict[int, tuple[int, int]] = {}
 
     def add(self, entry: BatchView) -> None:
+        """Add one batch; call once for each batch of the campaign."""
         batch = entry.batch
         if batch.replacement.into:
             self._left[batch.replacement.into] = (entry.number, batch.quantity - batch.size)
@@ -27,7 +28,7 @@ class ReplacementChain:
             self._came[entry.number] = (batch.replacement.origin, batch.quantity)
 
     def violations(self) -> Iterator[Violation]:
-        """Yield every batch whose people are not those who left another one for it."""
+        """Yield each batch that does not hold exactly the people moved to it."""
         for number in sorted(self._left.keys() | self._came.keys()):
             left, came = self._left.get(number), self._came.get(number)
             if left != came:

@@ -1,4 +1,4 @@
-"""The sealed blobs of a campaign, opened for the recount: what does not open is a finding."""
+"""Opens the sealed blobs of a campaign for the recount; one that does not open is a finding."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from pipeline.views.batch_view import BatchView
 
 @dataclass(slots=True)
 class SealedContents:
-    """What the blobs of a batch hold; None is a blob that is absent or cannot be opened."""
+    """The contents of the blobs of a batch; None where a blob is absent or cannot be opened."""
 
     rows: Sequence[Recipient] | None = None
     links: Sequence[str] | None = None
@@ -36,7 +36,7 @@ class SealedContents:
     _has_resends: bool = False
 
     def mismatches(self, entry: BatchView) -> Iterator[Violation]:
-        """Yield what the blobs and the ledger of a batch say differently."""
+        """Yield where the blobs and the ledger of a batch differ."""
         if entry.terms.purging:
             yield from self._leftovers(entry)
             return
@@ -46,13 +46,13 @@ class SealedContents:
             found = f"{len(self.rows)} recipients rest here, {entry.batch.size} were taken in"
             yield Violation(3, "recipients", entry.number, found)
         elif self.rows is not None:
-            yield from _misplaced_tombstones(self.rows, entry)
+            yield from _misplaced_erasures(self.rows, entry)
         if self._has_links != bool(entry.batch.fulfilled_ms):
             found = "links rest here" if self._has_links else "its links are gone"
             yield Violation(2, "links_stored", entry.number, f"{found}, and the ledger differs")
 
     def _leftovers(self, entry: BatchView) -> Iterator[Violation]:
-        """Yield what a purge that came to its end has left behind."""
+        """Yield what a completed purge should have removed and did not."""
         kept = [
             name
             for name, there in (
@@ -68,7 +68,7 @@ class SealedContents:
             yield Violation(6, "purged", entry.number, found)
 
 
-def _misplaced_tombstones(rows: Sequence[Recipient], entry: BatchView) -> Iterator[Violation]:
+def _misplaced_erasures(rows: Sequence[Recipient], entry: BatchView) -> Iterator[Violation]:
     for index, recipient in enumerate(rows):
         erased = index in entry.batch.erased
         if erased and recipient != ERASED_RECIPIENT:
@@ -79,12 +79,15 @@ def _misplaced_tombstones(rows: Sequence[Recipient], entry: BatchView) -> Iterat
             yield Violation(3, "recipients", entry.number, found)
 
 
-class Contents:
+class SealedContentsReader:
+    """Opens the sealed blobs of a campaign for the recount, and says which cannot be opened."""
+
     def __init__(self, campaigns: CampaignStore, vault: Vault) -> None:
         self._campaigns = campaigns
         self._vault = vault
 
     async def definition(self, serial: str) -> tuple[Campaign | None, Violation | None]:
+        """Return the campaign's definition, or None and the violation that says why."""
         sealed = await self._campaigns.sealed_definition(serial)
         plain, violation = self._open(sealed or b"", definition_purpose(serial), None)
         if plain is None:
@@ -95,7 +98,7 @@ class Contents:
             return None, Violation(5, "definition", None, "the campaign's definition is damaged")
 
     def open(self, serial: str, stored: StoredBatch) -> SealedContents:
-        """Open the blobs of a batch; what is wrong with them stands in `violations`."""
+        """Open the blobs of a batch; `violations` of the result says what is wrong with them."""
         number = stored.number
         found = SealedContents(
             _has_rows=stored.rows is not None,

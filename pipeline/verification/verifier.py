@@ -1,8 +1,8 @@
 """
-The invariants (docs/internals/invariants.md), recounted by decrypting every batch.
+Recounts the invariants (docs/internals/invariants.md) by decrypting every batch.
 
-Each page of batches is judged as it stood at one moment, so a running campaign gives no false
-alarm. Totals are compared only with counters that did not move while the batches were counted.
+Each page of batches is read at one moment, so a running campaign gives no false alarm. Totals are
+compared only with counters that did not change while the batches were counted.
 """
 
 from collections import Counter
@@ -35,15 +35,17 @@ from pipeline.verification.batch_invariants import (
 )
 from pipeline.verification.lookup_indexes import LookupIndexes
 from pipeline.verification.replacement_chain import ReplacementChain
-from pipeline.verification.sealed_contents import Contents, SealedContents
+from pipeline.verification.sealed_contents import SealedContents, SealedContentsReader
 from pipeline.views.batch_view import BatchView, CampaignTerms
 
 _SHOWN = 1000
-_COUNTS = 4  # a campaign that never stands still for one count is not compared
+_COUNTS = 4  # a campaign whose counters change during every count is not compared
 _OPEN_DELIVERIES = tuple(map(delivery_counter, OPEN))
 
 
 class RemoteCheck(Protocol):
+    """Compares the order of a batch with the rewards API."""
+
     async def violations(
         self, entry: BatchView, request: OrderRequest, links: Sequence[str]
     ) -> list[Violation]:
@@ -56,9 +58,9 @@ class VerificationFindings:
     """
     What a recount found; the first thousand violations are kept, all are counted.
 
-    `value` is the face value of all links ordered. `compared` is false if the counters never
-    stood still, `unfinished` tells that the campaign had not ended, `purged_ms` when its people
-    and links were removed (0: they are there).
+    `value` is the face value of all links ordered. `compared` is false if the counters changed
+    during every count. `unfinished` says that the campaign had not ended. `purged_ms` is when its
+    people and links were removed (0: they were not).
     """
 
     violations: list[Violation] = field(default_factory=list)
@@ -73,6 +75,7 @@ class VerificationFindings:
     purged_ms: int = 0
 
     def add(self, violation: Violation) -> None:
+        """Count a violation, and keep it if it is among the first thousand."""
         self.count += 1
         if len(self.violations) < _SHOWN:
             self.violations.append(violation)
@@ -88,18 +91,18 @@ class _Totals:
 
 
 class Verifier:
-    """Recounts one campaign at a time; reads only, and may be repeated at any time."""
+    """Recounts one campaign at a time; it only reads, and may be repeated at any time."""
 
     def __init__(
         self, pages: BatchPages, campaigns: CampaignStore, lookups: Lookups, vault: Vault
     ) -> None:
         self._pages = pages
         self._campaigns = campaigns
-        self._contents = Contents(campaigns, vault)
+        self._contents = SealedContentsReader(campaigns, vault)
         self._lookup_indexes = LookupIndexes(lookups)
 
     async def run(self, serial: str, remote: RemoteCheck | None = None) -> VerificationFindings:
-        """Check every invariant that can be seen at rest, and with *remote* every order."""
+        """Check every invariant that stored data can show, and with *remote* every order."""
         findings = VerificationFindings()
         campaign, violation = await self._contents.definition(serial)
         if violation is not None:
@@ -121,7 +124,7 @@ class Verifier:
         return findings
 
     async def _whole(self, serial: str, recount: "_Recount", before: _Totals, count: int) -> None:
-        """Check what only the whole campaign shows."""
+        """Check the invariants that concern the campaign as a whole."""
         findings = recount.findings
         campaign = await self._campaigns.snapshot(serial)
         findings.unfinished = not campaign.ended
@@ -134,9 +137,10 @@ class Verifier:
         self, serial: str, recount: "_Recount", before: _Totals, count: int
     ) -> None:
         """
-        Compare the counters with the recount, if they stood still meanwhile.
+        Compare the counters with the recount, if the counters did not change meanwhile.
 
-        A difference must show twice: two changes that cancel each other out move no counter.
+        A difference must show twice: two changes that cancel each other out leave all counters as
+        they were.
         """
         counted, suspected = recount.counted, None
         for _ in range(_COUNTS):
@@ -160,7 +164,7 @@ class Verifier:
         )
 
     async def _count(self, serial: str, count: int) -> Counter[str]:
-        """Count the ledger alone, which is much faster than to decrypt it all again."""
+        """Count from the ledger alone, which is much faster than decrypting every batch again."""
         recount = _Recount(VerificationFindings(), None)
         async for page in self._pages.pages(serial, count, sealed=False):
             recount.page(page)
@@ -168,7 +172,7 @@ class Verifier:
 
 
 class _Recount:
-    """What the pages seen so far add up to."""
+    """The totals of the pages read so far."""
 
     def __init__(self, findings: VerificationFindings, campaign: Campaign | None) -> None:
         self.findings = findings
@@ -178,7 +182,7 @@ class _Recount:
         self._replacement_chain = ReplacementChain()
 
     def page(self, page: Page) -> list[tuple[StoredBatch, BatchView]]:
-        """Count a page and judge its batches; return those that could be read."""
+        """Count a page, check its batches, and return those that could be read."""
         terms = CampaignTerms.of(page.campaign)
         entries = []
         for stored in page.batches:
@@ -189,7 +193,7 @@ class _Recount:
         return entries
 
     def request(self, entry: BatchView) -> OrderRequest | None:
-        """Return what this batch's order must have asked for; None if that is not known."""
+        """Return the order that this batch must have placed; None if that is not known."""
         if self._campaign is None:
             return None
         return OrderRequest(
@@ -200,6 +204,7 @@ class _Recount:
         )
 
     def whole(self, campaign: CampaignSnapshot) -> Iterator[Violation]:
+        """Yield what is wrong with the campaign as a whole; call after the last page."""
         recipients = campaign.recipients
         if self.findings.recipients != recipients:
             found = f"{self.findings.recipients} recipients in the batches, {recipients} taken in"
@@ -209,7 +214,7 @@ class _Recount:
             return
         reward = self._campaign.reward
         self.findings.value = self.counted[links_counter("ordered")] * reward.value
-        # What a dead order did not give was ordered again, and the cap was set for living ones.
+        # The cap does not count the links of dead orders: they were ordered again.
         living = self.findings.value - self._replacement_chain.given_up * reward.value
         if reward.max_total is not None and living > reward.max_total:
             found = f"ordered for {living}, allowed are {reward.max_total}"
@@ -270,10 +275,10 @@ async def _ask_remote(
         return
     if (
         entry.batch.replacement.into and not entry.batch.fulfilled_ms
-    ):  # a dead order may be anything by now
+    ):  # a dead order may be in any state by now
         return
     findings.orders_read += 1
-    # Where somebody was forgotten, not every link is there to be compared.
+    # The link of an erased recipient is not stored, so the links of its batch are not compared.
     links = () if entry.batch.erased else content.links or ()
     for violation in await remote.violations(entry, request, links):
         findings.add(violation)
