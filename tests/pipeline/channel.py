@@ -53,7 +53,7 @@ class ScriptedChannel:
     on_the_wire: int = 0
     most_on_the_wire: int = 0
     crowded: int = 0
-    """How often the clearance said: not yet."""
+    """How often the send guard said: not yet."""
 
     def __post_init__(self) -> None:
         self.senders = self.senders or self.connections
