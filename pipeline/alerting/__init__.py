@@ -1,1 +1,1 @@
-"""When somebody is told what: the rules of alerts and their messages."""
+"""When somebody is notified, and of what: the rules of alerts and their messages."""

@@ -1,4 +1,4 @@
-"""What an alert says: one JSON document, and the same as a mail. No names, addresses or links."""
+"""Builds the notice of an alert: a JSON document, and a mail. No names, addresses or links."""
 
 import json
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _TYPES = {False: "claimcast.alert.raised", True: "claimcast.alert.over"}
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One alert in words; `id` is the same whenever the same thing is told again."""
+    """One alert in words; a repeated notice has the same `id`."""
 
     id: str
     document: dict[str, Any]
@@ -28,13 +28,14 @@ class Notice:
     text: str
 
     def as_json(self) -> bytes:
+        """Return the body of a POST, in UTF-8."""
         return json.dumps(self.document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def campaign_notice(
     cause: AlertCause, snapshot: CampaignSnapshot, *, since_ms: int, now_ms: int, over: bool
 ) -> Notice:
-    """Return what is told of a blocked lane or of held batches; the times are server time."""
+    """Return the notice of a blocked lane or of held batches; the times are server time."""
     state, _ = campaign_state(snapshot)
     held = cause.kind is AlertKind.HELD
     data = {
@@ -56,7 +57,7 @@ def campaign_notice(
 def channel_notice(
     cause: AlertCause, breaker: Breaker, *, since_ms: int, now_ms: int, over: bool
 ) -> Notice:
-    """Return what is told of a channel whose provider fails for every campaign."""
+    """Return the notice of a channel whose provider fails for every campaign."""
     data = {
         "cause": "channel",
         "campaign": None,
@@ -74,7 +75,7 @@ def channel_notice(
 
 
 def test_notice(identity: str, now_ms: int) -> Notice:
-    """Return what `doctor --alert` sends; *identity* is new for each."""
+    """Return the notice that `doctor --alert` sends; *identity* is new for each."""
     document: dict[str, Any] = {
         "type": "claimcast.alert.test",
         "timestamp": iso(now_ms),
@@ -103,7 +104,7 @@ def _reason(code: str, campaign: str, *, over: bool) -> dict[str, str | None]:
 def _notice(
     cause: AlertCause, data: dict[str, Any], *, since_ms: int, now_ms: int, over: bool
 ) -> Notice:
-    # The same for all targets. Receivers know it, so it may not change with what it is made of.
+    # All targets get the same id. Receivers keep it, so how it is made may not change.
     identity = uuid5(_NAMESPACE, f"{encode_alert(Alert('', cause))}|{since_ms}|{over}")
     document = {"type": _TYPES[over], "timestamp": iso(now_ms), "data": data}
     return Notice(str(identity), document, _subject(data, over=over), _text(data, over=over))

@@ -1,19 +1,20 @@
 """
-The rules of alerts: what is told, when, and when that it is over. Pure, like `decisions`.
+The rules of alerts: when a target is notified of a cause, and of its end. Pure.
 
 ```
  seen ──still there──▶ telling ──delivered──▶ told ──no longer there──▶ calming ──stays so──▶
   │                     │  ▲                   ▲                          │
-  └─gone: forgotten     ▼  │                   └────────there again───────┘
-                       untold, again later
- ──▶ ending ──delivered──▶ forgotten
+  └─no longer there:    ▼  │                   └────────there again───────┘
+    removed            untold, again later
+ ──▶ ending ──delivered──▶ removed
       │  ▲
       ▼  │
      unended, again later
 ```
 
-`telling` and `ending` are claims: a worker that has not confirmed within a minute counts as dead,
-and the next worker notifies again. Every target has a record of its own for each cause.
+The drawing has the stored words of the phases. `telling` and `ending` are claims: a worker that
+has not confirmed within a minute counts as dead, and the next worker notifies again. Every target
+has a record of its own for each cause.
 """
 
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ from pipeline.store.formats.snapshot import CampaignSnapshot
 
 _TRIES_THAT_COUNT = 20  # beyond any cap, and no overflow
 
-# What is told next in each of the phases in which somebody is being told.
+# The phase in which a target is notified again, for each phase of a delivery.
 _DELIVERING = {
     AlertPhase.NOTIFYING: AlertPhase.NOTIFYING,
     AlertPhase.NOTIFY_FAILED: AlertPhase.NOTIFYING,
@@ -35,12 +36,12 @@ _DELIVERING = {
 
 
 class SubjectState(StrEnum):
-    """What the subject of an alert is like: a paused campaign is left alone."""
+    """The state of what an alert is about; alerts of a paused campaign do not change."""
 
     OPEN = "open"
     PAUSED = "paused"
     FINISHED = "finished"
-    WITHDRAWN = "withdrawn"
+    WITHDRAWN = "withdrawn"  # cancelled or purged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +49,11 @@ class Pace:
     """
     The times of alerts, in seconds.
 
-    A cause is told when it was there for `patience` (a channel: `channel_patience`), so that one
-    held batch is not told a second before 500 others; its end when it was gone for `settle`, so
-    that an account that is empty again after each order is told once. `claim` is above the
-    longest delivery. What cannot be delivered is tried again after `first`, doubling up to `cap`.
+    A cause is notified when it has lasted for `patience` (a channel: `channel_patience`), so that
+    one held batch is not notified a second before 500 others. Its end is notified when the cause
+    was absent for `settle`, so that an account that is empty again after each order is notified
+    once. `claim` is above the longest delivery. A failed delivery is tried again after `first`,
+    doubling up to `cap`.
     """
 
     patience: float = 15.0
@@ -66,14 +68,14 @@ class Pace:
         return min(self.first * 2.0 ** min(max(tries, 1) - 1, _TRIES_THAT_COUNT), self.cap)
 
     def patience_with(self, cause: AlertCause, *, leaving: bool = False) -> float:
-        """Return how long *cause* must have been there; a worker that leaves waits for nothing."""
+        """Return how long *cause* must have lasted; *leaving* workers only wait for channels."""
         if cause.kind is AlertKind.CHANNEL:
             return self.channel_patience
         return 0.0 if leaving else self.patience
 
 
 def subject_state(snapshot: CampaignSnapshot) -> SubjectState:
-    """Return what a campaign is like; a purged or cancelled one is gone."""
+    """Return the state of a campaign; a cancelled or purged one is withdrawn."""
     if not snapshot.exists or snapshot.cancelled:
         return SubjectState.WITHDRAWN
     if snapshot.ended:
@@ -101,9 +103,9 @@ def next_phase(
     now_ms: int,
 ) -> AlertPhase | None:
     """
-    Return the phase that an alert enters now; None if nothing is to be done.
+    Return the phase that an alert enters now; None if it stays in its phase.
 
-    `present` says whether its cause is there. To enter TELLING or ENDING is to tell somebody.
+    `present` says whether its cause is there. An alert that enters NOTIFYING or ENDING is sent.
     """
     if subject is SubjectState.PAUSED:
         return None
@@ -123,7 +125,7 @@ def next_phase(
 
 
 def _phase_of_retry(record: AlertRecord, waited: float, pace: Pace) -> AlertPhase | None:
-    """Tell again what nobody confirmed, or what could not be delivered, when it is time."""
+    """Repeat an unconfirmed or failed delivery when it is time."""
     claimed = record.phase in {AlertPhase.NOTIFYING, AlertPhase.ENDING}
     if waited < (pace.claim if claimed else pace.again(record.tries)):
         return None

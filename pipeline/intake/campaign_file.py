@@ -1,4 +1,4 @@
-"""From a campaign file, or the same keys in a job, to a checked campaign."""
+"""Reads a campaign from a campaign file, or from the same keys in a job, and checks it."""
 
 import re
 import tomllib
@@ -36,7 +36,7 @@ _UNCLOSED = {
     'Expected "\'"': "the file ends inside a text in quotation marks",
     "Expected \"'''\"": "the file ends inside a text in quotation marks",
 }
-"""What tomllib says of a quotation mark without its other half."""
+"""What tomllib reports for a quotation mark that is not closed."""
 
 _PLACE = re.compile(r"\(at line (\d+), column (\d+)\)$")
 _FROM_FILES = (("text_file", "text"), ("html_file", "html"))
@@ -51,7 +51,7 @@ def load_campaign(path: Path) -> tuple[Campaign | None, list[Problem]]:
     try:
         text = read_text(path, _NO_TEXT)
     except UnopenedError as error:
-        # The path as it was given: a name would not show a slip in the folder, and "." has none.
+        # The path as it was given: a name would hide a wrong folder, and "." has no name.
         return None, [Problem(where=str(path), message=str(error))]
     except UnreadableError as error:
         return None, [Problem(where=path.name, line=error.line, message=str(error))]
@@ -73,8 +73,8 @@ def campaign_from_dict(data: object) -> tuple[Campaign | None, list[Problem]]:
     """
     Check the keys of a campaign file that came in a job, without its recipients.
 
-    Returns as `load_campaign` does. Templates must be in the data: files of this machine are not
-    for those who send jobs.
+    Returns as `load_campaign` does. Templates must be in the data: a job must not read files of
+    this machine.
     """
     if not isinstance(data, dict):
         return None, [
@@ -94,9 +94,9 @@ def campaign_from_dict(data: object) -> tuple[Campaign | None, list[Problem]]:
 
 def stand_in(data: Mapping[str, Any]) -> Campaign | None:
     """
-    Return a campaign with what is sound of the keys in *data*, so that the rows can be judged too.
+    Return a campaign made of the sound keys in *data*, so that the rows can be checked too.
 
-    None if they do not even say over which channels people are to be reached.
+    None if the keys do not even name the channels.
     """
     found, sound = None, _STAND_IN
     for section in ("delivery", "reward", "email", "sms", "webhook"):
@@ -121,7 +121,7 @@ def _check(data: dict[str, Any]) -> tuple[Campaign | None, list[DefinitionFindin
 
 
 def _missing_sections(data: dict[str, Any]) -> Iterator[DefinitionFinding]:
-    # The model tells this too, but only once everything else is right.
+    # The model reports this too, but only when everything else is right.
     delivery = data.get("delivery")
     channels = delivery.get("channels") if isinstance(delivery, dict) else None
     for channel in ChannelName:

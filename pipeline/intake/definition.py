@@ -17,9 +17,9 @@ from pipeline.intake.files.toml_lines import key_lines, line_of
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignDefinition:
     """
-    What somebody says of a campaign: the campaign, or else (None) the problems with it.
+    A campaign as it was given: the campaign, or else (None) the problems with it.
 
-    `name` is what stands for it in problems, `path` the file, `keys` what came as JSON instead.
+    `name` stands for it in problems, `path` is the file, `keys` are those that came as JSON.
     """
 
     name: str
@@ -42,7 +42,7 @@ class CampaignDefinition:
         return cls(name="campaign", campaign=campaign, problems=tuple(problems), keys=keys)
 
     def problem(self, key: str, message: str) -> Problem:
-        """Return a problem with the section or dotted *key* of a definition that was read."""
+        """Return a problem at the section or dotted *key* of the definition."""
         line = None
         if self.path is not None:
             line = line_of(key_lines(read_text(self.path)), tuple(key.split(".")))
@@ -50,9 +50,9 @@ class CampaignDefinition:
 
     def stand_in(self) -> Campaign | None:
         """
-        Return a campaign with what is sound of the keys, so that the rows can be judged too.
+        Return a campaign made of the sound keys, so that the rows can be checked too.
 
-        None if they cannot be read, or as `pipeline.intake.campaign_file.stand_in` says.
+        None if the keys cannot be read, or as `pipeline.intake.campaign_file.stand_in` says.
         """
         if self.path is None:
             return stand_in(self.keys)

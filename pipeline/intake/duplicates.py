@@ -1,4 +1,4 @@
-"""The line on which each id and address comes first, for millions of them in little memory."""
+"""Finds the first line of each id and address, for millions of rows in little memory."""
 
 import secrets
 import sqlite3
@@ -18,9 +18,9 @@ _AT_ONCE = 300  # two variables each; SQLite takes 999 in all its versions
 
 class DuplicateIndex:
     """
-    A table from digest to line in a temporary file that has no name and vanishes with us.
+    A table from digest to line, in a temporary file without a name that vanishes with the process.
 
-    Digests are 64 bits under a random key, so the file tells nothing about anybody; among a
+    Digests are 64 bits under a random key, so the file reveals nothing about anybody. Among a
     million people with three values each, two share a digest once in four million runs. Raises
     UnavailableError if the temporary directory cannot hold the file.
     """
@@ -69,7 +69,7 @@ class DuplicateIndex:
         added = 0
         for start in range(0, len(values), _AT_ONCE):
             some = values[start : start + _AT_ONCE]
-            # One statement for many rows costs half of what one for each does.
+            # One statement for many rows costs half as much as one for each row.
             places = ", ".join(["(?, ?)"] * len(some))
             statement = f"INSERT OR IGNORE INTO seen VALUES {places}"  # noqa: S608 - marks only
             added += self._table.execute(statement, tuple(chain(*some))).rowcount
@@ -83,6 +83,7 @@ class DuplicateIndex:
         return first
 
     def find(self, digest: int) -> int | None:
+        """Return the line on which *digest* was seen, or None; adds nothing."""
         row = self._table.execute("SELECT line FROM seen WHERE digest = ?", (digest,)).fetchone()
         return None if row is None else int(row[0])
 

@@ -1,4 +1,4 @@
-"""What is wrong with a campaign's data, in the words of people who write campaign files."""
+"""Says what is wrong with a campaign's data, in words for people who write campaign files."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -65,13 +65,14 @@ def explain_errors(error: ValidationError) -> Iterator[tuple[KeyPath, str]]:
     faults: dict[KeyPath, str] = {}
     for details in error.errors(include_url=False, include_input=False):
         path = _path(details)
-        # A union reports each of its members; the one that understood the text says most.
+        # A union reports each of its members; the one that matched most says most.
         if path not in faults or details["type"] == "value_error":
             faults[path] = _fault(path, details)
     yield from faults.items()
 
 
 def dotted(path: KeyPath) -> str | None:
+    """Return the path as a dotted key; None for the file as a whole."""
     return ".".join(one_line(part) for part in path) or None
 
 

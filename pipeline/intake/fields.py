@@ -1,4 +1,4 @@
-"""What one value of a recipient must look like, and the form in which it is kept."""
+"""Checks each value of a recipient, and brings it into the form in which it is stored."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -37,7 +37,7 @@ def recipient_of(values: dict[str, str]) -> tuple[Recipient, list[Fault]]:
     """
     Return the recipient in *values* and everything that is wrong with it.
 
-    Fields with a fault are left empty in the recipient. *values* is consumed.
+    The recipient has no value in a field with a fault. Empties *values*.
     """
     fields = {"id": ""}
     faults: list[Fault] = []
@@ -66,6 +66,7 @@ def unreachable(
 
 
 def recipient_id(text: str) -> str:
+    """Return the id; raises ValueError with the reason."""
     if len(text) > _LONGEST_ID:
         msg = f"is longer than {_LONGEST_ID} characters; use a shorter one"
         raise ValueError(msg)
@@ -87,7 +88,7 @@ def email(text: str) -> str:
     try:
         return validate_email(text, check_deliverability=False).normalized
     except EmailNotValidError as error:
-        # What stands in brackets may quote the domain.
+        # The part in brackets may quote the domain.
         reason = str(error).partition(" (")[0].rstrip(".")
         msg = f"is not an e-mail address: {reason[:1].lower()}{reason[1:]}"
         raise ValueError(msg) from error
@@ -112,6 +113,7 @@ def phone(text: str) -> str:
 
 
 def person_name(text: str) -> str:
+    """Return the name; raises ValueError with the reason."""
     if not text.isprintable() and _NOT_ONE_LINE.search(text):
         msg = "must be one line without control characters"
         raise ValueError(msg)
@@ -119,6 +121,7 @@ def person_name(text: str) -> str:
 
 
 def locale(text: str) -> str:
+    """Return the locale as it was written; raises ValueError with the reason."""
     if not _LOCALE.fullmatch(text):
         msg = "is not a locale such as en or pt-BR"
         raise ValueError(msg)
@@ -127,6 +130,7 @@ def locale(text: str) -> str:
 
 @lru_cache(maxsize=1024)
 def timezone(text: str) -> str:
+    """Return the name of the time zone; raises ValueError with the reason."""
     try:
         if _ZONE.fullmatch(text):
             ZoneInfo(text)

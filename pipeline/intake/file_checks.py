@@ -1,4 +1,4 @@
-"""What can only be told of the list as a whole; leaving rows out does not cure it."""
+"""Checks of the list as a whole; leaving rows out does not cure what they find."""
 
 from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
@@ -26,7 +26,7 @@ def unknown_variables(
 def unreachable_channels(
     reachable: Mapping[ChannelName, int], provided: Collection[str], *, accepted: int
 ) -> Iterator[ListFinding]:
-    """Yield a finding for each channel that nobody can be reached by."""
+    """Yield a finding for each channel that reaches nobody."""
     for channel, people in reachable.items():
         field = ADDRESS_FIELD[channel]
         if not people and (accepted or field not in provided):

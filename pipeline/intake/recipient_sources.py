@@ -1,4 +1,4 @@
-"""Where the recipients of a campaign come from: an open file, or a list in JSON."""
+"""The sources of a campaign's recipients: an open file, or a list in JSON."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class RecipientsFile:
     """
     CSV or NDJSON as an open, seekable file; without a stream, `problem` says why.
 
-    `name` is what stands for it in problems, `path` where it lies, `size` its bytes.
+    `name` stands for it in problems, `path` is where it lies, `size` its bytes.
     """
 
     name: str

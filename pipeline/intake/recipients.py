@@ -1,4 +1,4 @@
-"""From a file or a list of recipients to checked rows, as a stream in little memory."""
+"""Turns a file or a list of recipients into checked rows, as a stream in little memory."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
@@ -25,11 +25,11 @@ from pipeline.intake.row_validation import RowValidator, ValidatedRow
 from pipeline.intake.template_checks import needed_columns
 from pipeline.store.formats.recipient_codec import canonical
 
-_ROWS_AT_ONCE = 100  # as many as an order has: what is read meanwhile hides the wait for a write
+_ROWS_AT_ONCE = 100  # as many as an order has: reading them takes about as long as a write
 
 
 class RecipientRow(NamedTuple):
-    """A recipient that can be taken in, and the line it begins on."""
+    """A recipient that was accepted, and the line it begins on."""
 
     line: int
     recipient: Recipient
@@ -70,7 +70,7 @@ def read_recipients(
     """
     Return the rows of a CSV or NDJSON *stream*, called *name* in problems.
 
-    Without a *file_format* the extension of *name* or the first character tells it. The first
+    Without a *file_format* the extension of *name*, or the first character, decides. The first
     *keep* problems are kept (None: all). Rows with a problem are written to *rejected*, where
     given, for a campaign that goes on without them.
     """
@@ -103,9 +103,9 @@ def check_recipients(
 
 class Intake:
     """
-    Iterate it once, to the end, for the rows that can be taken in; `summary` is final then.
+    Iterate it once, to the end, for the accepted rows; `summary` is final then.
 
-    What is wrong is collected, not raised: who wants all or nothing looks at `problem_count`
+    Problems are collected, not raised: a caller that wants all rows or none checks `problem_count`
     before committing. Raises UnavailableError if the temporary directory is full.
     """
 
@@ -130,12 +130,12 @@ class Intake:
 
     @property
     def problem_count(self) -> int:
-        """How many problems were found so far."""
+        """Return how many problems were found so far."""
         return self._log.total
 
     @property
     def fatal_count(self) -> int:
-        """How many of them leaving rows out does not cure."""
+        """Return how many of the problems leaving rows out does not cure."""
         return self._fatal
 
     @property
@@ -237,7 +237,7 @@ class Intake:
 
 
 def _batches(source: Source) -> Iterator[list[RawRow]]:
-    """Yield all rows in lists; what was read before an UnreadableError comes before it."""
+    """Yield all rows in lists; rows read before an UnreadableError come before it."""
     batch: list[RawRow] = []
     try:
         for row in source:

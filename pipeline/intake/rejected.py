@@ -1,4 +1,4 @@
-"""The file of the rows that were left out."""
+"""Writes the file of the rows that were left out."""
 
 import csv
 from collections.abc import Sequence

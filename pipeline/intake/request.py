@@ -1,4 +1,4 @@
-"""What somebody wants taken in."""
+"""A request to take a campaign in."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Which rows can be taken in: each by itself, and against all rows before it."""
+"""Decides which rows are accepted: each by itself, and compared with all rows before it."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,10 +13,10 @@ from pipeline.intake.files.columns import STANDARD, RawRow
 @dataclass(slots=True)
 class ValidatedRow:
     """
-    A row, what it says, and what is wrong with it.
+    A row, its recipient, and what is wrong with it.
 
-    `skipped` rows are sound but repeat an address under `duplicates = "skip"`. `addresses` pairs
-    a field with its digest.
+    `skipped` rows are sound but repeat an address under `duplicates = "skip"`. `addresses` pairs a
+    field with its digest.
     """
 
     raw: RawRow
@@ -40,9 +40,10 @@ class RowValidator:
     """
     Validates the rows of one file in their order.
 
-    With *leave_out* the campaign goes on without faulty rows, and those must not take an id or an
-    address away from a later row; otherwise every repetition is a fault worth telling. Rows that
-    lack one of the templates' *variables* get it empty: in JSON null and nothing mean the same.
+    With *leave_out* the campaign goes on without faulty rows, and a faulty row must not take an id
+    or an address away from a later row; otherwise every repetition is reported as a fault. Rows
+    that lack one of the templates' *variables* get an empty value: in JSON null and a missing key
+    mean the same.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class RowValidator:
         indexed_values: list[IndexedValue] = []
         for row in compared:
             indexed_values += row.indexed_values()
-        # Nearly always nothing repeats; only then is the order within the batch of no matter.
+        # Nearly always nothing repeats; then the order within the batch does not matter.
         if not self._duplicates.add_all_new(indexed_values):
             for row in compared:
                 self._check_repeats(row)
@@ -90,7 +91,7 @@ class RowValidator:
         if recipient.id:
             row.id_digest = self._duplicates.digest("id", recipient.id)
         for name in self._unique_fields:
-            # Whole addresses, without regard to case: in practice no two people differ by it.
+            # Whole addresses, without regard to case: no two people differ only by case.
             if address := getattr(recipient, name).casefold():
                 row.addresses.append((name, self._duplicates.digest(name, address)))
         return row

@@ -1,8 +1,8 @@
 """
-The intake: a campaign and its people are checked, previewed and submitted.
+The intake: checks, previews and submits a campaign and its people.
 
-Commands and jobs come this way alike. What differs between them they give as values
-(`IntakeRequest`), as ports, or as callbacks: who is asked, and who is told how far it is.
+Commands and jobs use the same functions. They pass what differs as values (`IntakeRequest`), as
+ports, or as callbacks: one that asks for confirmation, and one that reports the progress.
 """
 
 import asyncio
@@ -39,17 +39,17 @@ from pipeline.rewards.error_sentences import error_sentence
 _TICK = 0.2  # seconds
 
 IntakeProgress = Callable[[int, float], None]
-"""Told now and then how many rows were read, and which share of the whole that is."""
+"""Called now and then with how many rows were read, and which share of the whole that is."""
 
 
 async def validate(
     request: IntakeRequest, ports: IntakePorts, *, preview: int = 0
 ) -> IntakeFindings:
     """
-    Return everything that is wrong, and what the first *preview* people would get: the dry run.
+    Return everything that is wrong, and the first *preview* messages: the dry run.
 
-    What cannot be looked at from here is a warning. Reads the recipients to their end; needs no
-    ledger, stores nothing and sends nothing.
+    A check that is not possible here becomes a warning. Reads the recipients to their end; needs
+    no ledger, stores nothing and sends nothing.
     """
     problems, warnings = await _looked_up(request.definition, ports)
     return await examine(request, ports, problems, warnings=warnings, preview=preview)
@@ -71,12 +71,12 @@ async def preflight(
     request: IntakeRequest, ports: IntakePorts, ledger: IntakeLedger, *, sends: bool
 ) -> tuple[str, ...]:
     """
-    Look at what must be right before money is spent; later on it would be waited for.
+    Check all that must be right before money is spent.
 
-    With *sends* the campaign is also to be sent from here, so that its rewards API and channels
-    must be set up and answer. Returns what could not be checked, as warnings. A campaign that was
-    submitted before is let pass. Raises InvalidInputError, InputError, UnavailableError, and the
-    errors of the rewards API.
+    With *sends* the campaign is also to be sent from here, so its rewards API and channels must be
+    set up and answer. Returns as warnings what could not be checked. A campaign that was submitted
+    before passes unchecked. Raises InvalidInputError, InputError, UnavailableError, and the errors
+    of the rewards API.
     """
     campaign = await _readable(request, ports)
     if await ledger.campaigns.find(campaign.id) is not None:
@@ -105,7 +105,7 @@ async def submit(
     """
     Take the campaign in for *actor*; repeating it with the same content changes nothing.
 
-    *confirm* is asked once everything was read. Rows that are left out are written to *rejected*.
+    *confirm* is called once everything was read. Rows that are left out are written to *rejected*.
     Raises InvalidInputError with what is wrong in the definition or the rows, and what
     `Submission.run` raises; nothing is left behind then.
     """
@@ -149,7 +149,7 @@ async def _refuse(
 async def _looked_up(
     definition: CampaignDefinition, ports: IntakePorts
 ) -> tuple[list[Problem], list[str]]:
-    """Return the problems that only the channels and the outside know of, and warnings."""
+    """Return the problems that only the channels and the outside can find, and warnings."""
     campaign = definition.campaign
     if campaign is None:
         return [], []
@@ -193,7 +193,7 @@ async def _product_problems(
 async def _reported(
     rows: Intake, source: RecipientSource, progress: IntakeProgress | None
 ) -> AsyncIterator[None]:
-    """Tell how far the source was read; once it was, who is being asked is not disturbed."""
+    """Report how much of the source was read, until all of it was read."""
     if progress is None:
         yield
         return

@@ -1,4 +1,4 @@
-"""Taking a campaign in: staged row by row, committed at once, refused if it differs."""
+"""Takes a campaign in: stages it row by row, commits it at once, refuses other content."""
 
 import asyncio
 import contextlib
@@ -40,10 +40,10 @@ from pipeline.store.staging import (
     planned_deliveries,
 )
 
-_KEEP_ALIVE = 2.0  # well inside the patience of the staging area
+_KEEP_ALIVE = 2.0  # well below the time after which the staging area lapses
 
 _SHOWN = {"reward.value", "reward.currency", "reward.max_total", "delivery.mode"}
-"""Keys whose values fit into a sentence; none of them is anybody's data."""
+"""Keys whose values fit into a sentence and are no personal data."""
 
 Confirm = Callable[[Summary], Awaitable[bool]]
 
@@ -59,11 +59,11 @@ class InvalidRecipientsError(InputError):
 
 
 class DeclinedError(InputError):
-    """The person who was asked said no."""
+    """The operator did not confirm."""
 
 
 class DifferentContentError(InputError):
-    """The id is taken by a campaign with other content."""
+    """Another campaign, with other content, has this id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class Submission:
 
     async def run(self, confirm: Confirm | None = None) -> Submitted:
         """
-        Take the campaign in; *confirm* is asked after everything was checked and staged.
+        Take the campaign in; *confirm* is called after everything was checked and staged.
 
         Raises InvalidRecipientsError, DeclinedError, DifferentContentError, or InputError; in each
         case nothing of this attempt is left behind.
@@ -129,8 +129,8 @@ class Submission:
                 await self._record(totals)
                 committed = await self._staging.commit(opened, self._campaign, totals)
         except BaseException:
-            # Also Ctrl-C: what cannot be removed now is removed by the next process that starts.
-            # Shielded, as a second Ctrl-C must not leave half of it to the next sweep.
+            # Also after Ctrl-C: the next process that starts removes what cannot be removed now.
+            # Shielded: a second Ctrl-C must not leave half of it to the next sweep.
             await asyncio.shield(self._staging.discard(opened))
             raise
         if committed.serial != opened.serial:
@@ -146,7 +146,7 @@ class Submission:
             )
             if not isinstance(opened, StagingBusy):
                 return opened
-            # Somebody else is submitting it; soon it is committed, or given up.
+            # Another process is submitting it and will soon commit it or give up.
             await asyncio.sleep(min(opened.seconds, 0.5))
 
     @contextlib.asynccontextmanager
@@ -187,7 +187,7 @@ class Submission:
         batch = [row.recipient for row in rows]
         duplicate = await self._staging.stage(staging, number, batch, first, plan)
         if duplicate is not None:
-            # The intake finds duplicates itself; this is the ledger's own, last look.
+            # The intake finds duplicates itself; this is the ledger's own, last check.
             msg = f"line {rows[duplicate].line}: this id stands in the list already"
             raise InputError(msg)
 
@@ -228,10 +228,10 @@ class Submission:
 
     async def _differing_keys(self, snapshot: CampaignSnapshot) -> list[str]:
         """
-        Return the keys in which the file differs from the campaign as it is.
+        Return the keys in which the file differs from the stored campaign.
 
-        Nothing differs if it is what the campaign is, or was before an edit: whoever repeats a
-        command goes on, with the messages and limits of the latest edit.
+        None differ if the file is the current version or an earlier one: a repeated command goes
+        on with the messages and limits of the latest edit.
         """
         serial = snapshot.serial
         found = differences(await self._campaigns.definition(serial), self._campaign)
@@ -244,7 +244,7 @@ class Submission:
         return found
 
     async def _named(self, serial: str, keys: Sequence[str]) -> list[str]:
-        """Return *keys* for people: one by its name, and values where they are short; sections."""
+        """Return a single key by its name, with short values; of several keys the sections."""
         if len(keys) != 1:
             return list(dict.fromkeys(f"[{key.partition('.')[0]}]" for key in keys))
         [key] = keys

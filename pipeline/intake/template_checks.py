@@ -1,4 +1,4 @@
-"""Whether the campaign's templates can be used, and what they need to be filled."""
+"""Checks whether the campaign's templates can be used, and which variables they need."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -33,7 +33,7 @@ _KINDS = (
     _Kind(ChannelName.EMAIL, "text", holds_link=True),
     _Kind(ChannelName.EMAIL, "html", holds_link=True),
     _Kind(ChannelName.SMS, "body", holds_link=True),
-    # The link goes beside them, in a field of its own.
+    # The link is sent beside them, in a field of its own.
     _Kind(ChannelName.WEBHOOK, "title", holds_link=False),
     _Kind(ChannelName.WEBHOOK, "body", holds_link=None),
 )
@@ -43,7 +43,7 @@ def template_faults(data: Mapping[str, object]) -> Iterator[tuple[tuple[str, str
     """
     Yield the key and the fault of each template in a campaign file's *data*.
 
-    What is not there or not text is passed over: it is a fault of the file's form.
+    A missing template, or one that is not text, is skipped: the check of the form reports it.
     """
     for kind in _KINDS:
         section = data.get(kind.channel)
@@ -92,5 +92,5 @@ def _loses_link(template: Template, sample: str) -> bool:
     try:
         text = template.render(values)
     except PermanentError:
-        return False  # real values may well fill it
+        return False  # real values may fill it
     return not any(link in text for link in _WHOLE_LINKS)

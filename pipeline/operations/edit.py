@@ -16,7 +16,7 @@ _LOOK_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What an edit comes to: the version it is made from, and the keys that differ."""
+    """What an edit changes: the version it starts from, and the keys that differ."""
 
     made_from: int
     keys: tuple[str, ...]
@@ -26,9 +26,9 @@ async def change_of(
     campaigns: CampaignStore, snapshot: CampaignSnapshot, wanted: Campaign
 ) -> Change:
     """
-    Return what differs from the campaign as it is; no keys if nothing does.
+    Return what differs from the stored campaign; no keys if nothing does.
 
-    Raises InputError if something differs that was settled with the submit.
+    Raises InputError if something differs that no edit can change.
     """
     differing = differences(await campaigns.definition(snapshot.serial), wanted)
     fixed = [key for key in differing if not is_editable(key)]
@@ -51,7 +51,7 @@ def check_editable(snapshot: CampaignSnapshot) -> None:
 
 
 async def on_the_wire(campaigns: CampaignStore, serial: str, *, patience: float) -> int:
-    """Wait until nothing is being sent, *patience* seconds at most; return what still is."""
+    """Wait until nothing is being sent, *patience* seconds at most; return how many still are."""
     until = uptime() + patience
     while sending := (await campaigns.snapshot(serial)).deliveries()["sending"]:
         if uptime() >= until:

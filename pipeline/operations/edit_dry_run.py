@@ -1,4 +1,4 @@
-"""The messages of a new version, made for everybody who may still be sent one, and not sent."""
+"""Composes the messages of a new version for everybody who may still get one, without sending."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
@@ -22,13 +22,13 @@ from pipeline.store.formats.records import DeliveryRecord, initial_records, reac
 from pipeline.store.formats.snapshot import CampaignSnapshot
 
 FAILURES_SHOWN = 20
-"""How many of the people whom a message does not fit are named."""
+"""How many of the people for whom a message fails are named."""
 
 _LINK = "https://claim.example/EXAMPLE-LINK"
 _ENDED = frozenset({BatchState.DONE, BatchState.CANCELLED})
 _OPEN = frozenset({DeliveryStatus.PENDING, DeliveryStatus.SENDING, DeliveryStatus.UNCERTAIN})
 _REACHED = frozenset({DeliveryStatus.SENT, DeliveryStatus.DELIVERED})
-_OWN_ADDRESS = frozenset({"bad_address", "sms_bad_number"})  # no text can help there
+_OWN_ADDRESS = frozenset({"bad_address", "sms_bad_number"})  # no change of a text can cure these
 
 
 async def remaining_deliveries(
@@ -39,7 +39,7 @@ async def remaining_deliveries(
     wanted: Campaign,
 ) -> AsyncIterator[tuple[Recipient, list[ChannelName]]]:
     """
-    Yield each recipient who may still be sent a message, and over which channels, by batch.
+    Yield by batch each recipient who may still be sent a message, and over which channels.
 
     In mode "first" a recipient who was reached is sent nothing more, unless a bounce comes.
     """
@@ -76,7 +76,7 @@ class EditDryRun:
     def compose_for(
         self, recipient: Recipient, channels: Sequence[ChannelName], sent_at: float
     ) -> None:
-        """Make the messages of *recipient* over *channels* as if sent at *sent_at*."""
+        """Compose the messages of *recipient* over *channels* as if sent at *sent_at*."""
         self.people += 1
         faults = list(self._unfilled(recipient)) or [
             fault for channel in channels if (fault := self._fault(recipient, channel, sent_at))
@@ -100,7 +100,7 @@ class EditDryRun:
             )
         except PermanentError as error:
             return "" if error.code in _OWN_ADDRESS else error.detail
-        except Exception as error:  # noqa: BLE001 - as when sending: whatever it is, it would fail
+        except Exception as error:  # noqa: BLE001 - whatever it is, sending would fail too
             return f"{channel} cannot be composed ({type(error).__name__})"
         return ""
 

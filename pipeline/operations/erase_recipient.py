@@ -15,11 +15,11 @@ from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.store.maintenance.erasures import Erased, Erasure, ErasureStore
 from pipeline.views.person import find_person
 
-_TRIES = 50  # each time somebody else's change of the same batch went through
+_TRIES = 50  # each try fails only if somebody else changed the same batch
 
 
 class RecipientEraser:
-    """Finds people and removes them; everything here may be repeated."""
+    """Finds people and erases them; every method may be repeated."""
 
     def __init__(
         self, pages: BatchPages, campaigns: CampaignStore, erasures: ErasureStore, vault: Vault
@@ -31,7 +31,7 @@ class RecipientEraser:
 
     async def look(self, snapshot: CampaignSnapshot, recipient_id: str) -> int:
         """
-        Return when the person was forgotten, in ms since the epoch; 0 if that was not done yet.
+        Return when the person was erased, in ms since the epoch; 0 if they were not.
 
         Raises InputError if the campaign has, or keeps, no such person. Changes nothing.
         """
@@ -44,8 +44,8 @@ class RecipientEraser:
         """
         Remove name, addresses, variables and link of a person; nothing is sent to them any more.
 
-        Digests, counters, the ledger's record and what was paid stay. How durable it is when it
-        returns `ErasureStore.erase` says. Raises InputError as `look` does.
+        Digests, counters, the ledger's record and what was paid stay. `ErasureStore.erase` says
+        how durable the removal is on return. Raises InputError as `look` does.
         """
         for _ in range(_TRIES):
             stored, index = await self._place(snapshot, recipient_id)
@@ -65,7 +65,7 @@ class RecipientEraser:
         return page.batches[0], index
 
     def _without(self, serial: str, stored: StoredBatch, index: int) -> Erasure:
-        if stored.rows is None:  # purged meanwhile, which the store will say
+        if stored.rows is None:  # purged meanwhile; the store reports it
             return Erasure(rows=b"", other_rows=b"", links=b"", other_links=b"")
         vault, number = self._vault, stored.number
         people = open_recipients(vault, serial, number, stored.rows)

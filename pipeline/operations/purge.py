@@ -1,4 +1,4 @@
-"""Removing people and links of campaigns that have ended, by hand or when their time is over."""
+"""Removes people and links of campaigns that have ended, by hand or after the retention time."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,15 +15,17 @@ from pipeline.views.campaign_status import ended
 
 log = structlog.get_logger()
 
-_BATCHES = 20  # at once, with up to four keys each: well below a millisecond of everybody's time
+_BATCHES = (
+    20  # per step, with up to four keys each: the server is busy for less than a millisecond
+)
 _PAUSE = 0.01
 
 PurgeProgress = Callable[[int], None]
-"""Is told how many batches are done."""
+"""Called with the number of batches that are done."""
 
 
 class CampaignPurger:
-    """Purges one campaign at a time; what was interrupted goes on when it is called again."""
+    """Purges one campaign at a time; a call after an interruption goes on where it stopped."""
 
     def __init__(self, campaigns: CampaignStore, audit: AuditTrail, store: PurgeStore) -> None:
         self._campaigns = campaigns
@@ -42,8 +44,8 @@ class CampaignPurger:
         Remove recipients, links, evidence and corrections; return when that was done (ms).
 
         The definition, the ledger, counters, order ids and digests stay. Raises InputError if the
-        campaign has not ended, or not for that long. From the first step on nothing of it can be
-        sent again. Many short steps: others are served in between.
+        campaign has not ended, or not for long enough. From the first step on nothing of it can be
+        sent. The work is done in many short steps, so that the server can serve others in between.
         """
         snapshot = await self._campaigns.snapshot(serial)
         if not snapshot.purging:
@@ -67,7 +69,7 @@ class CampaignPurger:
 
 
 class Retention:
-    """Purges what ended long enough ago, and what a killed command left half done."""
+    """Purges campaigns that ended long enough ago, and completes interrupted purges."""
 
     def __init__(
         self, store: PurgeStore, campaigns: CampaignStore, purging: CampaignPurger
@@ -78,10 +80,10 @@ class Retention:
 
     async def run(self, worker: str, length: timedelta) -> None:
         """
-        Purge what ended *length* ago (0: never), if it is the turn of this worker.
+        Purge what ended *length* ago (0: only what was begun), if it is this worker's turn.
 
-        One worker of the fleet has it, for a minute at least; should it take longer and another
-        one join in, each step may be repeated.
+        One worker of the fleet has the turn, for a minute at least. Should it take longer and
+        another worker start too, each step may be repeated.
         """
         if not await self._store.acquire_turn(worker):
             return
@@ -94,7 +96,7 @@ class Retention:
             try:
                 await self._purging.purge(serial, actor="retention", ended_for=length)
             except (ClaimcastError, ValueError, LookupError, TypeError) as error:
-                # One that cannot be purged (a damaged audit trail) must not stop the worker.
+                # A campaign that cannot be purged (damaged audit trail) must not stop the worker.
                 log.warning("campaign.not_purged", campaign=campaign_id, why=type(error).__name__)
             else:
                 log.info("campaign.purged", campaign=campaign_id)

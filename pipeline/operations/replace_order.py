@@ -1,4 +1,4 @@
-"""Ending a batch whose order is dead: who keeps a link of it, and who is ordered for once more."""
+"""Ends a batch whose order is dead: some people keep its links, the others move to a new batch."""
 
 import json
 from collections.abc import Sequence
@@ -43,15 +43,17 @@ class ReplacementPlan:
 
     @property
     def kept(self) -> Sequence[Recipient]:
+        """Return the people who keep a link of the order."""
         return self.people[: len(self.links)]
 
     @property
     def moved(self) -> Sequence[Recipient]:
+        """Return the people who move to the new batch."""
         return self.people[len(self.links) :]
 
 
 class OrderReplacement:
-    """Looks at held batches and ends them; *links_path* is where the links of an order are."""
+    """Plans the end of a held batch and executes it; *links_path* as in the settings."""
 
     def __init__(
         self,
@@ -69,7 +71,7 @@ class OrderReplacement:
 
     async def plan(self, snapshot: CampaignSnapshot, number: int) -> ReplacementPlan | Batch:
         """
-        Return what would be done with a batch, or the batch if its order was ended before.
+        Return what `execute` would do with a batch, or the batch if its order was ended before.
 
         Raises InputError if its order cannot be ended. Changes nothing.
         """
@@ -94,7 +96,7 @@ class OrderReplacement:
         """
         End the order for good and return the number of the batch that its people moved to.
 
-        May be repeated. Raises InputError if the batch is not what it was when it was looked at.
+        May be repeated. Raises InputError if the batch has changed since it was planned.
         """
         snapshot = plan.snapshot
         outcome, new = await self._store.split(
@@ -123,7 +125,7 @@ class OrderReplacement:
     async def _links(
         self, snapshot: CampaignSnapshot, stored: StoredBatch, batch: Batch
     ) -> Sequence[str]:
-        """Return the links that may stay: those of an order that is merely short, all of them."""
+        """Return the links that stay: all of an order that is merely short, else none."""
         if batch.hold.reason != "links_short" or batch.order.id is None:
             return ()
         if stored.evidence is None:
@@ -162,10 +164,10 @@ class OrderReplacement:
 
 def links_that_came(evidence: bytes, ordered: int, *, path: str | None) -> Sequence[str]:
     """
-    Return the links in the kept answer of a short order; none if there is any doubt about them.
+    Return the links in the stored answer of a short order; none if any of them is doubtful.
 
-    All of the *ordered* number come back if the answer holds them after all, as it may where the
-    path to the links was corrected since.
+    All *ordered* links are returned if the answer holds them after all, as it may after the path
+    to the links was corrected.
     """
     document, found = json.loads(evidence), ordered
     for _ in range(2):

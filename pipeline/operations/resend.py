@@ -1,4 +1,4 @@
-"""Resending: looks one person up, applies the rules, and makes a new resend of the same link."""
+"""Resending: finds one person, applies the rules, and sends the same link again."""
 
 from dataclasses import dataclass
 
@@ -17,19 +17,21 @@ from pipeline.store.suppressions import Suppressions
 from pipeline.views.batch_view import CampaignTerms, understood
 from pipeline.views.person import find_person
 
-_TRIES = 20  # a callback may come between the look and the change, but not time and again
+_TRIES = 20  # a callback may come between reading and writing, but not that often
 
 
 @dataclass(frozen=True, slots=True)
 class _LocatedCandidate:
-    """A person, where they stand, and their field of the ledger word for word."""
+    """A person, their place in the campaign, and their field of the ledger as it was read."""
 
-    person: ResendCandidate
+    candidate: ResendCandidate
     place: RecipientPlace
     record: str
 
 
 class LinkResender:
+    """Resends links to single people of a campaign."""
+
     def __init__(
         self,
         pages: BatchPages,
@@ -51,16 +53,16 @@ class LinkResender:
         self, snapshot: CampaignSnapshot, recipient_id: str, request: ResendRequest, *, actor: str
     ) -> Resend:
         """
-        Let the link go out once more and return how; InputError says why it may not.
+        Send the link once more and return how; InputError says why it may not be sent.
 
-        Written to the audit trail first. Repeated within the cooldown it sends one message.
+        The audit trail records it first. Calls within the cooldown send one message.
         """
         campaign_id = snapshot.campaign_id
         for _ in range(_TRIES):
             located = await self._locate(snapshot.serial, recipient_id)
-            resend = decide_resend(located.person, request)
+            resend = decide_resend(located.candidate, request)
             await self._refuse_suppressed(resend)
-            before = located.person.address_over(resend.channel)
+            before = located.candidate.address_over(resend.channel)
             await self._audit.add(
                 AuditAction.RESEND,
                 actor=actor,
@@ -76,7 +78,7 @@ class LinkResender:
         raise InputError(msg)
 
     async def _locate(self, serial: str, recipient_id: str) -> _LocatedCandidate:
-        # The time is read first: an attempt started since counts as more recent than it is.
+        # The time is read first, so an attempt that starts meanwhile counts as just started.
         snapshot = await self._campaigns.snapshot(serial)
         page, index = await find_person(self._campaigns, self._pages, snapshot, recipient_id)
         _refuse_ended(page.campaign)
@@ -118,8 +120,8 @@ class LinkResender:
     async def _write_resend(
         self, located: _LocatedCandidate, resend: Resend, campaign_id: str
     ) -> bool:
-        """Return False if the person's deliveries are not any more as they were looked at."""
-        person, place = located.person, located.place
+        """Store the resend; return False if the deliveries changed since they were read."""
+        person, place = located.candidate, located.place
         sealed = seal_resends(
             self._vault, place.serial, person.recipient.id, (*person.resends, resend)
         )

@@ -1,4 +1,4 @@
-"""Resending: whether one person may have the same link once more, and over what; pure rules."""
+"""Decides whether one person may be sent the same link again, and over which channel; pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from pipeline.views.delivery_times import started_at
 from pipeline.views.timeline import mask_address
 
 COOLDOWN_MS = 30_000
-"""As Tango's resend has it: what was started less than this ago is not resent."""
+"""A delivery that started less than this ago is not resent; Tango's resend has the same time."""
 
 BY = {ChannelName.EMAIL: "e-mail", ChannelName.SMS: "SMS", ChannelName.WEBHOOK: "webhook"}
 
@@ -27,9 +27,9 @@ _UNKNOWN_END = "superseded"  # see resend.lua
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResendRequest:
     """
-    What is asked for: the channel with a checked address, or neither for those there are.
+    The channel and checked address that an operator asks for; empty for those on record.
 
-    `elsewhere` is the word that the link may go to an address other than the one it went to.
+    `elsewhere` confirms that the link may go to an address other than the one it went to.
     """
 
     channel: ChannelName | None = None
@@ -52,6 +52,7 @@ class ResendCandidate:
     now_ms: int
 
     def address(self, record: DeliveryRecord) -> str:
+        """Return the address that *record* went, or will go, to."""
         return address_of(self.recipient, self.resends, record.channel, record.resend_number)
 
     def address_over(self, channel: ChannelName) -> str:
@@ -59,6 +60,7 @@ class ResendCandidate:
         return address_of(self.recipient, self.resends, channel, LAST_RESEND_NUMBER)
 
     def over(self, channel: ChannelName) -> DeliveryRecord | None:
+        """Return the delivery over *channel*, or None."""
         return next((record for record in self.records if record.channel is channel), None)
 
     def concerned(self, channel: ChannelName) -> Iterator[DeliveryRecord]:
@@ -72,8 +74,8 @@ def decide_resend(candidate: ResendCandidate, request: ResendRequest) -> Resend:
     """
     Return the resend to make; raises InputError with a sentence that says why there is none.
 
-    A delivery that waits may be given another address, or leave its place to another channel; what
-    is on the wire is let be.
+    A delivery that waits may be given another address, or be replaced by one over another channel.
+    A message on the wire is not touched.
     """
     channel = _channel(candidate, request)
     before = candidate.over(channel)
@@ -91,7 +93,7 @@ def decide_resend(candidate: ResendCandidate, request: ResendRequest) -> Resend:
 
 
 def _channel(candidate: ResendCandidate, request: ResendRequest) -> ChannelName:
-    """Return the channel asked for, else that which is open, was last tried, or is the last."""
+    """Return the channel asked for, else the open one, the last one tried, or the last one."""
     if request.channel is not None:
         if request.channel not in candidate.channels:
             used = " and ".join(BY[channel] for channel in candidate.channels)
@@ -109,7 +111,7 @@ def _channel(candidate: ResendCandidate, request: ResendRequest) -> ChannelName:
 
 
 def _refuse_early(candidate: ResendCandidate, channel: ChannelName, *, corrected: bool) -> None:
-    """Raise InputError while there is nothing that could be resent."""
+    """Raise InputError while there is no message that could be resent."""
     concerned = list(candidate.concerned(channel))
     if any(record.status is _SENDING for record in concerned):
         msg = "The message is on its way at this moment; there is nothing to resend yet."
@@ -135,7 +137,7 @@ def _refuse_soon(candidate: ResendCandidate) -> None:
 
 
 def _refuse_elsewhere(candidate: ResendCandidate, channel: ChannelName, address: str) -> None:
-    """Raise InputError if the link may have arrived, but never at this address."""
+    """Raise InputError if the link may have arrived, but never went to this address."""
     arrived = [r for r in (*candidate.records, *candidate.earlier) if _may_have_arrived(r)]
     if not arrived or any(
         (r.channel, candidate.address(r)) == (channel, address) for r in arrived

@@ -1,9 +1,9 @@
 """
-Rotation of the secret keys: everything sealed is sealed again under the first of them.
+Rotates the secret keys: seals everything again under the first of them.
 
-Works beside running campaigns: a blob is replaced only if it still is what was read, so a newer
-write is never lost. May be killed and repeated; what rests under the first key is recognised by
-its MAC and left alone. Digests, and with them look-ups and tokens, stay: the digest key is merely
+It works while campaigns run: a blob is replaced only if it has not changed since it was read, so a
+newer write is never lost. May be killed and repeated: a blob under the first key is recognised by
+its MAC and skipped. Digests, and with them look-ups and tokens, stay: the digest key is only
 wrapped anew.
 """
 
@@ -19,26 +19,28 @@ _WRITE_BYTES = 64 * 1024  # per script, and so per sync of the server's log
 
 @dataclass(slots=True)
 class KeyUsage:
-    """How many blobs open with which key, by its position; None stands for none of them."""
+    """Counts the blobs by the position of the key that opens them; None stands for no key."""
 
     by_key: Counter[int | None] = field(default_factory=Counter)
 
     @property
     def total(self) -> int:
+        """Return how many blobs there are."""
         return self.by_key.total()
 
     @property
     def others(self) -> int:
-        """How many would be lost with all keys but the first."""
+        """Return how many blobs would be lost if only the first key were left."""
         return self.total - self.by_key[0] - self.unreadable
 
     @property
     def unreadable(self) -> int:
+        """Return how many blobs no key opens."""
         return self.by_key[None]
 
 
 class KeyRotation:
-    """Rotation over one Redis; *vault* has the new key first."""
+    """Rotates the keys of one Redis; the first key of *vault* is the new one."""
 
     def __init__(self, blobs: SealedBlobs, vault: Vault) -> None:
         self._blobs = blobs
@@ -46,17 +48,17 @@ class KeyRotation:
 
     async def look(self) -> KeyUsage:
         """Count the blobs by the key that opens them; changes nothing."""
-        standing = KeyUsage()
+        usage = KeyUsage()
         async for blobs in self._blobs.pages():
-            standing.by_key.update(self._vault.key_index(blob.sealed) for blob in blobs)
-        return standing
+            usage.by_key.update(self._vault.key_index(blob.sealed) for blob in blobs)
+        return usage
 
     async def reseal(self, shown: Callable[[int], None] = lambda _: None) -> int:
         """
         Seal again what is under another key than the first; return how many were replaced.
 
-        *shown* is told after each step how many it replaced. A blob that none of the keys opens
-        is left as it is.
+        After each step *shown* is called with the number that it replaced. A blob that none of the
+        keys opens is left as it is.
         """
         replaced = 0
         async for blobs in self._blobs.pages():
@@ -73,7 +75,7 @@ class KeyRotation:
 
 
 def chunks(replacements: Iterable[Replacement]) -> Iterator[list[Replacement]]:
-    """Yield what goes into one step: 64 kB, and what the last blob is above it."""
+    """Yield the replacements of one step each: until their blobs reach 64 kB."""
     chunk: list[Replacement] = []
     size = 0
     for replacement in replacements:

@@ -1,4 +1,4 @@
-"""Deliveries that a retry cannot help: their addresses are on the suppression list."""
+"""Deliveries that a retry cannot help, because their addresses are on the suppression list."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -16,6 +16,8 @@ _REACHED = frozenset({DeliveryStatus.SENT, DeliveryStatus.DELIVERED})
 
 
 class SuppressedDeliveries:
+    """Finds the failed deliveries whose addresses are on the suppression list."""
+
     def __init__(self, campaigns: CampaignStore, suppressions: Suppressions) -> None:
         self._campaigns = campaigns
         self._suppressions = suppressions
@@ -26,8 +28,8 @@ class SuppressedDeliveries:
         """
         Return the suppressed deliveries of a batch's *ledger* whose recipients no message reached.
 
-        A batch without failures costs nothing, any other one decryption and one look at the list.
-        A batch that cannot be opened (purged meanwhile) has no suppressed delivery.
+        A batch without failures costs nothing, any other batch one decryption and one look at the
+        list. A batch that cannot be opened (purged meanwhile) has no suppressed delivery.
         """
         refused = list(_refused(ledger))
         people: Sequence[tuple[Recipient, ResendHistory]] = ()
@@ -53,7 +55,7 @@ class SuppressedDeliveries:
 def count_unreachable(
     ledger: Mapping[int, Sequence[DeliveryRecord]], suppressed: Collection[SuppressedDelivery]
 ) -> int:
-    """Return how many people of *suppressed* a retry can reach over no channel at all."""
+    """Return how many people of *suppressed* a retry can reach over no channel."""
     places = {(each.index, each.channel) for each in suppressed}
     return sum(
         all(

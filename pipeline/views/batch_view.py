@@ -1,4 +1,4 @@
-"""One batch at rest, understood: its order, its ledger, the due indexes that it stands in."""
+"""One stored batch, decoded: its order, its ledger, and the due indexes that it stands in."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ DeliveryRecords = tuple[DeliveryRecord, ...]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignTerms:
     """
-    What the batches of a campaign have in common; *cancelled* is of the page's moment.
+    What the batches of a campaign have in common; *cancelled* is as of the page's moment.
 
-    *purging* says that people and links are being removed, *purged* that none must be left.
+    *purging* says that people and links are being removed, *purged* that all must be removed.
     """
 
     channels: Sequence[ChannelName]
@@ -29,6 +29,7 @@ class CampaignTerms:
 
     @classmethod
     def of(cls, campaign: CampaignSnapshot) -> "CampaignTerms":
+        """Return the terms of a campaign as it was read with a page of batches."""
         return cls(
             channels=campaign.channels,
             mode=campaign.mode,
@@ -40,7 +41,7 @@ class CampaignTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchView:
-    """A batch with its ledger understood; `damaged` says which fields could not be."""
+    """A batch with its ledger decoded; `damaged` names the fields that could not be decoded."""
 
     number: int
     batch: Batch
@@ -52,7 +53,7 @@ class BatchView:
 
     @classmethod
     def read(cls, stored: StoredBatch, terms: CampaignTerms) -> "BatchView":
-        """Understand a stored batch; raises ValueError or KeyError if its hash is no batch."""
+        """Decode a stored batch; raises ValueError or KeyError if its hash is no batch."""
         batch = stored.decode()
         ledger, damaged = _understood(stored.ledger, batch.size)
         earlier, damaged_too = _understood(stored.earlier, batch.size)
@@ -77,7 +78,7 @@ class BatchView:
 
 
 def understood(stored: StoredBatch, terms: CampaignTerms) -> BatchView:
-    """Return a batch with its ledger; raises ClaimcastError if it is gone or damaged."""
+    """Decode a batch and its ledger; raises ClaimcastError if it is missing or damaged."""
     try:
         return BatchView.read(stored, terms)
     except (ValueError, KeyError) as error:
@@ -88,7 +89,7 @@ def understood(stored: StoredBatch, terms: CampaignTerms) -> BatchView:
 def _understood(
     fields: Mapping[str, str], size: int
 ) -> tuple[dict[int, DeliveryRecords], list[str]]:
-    """Return the records by index, and the names of the fields that hold none."""
+    """Return the records by index, and the names of the fields that hold no records."""
     records: dict[int, DeliveryRecords] = {}
     damaged = []
     for field, text in fields.items():

@@ -8,7 +8,7 @@ from pipeline.domain.models import BatchState, CampaignState
 from pipeline.store.formats.snapshot import CampaignSnapshot
 
 DOING = {Lane.ORDER: "ordering", Lane.READ: "reading orders", Lane.SEND: "sending"}
-"""What is not done while a lane is blocked, in words."""
+"""What stops while a lane is blocked, in words."""
 
 _WAITING = {
     Lane.ORDER: BatchState.PLANNED,
@@ -43,8 +43,8 @@ def moves(snapshot: CampaignSnapshot) -> bool:
     """
     Return whether the campaign goes on without a person, now or at a known time.
 
-    A lane that is blocked with a probe ahead (funds) moves; one that only a person can unblock
-    does not, and neither do held batches.
+    A lane that is blocked until a probe (funds) moves. A lane that only a person can unblock does
+    not, and neither do held batches.
     """
     if ended(snapshot) or snapshot.cancelled:
         return not ended(snapshot)
@@ -56,6 +56,7 @@ def moves(snapshot: CampaignSnapshot) -> bool:
 
 
 def reached_everybody(snapshot: CampaignSnapshot) -> bool:
+    """Return whether a message reached every recipient of the campaign."""
     people = snapshot.people()
     return not people["not_reached"] and not people["open"]
 

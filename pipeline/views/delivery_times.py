@@ -28,19 +28,19 @@ def started_at(record: DeliveryRecord, epoch_ms: int) -> int:
 
 
 def sent_at(record: DeliveryRecord, epoch_ms: int) -> int:
-    """Return when the message left that was, or may have been, accepted; 0 if none was."""
+    """Return when the message was sent that the provider accepted, or may have; 0 if none was."""
     return started_at(record, epoch_ms) if record.status in _LEFT else 0
 
 
 def settled_at(record: DeliveryRecord, epoch_ms: int) -> int:
-    """Return when the last word about the delivery came; 0 while it is open, or never began."""
+    """Return when the last result of the delivery came; 0 while it is open or never began."""
     if record.status not in _SETTLED or not record.attempt:
         return 0
     return epoch_ms + record.started_ms + record.after_ms
 
 
 def next_at(record: DeliveryRecord, epoch_ms: int) -> int:
-    """Return from when on a delivery that failed for now may be tried again; 0 for at once."""
+    """Return from when a delivery that failed for now may be tried again; 0 for at once."""
     if record.status is not DeliveryStatus.PENDING or not record.attempt:
         return 0
     return epoch_ms + record.started_ms + record.after_ms

@@ -1,4 +1,4 @@
-"""What became of the orders of one person: the one there is, and dead ones that came before it."""
+"""The orders of one person: the current one, and the dead ones before it."""
 
 from collections.abc import Iterator
 
@@ -7,10 +7,11 @@ from pipeline.domain.codes import in_words
 from pipeline.store.batch_pages import BatchPages
 
 Event = tuple[int, str]
-"""When, in ms since the epoch, and what."""
+"""The time in ms since the epoch, and what happened."""
 
 
 def order_events(batch: Batch) -> Iterator[Event]:
+    """Return what happened to the order of a batch, as far as its fields say."""
     if batch.order.placed_ms:
         yield batch.order.placed_ms, f"ordered under {batch.order.po_number} as {batch.order.id}"
     elif batch.order.posts:
@@ -21,7 +22,7 @@ def order_events(batch: Batch) -> Iterator[Event]:
 
 
 async def former_orders(pages: BatchPages, serial: str, batch: Batch) -> list[Event]:
-    """Return what happened in the batches that people were in before, and why an order ended."""
+    """Return the events of the batches that people were in before, and why each order ended."""
     events: list[Event] = [*_held(batch)]
     while number := batch.replacement.origin:
         page = await pages.page(serial, [number], sealed=False)
@@ -37,7 +38,7 @@ async def former_orders(pages: BatchPages, serial: str, batch: Batch) -> list[Ev
 
 
 def _held(batch: Batch) -> Iterator[Event]:
-    """Tell why the batch was held, if its order was ended for it."""
+    """Return why the batch was held, if its order was ended for it."""
     if batch.replacement.dead:
         yield (
             batch.hold.since_ms,

@@ -1,4 +1,4 @@
-"""Where one person of a campaign stands by now, found by the id that they were submitted with."""
+"""Finds the current place of one person of a campaign, by the id of the recipients file."""
 
 from pipeline.domain.errors import InputError
 from pipeline.store.batch_pages import BatchPages, Page

@@ -40,7 +40,7 @@ ReportRow = dict[str, str | int | None]
 
 @dataclass(frozen=True, slots=True)
 class Disclosure:
-    """What a report shows beyond references: `link` and `address` as further columns."""
+    """What a report reveals: `link` and `address` add one column each."""
 
     links: bool = False
     addresses: bool = False
@@ -49,6 +49,7 @@ class Disclosure:
         return self.links or self.addresses
 
     def columns(self) -> tuple[str, ...]:
+        """Return the names of the added columns."""
         return COLUMNS + ("link",) * self.links + ("address",) * self.addresses
 
 
@@ -69,7 +70,7 @@ class Report:
         """
         Yield a row per delivery; *batches* is how many the campaign has.
 
-        Of people who were forgotten, or purged, the row stays, without id, link and address.
+        The rows of erased or purged people stay, without id, link and address.
         """
         async for page in self._pages.pages(serial, batches):
             for row in self._page(serial, page):
@@ -164,7 +165,7 @@ async def _write_json(rows: AsyncIterator[ReportRow], out: TextIO) -> int:
 
 
 def _escape_formula(value: str | int | None) -> str | int | None:
-    """Return a cell that no spreadsheet evaluates; a signed number is no danger."""
+    """Return a cell that no spreadsheet evaluates; a signed number is harmless."""
     if not isinstance(value, str):
         return value
     formula = _FORMULA.match(value) and not _NUMBER.fullmatch(value)

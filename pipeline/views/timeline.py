@@ -1,4 +1,4 @@
-"""What happened to one person of a campaign, as far as the ledger remembers it."""
+"""The timeline of one person of a campaign, as far as the ledger has it."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -27,6 +27,8 @@ _DOING = {Lane.ORDER: "ordering", Lane.READ: "reading the order", Lane.SEND: "se
 
 
 class Timelines:
+    """Builds the timelines of single people."""
+
     def __init__(self, pages: BatchPages, campaigns: CampaignStore, vault: Vault) -> None:
         self._pages = pages
         self._campaigns = campaigns
@@ -83,7 +85,7 @@ class Timelines:
     def _recipient(
         self, serial: str, stored: StoredBatch, index: int
     ) -> tuple[Recipient, ResendHistory]:
-        """Return what rests of a person: nothing once the campaign is purged."""
+        """Return the stored recipient; an empty one once the campaign is purged."""
         if stored.rows is None:
             return ERASED_RECIPIENT, ()
         rows = open_recipients(self._vault, serial, stored.number, stored.rows)
@@ -109,7 +111,7 @@ def _masked(recipient: Recipient) -> dict[str, str]:
     return {
         channel.value: mask_address(address)
         for channel in ChannelName
-        # The id is what a webhook takes, and what the person was asked for by.
+        # The webhook takes the id, and the operator gave it: it needs no mask.
         if channel is not ChannelName.WEBHOOK and (address := recipient.address(channel))
     }
 
@@ -167,7 +169,7 @@ def _destination(
 
 
 def _shown(channel: ChannelName, address: str) -> str:
-    # The id is what a webhook takes, and what the person was asked for by.
+    # The webhook takes the id, and the operator gave it: it needs no mask.
     return address if channel is ChannelName.WEBHOOK else mask_address(address)
 
 

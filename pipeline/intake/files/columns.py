@@ -1,4 +1,4 @@
-"""Which names a column, or a key of an NDJSON object, may have."""
+"""Checks the names of columns, or of the keys of NDJSON objects."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -15,10 +15,10 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 @dataclass(slots=True)
 class RawRow:
     """
-    One row as it was written, before anything is judged but its form.
+    One row as it was written; only its form was checked.
 
-    `line` is the first physical line; `original` holds the values in the order of the source's
-    `columns`; `fault` is why the row has no usable `values`, or empty.
+    `line` is the first physical line. `original` holds the values in the order of the source's
+    `columns`. `fault` says why the row has no usable `values`, or is empty.
     """
 
     line: int

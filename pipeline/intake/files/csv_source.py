@@ -22,11 +22,10 @@ _TOO_LONG = (
 
 class CsvSource:
     """
-    The rows of *lines*; a delimiter of `,` `;` or tab is told by the first line that has text.
+    The rows of *lines*; the first line with text decides between `,` `;` and tab.
 
-    `columns` are the header's names, `provided` as a set. With `problems` in the header there
-    are no rows. Raises UnreadableError where not even the
-    header can be read.
+    `columns` are the header's names, `provided` the same as a set. With `problems` in the header
+    there are no rows. Raises UnreadableError where not even the header can be read.
     """
 
     has_header = True
@@ -98,7 +97,7 @@ def _header_faults(names: list[str]) -> Iterator[tuple[str | None, str]]:
     if len(names) > MOST_COLUMNS:
         yield None, f"names more than {MOST_COLUMNS} columns; remove those nobody needs"
     elif "id" not in (name.lower() for name in names):
-        # The names are not shown: without a header they would be somebody's address.
+        # The names are not shown: in a file without a header they may be somebody's address.
         yield None, 'has no column "id"; the first line must name the columns, id among them'
     else:
         for number, name in enumerate(names, start=1):

@@ -1,4 +1,4 @@
-"""A stream of bytes as decoded lines that know their number."""
+"""A stream of bytes as decoded lines with their numbers."""
 
 import codecs
 import csv
@@ -9,7 +9,7 @@ from typing import BinaryIO
 from pipeline.domain.errors import InputError
 
 LINE_LIMIT = 1_000_000
-"""Bytes of one line, and of one row over several lines; a list of people has shorter ones."""
+"""The most bytes of a line, and of a row over several lines; real rows are shorter."""
 
 _CHUNK = 1 << 16
 _BOM = b"\xef\xbb\xbf"
@@ -19,11 +19,11 @@ _SIGNATURES = (
     (b"\xd0\xcf\x11\xe0", "an old Excel file"),
     (b"%PDF-", "a PDF"),
 )
-_SAMPLE = 512  # bytes; enough to tell UTF-16 from what only begins like it
+_SAMPLE = 512  # bytes; enough to distinguish UTF-16 from text that only begins like it
 
 
 class UnreadableError(InputError):
-    """Nothing more can be read after *line*; the text says why and what to do."""
+    """Nothing can be read after *line*; the text says why and what to do."""
 
     def __init__(self, message: str, line: int | None = None) -> None:
         super().__init__(message)
@@ -53,7 +53,7 @@ def refuse_binary(head: bytes, advice: str = _SAVE_AS) -> None:
 
 
 def _is_utf16(head: bytes) -> bool:
-    """Tell whether *head*, without a byte order mark, begins with a Latin letter in UTF-16."""
+    """Return whether *head*, without a byte order mark, begins with a Latin letter in UTF-16."""
     if head[:2] == b"\0\0" or b"\0" not in head[:2]:
         return False
     coding = "utf-16-be" if head[0] == 0 else "utf-16-le"
@@ -68,9 +68,9 @@ class Lines:
     """
     The lines of *stream*, each with its line end (LF, CRLF or CR), without a byte order mark.
 
-    `number` is the number of the last line given out. A line that is not UTF-8 is given out with
-    replacement characters, and `fault` says so until `begin_row` is called. Raises
-    UnreadableError for what is not text, and csv.Error, which leaves the iterator usable, for a
+    `number` is the number of the last line returned. A line that is not UTF-8 is returned with
+    replacement characters, and `fault` says so until `begin_row` is called. Raises UnreadableError
+    for a stream that is not text, and csv.Error, after which the iterator can still be used, for a
     row that has grown over LINE_LIMIT.
     """
 
@@ -108,6 +108,7 @@ class Lines:
             return raw.decode(errors="replace")
 
     def begin_row(self) -> None:
+        """Begin a row at the next line: its size is zero, and it has no fault."""
         self.fault = ""
         self._row_size = 0
 

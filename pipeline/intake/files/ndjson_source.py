@@ -16,9 +16,9 @@ class _FaultError(ValueError):
 
 class ObjectSource(ABC):
     """
-    Rows that come with their own keys, which `provided` gathers; the base of both kinds.
+    The base of sources whose rows have keys of their own, which `provided` collects.
 
-    `problems` with keys are added while rows are read.
+    Problems with keys are added to `problems` while rows are read.
     """
 
     has_header = False

@@ -1,10 +1,10 @@
-"""What is wrong with the input, told to people in one line each."""
+"""Problems with the input, each one line for people."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 PROBLEMS_SHOWN = 50
-"""How many problems are kept unless all are asked for."""
+"""How many problems are kept unless the caller wants all."""
 
 _LONGEST_NAME = 60
 _LONGEST_PATH = 1000
@@ -37,6 +37,7 @@ class Problem:
         return f"{', '.join(place)}: {field}{self.message}"
 
     def as_json(self) -> dict[str, str | int | None]:
+        """Return the problem for `--json`."""
         return asdict(self)
 
 
@@ -49,6 +50,7 @@ class ProblemLog:
         self.total = 0
 
     def add(self, problems: Iterable[Problem]) -> None:
+        """Count a problem, and keep it if it is among the first."""
         for problem in problems:
             self.total += 1
             if self._keep is None or len(self.kept) < self._keep:

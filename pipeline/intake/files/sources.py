@@ -1,4 +1,4 @@
-"""Which format a stream of recipients has."""
+"""Finds out the format of a stream of recipients."""
 
 import re
 from pathlib import PurePath
@@ -23,8 +23,8 @@ def open_source(stream: BinaryIO, *, name: str, file_format: FileFormat | None) 
     """
     Return the rows of *stream*.
 
-    Without a *file_format* the extension of *name* tells it, else the first character.
-    Raises UnreadableError for what is neither.
+    Without a *file_format* the extension of *name* decides, else the first character. Raises
+    UnreadableError for another format.
     """
     lines = Lines(stream)
     known = file_format or _EXTENSIONS.get(PurePath(name).suffix.lower())
@@ -46,7 +46,7 @@ def _format_of(head: bytes) -> FileFormat:
 
 
 def _refuse_json(head: bytes) -> None:
-    """Raise UnreadableError for what no header of a CSV file begins with."""
+    """Raise UnreadableError if the text begins like JSON, as no header of a CSV file does."""
     if _JSON_OBJECT.match(head):
         msg = "looks like NDJSON, not CSV; rename it so that it ends in .ndjson"
         raise UnreadableError(msg, 1)

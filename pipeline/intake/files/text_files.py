@@ -1,11 +1,11 @@
-"""Small text files: the campaign file and the templates beside it."""
+"""Reads small text files: the campaign file and the templates beside it."""
 
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from pipeline.intake.files.lines import UnreadableError, refuse_binary
 
 SIZE_LIMIT = 1_000_000
-"""Bytes; a message of this size no mailbox takes."""
+"""In bytes; no mailbox accepts a message of this size."""
 
 
 class UnopenedError(UnreadableError):

@@ -1,4 +1,4 @@
-"""On which line of a TOML text each key stands."""
+"""Finds the line of a TOML text on which each key stands."""
 
 import re
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ _LONG_QUOTE = re.compile(r'"""|\'\'\'')
 
 def key_lines(text: str) -> dict[KeyPath, int]:
     """
-    Return the line, from 1, of each table and key of *text*, which is valid TOML.
+    Return the line, from 1, of each table and key of *text*, which must be valid TOML.
 
-    Keys of inline tables are not found; `line_of` answers with the line of their table.
+    The result lacks the keys of inline tables; `line_of` returns the line of the table for them.
     """
     lines: dict[KeyPath, int] = {}
     table: KeyPath = ()
@@ -35,7 +35,7 @@ def key_lines(text: str) -> dict[KeyPath, int]:
 
 
 def line_of(lines: Mapping[KeyPath, int], path: KeyPath) -> int | None:
-    """Return the line of *path*, or of the innermost part of it that is known."""
+    """Return the line of *path*, or of its innermost part that has one."""
     for length in range(len(path), 0, -1):
         if path[:length] in lines:
             return lines[path[:length]]

@@ -1,4 +1,4 @@
-"""Everything that is wrong with a campaign and its rows, without a ledger or the outside."""
+"""Checks a campaign and its rows, without a ledger and without the outside."""
 
 import asyncio
 import os
@@ -31,9 +31,9 @@ async def examine(
     preview: int = 0,
 ) -> IntakeFindings:
     """
-    Read all recipients; return everything that is wrong, and the *problems* known before.
+    Read all recipients; return everything that is wrong, with the *problems* known before.
 
-    Without *ports* no message is made: there are no previews, and no estimate of SMS.
+    Without *ports* no message is composed: there are no previews, and no estimate of SMS.
     """
     definition, source = request.definition, request.recipients
     before = [*definition.problems, *problems, *([source.problem] if source.problem else [])]
@@ -61,10 +61,10 @@ def rejected_output(
     request: IntakeRequest, given: TextIO | None = None
 ) -> Iterator[TextIO | None]:
     """
-    Return where rejected rows are written to: *given*, or nowhere.
+    Return where rejected rows are written to: *given*, or a null writer.
 
-    That there is such a place makes the reader leave out rows with problems, so *skip_invalid*
-    always has one.
+    The reader leaves out rows with problems if it has such a writer, so *skip_invalid* always has
+    one.
     """
     if given is not None or not request.skip_invalid:
         yield given
@@ -76,7 +76,7 @@ def rejected_output(
 async def _read(
     request: IntakeRequest, campaign: Campaign, texting: SmsCounter | None, preview: int
 ) -> tuple[Summary, list[Recipient]]:
-    """Read all rows; return what they add up to, and the first *preview* of those accepted."""
+    """Read all rows; return their summary, and the first *preview* of those accepted."""
     first: list[Recipient] = []
     with rejected_output(request) as rejected:
         rows = request.recipients.rows(campaign, keep=request.keep, rejected=rejected)
@@ -89,7 +89,7 @@ async def _read(
 
 
 async def _interruptible(rows: Iterable[T]) -> AsyncIterator[T]:
-    """Yield *rows* so that others have their turn, and Ctrl-C and SIGTERM are heeded."""
+    """Yield *rows* and let other tasks run in between, so that Ctrl-C and SIGTERM work."""
     for number, row in enumerate(rows):
         if number % _ROWS_AT_ONCE == 0:
             await asyncio.sleep(0)

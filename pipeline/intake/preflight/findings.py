@@ -1,4 +1,4 @@
-"""What was found out about a campaign and its recipients."""
+"""The findings about a campaign and its recipients."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,10 +15,10 @@ from pipeline.intake.recipients import Summary
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntakeFindings:
     """
-    Everything that is wrong, and what the campaign comes to.
+    Everything that is wrong, and how many people, messages and how much money it comes to.
 
-    `campaign` is None if its definition has problems; `before` are problems besides the
-    recipients' own; `skip_invalid` means that rows with problems are left out.
+    `campaign` is None if its definition has problems. `before` are the problems other than the
+    recipients'. `skip_invalid` means that rows with problems are left out.
     """
 
     campaign: Campaign | None

@@ -1,4 +1,4 @@
-"""Whether the outside is ready for a campaign: its product, its channels, their providers."""
+"""Checks that the outside is ready for a campaign: its product, its channels, their providers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
@@ -23,7 +23,7 @@ NO_REWARDS = (
     "CLAIMCAST_REWARDS__EMAIL and CLAIMCAST_REWARDS__ACCESS_TOKEN."
 )
 
-# One unlucky answer is no reason to send a person away; an API that is down is.
+# One failed answer must not refuse a campaign; an API that is down must.
 _PAUSES = (0.3, 1.0, 2.0)
 
 _VARIABLES = {
@@ -51,7 +51,7 @@ async def require_channels(channels: ChannelsOpener, campaign: Campaign) -> None
 
 
 async def require_all(ports: IntakePorts, campaign: Campaign) -> None:
-    """Raise InputError as `require_channels` does, also for want of a rewards API."""
+    """Raise InputError as `require_channels` does, or if no rewards API is configured."""
     missing = [] if ports.products else [NO_REWARDS]
     async with ports.channels() as available:
         _refuse_missing(missing + missing_channels(campaign, available))
@@ -61,8 +61,8 @@ async def check_providers(channels: ChannelsOpener, campaign: Campaign) -> None:
     """
     Connect to every provider that the campaign needs, and log in, without sending anything.
 
-    For what `require_channels` has let pass. Raises UnavailableError, or InputError if only other
-    settings can help.
+    Call `require_channels` first. Raises UnavailableError, or InputError if only other settings
+    can help.
     """
     async with channels() as available:
         for name in campaign.delivery.channels:

@@ -1,4 +1,4 @@
-"""What the intake is given to look at the outside and to make messages."""
+"""The ports through which the intake reaches the outside and composes messages."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -28,7 +28,7 @@ ProductsOpener = Callable[[], AbstractAsyncContextManager[ProductCheck]]
 
 
 class SmsSegments(Protocol):
-    """How one text is split into segments."""
+    """The segments into which one text is split."""
 
     @property
     def count(self) -> int: ...

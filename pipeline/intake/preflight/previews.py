@@ -1,4 +1,4 @@
-"""Messages as people would get them, with a link that is worth nothing."""
+"""Messages as people would get them, with a link that has no value."""
 
 import json
 import time
@@ -50,7 +50,7 @@ def message_previews(
     campaign: Campaign, recipients: Sequence[Recipient], composer: ComposerFactory
 ) -> Iterator[MessagePreview]:
     """
-    Yield what each of *recipients* would get first, composed as for sending.
+    Yield the first message of each of *recipients*, composed as for sending.
 
     Raises InputError if the templates, the sender or `reply_to` cannot be used.
     """

@@ -1,4 +1,4 @@
-"""What the SMS of a campaign come to: messages, segments, and about how much money."""
+"""Estimates the SMS of a campaign: messages, segments, and the cost."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,7 +14,7 @@ from pipeline.intake.preflight.previews import EXAMPLE_LINK
 
 @dataclass(frozen=True, slots=True)
 class SmsEstimate:
-    """SMS that go out at first (fallbacks come on top); `unicode` of them are not in GSM-7."""
+    """The SMS that are sent first (fallbacks come on top); `unicode` of them are not in GSM-7."""
 
     messages: int
     segments: int
@@ -23,7 +23,7 @@ class SmsEstimate:
 
     @property
     def cost(self) -> Decimal | None:
-        """About what they cost; None if the price of a segment is not known."""
+        """Return the estimated cost; None if the price of a segment is not known."""
         return None if self.price is None else self.segments * self.price
 
     def as_json(self) -> dict[str, Any]:
@@ -37,7 +37,7 @@ class SmsEstimate:
 
 
 class SmsCounter:
-    """Counts recipient by recipient; whose text cannot be composed is left to sending."""
+    """Counts SMS, recipient by recipient, except texts that cannot be composed."""
 
     def __init__(self, campaign: Campaign, ports: IntakePorts) -> None:
         self._campaign = campaign
