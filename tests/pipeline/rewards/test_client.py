@@ -332,14 +332,16 @@ async def test_wrong_credentials_are_not_tried_twice(
     assert len(upstream.seen) == 1
 
 
-async def test_without_clearance_nothing_leaves(client: RewardsClient, upstream: Upstream) -> None:
+async def test_without_the_order_guard_nothing_leaves(
+    client: RewardsClient, upstream: Upstream
+) -> None:
     with pytest.raises(AbandonedError):
         await client.create_order(REQUEST, abandoned)
     assert upstream.asked(CREATE) == []
 
 
 @pytest.mark.parametrize("raised", [AbandonedError("late"), OSError("x"), ValueError("x")])
-async def test_clearance_lost_while_waiting_for_a_connection_stops_the_request(
+async def test_order_guard_lost_while_waiting_for_a_connection_stops_the_request(
     client: RewardsClient, upstream: Upstream, raised: Exception
 ) -> None:
     calls: list[int] = []
@@ -357,7 +359,7 @@ async def test_clearance_lost_while_waiting_for_a_connection_stops_the_request(
     assert (await client.create_order(REQUEST, cleared)).id == "A-17"
 
 
-async def test_clearance_is_asked_again_before_the_repeat(
+async def test_order_guard_is_asked_again_before_the_repeat(
     client: RewardsClient, upstream: Upstream
 ) -> None:
     upstream.on(CREATE, reply(401), reply(201, ORDER))
