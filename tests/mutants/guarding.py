@@ -128,7 +128,7 @@ GUARDING = (
         new="            pass\n",
         costs="money is spent without a trace",
         test="tests/pipeline/stages/test_order.py::"
-        "test_an_order_is_written_down_once_however_often_it_is_posted",
+        "test_the_audit_trail_records_an_order_once_however_often_it_is_posted",
     ),
     Defect(
         name="unsafe-server-accepted",

@@ -51,7 +51,7 @@ ORDERING = (
         old="claim.batch.order.po_number or po_number(claim.campaign_id, claim.unit.batch),",
         new='f"{po_number(claim.campaign_id, claim.unit.batch)}-{claim.batch.order.posts}",',
         costs="every repetition after a lost answer is another order",
-        test=_ORDER + "test_what_is_unavailable_is_tried_again_under_the_same_number",
+        test=_ORDER + "test_an_order_is_posted_again_under_the_same_number_after_an_outage",
     ),
     Defect(
         name="po-number-overwritten",
@@ -91,7 +91,7 @@ ORDERING = (
         old="str(order_id)) if posts_before > 0 or batch.order.adopt:",
         new="str(order_id)):",
         costs="after a lost state directory the same links are sent to everybody again",
-        test=_ORDER + "test_an_order_that_another_life_of_ours_placed_is_foreign",
+        test=_ORDER + "test_an_order_that_a_lost_ledger_placed_is_foreign",
     ),
     Defect(
         name="adopted-without-comparing",
@@ -123,7 +123,7 @@ ORDERING = (
         old="        if claim.cancelled:\n            await self._batches.cancel(",
         new="        if False:\n            await self._batches.cancel(",
         costs="a cancelled campaign goes on to spend money",
-        test=_ORDER + "test_a_cancelled_campaign_orders_nothing_and_says_what_is_unknown",
+        test=_ORDER + "test_a_cancelled_campaign_orders_nothing_and_reports_an_open_post",
     ),
     Defect(
         name="max-total-ignored",
@@ -132,7 +132,7 @@ ORDERING = (
         new="if False:",
         costs="more money is spent than the campaign file allows",
         test="tests/pipeline/intake/test_recipients.py::"
-        "test_more_people_than_max_total_pays_for_is_told_with_the_numbers",
+        "test_more_people_than_max_total_pays_for_is_reported_with_the_numbers",
     ),
     Defect(
         name="one-person-in-two-batches",
@@ -183,7 +183,7 @@ ORDERING = (
         new="link=self.contents.links[index - 1],",
         costs="everybody gets the link that was issued for somebody else",
         test="tests/pipeline/stages/test_distribute.py::"
-        "test_everybody_is_sent_the_link_that_was_issued_for_his_place",
+        "test_everybody_is_sent_the_link_that_was_issued_for_their_position",
     ),
     Defect(
         name="links-not-remembered",

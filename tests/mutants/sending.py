@@ -22,7 +22,7 @@ SENDING = (
             return
 """,
         costs="what a killed worker had sent is sent again as if for the first time",
-        test=_BOUNDS + "test_whatever_is_on_the_wire_stands_in_the_ledger_already",
+        test=_BOUNDS + "test_every_message_on_the_wire_has_its_intent_in_the_ledger",
     ),
     Defect(
         name="intent-skipped",
@@ -30,7 +30,7 @@ SENDING = (
         old="attempts = await self._deliveries.intend(current.lease.claim, wanted)",
         new="attempts = [each.attempt + 1 for each in wanted]",
         costs="whatever a killed worker had sent is sent again, and nothing is recorded",
-        test=_BOUNDS + "test_whatever_is_on_the_wire_stands_in_the_ledger_already",
+        test=_BOUNDS + "test_every_message_on_the_wire_has_its_intent_in_the_ledger",
     ),
     Defect(
         name="refused-intent-sent",
@@ -108,7 +108,7 @@ SENDING = (
         old="                groups[batch].append(fact)\n",
         new="                groups[batch] = [fact]\n",
         costs="messages that arrived stay in doubt and are sent again",
-        test=_WRITER + "test_what_happens_together_is_written_together_before_anybody_is_told",
+        test=_WRITER + "test_results_that_gather_are_written_together_before_a_callback_is_called",
     ),
     Defect(
         name="result-dropped-in-an-outage",
@@ -136,7 +136,7 @@ SENDING = (
         old="        if len(self._open) >= self._most and attempt not in self._open:\n",
         new="        if False:\n",
         costs="a killed worker repeats any number of messages",
-        test=_BOUNDS + "test_that_holds_for_those_who_wait_behind_others_too",
+        test=_BOUNDS + "test_the_bound_holds_for_messages_that_wait_for_a_place",
     ),
     Defect(
         name="senders-run-ahead-of-the-ledger",
@@ -220,7 +220,7 @@ SENDING = (
         old="if d.channel == letter and d.resend_number == resend_number then",
         new="if d.channel == letter then",
         costs="the link goes to the address that was just corrected",
-        test="tests/pipeline/operations/test_resend.py::test_a_worker_with_the_old_view_starts_nothing",
+        test="tests/pipeline/operations/test_resend.py::test_a_worker_with_old_data_starts_nothing",
     ),
     Defect(
         name="retry-of-everybody",

@@ -1,4 +1,4 @@
-"""What an alert says, to programs and to people."""
+"""The notices of alerts, for programs and for people."""
 
 import json
 
@@ -33,7 +33,7 @@ def a_notice(cause: AlertCause, *, over: bool = False, since_ms: int = 1000) -> 
     return campaign_notice(cause, SNAPSHOT, since_ms=since_ms, now_ms=60_000, over=over)
 
 
-def test_a_blocked_lane_is_told_with_the_words_of_the_api_and_the_remedy_of_status() -> None:
+def test_a_notice_of_a_blocked_lane_has_the_words_of_the_api_and_the_remedy() -> None:
     reason = find_reason("insufficient_funds")
     assert reason is not None
     assert json.loads(a_notice(BLOCKED).as_json()) == {
@@ -58,14 +58,14 @@ def test_a_blocked_lane_is_told_with_the_words_of_the_api_and_the_remedy_of_stat
     }
 
 
-def test_held_batches_are_told_with_their_number() -> None:
+def test_a_notice_of_held_batches_has_their_number() -> None:
     notice = a_notice(HELD)
     assert notice.subject == "claimcast: 500 batches of survey held: order_failed"
     assert notice.document["data"]["held_batches"] == 500
     assert "claimcast retry survey --held" in notice.text
 
 
-def test_over_asks_for_nothing() -> None:
+def test_a_notice_of_an_end_asks_for_nothing() -> None:
     notice = a_notice(BLOCKED, over=True)
     assert notice.document["type"] == "claimcast.alert.over"
     assert notice.document["data"]["action"] is None
@@ -74,7 +74,7 @@ def test_over_asks_for_nothing() -> None:
     assert "What you do" not in notice.text
 
 
-def test_told_again_it_has_the_same_id_and_anything_else_another() -> None:
+def test_a_repeated_notice_has_the_same_id_and_any_other_another() -> None:
     assert a_notice(BLOCKED).id == a_notice(BLOCKED).id
     others = [
         a_notice(BLOCKED, over=True),
@@ -102,7 +102,7 @@ def test_a_code_that_nobody_knows_still_says_how_to_go_on() -> None:
     assert "`claimcast resume survey`" in data["action"]
 
 
-def test_a_failing_channel_is_told_without_a_campaign() -> None:
+def test_a_notice_of_a_failing_channel_names_no_campaign() -> None:
     cause = AlertCause("email", AlertKind.CHANNEL, "")
     breaker = Breaker(failures=9, reason="smtp_connect", until_ms=1)
     raised = channel_notice(cause, breaker, since_ms=1, now_ms=2, over=False)

@@ -1,4 +1,4 @@
-"""When an alert is told, and when that it is over: whatever happens, in the right order."""
+"""Targets are notified of a cause and of its end, in the right order, whatever happens."""
 
 from dataclasses import replace
 
@@ -42,7 +42,7 @@ class World:
     def __init__(self) -> None:
         self.now_ms = 0
         self.record: AlertRecord | None = None
-        self.told: list[tuple[int, AlertPhase]] = []
+        self.notified: list[tuple[int, AlertPhase]] = []
 
     def look(self, *, present: bool, outcome: str, subject: SubjectState = OPEN) -> None:
         phase = next_phase(
@@ -62,7 +62,7 @@ class World:
         if phase in {AlertPhase.NOTIFYING, AlertPhase.ENDING} and outcome != "dies":
             raised = phase is AlertPhase.NOTIFYING
             if outcome == "works":
-                self.told.append((self.now_ms, phase))
+                self.notified.append((self.now_ms, phase))
                 phase = AlertPhase.NOTIFIED if raised else AlertPhase.REMOVED
             else:
                 phase = AlertPhase.NOTIFY_FAILED if raised else AlertPhase.END_FAILED
@@ -70,7 +70,7 @@ class World:
         self.record = following if phase else None
 
     def alternates(self) -> bool:
-        phases = [phase for _, phase in self.told]
+        phases = [phase for _, phase in self.notified]
         return phases == [AlertPhase.NOTIFYING, AlertPhase.ENDING] * (len(phases) // 2) + (
             [AlertPhase.NOTIFYING] * (len(phases) % 2)
         )
@@ -82,7 +82,7 @@ LOOKS = st.lists(
 
 
 @given(LOOKS)
-def test_whatever_happens_what_is_told_is_raised_and_over_in_turn(
+def test_targets_are_notified_of_beginnings_and_ends_alternately(
     looks: list[tuple[bool, str]],
 ) -> None:
     world = World()
@@ -92,7 +92,10 @@ def test_whatever_happens_what_is_told_is_raised_and_over_in_turn(
 
 
 @given(LOOKS, st.booleans())
-def test_in_the_end_it_is_told_as_it_is(looks: list[tuple[bool, str]], present: bool) -> None:  # noqa: FBT001 - hypothesis passes it so
+def test_targets_know_the_current_state_in_the_end(
+    looks: list[tuple[bool, str]],
+    present: bool,  # noqa: FBT001 - hypothesis passes it so
+) -> None:
     world = World()
     for each, outcome in looks:
         world.look(present=each, outcome=outcome)
@@ -100,29 +103,29 @@ def test_in_the_end_it_is_told_as_it_is(looks: list[tuple[bool, str]], present: 
         world.look(present=present, outcome="works")
     assert world.alternates()
     assert (world.record is not None and world.record.phase is AlertPhase.NOTIFIED) == present
-    assert bool(len(world.told) % 2) == present
+    assert bool(len(world.notified) % 2) == present
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=60))
-def test_what_comes_and_goes_within_a_minute_is_told_once(gone: list[bool]) -> None:
+def test_a_cause_that_comes_and_goes_within_a_minute_is_notified_once(gone: list[bool]) -> None:
     world = World()
     for _ in range(3):
         world.look(present=True, outcome="works")
     for each in gone:
         world.look(present=not each, outcome="works")
         world.look(present=True, outcome="works")
-    assert [phase for _, phase in world.told] == [AlertPhase.NOTIFYING]
+    assert [phase for _, phase in world.notified] == [AlertPhase.NOTIFYING]
 
 
-def test_what_stays_is_told_within_a_minute() -> None:
+def test_a_cause_that_stays_is_notified_within_a_minute() -> None:
     world = World()
     for _ in range(6):
         world.look(present=True, outcome="works")
-    [(when, _)] = world.told
+    [(when, _)] = world.notified
     assert PACE.patience * 1000 <= when <= 40_000
 
 
-def test_what_is_gone_before_it_is_told_is_forgotten() -> None:
+def test_a_cause_that_ends_before_a_notification_is_removed() -> None:
     assert after(a_record(AlertPhase.SEEN, 14), present=True) is None
     assert after(a_record(AlertPhase.SEEN, 15), present=True) is AlertPhase.NOTIFYING
     assert after(a_record(AlertPhase.SEEN, 15), present=False) is AlertPhase.REMOVED
@@ -134,7 +137,7 @@ def test_a_claim_that_nobody_confirms_lapses_after_a_minute() -> None:
         assert after(a_record(phase, 60), present=False) is phase
 
 
-def test_what_cannot_be_delivered_is_tried_ever_more_rarely() -> None:
+def test_a_failed_delivery_is_tried_again_after_growing_delays() -> None:
     assert [PACE.again(tries) for tries in (1, 2, 3)] == [10, 20, 40]
     assert PACE.again(10_000) == PACE.cap
     assert after(a_record(AlertPhase.NOTIFY_FAILED, 39, tries=3), present=False) is None
@@ -156,7 +159,9 @@ def test_the_end_of_a_finished_campaign_waits_for_nothing() -> None:
 
 
 @pytest.mark.parametrize("phase", [phase for phase in AlertPhase if phase])
-def test_a_paused_campaign_is_left_alone_and_a_cancelled_one_forgotten(phase: AlertPhase) -> None:
+def test_alerts_of_a_paused_campaign_stay_and_of_a_cancelled_one_are_removed(
+    phase: AlertPhase,
+) -> None:
     old = a_record(phase, 10_000)
     for present in (True, False):
         assert after(old, present=present, subject=PAUSED) is None
@@ -165,7 +170,7 @@ def test_a_paused_campaign_is_left_alone_and_a_cancelled_one_forgotten(phase: Al
         assert after(None, present=present, subject=WITHDRAWN) is None
 
 
-def test_a_worker_that_leaves_tells_at_once_but_never_of_a_channel() -> None:
+def test_a_worker_that_leaves_notifies_at_once_except_of_channels() -> None:
     assert after(None, present=True, patience=0) is AlertPhase.NOTIFYING
     blocked, failing = (
         AlertCause("7", AlertKind.ORDERING, "credentials"),
@@ -191,7 +196,7 @@ def test_what_has_ended_has_no_causes(ended: str) -> None:
     assert list(causes(snapshot(blk__o="credentials", **{ended: "5"}))) == []
 
 
-def test_a_campaign_stands_as_its_flags_say() -> None:
+def test_the_flags_of_a_campaign_decide_its_subject_state() -> None:
     assert subject_state(snapshot()) is OPEN
     assert subject_state(snapshot(pau="1")) is PAUSED
     assert subject_state(snapshot(fin="1", pau="1")) is FINISHED

@@ -1,4 +1,4 @@
-"""The outside as the intake is given it: real composers, and a product check that is scripted."""
+"""The outside as the intake is given it: real composers, and a scripted product check."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -29,7 +29,7 @@ def composer(campaign: Campaign, channel: ChannelName) -> Composer:
 
 @dataclass
 class UnreachableChannel(ScriptedChannel):
-    """A channel whose provider does not let us in."""
+    """A channel whose provider refuses our login."""
 
     refusal: DeliveryError = field(default_factory=lambda: DeliveryError("x"))
 
@@ -39,7 +39,7 @@ class UnreachableChannel(ScriptedChannel):
 
 @dataclass
 class Outside:
-    """Says `answers` of the product one after the other, the last one ever after."""
+    """A product check that returns `answers` one after the other, and then the last one again."""
 
     channels: Mapping[ChannelName, Channel] = field(
         default_factory=lambda: {ChannelName.EMAIL: ScriptedChannel()}

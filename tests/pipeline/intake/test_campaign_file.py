@@ -139,7 +139,7 @@ def test_file_without_permission_is_one_sentence(file: Path) -> None:
     assert "permissions" in str(load_campaign(file)[1][0])
 
 
-def test_everything_wrong_is_told_at_once_by_line(file: Path) -> None:
+def test_everything_wrong_is_reported_at_once_by_line(file: Path) -> None:
     content = """\
 id = "Survey"
 nmae = "x"
@@ -195,7 +195,7 @@ def test_template_file_must_be_beside_the_campaign_file(file: Path, name: str) -
     ] == ["must name a file in or below the folder of the campaign file"]
 
 
-def test_template_file_that_is_not_utf8_is_told_with_its_line(file: Path) -> None:
+def test_template_file_that_is_not_utf8_is_reported_with_its_line(file: Path) -> None:
     (file.parent / "t.txt").write_bytes(b"Hello\n{{ link }} \xe9")
 
     [problem] = told(file, SOUND.replace('text = "{{ link }}"', 'text_file = "t.txt"'))
@@ -246,7 +246,7 @@ def problems_of(data: object) -> list[str]:
         ),
     ],
 )
-def test_fault_is_told_in_plain_words(changes: dict[str, Any], problem: str) -> None:
+def test_fault_is_reported_in_plain_words(changes: dict[str, Any], problem: str) -> None:
     problems = problems_of(campaign_data(**changes))
 
     assert len(problems) == 1
@@ -285,7 +285,7 @@ values = st.recursive(
 
 @settings(deadline=None)
 @given(st.dictionaries(keys | st.text(max_size=3), values))
-def test_no_data_crashes_the_check_and_no_jargon_is_told(data: dict[str, object]) -> None:
+def test_no_data_crashes_the_check_and_messages_have_no_jargon(data: dict[str, object]) -> None:
     for changed in (data, campaign_data(**data)):
         _, problems = campaign_from_dict(changed)
 

@@ -101,7 +101,7 @@ def test_skip_keeps_the_first_of_each_address_and_id(rows: list[tuple[int, int]]
 
 
 @given(st.lists(st.lists(st.integers(0, 20), max_size=6), max_size=10))
-def test_sightings_add_all_or_nothing(batches: list[list[int]]) -> None:
+def test_digests_are_added_all_or_none(batches: list[list[int]]) -> None:
     known: dict[int, int] = {}
     with DuplicateIndex() as sightings:
         for line, batch in enumerate(batches):
@@ -117,7 +117,7 @@ def test_sightings_add_all_or_nothing(batches: list[list[int]]) -> None:
 
 @pytest.mark.parametrize("number", [299, 300, 301, 900, 1000])
 @pytest.mark.parametrize("known", ["first", "last"])
-def test_one_sighting_of_many_that_is_known_keeps_all_out(number: int, known: str) -> None:
+def test_one_known_digest_of_many_keeps_all_out(number: int, known: str) -> None:
     """More of them than one statement takes."""
     again = 0 if known == "first" else number - 1
     with DuplicateIndex() as sightings:

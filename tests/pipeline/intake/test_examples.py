@@ -1,4 +1,4 @@
-"""The campaigns that are shipped must be sound, and show what they are there to show."""
+"""The shipped campaigns are sound, and show what they are meant to show."""
 
 import unicodedata
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Files that were sound before somebody edited or cut them: read, or told in sentences."""
+"""Sound files that were edited or cut are read, or their faults reported in sentences."""
 
 from pathlib import Path
 
@@ -99,7 +99,7 @@ def assert_sentence(problem: Problem) -> None:
 
 @fuzzed
 @given(edits=EDITS, name=st.sampled_from(["people.csv", "people.ndjson", "-"]), csv=st.booleans())
-def test_every_row_of_a_broken_file_is_taken_skipped_or_told(
+def test_every_row_of_a_broken_file_is_accepted_skipped_or_reported(
     edits: Edits,
     name: str,
     csv: bool,  # noqa: FBT001 - hypothesis passes it so
@@ -117,13 +117,13 @@ def test_every_row_of_a_broken_file_is_taken_skipped_or_told(
         assert_sentence(problem)
     for row in rows:
         assert row.recipient.id
-        # Without any column of addresses that is told once, of the file as a whole.
+        # A file without any column of addresses has one problem, for the file as a whole.
         assert row.recipient.email or row.recipient.phone or summary.fatal_count
 
 
 @fuzzed
 @given(edits=EDITS)
-def test_a_broken_campaign_file_is_told_in_sentences(
+def test_a_broken_campaign_file_is_reported_in_sentences(
     tmp_path_factory: pytest.TempPathFactory, edits: Edits
 ) -> None:
     path = Path(tmp_path_factory.getbasetemp() / "edited.toml")

@@ -79,7 +79,7 @@ def test_first_fifty_problems_are_kept_and_all_are_counted() -> None:
         assert [problem.line for problem in summary.problems][:3] == [2, 3, 4]
 
 
-def test_more_people_than_max_total_pays_for_is_told_with_the_numbers() -> None:
+def test_more_people_than_max_total_pays_for_is_reported_with_the_numbers() -> None:
     reward = {"product_id": "CVS", "value": "10.00", "max_total": "20.00"}
     rows = ["1,a@x.co\n", "2,b@x.co\n", "3,c@x.co\n"]
 
@@ -91,7 +91,7 @@ def test_more_people_than_max_total_pays_for_is_told_with_the_numbers() -> None:
     )
 
 
-def test_channel_that_reaches_nobody_is_told_once() -> None:
+def test_channel_that_reaches_nobody_is_reported_once() -> None:
     message = (
         ": phone: is missing or empty in every row, so sms reaches nobody; fill it in, or take "
         "sms out of delivery.channels"
@@ -102,7 +102,7 @@ def test_channel_that_reaches_nobody_is_told_once() -> None:
         assert told(an_intake(f"{head}\n{rows}", both_channels())) == [message]
 
 
-def test_missing_address_column_is_told_once_not_for_every_row() -> None:
+def test_missing_address_column_is_reported_once_not_for_every_row() -> None:
     problems = told(an_intake("id,name\n1,Ann\n2,Bob\n2,Eve\n"))
 
     assert [problem.partition(";")[0] for problem in problems] == [
@@ -115,7 +115,7 @@ def needing(text: str, **more: object) -> Campaign:
     return a_campaign(email={"subject": "Hello", "text": text + " {{ link }}"}, **more)
 
 
-def test_template_variable_without_a_column_is_told_once_with_the_nearest() -> None:
+def test_template_variable_without_a_column_is_reported_once_with_the_nearest() -> None:
     campaign = needing("{{ name }} {{ point }} {{ id }}")
 
     [problem] = told(an_intake("id,email,points,name\n1,a@x.co,,\n2,b@x.co,,\n", campaign))

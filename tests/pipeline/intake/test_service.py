@@ -1,4 +1,4 @@
-"""The intake as whoever has JSON calls it: checked, previewed, submitted, and told the same."""
+"""The intake for callers that have JSON: it checks, previews, submits and reports the same."""
 
 import io
 from typing import Any
@@ -52,7 +52,7 @@ async def stored(ledger: Ledger) -> dict[bytes, Any]:
     return {key: await ledger.redis.dump(key) async for key in ledger.redis.scan_iter()}
 
 
-async def test_a_dry_run_tells_people_cost_and_messages(ledger: Ledger) -> None:
+async def test_a_dry_run_returns_people_cost_and_messages(ledger: Ledger) -> None:
     request = a_request(email={"subject": "For {{ name }}", "text": "{{ link }}"})
 
     found = await service.validate(request, Outside().ports(), preview=1)
@@ -79,7 +79,7 @@ async def test_a_dry_run_stores_nothing_and_a_submit_does(ledger: Ledger) -> Non
     assert await stored(ledger) != before
 
 
-async def test_problems_of_keys_product_and_rows_are_told_at_once() -> None:
+async def test_problems_of_keys_product_and_rows_are_reported_at_once() -> None:
     outside = Outside(answers=["is not offered"])
 
     found = await service.validate(a_request(ANN, BAD), outside.ports())
@@ -95,7 +95,7 @@ async def test_problems_of_keys_product_and_rows_are_told_at_once() -> None:
     ]
 
 
-async def test_what_cannot_be_looked_at_is_a_warning() -> None:
+async def test_a_check_that_is_not_possible_is_a_warning() -> None:
     outside = Outside(channels={}, answers=[CredentialsError("api_401")])
 
     found = await service.validate(a_request(), outside.ports())
@@ -140,7 +140,7 @@ async def test_one_unlucky_answer_of_the_api_is_asked_again(ledger: Ledger) -> N
     assert outside.asked == 2
 
 
-async def test_an_api_that_is_down_sends_people_away(
+async def test_an_api_that_is_down_refuses_the_campaign(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.intake.preflight.outside._PAUSES", (0, 0, 0))
@@ -152,7 +152,7 @@ async def test_an_api_that_is_down_sends_people_away(
     assert outside.asked == 4
 
 
-async def test_who_sends_needs_everything_configured_and_others_nothing(ledger: Ledger) -> None:
+async def test_a_sender_needs_everything_configured_and_others_nothing(ledger: Ledger) -> None:
     ports = Outside(channels={}, answers=[]).ports()
 
     with pytest.raises(InputError, match=r"rewards API is not configured.*uses email"):
@@ -170,7 +170,7 @@ async def test_who_sends_needs_everything_configured_and_others_nothing(ledger: 
         (TransientError("smtp_451"), UnavailableError),
     ],
 )
-async def test_a_provider_that_refuses_is_told_before_money_is_spent(
+async def test_a_provider_that_refuses_is_reported_before_money_is_spent(
     ledger: Ledger, refusal: BlockedError, kind: type[Exception]
 ) -> None:
     outside = Outside(channels={ChannelName.EMAIL: UnreachableChannel(refusal=refusal)})
@@ -180,7 +180,7 @@ async def test_a_provider_that_refuses_is_told_before_money_is_spent(
     await service.preflight(a_request(), outside.ports(), target(ledger), sends=False)
 
 
-async def test_what_was_submitted_before_is_not_looked_at_again(ledger: Ledger) -> None:
+async def test_a_campaign_that_was_submitted_before_is_not_checked_again(ledger: Ledger) -> None:
     await service.submit(a_request(), target(ledger), actor="ann")
     outside = Outside(channels={}, answers=["is not offered"])
 
@@ -199,7 +199,7 @@ async def test_a_submit_is_repeated_without_a_change(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("sections", [{}, {"typo": 1}], ids=["rows", "keys and rows"])
-async def test_a_submit_raises_what_a_dry_run_tells(
+async def test_a_submit_raises_what_a_dry_run_reports(
     ledger: Ledger, sections: dict[str, Any]
 ) -> None:
     request = a_request(ANN, BAD, **sections)
@@ -229,7 +229,7 @@ async def test_rows_with_problems_are_left_out_where_that_is_wanted(ledger: Ledg
     assert output.getvalue().splitlines()[1].startswith("2,email: is not an e-mail address")
 
 
-async def test_who_is_asked_may_decline_and_nothing_is_left(ledger: Ledger) -> None:
+async def test_an_operator_may_decline_and_nothing_is_left(ledger: Ledger) -> None:
     asked: list[Summary] = []
 
     async def declined(summary: Summary) -> bool:
@@ -283,7 +283,7 @@ async def test_a_file_that_cannot_be_opened_is_a_problem_of_its_own(ledger: Ledg
 
 
 @pytest.mark.parametrize("data", [None, [], "text", {}, {"delivery": {"channels": []}}])
-async def test_a_definition_that_is_none_is_told(data: object) -> None:
+async def test_a_definition_that_is_no_object_is_reported(data: object) -> None:
     request = IntakeRequest(
         definition=CampaignDefinition.from_json(data), recipients=RecipientsList([ANN])
     )

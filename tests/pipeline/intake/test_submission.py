@@ -1,4 +1,4 @@
-"""Taking a campaign in: whole or not at all, once, and never with other content."""
+"""A campaign is taken in whole or not at all, once, and never with other content."""
 
 import asyncio
 from collections.abc import Callable
@@ -111,7 +111,7 @@ async def test_what_else_differs_is_named(ledger: Ledger) -> None:
         ({"email": {"subject": "Zoë's", "text": "Zoë: {{ link }}"}}, "[email]"),
     ],
 )
-async def test_one_thing_that_differs_is_told_by_its_key_and_no_text_of_anybodys(
+async def test_a_single_difference_is_reported_by_its_key_without_personal_text(
     ledger: Ledger, changes: dict[str, Any], told: str
 ) -> None:
     await a_submission(ledger).run()
@@ -156,7 +156,7 @@ async def test_wrong_recipients_leave_nothing_behind(
     assert await left_behind(redis) == set()
 
 
-async def test_the_wrong_may_be_left_out_on_request(ledger: Ledger) -> None:
+async def test_faulty_rows_may_be_left_out_on_request(ledger: Ledger) -> None:
     done = await a_submission(ledger, [*SEVEN, "x,nonsense"], skip_invalid=True).run()
     assert await ledger.counted(done.serial, "n") == [7]
 
@@ -169,7 +169,7 @@ def asked(answer: bool) -> Callable[[Summary], object]:  # noqa: FBT001
     return confirm
 
 
-async def test_who_declines_leaves_nothing_behind(ledger: Ledger, redis: Redis) -> None:
+async def test_declining_leaves_nothing_behind(ledger: Ledger, redis: Redis) -> None:
     with pytest.raises(DeclinedError):
         await a_submission(ledger).run(asked(answer=False))  # type: ignore[arg-type]
     assert await left_behind(redis) == set()

@@ -1,4 +1,4 @@
-"""While a batch is being written the next one is read; whatever happens, nothing is left of it."""
+"""While a batch is written the next one is read; after any failure nothing is left of both."""
 
 import asyncio
 import gc
@@ -28,7 +28,7 @@ async def _every_task_is_seen_to_its_end() -> AsyncIterator[None]:
     loop.set_exception_handler(lambda _, context: complaints.append(context))
     yield
     assert asyncio.all_tasks() <= before | {asyncio.current_task()}
-    gc.collect()  # an exception that nobody looked at is told of then
+    gc.collect()  # an exception that nobody retrieved is reported then
     assert complaints == []
 
 
@@ -40,7 +40,7 @@ def server(valkey_url: str) -> Iterator[blocking.Redis]:
 
 
 class Reading:
-    """A list of people that knows how many were read, and what happens before one is."""
+    """A list of people that counts how many were read, and acts before one is read."""
 
     def __init__(self, people: int = 5 * BATCH) -> None:
         self.people = people
@@ -67,13 +67,13 @@ def a_submission(ledger: Ledger, people: Reading) -> Submission:
 
 
 async def take_away(ledger: Ledger, redis: Redis, person: int) -> None:
-    """Let the ledger hold the id of *person* already."""
+    """Let the ledger have the id of *person* already."""
     digest = id_digest(ledger.vault, "1", f"r{person}")
     await redis.hset("cc:1:x:0", digest, "9999")
 
 
 class HeldUp(Reading):
-    """The server takes no write from the first row on."""
+    """A server that accepts no write from the first row on."""
 
     def __init__(self, server: blocking.Redis) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ async def test_a_batch_is_at_the_server_before_the_next_is_read(
 ) -> None:
     class Patient(Reading):
         def reached(self, number: int) -> None:
-            # While this waits nothing else does anything in this process.
+            # While this waits, nothing else runs in this process.
             if number == 2 * BATCH:  # with the first the server was given the script
                 wait_until_sync(lambda: server.exists("cc:1:r:2"))
 
@@ -132,7 +132,7 @@ async def test_an_interrupt_while_a_batch_is_written_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize("person", [7, 3 * BATCH, 5 * BATCH])
-async def test_an_id_that_the_ledger_has_is_told_from_the_first_batch_to_the_last(
+async def test_an_id_that_the_ledger_has_is_reported_in_any_batch(
     ledger: Ledger, redis: Redis, person: int
 ) -> None:
     await take_away(ledger, redis, person)
@@ -142,7 +142,7 @@ async def test_an_id_that_the_ledger_has_is_told_from_the_first_batch_to_the_las
 
 
 class Broken(Reading):
-    """The temporary directory is full when the second batch is read."""
+    """A reader whose temporary directory is full when the second batch is read."""
 
     def reached(self, number: int) -> None:
         if number == BATCH:
@@ -158,7 +158,7 @@ async def test_a_reader_that_fails_while_a_batch_is_written_leaves_nothing_behin
     assert await left_behind(redis) == set()
 
 
-async def test_what_the_write_has_found_is_told_although_the_reader_fails_too(
+async def test_what_the_write_has_found_is_reported_although_the_reader_fails_too(
     ledger: Ledger, redis: Redis
 ) -> None:
     await take_away(ledger, redis, 7)
@@ -167,7 +167,7 @@ async def test_what_the_write_has_found_is_told_although_the_reader_fails_too(
     assert await left_behind(redis) == set()
 
 
-async def test_a_submit_that_was_given_up_meanwhile_ends_at_once(
+async def test_a_submit_that_was_abandoned_meanwhile_ends_at_once(
     ledger: Ledger, redis: Redis, server: blocking.Redis
 ) -> None:
     class GivenUp(Reading):
@@ -179,7 +179,7 @@ async def test_a_submit_that_was_given_up_meanwhile_ends_at_once(
     with pytest.raises(InputError, match="given up; run it again"):
         await a_submission(ledger, people).run()
     assert people.read <= 3 * BATCH
-    # Whoever gave it up removes what it had written, as a sweep does for one that died.
+    # The process that abandoned it removes what it wrote, as a sweep does after a death.
     await redis.sadd("cc:discarded", "1")
     await ledger.staging.sweep()
     assert await left_behind(redis) == set()

@@ -23,20 +23,20 @@ def test_everybody_is_reached_by_the_id_and_no_address_is_needed() -> None:
     assert intake.summary.reachable == {ChannelName.WEBHOOK: 2}
 
 
-def test_who_has_no_e_mail_address_is_still_reached_by_the_app() -> None:
+def test_a_person_without_an_e_mail_address_is_still_reached_by_the_app() -> None:
     intake = an_intake("id,name,email\n1,Ada,a@x.co\n2,Bob,\n", an_app_campaign("email"))
 
     assert len(accepted(intake)) == 2
     assert intake.summary.reachable == {ChannelName.EMAIL: 1, ChannelName.WEBHOOK: 2}
 
 
-def test_an_id_that_repeats_is_told_once() -> None:
+def test_an_id_that_repeats_is_reported_once() -> None:
     intake = an_intake("id,name\n1,Ada\n1,Bob\n", an_app_campaign())
     [problem] = told(intake)
     assert "is the same as on line 2" in problem
 
 
-def test_a_row_without_an_id_is_told_once() -> None:
+def test_a_row_without_an_id_is_reported_once() -> None:
     intake = an_intake("id,name\n1,Ada\n,Bob\n", an_app_campaign())
     [problem] = told(intake)
     assert "id" in problem
@@ -65,7 +65,7 @@ def test_the_section_decides_about_uncertain_messages_and_the_rate() -> None:
         ({"body": "x", "title": "{{ link }}"}, "webhook.title", "titles end up in logs"),
     ],
 )
-def test_what_is_wrong_with_the_section_is_told(
+def test_a_fault_of_the_section_is_reported(
     section: dict[str, str], field: str, said: str
 ) -> None:
     data = campaign_data(delivery={"channels": ["webhook"]}, webhook=section)

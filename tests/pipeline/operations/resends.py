@@ -1,4 +1,4 @@
-"""People who ask again, and the time that has passed until they do."""
+"""Campaigns whose people ask for a resend, and the time that passes before they do."""
 
 from typing import Protocol
 
@@ -60,5 +60,5 @@ async def resend(
 
 
 async def a_minute_passes(stores: Stores, serial: str) -> None:
-    """Let everything that has happened lie a minute further back."""
+    """Move everything that has happened a minute into the past."""
     await stores.redis.hincrby(f"cc:{serial}", "t0", -60_000)

@@ -1,4 +1,4 @@
-"""An edit in flight: tried on everybody first, exact about who got which text, and repeatable."""
+"""An edit of a running campaign: composed for everybody first, one text per person, repeatable."""
 
 import asyncio
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ async def test_a_campaign_that_was_cancelled_is_not_edited(ledger: Ledger) -> No
         check_editable(await ledger.campaigns.snapshot(serial))
 
 
-async def test_the_slower_of_two_edits_is_told_so_and_changes_nothing(ledger: Ledger) -> None:
+async def test_the_slower_of_two_edits_is_refused_and_changes_nothing(ledger: Ledger) -> None:
     serial = await submit(ledger, titled("one"), 1)
     await ledger.campaigns.steer(serial, "pause")
     snapshot = await ledger.campaigns.snapshot(serial)
@@ -110,7 +110,7 @@ async def test_an_edit_of_a_campaign_resumed_meanwhile_changes_nothing(ledger: L
 
 
 class TitledComposer:
-    """The subject is the message."""
+    """Composes messages that consist of their subject."""
 
     def __init__(self, subject: str) -> None:
         self._subject = subject.encode()
@@ -137,7 +137,7 @@ class TitledChannel(ScriptedChannel):
 
 
 async def versions(ledger: Ledger, serial: str) -> dict[str, int]:
-    """Return the version that the ledger says each person was written to with."""
+    """Return the version that the ledger has for each person's message."""
     fields = await ledger.counters(serial)
     found = await ledger.deliveries.read(serial, 1)
     return {
@@ -191,7 +191,7 @@ async def test_an_uncertain_message_is_repeated_with_the_new_text_and_the_same_k
 
     def answer(message: Message) -> Exception | None:
         tries.append(message)
-        return RuntimeError() if len(tries) == 1 else None  # where it broke is unknown
+        return RuntimeError() if len(tries) == 1 else None  # where it failed is unknown
 
     channel = TitledChannel(answer=answer)
     async with sending(ledger, channel) as worker:

@@ -1,4 +1,4 @@
-"""Before an edit its messages are made for everybody who may still be sent one."""
+"""Before an edit its messages are composed for everybody who may still be sent one."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -44,7 +44,7 @@ End = FactKind | Literal["not started", "on its way"]
 
 
 async def after(ledger: Ledger, ends: Sequence[End], *, mode: str) -> dict[str, list[ChannelName]]:
-    """Let the e-mails of one batch come to *ends*; return who remains."""
+    """Let the e-mails of one batch end as *ends* says; return the remaining deliveries."""
     campaign = a_campaign(channels=["email", "sms"], mode=mode)
     serial = await submit(ledger, campaign, [people(len(ends), phone=True)])
     claim = await fulfilled(ledger, serial)
@@ -59,7 +59,7 @@ async def after(ledger: Ledger, ends: Sequence[End], *, mode: str) -> dict[str, 
     return await left(ledger, serial, campaign)
 
 
-async def test_in_mode_first_who_was_reached_is_sent_nothing_more(ledger: Ledger) -> None:
+async def test_in_mode_first_a_reached_person_is_sent_nothing_more(ledger: Ledger) -> None:
     assert await after(
         ledger,
         [
@@ -106,7 +106,7 @@ async def test_every_batch_counts_that_is_not_done(ledger: Ledger) -> None:
     assert list(await left(ledger, serial, campaign)) == ["r-0", "r-1", "r-2", "r-3"]
 
 
-async def test_who_could_only_be_retried_in_a_batch_that_is_done_does_not_count(
+async def test_a_failed_person_of_a_done_batch_does_not_count(
     ledger: Ledger,
 ) -> None:
     campaign = a_campaign(channels=["email", "sms"])
@@ -121,7 +121,7 @@ async def test_who_could_only_be_retried_in_a_batch_that_is_done_does_not_count(
     assert await left(ledger, serial, campaign) == {}
 
 
-async def test_who_was_forgotten_or_skipped_is_sent_nothing_more(ledger: Ledger) -> None:
+async def test_an_erased_or_skipped_person_is_sent_nothing_more(ledger: Ledger) -> None:
     campaign = a_campaign(channels=["email", "sms"])
     serial = await submit(ledger, campaign, [people(3, phone=True)])
     await ledger.redis.hset(f"cc:{serial}:b:1", "gone", "0:1700000000000")
@@ -163,7 +163,7 @@ def test_only_those_count_whom_the_message_does_not_fit() -> None:
     ]
 
 
-def test_what_fails_in_the_making_is_told_without_the_values() -> None:
+def test_a_failure_to_compose_is_reported_without_the_values() -> None:
     wanted = a_campaign(email={"subject": "S", "text": "{{ link }}" + "{{ n }}" * 2000})
     big = Recipient(id="r0", email="a@example.com", variables={"n": "secret" * 100})
     (failure,) = tried(wanted, [big]).failures

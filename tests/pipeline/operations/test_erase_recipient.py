@@ -1,4 +1,4 @@
-"""Somebody is removed on request: at any time, for good, and nobody else notices."""
+"""A person is erased on request: at any time, for good, without effect on others."""
 
 import asyncio
 from collections.abc import Iterator
@@ -101,7 +101,7 @@ async def test_evidence_and_corrections_of_the_person_go_too(ledger: Ledger) -> 
     assert await ledger.redis.hkeys(f"cc:{serial}:a:1") == [b"1"]
 
 
-async def test_a_second_time_tells_when_it_was(ledger: Ledger) -> None:
+async def test_a_second_erasure_returns_the_time_of_the_first(ledger: Ledger) -> None:
     serial, _ = await a_batch(ledger)
     first = await forget(ledger, serial)
     before = await ledger.redis.get(f"cc:{serial}:r:1")
@@ -110,7 +110,7 @@ async def test_a_second_time_tells_when_it_was(ledger: Ledger) -> None:
     assert await ledger.redis.get(f"cc:{serial}:r:1") == before
 
 
-async def test_several_of_one_batch_at_once_are_all_forgotten(ledger: Ledger) -> None:
+async def test_several_people_of_one_batch_are_erased_at_once(ledger: Ledger) -> None:
     serial, _ = await a_batch(ledger, 9)
     await asyncio.gather(*(forget(ledger, serial, f"r-{n}") for n in range(8)))
     assert (
@@ -150,7 +150,7 @@ async def test_the_report_keeps_the_row_without_id_and_link(ledger: Ledger) -> N
 # Nothing is sent any more
 
 
-async def test_whoever_was_not_sent_anything_is_skipped(ledger: Ledger) -> None:
+async def test_an_erased_person_who_was_sent_nothing_is_skipped(ledger: Ledger) -> None:
     serial, claim = await a_batch(ledger)
     await forget(ledger, serial)
     assert await states(ledger, serial) == [(Status.SKIPPED, "forgotten")]
@@ -237,7 +237,7 @@ async def test_a_late_bounce_moves_nobody_to_the_next_channel(ledger: Ledger) ->
     assert "fin" in await ledger.counters(serial)
 
 
-async def test_a_worker_with_the_old_data_in_hand_sends_to_everybody_else(ledger: Ledger) -> None:
+async def test_a_worker_with_the_old_data_sends_to_everybody_else(ledger: Ledger) -> None:
     serial = await submit(ledger, a_campaign(email_uncertain="hold"), [people(9)])
     await ledger.batches.release(await fulfilled(ledger, serial), delay=0)
     channel = ScriptedChannel(connections=1)  # so that two intents run ahead, and no more
@@ -255,7 +255,9 @@ async def test_a_worker_with_the_old_data_in_hand_sends_to_everybody_else(ledger
 # Links that come meanwhile, and money
 
 
-async def test_forgotten_between_reading_the_order_and_storing_its_links(ledger: Ledger) -> None:
+async def test_a_person_is_erased_between_reading_an_order_and_storing_its_links(
+    ledger: Ledger,
+) -> None:
     serial = await submit(ledger, a_campaign(), [people(2)])
     claim = await placed(ledger, serial)
     await forget(ledger, serial)
@@ -268,7 +270,7 @@ async def test_forgotten_between_reading_the_order_and_storing_its_links(ledger:
     assert await ledger.batches.links_received(again, links[:1]) == 0, "its digest stays"
 
 
-async def test_a_spare_link_is_not_handed_out_after_its_person_was_forgotten(
+async def test_a_spare_link_is_not_assigned_after_its_person_was_erased(
     ledger: Ledger,
 ) -> None:
     serial, claim = await a_batch(ledger)
@@ -279,7 +281,7 @@ async def test_a_spare_link_is_not_handed_out_after_its_person_was_forgotten(
     await assert_sound(ledger, serial)
 
 
-async def test_spare_from_the_start_but_for_those_forgotten(ledger: Ledger) -> None:
+async def test_all_links_are_spare_except_those_of_erased_people(ledger: Ledger) -> None:
     serial = await submit(ledger, a_campaign(), [people(3)])
     claim = await placed(ledger, serial)
     await ledger.campaigns.steer(serial, "cancel")
@@ -299,7 +301,7 @@ async def test_a_held_batch_stays_held_for_the_others(ledger: Ledger) -> None:
     await assert_sound(ledger, serial)
 
 
-async def test_whoever_moves_with_a_dead_order_stays_forgotten(ledger: Ledger) -> None:
+async def test_an_erased_person_of_a_dead_order_stays_erased(ledger: Ledger) -> None:
     serial = await submit(ledger, a_campaign(), [people(3)])
     await held(ledger, await placed(ledger, serial), "order_failed", missing=3)
     first = await forget(ledger, serial, "r-1")
@@ -324,7 +326,7 @@ async def test_whoever_moves_with_a_dead_order_stays_forgotten(ledger: Ledger) -
 
 
 class ForgettingMachine(LedgerMachine):
-    """The ledger's machine, in which people are forgotten too."""
+    """The ledger's machine, in which people are erased too."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -363,7 +365,7 @@ def fast_url(valkey_url: str) -> Iterator[str]:
         server.config_set("appendfsync", "always")
 
 
-def test_nobody_who_was_forgotten_is_ever_granted_an_attempt(fast_url: str) -> None:
+def test_no_erased_person_is_ever_granted_an_attempt(fast_url: str) -> None:
     class AtThisServer(ForgettingMachine):
         url = fast_url
 

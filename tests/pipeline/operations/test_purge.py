@@ -1,4 +1,4 @@
-"""What is personal goes when a campaign is over; what is accounted for stays."""
+"""A purge removes personal data of an ended campaign, and keeps the accounts."""
 
 from datetime import timedelta
 
@@ -204,7 +204,7 @@ async def test_the_same_campaign_again_is_refused_as_done(ledger: Installation) 
         await ledger.submitted(5, both_channels())
 
 
-async def test_nobody_can_be_forgotten_any_more(ledger: Installation) -> None:
+async def test_nobody_can_be_erased_any_more(ledger: Installation) -> None:
     serial = await purged(ledger)
     forgetting = RecipientEraser(ledger.pages, ledger.campaigns, ledger.erasures, ledger.vault)
     for call in (forgetting.look, forgetting.forget):
@@ -226,7 +226,7 @@ async def test_what_ended_long_ago_is_purged_by_itself(ledger: Installation) -> 
     assert await actors(ledger) == ["retention"]
 
 
-async def test_what_ended_lately_stays(ledger: Installation) -> None:
+async def test_a_campaign_that_ended_recently_stays(ledger: Installation) -> None:
     serial = await ledger.submitted()
     await ledger.finished(serial)
     await ended_long_ago(ledger, serial)

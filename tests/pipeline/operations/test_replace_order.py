@@ -1,4 +1,4 @@
-"""A dead order is ended once: nobody loses a link, gets a second one, or is forgotten."""
+"""A dead order is ended once: nobody loses a link, gets a second one, or is left out."""
 
 import json
 from collections.abc import Sequence
@@ -213,7 +213,7 @@ async def test_the_new_batch_can_be_ended_too(ledger: Installation) -> None:
     await finish(ledger, serial)
 
 
-async def test_who_moves_takes_along_what_the_ledger_holds_of_him(ledger: Installation) -> None:
+async def test_a_person_who_moves_keeps_their_record_in_the_ledger(ledger: Installation) -> None:
     serial, _ = await held(ledger, shown=2)
     await ledger.redis.hset(f"cc:{serial}:a:2", mapping={"1": "stays", "3": "moves"})
     await ledger.redis.hset(f"cc:{serial}:d:2", "3", "pe2.0.0.0.0.")
@@ -267,7 +267,7 @@ async def test_a_batch_is_ended_once(ledger: Installation) -> None:
     assert (await ledger.snapshot(serial)).batch_count == 4
 
 
-async def test_of_two_who_end_two_batches_at_once_the_second_looks_again(
+async def test_of_two_commands_that_end_two_batches_at_once_the_second_plans_again(
     ledger: Installation,
 ) -> None:
     serial = await ledger.submitted(PEOPLE, size=SIZE)
@@ -354,10 +354,10 @@ async def test_a_batch_that_does_not_exist_is_refused(ledger: Installation, numb
         await plan_for(ledger, serial, number)
 
 
-# What is told -----------------------------------------------------------------------------------
+# The timeline -----------------------------------------------------------------------------------
 
 
-async def test_a_moved_person_is_told_of_both_orders(ledger: Installation) -> None:
+async def test_the_timeline_of_a_moved_person_has_both_orders(ledger: Installation) -> None:
     serial, _ = await held(ledger, shown=1)
     await reordered(ledger, serial)
     await finish(ledger, serial)

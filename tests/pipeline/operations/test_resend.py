@@ -1,4 +1,4 @@
-"""A person in the ledger is given a new generation, and everything around them stays true."""
+"""A person in the ledger is given a new resend, and everything else stays consistent."""
 
 import asyncio
 
@@ -22,7 +22,7 @@ from tests.pipeline.operations.resends import EMAIL, OTHER, SMS, a_minute_passes
 from tests.support.redis import Redis
 
 SECOND = (1, 1)
-"""Where r1 stands: batch and index."""
+"""The place of r1: batch and index."""
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ async def settled(ledger: Installation, serial: str, resend_number: int = 2) -> 
         await ledger.batches.distributed(claim, delay=0)
 
 
-async def test_a_worker_with_the_old_view_starts_nothing(ledger: Installation) -> None:
+async def test_a_worker_with_old_data_starts_nothing(ledger: Installation) -> None:
     serial = await ledger.submitted()
     await ledger.fulfilled(serial)
     claims = await ledger.claims(Lane.SEND)
@@ -118,7 +118,7 @@ async def test_a_worker_with_the_old_view_starts_nothing(ledger: Installation) -
 @pytest.mark.parametrize(
     "kind", [FactKind.BOUNCED, FactKind.FAILED, FactKind.DELIVERED, FactKind.SUPPRESSED]
 )
-async def test_late_news_of_an_earlier_generation_are_kept_with_it(
+async def test_a_late_report_of_an_earlier_resend_is_kept_with_it(
     ledger: Installation, kind: FactKind
 ) -> None:
     serial = await reached(ledger, both_channels())
@@ -143,9 +143,7 @@ async def test_late_news_of_an_earlier_generation_are_kept_with_it(
         FactKind.WAITING,
     ],
 )
-async def test_an_earlier_generation_never_waits_again(
-    ledger: Installation, kind: FactKind
-) -> None:
+async def test_an_earlier_resend_never_waits_again(ledger: Installation, kind: FactKind) -> None:
     serial = await ledger.submitted()
     await ledger.fulfilled(serial)
     await ledger.settled(serial, FactKind.UNCERTAIN, "worker_lost")
@@ -228,7 +226,7 @@ async def test_the_same_list_is_still_the_same_after_a_correction(ledger: Instal
     assert await ledger.submitted() == serial
 
 
-async def test_the_report_shows_the_latest_generation_and_its_address(
+async def test_the_report_shows_the_latest_resend_and_its_address(
     ledger: Installation,
 ) -> None:
     serial = await reached(ledger)
@@ -242,7 +240,7 @@ async def test_the_report_shows_the_latest_generation_and_its_address(
     assert rows[:2] == [("r0", "sent", 1, "p0@example.com"), ("r1", "pending", 0, OTHER)]
 
 
-async def test_whoever_is_suppressed_is_not_resent(ledger: Installation) -> None:
+async def test_a_suppressed_address_is_not_resent_to(ledger: Installation) -> None:
     serial = await reached(ledger)
     await Suppressions(ledger.redis, ledger.vault).add(EMAIL, "p1@example.com", "unsubscribed")
     with pytest.raises(InputError, match=r"suppression list \(unsubscribed\)"):
@@ -260,7 +258,7 @@ async def test_of_two_at_once_one_message_goes_out(ledger: Installation) -> None
     assert record.resend_number == 2
 
 
-async def test_what_happens_between_the_look_and_the_change_counts(ledger: Installation) -> None:
+async def test_a_change_between_reading_and_writing_counts(ledger: Installation) -> None:
     serial = await ledger.submitted()
     await ledger.fulfilled(serial)
     [claim] = [c for c in await ledger.claims(Lane.SEND) if c.unit.batch == SECOND[0]]

@@ -44,7 +44,7 @@ def later(person: ResendCandidate) -> ResendCandidate:
     return replace(person, now_ms=person.now_ms + COOLDOWN_MS)
 
 
-def test_whoever_was_reached_gets_the_next_generation_at_the_same_address() -> None:
+def test_a_reached_person_gets_the_next_resend_at_the_same_address() -> None:
     made = decide_resend(a_person(REACHED), ResendRequest())
     assert (made.channel, made.number, made.address) == (EMAIL, 2, "ann@example.com")
 
@@ -63,7 +63,7 @@ def test_without_a_channel_it_is_the_one_that_was_tried_last() -> None:
 
 
 @given(st.integers(0, COOLDOWN_MS - 1))
-def test_what_was_just_started_is_not_resent_yes_or_not(ago: int) -> None:
+def test_a_delivery_that_just_started_is_not_resent_even_if_confirmed(ago: int) -> None:
     person = a_person(REACHED, now_ms=1_700_000_000_000 + 5_000 + ago)
     with pytest.raises(InputError, match="wait ") as refused:
         decide_resend(person, ResendRequest(elsewhere=True))
@@ -71,13 +71,13 @@ def test_what_was_just_started_is_not_resent_yes_or_not(ago: int) -> None:
     assert ago + wait * 1000 >= COOLDOWN_MS > ago + (wait - 1) * 1000
 
 
-def test_the_cooldown_counts_from_any_channel_and_generation() -> None:
+def test_the_cooldown_counts_from_any_channel_and_resend() -> None:
     recent = replace(REACHED, started_ms=COOLDOWN_MS)
     with pytest.raises(InputError, match="wait "):
         decide_resend(a_person(FAILURE, earlier=(recent,)), ResendRequest())
 
 
-def test_another_address_after_the_link_was_sent_needs_a_word() -> None:
+def test_another_address_after_the_link_was_sent_needs_a_confirmation() -> None:
     request = ResendRequest(channel=EMAIL, address=OTHER)
     with pytest.raises(InputError) as refused:
         decide_resend(a_person(REACHED), request)
@@ -89,7 +89,7 @@ def test_another_address_after_the_link_was_sent_needs_a_word() -> None:
 
 
 @pytest.mark.parametrize("status", ["failed", "bounced", "suppressed"])
-def test_another_address_needs_no_word_if_nothing_arrived(status: str) -> None:
+def test_another_address_needs_no_confirmation_if_nothing_arrived(status: str) -> None:
     record = replace(REACHED, status=DeliveryStatus(status))
     assert (
         decide_resend(a_person(record), ResendRequest(channel=EMAIL, address=OTHER)).address
@@ -105,7 +105,7 @@ def test_another_channel_is_another_address() -> None:
     assert (made.channel, made.number) == (SMS, 1)
 
 
-def test_back_to_an_address_that_had_the_link_needs_no_word() -> None:
+def test_an_address_that_had_the_link_before_needs_no_confirmation() -> None:
     second = replace(REACHED, resend_number=2)
     went = Resend(channel=EMAIL, number=2, address=OTHER, at_ms=0)
     person = a_person(second, earlier=(REACHED,), resends=(went,))
@@ -138,7 +138,7 @@ def test_before_there_is_a_link_only_another_address_is_taken() -> None:
     assert decide_resend(person, ResendRequest(channel=EMAIL, address=OTHER)).address == OTHER
 
 
-def test_what_is_on_the_wire_is_let_be() -> None:
+def test_a_message_on_the_wire_is_not_touched() -> None:
     flying = replace(REACHED, status=DeliveryStatus.SENDING)
     for request in (
         ResendRequest(),
@@ -157,7 +157,7 @@ def test_a_channel_that_the_campaign_does_not_use_is_refused() -> None:
         )
 
 
-def test_there_is_a_last_generation() -> None:
+def test_there_is_a_last_resend() -> None:
     with pytest.raises(InputError, match="resent 254 times"):
         decide_resend(
             a_person(replace(REACHED, resend_number=LAST_RESEND_NUMBER)), ResendRequest()

@@ -1,4 +1,4 @@
-"""Rotation: everything goes under the new key, nothing newer is lost, and what it means stays."""
+"""A rotation seals everything under the new key, loses no newer write, and changes no content."""
 
 import asyncio
 
@@ -140,8 +140,8 @@ async def test_what_no_key_opens_is_counted_and_left(redis: Redis) -> None:
     foreign = Vault([Fernet.generate_key().decode()]).seal(b"x", "p")
     await redis.set("cc:1:r:9", foreign)
     rekey = await rekey_of(redis)
-    standing = await rekey.look()
-    assert (standing.others, standing.unreadable, standing.total) == (10, 1, 11)
+    usage = await rekey.look()
+    assert (usage.others, usage.unreadable, usage.total) == (10, 1, 11)
     await rekey.reseal()
     assert await redis.get("cc:1:r:9") == foreign
 

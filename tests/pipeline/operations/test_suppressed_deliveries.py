@@ -1,4 +1,4 @@
-"""A retry leaves out whom it cannot help, and nobody else."""
+"""A retry leaves out the deliveries that it cannot help, and no others."""
 
 import pytest
 
@@ -106,7 +106,7 @@ async def test_a_suppressed_address_does_not_keep_the_other_channel_from_a_retry
     ]
 
 
-async def test_what_counts_is_the_address_that_the_last_generation_went_to(ledger: Ledger) -> None:
+async def test_the_address_of_the_last_resend_counts(ledger: Ledger) -> None:
     found = await refused(ledger, 1)
     serial = found.unit.serial
     await suppressions(ledger).add(EMAIL, "person0@example.com", DEAD)
@@ -127,7 +127,7 @@ async def test_what_counts_is_the_address_that_the_last_generation_went_to(ledge
     assert await suppressed(ledger, serial) == [SuppressedDelivery(0, EMAIL, 2, "by hand")]
 
 
-async def test_what_was_purged_bars_nobody(ledger: Ledger) -> None:
+async def test_a_purged_batch_has_no_suppressed_delivery(ledger: Ledger) -> None:
     serial = (await refused(ledger)).unit.serial
     await suppressions(ledger).add(EMAIL, "person0@example.com", DEAD)
     await ledger.redis.delete(f"cc:{serial}:r:1")

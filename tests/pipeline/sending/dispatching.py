@@ -1,4 +1,4 @@
-"""Campaigns that only have to be sent, and what their ledger says."""
+"""Campaigns that only have to be sent, and readers of their ledger."""
 
 from typing import Any
 

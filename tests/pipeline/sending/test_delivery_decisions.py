@@ -1,4 +1,4 @@
-"""What outcomes mean for deliveries, without any I/O: thousands of cases cost nothing."""
+"""Decisions about outcomes of attempts, without I/O: thousands of cases take no time."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""The senders of one channel, over a channel that does what the test says."""
+"""The senders of one channel, over a channel that answers as the test says."""
 
 import asyncio
 import time
@@ -43,7 +43,7 @@ def always(error: Callable[[], Exception]) -> Callable[[Message], Answer]:
     return lambda _: error()
 
 
-async def test_everybody_gets_the_link_that_is_his_once(ledger: Ledger) -> None:
+async def test_everybody_gets_their_own_link_once(ledger: Ledger) -> None:
     serial = await ready(ledger, 20)
     async with sending(ledger, ScriptedChannel()) as worker:
         assert await worker.work_once(serial) == 1
@@ -67,7 +67,7 @@ async def test_everybody_gets_the_link_that_is_his_once(ledger: Ledger) -> None:
         (lambda: RuntimeError("https://secret.example"), Status.UNCERTAIN, "internal_error"),
     ],
 )
-async def test_what_one_message_meets_concerns_this_one_only(
+async def test_a_failure_of_one_message_does_not_concern_others(
     ledger: Ledger, error: Callable[[], Exception], status: Status, code: str
 ) -> None:
     serial = await ready(ledger, 3)
@@ -81,7 +81,7 @@ async def test_what_one_message_meets_concerns_this_one_only(
     await assert_sound(ledger, serial)
 
 
-async def test_who_cannot_be_written_to_fails_and_nothing_leaves(
+async def test_a_message_that_cannot_be_composed_fails_and_is_not_sent(
     ledger: Ledger, capsys: pytest.CaptureFixture[str]
 ) -> None:
     serial = await ready(ledger, 3)
@@ -135,7 +135,7 @@ async def test_what_waits_when_the_lease_is_lost_is_never_sent(ledger: Ledger) -
     await assert_sound(ledger, serial)
 
 
-async def test_a_pause_lets_go_what_is_not_on_the_wire(ledger: Ledger) -> None:
+async def test_a_pause_releases_what_is_not_on_the_wire(ledger: Ledger) -> None:
     serial = await ready(ledger, 10)
     channel = ScriptedChannel(connections=2)
     channel.gate.clear()
@@ -179,7 +179,7 @@ async def test_what_waits_when_its_window_closes_is_never_sent(
     assert found == {(Status.PENDING, 0, "window_closed")}
 
 
-async def test_senders_that_are_cut_off_leave_uncertainty_and_no_loss(ledger: Ledger) -> None:
+async def test_cancelled_senders_leave_uncertain_messages_and_lose_none(ledger: Ledger) -> None:
     serial = await ready(ledger, 4)
     channel = ScriptedChannel(connections=2)
     channel.gate.clear()
@@ -212,7 +212,7 @@ async def test_the_breaker_stops_the_channel_and_costs_nobody_a_try(ledger: Ledg
         return BlockedError("smtp_down")
 
     class ForLong(Limiter):
-        """Its silence is over no sooner than the test."""
+        """A failure whose silence lasts longer than the test."""
 
         async def trip(self, channel: str, reason: str, **_: float) -> float:
             return await super().trip(channel, reason, first=3000, longest=3000)
@@ -263,7 +263,7 @@ async def test_a_wrong_password_blocks_the_campaign_at_once_and_fails_nobody(
         assert max(record.attempt for record in await records(ledger, serial)) <= 2
 
 
-async def test_a_result_is_recorded_even_if_the_breaker_cannot_be_told(ledger: Ledger) -> None:
+async def test_a_result_is_recorded_even_if_the_breaker_cannot_be_updated(ledger: Ledger) -> None:
     serial = await ready(ledger, 2)
 
     class Deaf(Limiter):
@@ -277,7 +277,7 @@ async def test_a_result_is_recorded_even_if_the_breaker_cannot_be_told(ledger: L
     assert await ledger.counted(serial, "d:sent") == [2]
 
 
-async def test_a_result_is_recorded_though_the_senders_are_cut_off_while_telling_the_breaker(
+async def test_a_result_is_recorded_if_senders_are_cancelled_in_a_breaker_update(
     ledger: Ledger,
 ) -> None:
     serial = await ready(ledger, 1)
@@ -313,7 +313,7 @@ async def test_a_lost_batch_of_links_is_never_guessed_at(ledger: Ledger) -> None
     await assert_sound(ledger, serial)
 
 
-async def test_room_that_was_reserved_and_given_back_is_there_again(ledger: Ledger) -> None:
+async def test_a_place_that_is_given_back_can_be_reserved_again(ledger: Ledger) -> None:
     result_writer, channel = ResultWriter(ledger.deliveries), ScriptedChannel(connections=2)
     policy = RetryPolicy(first=1, cap=2, give_up=3)
     suppressions = Suppressions(ledger.redis, ledger.vault)
@@ -357,7 +357,7 @@ async def test_a_dead_address_is_suppressed_in_the_step_that_records_the_result(
         ("twilio_21610", [1, 0]),
     ],
 )
-async def test_a_retry_makes_nobody_reached_whose_address_is_dead(
+async def test_a_retry_does_not_count_a_dead_address_as_reached(
     ledger: Ledger, why: str, counts: list[int]
 ) -> None:
     serial = await ready(ledger, 1)

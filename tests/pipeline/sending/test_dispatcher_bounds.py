@@ -1,4 +1,4 @@
-"""How far senders run ahead of the ledger: what one kill can put in doubt, and no more."""
+"""How far senders run ahead of the ledger: one kill makes no more messages uncertain."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from tests.support.waiting import wait_until
 
 
 class Slow:
-    """The ledger's recording, held back as long as the test wants."""
+    """A delivery store whose records wait as long as the test wants."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -35,7 +35,7 @@ class Slow:
         return changed
 
     async def open_when_nothing_moves(self, sent: Sequence[Message]) -> None:
-        """Let go what is held back whenever the senders have gone as far as they can without."""
+        """Open the gate whenever the senders cannot go on without it."""
         while True:
             before = len(sent)
             await turns(50)
@@ -44,7 +44,7 @@ class Slow:
 
 
 async def turns(number: int) -> None:
-    """Let everybody who can go on do so, so often: turns of the loop count, no time."""
+    """Let all tasks run for that many rounds of the event loop."""
     for _ in range(number):
         await asyncio.sleep(0)
 
@@ -66,7 +66,7 @@ async def test_no_more_than_twice_the_connections_are_ever_unrecorded(ledger: Le
     await assert_sound(ledger, serial)
 
 
-async def test_that_holds_for_those_who_wait_behind_others_too(ledger: Ledger) -> None:
+async def test_the_bound_holds_for_messages_that_wait_for_a_place(ledger: Ledger) -> None:
     serial = await ready(ledger, 60)
     slow, unrecorded = Slow(ledger), list[int]()
     channel = ScriptedChannel(connections=3, senders=6)
@@ -88,7 +88,7 @@ async def test_that_holds_for_those_who_wait_behind_others_too(ledger: Ledger) -
     await assert_sound(ledger, serial)
 
 
-async def test_results_are_recorded_though_those_who_waited_for_them_are_cut_off(
+async def test_results_are_recorded_although_the_waiting_senders_are_cancelled(
     ledger: Ledger,
 ) -> None:
     serial = await ready(ledger, 10)
@@ -108,7 +108,7 @@ async def test_results_are_recorded_though_those_who_waited_for_them_are_cut_off
     assert slow.recorded == 4
 
 
-async def test_whatever_is_on_the_wire_stands_in_the_ledger_already(ledger: Ledger) -> None:
+async def test_every_message_on_the_wire_has_its_intent_in_the_ledger(ledger: Ledger) -> None:
     serial = await ready(ledger, 5, email_uncertain="hold")
     channel = ScriptedChannel(connections=2)
     channel.gate.clear()
@@ -139,7 +139,7 @@ async def test_intents_run_ahead_as_far_as_their_loss_costs_nothing(
             return await ledger.counted(serial, "d:sending") == [most]
 
         await wait_until(full)
-        for _ in range(20):  # as many calls as would take more intents there
+        for _ in range(20):  # as many calls as more intents would need
             assert await full()
         channel.gate.set()
         await working

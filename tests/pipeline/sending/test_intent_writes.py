@@ -1,4 +1,4 @@
-"""Intents are written in turn; at once, where each of them waits for the disk."""
+"""Intents are written one by one, or all at once where each waits for the disk."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from tests.support.waiting import wait_until
 
 
 class Disk:
-    """Launches that begin at once and end when they are let, or fail."""
+    """Writes that start at once and end, or fail, when the test lets them."""
 
     def __init__(self) -> None:
         self.begun = self.ended = self.stopped = 0
@@ -27,7 +27,7 @@ class Disk:
         self.ended += 1
 
 
-async def test_in_turn_each_is_over_before_the_next_begins() -> None:
+async def test_one_by_one_each_write_ends_before_the_next_begins() -> None:
     disk = Disk()
     disk.turns.set()
     async with IntentWrites(at_once=False) as intent_writes:

@@ -1,4 +1,4 @@
-"""Facts are written in groups, and kept until they are."""
+"""Facts are written in groups, and kept until they are written."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -65,7 +65,7 @@ def sent(index: int) -> Fact:
     return Fact(index, EMAIL, 1, FactKind.SENT)
 
 
-async def test_what_happens_together_is_written_together_before_anybody_is_told(
+async def test_results_that_gather_are_written_together_before_a_callback_is_called(
     ledger: Ledger,
 ) -> None:
     found, store = await started(ledger, 20), _Store(ledger)
@@ -116,7 +116,7 @@ async def test_a_write_whose_reply_was_lost_is_repeated_without_counting_twice(
     await assert_sound(ledger, found.unit.serial)
 
 
-async def test_what_is_added_while_others_are_written_is_waited_for(ledger: Ledger) -> None:
+async def test_draining_waits_for_facts_that_are_added_during_a_write(ledger: Ledger) -> None:
     found, store = await started(ledger, 2), _Store(ledger)
     key, told = (found.unit.serial, 1), []
     async with recording(store) as result_writer:

@@ -1,4 +1,4 @@
-"""How much may have been sent and is not recorded yet."""
+"""The limit of messages that may have been sent without a record."""
 
 import asyncio
 
@@ -9,13 +9,13 @@ from pipeline.sending.unrecorded_window import UnrecordedWindow
 
 
 def refused(unrecorded_window: UnrecordedWindow, attempt: str) -> asyncio.Future[None]:
-    """Return what to wait for, as *attempt* may not leave yet."""
+    """Return the future to wait for, because *attempt* may not be sent yet."""
     with pytest.raises(BackpressureError) as caught:
         unrecorded_window.enter(attempt)
     return caught.value.room
 
 
-async def test_as_many_may_leave_as_are_allowed_and_who_asks_again_is_one() -> None:
+async def test_no_more_attempts_enter_than_allowed_and_one_counts_once() -> None:
     unrecorded_window = UnrecordedWindow(2)
     for attempt in ("a", "b", "b", "a"):
         unrecorded_window.enter(attempt)
@@ -27,7 +27,7 @@ async def test_as_many_may_leave_as_are_allowed_and_who_asks_again_is_one() -> N
     assert not refused(unrecorded_window, "d").done(), "who comes too late waits for the next one"
 
 
-async def test_what_never_left_makes_no_room() -> None:
+async def test_leaving_without_entering_frees_no_place() -> None:
     unrecorded_window = UnrecordedWindow(1)
     unrecorded_window.enter("a")
     room = refused(unrecorded_window, "b")
@@ -36,7 +36,7 @@ async def test_what_never_left_makes_no_room() -> None:
     refused(unrecorded_window, "b")
 
 
-async def test_a_wait_that_is_cancelled_takes_nobody_along() -> None:
+async def test_a_cancelled_wait_does_not_cancel_other_waits() -> None:
     unrecorded_window = UnrecordedWindow(1)
     unrecorded_window.enter("a")
     refused(unrecorded_window, "b").cancel()

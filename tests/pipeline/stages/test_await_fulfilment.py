@@ -1,4 +1,4 @@
-"""Reading orders in the sandbox: links are taken exactly, or not at all."""
+"""Reads orders in the sandbox: the stage takes exactly the ordered links, or none."""
 
 import pytest
 
@@ -13,7 +13,7 @@ async def three(ledger: Ledger, name: str = "c") -> str:
 
 
 async def ten_minutes_later(ledger: Ledger, serial: str) -> None:
-    """Move the beginning of the doubt back."""
+    """Move the time of the first doubtful answer ten minutes back."""
     since = int(await ledger.redis.hget(f"cc:{serial}:b:1", "odd:at") or 0)
     assert since
     await ledger.redis.hset(f"cc:{serial}:b:1", "odd:at", str(since - 601_000))
@@ -97,7 +97,7 @@ async def test_a_link_of_an_earlier_order_is_held_and_stays_where_it_was(
 
 
 @pytest.mark.parametrize("fault", ["extra_urls", "links_twice"])
-async def test_what_else_an_order_shows_does_not_disturb(
+async def test_other_fields_of_an_order_are_ignored(
     ledger: Ledger, start: StartWorker, fault: str
 ) -> None:
     worker, serial = await start(), await three(ledger)
@@ -129,7 +129,7 @@ async def test_a_status_that_nobody_knows_is_waited_for(
     assert len(await ledger.batches.links(serial, 1)) == 3
 
 
-async def test_an_order_that_cannot_be_found_is_doubted_for_ten_minutes(
+async def test_an_order_that_cannot_be_found_is_read_again_for_ten_minutes(
     ledger: Ledger, start: StartWorker
 ) -> None:
     worker, serial = await start(async_above=0, async_delay=None), await three(ledger)
@@ -142,7 +142,7 @@ async def test_an_order_that_cannot_be_found_is_doubted_for_ten_minutes(
     await assert_held(worker, serial, "order_not_found")
 
 
-async def test_a_404_long_after_another_begins_a_doubt_of_its_own(
+async def test_a_404_long_after_another_starts_the_ten_minutes_again(
     ledger: Ledger, start: StartWorker
 ) -> None:
     worker, serial = await start(async_above=0, async_delay=None), await three(ledger)
@@ -175,7 +175,7 @@ async def test_an_overdue_order_is_held_still_read_and_taken_in_the_end(
 
 
 @pytest.mark.parametrize("fault", ["read_500", "read_429"])
-async def test_what_is_unavailable_is_read_again(
+async def test_an_order_is_read_again_after_the_api_was_unavailable(
     ledger: Ledger, start: StartWorker, fault: str
 ) -> None:
     worker, serial = await start(async_above=0, async_delay=None), await three(ledger)

@@ -1,11 +1,11 @@
-"""What a worker remembers of a campaign is of that campaign."""
+"""The cache of a worker returns the definition of the right campaign."""
 
 from pipeline.stages.campaign_cache import CampaignCache
 from tests.pipeline.ledger import Ledger, a_campaign, submit, taken
 from tests.support.redis import Redis
 
 
-async def test_another_campaign_under_a_serial_that_was_lost_is_not_taken_for_the_first(
+async def test_the_cache_distinguishes_two_campaigns_with_one_serial(
     ledger: Ledger, redis: Redis
 ) -> None:
     campaign_cache = CampaignCache(ledger.campaigns, {})

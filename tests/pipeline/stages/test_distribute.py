@@ -1,4 +1,4 @@
-"""The whole way of a campaign through one worker, compared with the sandbox's own account."""
+"""A campaign goes through one worker; the result is compared with the sandbox's own account."""
 
 import asyncio
 from types import SimpleNamespace
@@ -33,7 +33,7 @@ async def finished(ledger: Ledger, serial: str) -> bool:
     return "fin" in await ledger.counters(serial)
 
 
-async def test_everybody_is_sent_the_link_that_was_issued_for_his_place(
+async def test_everybody_is_sent_the_link_that_was_issued_for_their_position(
     ledger: Ledger, start: StartWorker
 ) -> None:
     worker = await start()
@@ -103,7 +103,7 @@ async def test_two_campaigns_share_the_limit_of_the_fleet(ledger: Ledger) -> Non
         await assert_sound(ledger, serial)
 
 
-async def test_a_second_round_sends_only_what_is_left(ledger: Ledger) -> None:
+async def test_a_second_job_sends_only_what_is_left(ledger: Ledger) -> None:
     serial = await ready(ledger, 4)
     channel = ScriptedChannel()
     channel.answer = lambda message: (
@@ -124,7 +124,7 @@ async def test_a_second_round_sends_only_what_is_left(ledger: Ledger) -> None:
 
 
 class Unusable(ScriptedChannel):
-    """Cannot use the templates of any campaign."""
+    """A channel that cannot use the templates of any campaign."""
 
     def composer(self, campaign: Campaign) -> PlainComposer:
         msg = f"campaign {campaign.id} cannot be used"

@@ -1,4 +1,4 @@
-"""Ordering against the sandbox: one batch, one PO number, one order, whatever is answered."""
+"""Orders against the sandbox: one batch, one PO number, one order, after any answer."""
 
 from decimal import Decimal
 
@@ -81,7 +81,7 @@ async def test_a_lost_answer_never_makes_a_second_order(
 # The audit trail
 
 
-async def test_an_order_is_written_down_once_however_often_it_is_posted(
+async def test_the_audit_trail_records_an_order_once_however_often_it_is_posted(
     ledger: Ledger, start: StartWorker
 ) -> None:
     worker, serial = await start(), await three(ledger)
@@ -95,7 +95,7 @@ async def test_an_order_is_written_down_once_however_often_it_is_posted(
     ]
 
 
-async def test_what_cannot_be_written_down_is_not_ordered(
+async def test_nothing_is_ordered_that_the_audit_trail_cannot_record(
     ledger: Ledger, start: StartWorker
 ) -> None:
     worker, serial = await start(), await three(ledger)
@@ -110,7 +110,7 @@ async def test_what_cannot_be_written_down_is_not_ordered(
 # Foreign orders
 
 
-async def test_an_order_that_another_life_of_ours_placed_is_foreign(
+async def test_an_order_that_a_lost_ledger_placed_is_foreign(
     ledger: Ledger, start: StartWorker
 ) -> None:
     worker = await start()
@@ -189,7 +189,7 @@ async def test_an_order_of_something_else_is_not_even_adopted_on_request(
 # Refusals
 
 
-async def test_without_funds_one_batch_probes_and_all_go_on_when_there_are_some(
+async def test_without_funds_one_batch_probes_and_all_go_on_when_funds_are_there(
     ledger: Ledger, start: StartWorker
 ) -> None:
     worker = await start(funds=Decimal(0))
@@ -302,7 +302,7 @@ async def test_tokens_that_end_early_among_other_faults_block_nothing(
     pytest.fail("there are links that never came")
 
 
-async def test_what_is_unavailable_is_tried_again_under_the_same_number(
+async def test_an_order_is_posted_again_under_the_same_number_after_an_outage(
     ledger: Ledger, start: StartWorker
 ) -> None:
     worker, serial = await start(), await three(ledger)
@@ -315,7 +315,9 @@ async def test_what_is_unavailable_is_tried_again_under_the_same_number(
     assert list(worker.links()) == [po_number("c", 1)]
 
 
-async def test_a_429_silences_orders_for_everybody(ledger: Ledger, start: StartWorker) -> None:
+async def test_a_429_stops_orders_of_the_whole_fleet_for_a_while(
+    ledger: Ledger, start: StartWorker
+) -> None:
     worker, serial = await start(), await three(ledger)
     worker.faults(order_429=1.0, retry_after="seconds", retry_after_seconds=3000)
     await worker.work_once(serial)
@@ -344,7 +346,7 @@ async def test_after_the_lease_is_lost_nothing_is_ordered(
     await assert_sound(ledger, serial)
 
 
-async def test_a_cancelled_campaign_orders_nothing_and_says_what_is_unknown(
+async def test_a_cancelled_campaign_orders_nothing_and_reports_an_open_post(
     ledger: Ledger, start: StartWorker
 ) -> None:
     worker = await start()

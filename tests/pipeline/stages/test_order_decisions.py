@@ -1,4 +1,4 @@
-"""What answers of the rewards API mean, without any I/O: thousands of cases cost nothing."""
+"""Decisions about answers of the rewards API, without I/O: thousands of cases take no time."""
 
 from typing import Any
 
@@ -92,7 +92,7 @@ def test_without_funds_one_batch_probes_after_one_to_fifteen_minutes(
     jitter=jitters,
     code=st.sampled_from(["http_429", "http_503", "timeout", "reset"]),
 )
-def test_what_is_unavailable_is_tried_again_and_only_a_429_silences_others(
+def test_an_outage_is_waited_for_and_only_a_429_stops_the_fleet(
     fails: int, wait: float | None, jitter: float, code: str
 ) -> None:
     error = RewardsUnavailableError(code, retry_after=wait)
@@ -136,7 +136,7 @@ def test_links_that_are_wrong_are_held_at_once(code: str) -> None:
     assert read(LinksProblem(code, "", found=10)) == Hold(code)
 
 
-def test_an_order_that_cannot_be_found_is_doubted_and_then_held() -> None:
+def test_an_order_that_cannot_be_found_is_read_again_and_then_held() -> None:
     assert isinstance(read(OrderNotFoundError("http_404")), Wait)
     late = read(OrderNotFoundError("http_404"), odd_since_ms=NOW - 601_000)
     assert late == Hold("order_not_found")

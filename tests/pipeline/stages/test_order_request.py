@@ -1,4 +1,4 @@
-"""What is bought under which number: stored for ever, the same for ever."""
+"""The order of a batch and its PO number never change."""
 
 from decimal import Decimal
 
@@ -11,12 +11,12 @@ from pipeline.stages.order_request import po_number
 ids = st.from_regex(r"\A[a-z0-9][a-z0-9-]{0,39}\Z")
 
 
-def test_po_numbers_are_what_they_have_always_been() -> None:
+def test_po_numbers_have_never_changed() -> None:
     assert po_number("survey-2026-11", 7) == "CC-survey-2026-11-00007"
     assert po_number("a", 123456) == "CC-a-123456"
 
 
-def test_the_hash_of_what_is_bought_is_what_it_has_always_been() -> None:
+def test_the_hash_of_an_order_has_never_changed() -> None:
     request = OrderRequest(
         po_number="CC-a-00001", product_id="CVS", value=Decimal("10.00"), quantity=100
     )

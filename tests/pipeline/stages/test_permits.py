@@ -1,4 +1,4 @@
-"""Who gets the next permit to order, where there are few."""
+"""An interrupted order gets the next permit when permits are few."""
 
 import asyncio
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ async def slow(redis: "Redis") -> Ledger:
     return ledger
 
 
-async def test_an_interrupted_order_gets_the_next_permit_of_all_who_wait(redis: "Redis") -> None:
+async def test_an_interrupted_order_gets_the_next_permit(redis: "Redis") -> None:
     slow = open_ledger(redis, orders="1/s")
     assert await order_permit(slow.limiter, interrupted=False) == 0
     for _ in range(20):
@@ -33,10 +33,10 @@ async def test_an_interrupted_order_gets_the_next_permit_of_all_who_wait(redis: 
 
 async def the_interrupted_one_was_next(slow: Ledger) -> bool:
     """
-    Let all wait for the next permit and see who got it; return whether that was seen in time.
+    Let all wait for the next permit and check who got it; return whether that was in time.
 
-    On a busy machine somebody may get a permit before the interrupted one has asked for silence,
-    or the silence may be over before its turn.
+    On a busy machine another caller may get a permit before the interrupted one has asked for
+    silence, or the silence may end before its permit.
     """
     booked = float(await slow.redis.hget("cc:gcra:orders", "tat") or 0)
     new = [asyncio.create_task(order_permit(slow.limiter, interrupted=False)) for _ in range(20)]
@@ -59,7 +59,7 @@ async def the_interrupted_one_was_next(slow: Ledger) -> bool:
 
 
 async def silence(slow: Ledger, first: "asyncio.Task[float]") -> float | None:
-    """Return until when, in µs, *first* has silenced the new ones; None if it came too late."""
+    """Return until when, in µs, *first* stopped new orders; None if it came too late."""
 
     async def was_asked_for() -> bool:
         return first.done() or bool(await slow.redis.exists("cc:gcra:orders:new"))
@@ -78,13 +78,13 @@ async def now(redis: "Redis") -> float:
     return float(seconds + micros / 1e6)
 
 
-async def test_new_orders_go_on_soon_after_it(slow: Ledger) -> None:
+async def test_new_orders_go_on_soon_after_an_interrupted_one(slow: Ledger) -> None:
     assert await order_permit(slow.limiter, interrupted=True) == 0
     found = [await order_permit(slow.limiter, interrupted=False) for _ in range(2)]
     assert found == [0, 0]
 
 
-async def test_who_must_come_back_later_finds_the_permit_still_there(redis: "Redis") -> None:
+async def test_a_caller_that_comes_back_later_still_gets_the_permit(redis: "Redis") -> None:
     ledger = open_ledger(redis, orders="2/m")
     began = await now(redis)
     assert await order_permit(ledger.limiter, interrupted=False) == 0
@@ -102,6 +102,6 @@ async def test_a_long_wait_silences_new_orders_for_a_minute_at_most(redis: "Redi
     assert await redis.pttl("cc:gcra:orders:new") <= 61_000
 
 
-async def test_reading_is_nobodys_business(slow: Ledger) -> None:
+async def test_reads_stop_no_orders(slow: Ledger) -> None:
     await slow.limiter.cool_down("orders:new", 3000)
     assert await permit(slow.limiter, FleetLimit.READS) == 0

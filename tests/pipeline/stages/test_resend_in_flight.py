@@ -42,7 +42,7 @@ async def test_the_second_message_has_the_same_link_and_another_key(ledger: Ledg
     assert "fin" in await ledger.counters(serial)
 
 
-async def test_who_is_corrected_while_the_batch_is_worked_on_gets_it_there_only(
+async def test_a_message_goes_only_to_an_address_that_is_corrected_meanwhile(
     ledger: Ledger,
 ) -> None:
     serial, channel = await a_batch(ledger, 60), ScriptedChannel(connections=1)
@@ -65,7 +65,7 @@ async def test_who_is_corrected_while_the_batch_is_worked_on_gets_it_there_only(
     await assert_sound(ledger, serial)
 
 
-def test_quiet_hours_put_off_the_generation_that_waits() -> None:
+def test_quiet_hours_defer_the_resend_that_waits() -> None:
     window = Window(start="09:00", end="20:00", timezone="UTC")
     waiting = [(0, DeliveryRecord(channel=EMAIL, resend_number=2))]
     midnight = 1_700_006_400.0

@@ -1,4 +1,4 @@
-"""What is looked at right before a message leaves: the suppression list, the window, the past."""
+"""The checks right before a message is sent: suppression list, window, earlier attempts."""
 
 import time
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ from tests.support.server_clock import server_time
 
 @dataclass
 class SearchableChannel(ScriptedChannel):
-    """An SMS channel whose provider can be asked; `has` is what it knows of a number."""
+    """An SMS channel whose provider can be searched; `has` is what it knows of a number."""
 
     name: ChannelName = ChannelName.SMS
     has: dict[str, Receipt | DeliveryError] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class SearchableChannel(ScriptedChannel):
     async def look_up(
         self, message: Message, *, not_before: float
     ) -> Receipt | DeliveryError | None:
-        # Its intent is the beginning: later would overlook it, earlier would find another's.
+        # The search begins at the intent: later would miss it, earlier would find another one.
         assert self.opened - 0.01 <= not_before <= self.asked_to_send
         self.looks += 1
         return self.has.get(message.to)
@@ -163,7 +163,7 @@ async def test_an_uncertain_message_that_the_provider_has_is_not_sent_again(
 
 
 @pytest.mark.parametrize("policy", ["hold", "resend"])
-async def test_what_three_looks_do_not_find_goes_by_the_policy(
+async def test_the_policy_decides_what_three_searches_do_not_find(
     ledger: Ledger, policy: str
 ) -> None:
     serial = await a_batch(ledger, 1, ["sms"], sms={"body": "{{ link }}", "on_uncertain": policy})
@@ -186,7 +186,7 @@ async def test_what_three_looks_do_not_find_goes_by_the_policy(
     await assert_sound(ledger, serial)
 
 
-async def test_a_refusal_that_nobody_understands_tries_no_other_channel(ledger: Ledger) -> None:
+async def test_an_unknown_refusal_tries_no_other_channel(ledger: Ledger) -> None:
     serial = await a_batch(ledger, 1, ["sms", "email"])
     channel = SearchableChannel()
     channel.answer = lambda _: PermanentError("twilio_99999", fallback=False)
@@ -224,7 +224,9 @@ async def test_an_uncertain_mail_waits_for_its_window_as_well(ledger: Ledger) ->
     assert (record.status, record.code) == (Status.UNCERTAIN, "smtp_lost")
 
 
-async def test_who_unsubscribes_from_an_uncertain_mail_gets_no_sms(ledger: Ledger) -> None:
+async def test_a_person_who_unsubscribes_from_an_uncertain_mail_gets_no_sms(
+    ledger: Ledger,
+) -> None:
     serial = await a_batch(ledger, 1, ["email", "sms"])
     found = await taken(ledger, serial)
     await ledger.deliveries.intend(found, [IntentRequest(0, ChannelName.EMAIL, 0)])
@@ -258,7 +260,9 @@ async def test_a_clock_that_is_set_back_leaves_readable_records(ledger: Ledger) 
     assert (record.status, record.started_ms, record.after_ms) == (Status.SENT, 0, 0)
 
 
-async def test_a_night_does_not_make_old_bad_news_count_against_a_retry(ledger: Ledger) -> None:
+async def test_a_late_failure_report_does_not_end_a_retry_after_quiet_hours(
+    ledger: Ledger,
+) -> None:
     serial = await a_batch(ledger, 1, ["email"])
     found = await taken(ledger, serial)
     await ledger.deliveries.intend(found, [IntentRequest(0, ChannelName.EMAIL, 0)])

@@ -1,4 +1,4 @@
-"""What is sound passes the recount in every state, also while it moves."""
+"""A sound campaign passes the recount in every state, also while it changes."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -34,7 +34,7 @@ async def rules(ledger: Installation, serial: str) -> set[tuple[int, str, int | 
     return {(each.invariant, each.rule, each.batch) for each in found.violations}
 
 
-# What is sound ----------------------------------------------------------------------------------
+# Sound campaigns --------------------------------------------------------------------------------
 
 
 async def test_every_stage_of_a_sound_campaign_has_no_violation(ledger: Installation) -> None:
@@ -64,7 +64,7 @@ async def test_every_stage_of_a_sound_campaign_has_no_violation(ledger: Installa
         FactKind.RELEASED,
     ],
 )
-async def test_whatever_became_of_the_deliveries_the_counters_agree(
+async def test_the_counters_agree_after_every_result_of_deliveries(
     ledger: Installation, kind: FactKind
 ) -> None:
     serial = await ledger.submitted(campaign=both_channels())
@@ -109,15 +109,15 @@ async def test_held_batches_agree_with_their_counters(ledger: Installation, rere
     assert await rules(ledger, serial) == set()
 
 
-# A campaign that moves --------------------------------------------------------------------------
+# Campaigns that change --------------------------------------------------------------------------
 
 
-async def test_counters_that_never_stand_still_are_not_compared(
+async def test_counters_that_change_during_every_count_are_not_compared(
     ledger: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serial = await ledger.submitted()
     verifier = Verifier(ledger.pages, ledger.campaigns, ledger.lookups, ledger.vault)
-    totals = verifier._totals  # noqa: SLF001 - the moment between two looks
+    totals = verifier._totals  # noqa: SLF001 - the moment between two counts
     to_and_fro = cycle((1, -1))
 
     async def moved(serial: str) -> object:
@@ -132,7 +132,7 @@ async def test_counters_that_never_stand_still_are_not_compared(
     assert found.unfinished
 
 
-async def test_counters_that_stood_still_in_the_end_are_compared(
+async def test_counters_that_stop_changing_are_compared(
     ledger: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serial = await ledger.submitted()
@@ -173,7 +173,7 @@ def test_the_tally_of_an_untouched_batch_counts_first_channels_only() -> None:
 
 
 class Disagreeing:
-    """Finds fault with every order, and remembers what it was asked."""
+    """Finds fault with every order, and records the orders that it was given."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, int]] = []

@@ -1,4 +1,4 @@
-"""Each invariant is broken in turn, and the recount names which."""
+"""Each invariant is broken once, and the recount names it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -37,7 +37,7 @@ async def reseal(
     key: str,
     change: Callable[[bytes], bytes],
 ) -> None:
-    """Open a blob, change what it holds, and seal it again for the same place."""
+    """Open a blob, change its contents, and seal it again for the same purpose."""
     purpose, name = f"{kind}:{serial}:{number}", f"cc:{serial}:{key}:{number}"
     plain = ledger.vault.open(await ledger.redis.get(name), purpose)
     await ledger.redis.set(name, ledger.vault.seal(change(plain), purpose))
@@ -95,7 +95,7 @@ async def test_a_link_that_is_not_https_breaks_invariant_2(ledger: Installation)
     assert not any("links.example" in str(each) for each in found.violations)
 
 
-async def test_links_that_are_gone_break_invariant_2(ledger: Installation) -> None:
+async def test_lost_links_break_invariant_2(ledger: Installation) -> None:
     serial = await ledger.submitted()
     await ledger.finished(serial)
     await ledger.redis.delete(f"cc:{serial}:k:2")
@@ -256,7 +256,9 @@ async def test_anything_in_clear_breaks_invariant_6(
     assert "in-clear" not in " ".join(map(str, found.violations))
 
 
-async def test_a_batch_that_nobody_would_look_at_breaks_invariant_7(ledger: Installation) -> None:
+async def test_an_unfinished_batch_in_no_due_index_breaks_invariant_7(
+    ledger: Installation,
+) -> None:
     serial = await ledger.submitted()
     await ledger.ordered(serial)
     await ledger.redis.zrem(f"cc:{serial}:due:r", 2)
@@ -289,7 +291,7 @@ async def test_a_damaged_ledger_breaks_invariant_7(ledger: Installation, field: 
     assert (7, "ledger", 1) in await rules(ledger, serial)
 
 
-async def test_a_delivery_of_nobody_breaks_invariant_7(ledger: Installation) -> None:
+async def test_a_delivery_without_a_recipient_breaks_invariant_7(ledger: Installation) -> None:
     serial = await ledger.submitted()
     await ledger.finished(serial)
     await ledger.redis.hset(f"cc:{serial}:d:3", "1", "se1.1.0.5.7.")

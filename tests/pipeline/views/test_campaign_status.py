@@ -1,4 +1,4 @@
-"""What the counters mean to people."""
+"""The status says in words what the counters mean."""
 
 import pytest
 
@@ -64,7 +64,7 @@ def test_everybody_is_reached_only_when_nobody_is_left_out_or_open() -> None:
     assert not reached_everybody(with_fields({"p:reached": "9", "p:not_reached": "1"}))
 
 
-def test_times_are_told_in_utc() -> None:
+def test_times_are_shown_in_utc() -> None:
     assert iso(0) is None
     assert iso(1_795_366_800_000) == "2026-11-22T17:00:00Z"
 
@@ -111,7 +111,7 @@ async def test_the_document_is_the_one_that_others_rely_on(ledger: Ledger) -> No
     }
 
 
-async def test_a_held_batch_tells_its_reason(ledger: Ledger) -> None:
+async def test_a_held_batch_shows_its_reason(ledger: Ledger) -> None:
     serial = await submit(ledger, a_campaign())
     await ledger.batches.hold(await taken(ledger, serial), "foreign_order", missing=0, reread=0)
     found = as_json(await ledger.campaigns.snapshot(serial))

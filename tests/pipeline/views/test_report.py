@@ -1,4 +1,4 @@
-"""The report says of everybody what the ledger says, and reveals only what was asked for."""
+"""The report shows the ledger's record of everybody, and reveals only what was asked for."""
 
 import csv
 import io
@@ -100,7 +100,7 @@ async def test_links_and_addresses_are_further_columns(ledger: Installation) -> 
     assert first["link"] == second["link"] == (await ledger.batches.links(serial, 1))[0]
 
 
-async def test_a_damaged_batch_is_told_in_a_sentence(ledger: Installation) -> None:
+async def test_a_damaged_batch_is_reported_in_a_sentence(ledger: Installation) -> None:
     serial = await ledger.submitted()
     await ledger.redis.delete(f"cc:{serial}:b:2")
     with pytest.raises(ClaimcastError, match="Batch 2 is gone or damaged; `claimcast verify`"):
@@ -132,7 +132,7 @@ async def test_no_cell_is_a_formula_and_json_is_exact(text: str) -> None:
 
 
 @given(st.sampled_from(list(STATUS.values())), st.integers(0, 3))
-def test_times_are_told_only_where_they_mean_something(status: object, attempt: int) -> None:
+def test_times_are_shown_only_where_they_mean_something(status: object, attempt: int) -> None:
     record = DeliveryRecord(
         channel=ChannelName.EMAIL,
         status=status,  # type: ignore[arg-type]

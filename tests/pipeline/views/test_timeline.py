@@ -1,4 +1,4 @@
-"""One person's story, without the link and without the address."""
+"""The timeline of one person, without the link and without the address."""
 
 import json
 from typing import Any
@@ -28,7 +28,9 @@ def told(document: dict[str, Any]) -> list[str]:
     return [event["event"] for event in document["events"]]
 
 
-async def test_a_finished_delivery_is_told_from_the_submit_on(ledger: Installation) -> None:
+async def test_the_timeline_of_a_finished_delivery_begins_with_the_submit(
+    ledger: Installation,
+) -> None:
     serial = await ledger.submitted()
     await ledger.finished(serial)
     document = await story(ledger, serial)
@@ -56,7 +58,7 @@ async def test_neither_link_nor_address_is_shown(ledger: Installation) -> None:
     assert document["addresses"] == {"email": "p…@example.com", "sms": "+49…03"}
 
 
-async def test_a_failure_is_told_in_words_with_its_code(ledger: Installation) -> None:
+async def test_the_timeline_shows_a_failure_in_words_with_its_code(ledger: Installation) -> None:
     serial = await ledger.submitted(campaign=both_channels())
     await ledger.fulfilled(serial)
     await ledger.settled(serial, FactKind.FAILED, "smtp_550_5.1.1")
@@ -68,7 +70,7 @@ async def test_a_failure_is_told_in_words_with_its_code(ledger: Installation) ->
     assert (waiting["channel"], waiting["status"]) == ("sms", "pending")
 
 
-async def test_the_next_attempt_is_told(ledger: Installation) -> None:
+async def test_the_timeline_shows_the_next_attempt(ledger: Installation) -> None:
     serial = await ledger.submitted()
     await ledger.fulfilled(serial)
     await ledger.settled(serial, FactKind.DEFERRED, "smtp_lost")
@@ -80,7 +82,7 @@ async def test_the_next_attempt_is_told(ledger: Installation) -> None:
     )
 
 
-async def test_a_held_batch_is_told_with_its_reason(ledger: Installation) -> None:
+async def test_the_timeline_shows_a_held_batch_with_its_reason(ledger: Installation) -> None:
     serial = await ledger.submitted()
     for claim in await ledger.ordered(serial):
         await ledger.batches.hold(claim, "links_many", missing=0, reread=0)
@@ -89,7 +91,7 @@ async def test_a_held_batch_is_told_with_its_reason(ledger: Installation) -> Non
     assert document["link_ref"] is None
 
 
-async def test_nobody_has_no_timeline(ledger: Installation) -> None:
+async def test_an_unknown_person_has_no_timeline(ledger: Installation) -> None:
     serial = await ledger.submitted()
     with pytest.raises(InputError, match='has no recipient "R3"'):
         await story(ledger, serial, "R3")

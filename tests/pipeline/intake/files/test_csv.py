@@ -84,7 +84,7 @@ def test_lines_are_true_across_the_chunks_in_which_a_file_is_read() -> None:
         ("1,a@example.com,\x07", "x: holds control characters; remove them"),
     ],
 )
-def test_what_is_wrong_with_a_row_is_told_with_its_line(row: str, problem: str) -> None:
+def test_a_fault_of_a_row_is_reported_with_its_line(row: str, problem: str) -> None:
     padding = "0,z@example.com,\n" + "\n" * 70_000  # so that the row is not in the first chunk
 
     problems = told(an_intake(f"id,email,x\n{padding}{row}\n"))
@@ -93,7 +93,7 @@ def test_what_is_wrong_with_a_row_is_told_with_its_line(row: str, problem: str) 
     assert problems[0].startswith(f", line 70003: {problem}")
 
 
-def test_rows_after_a_broken_one_are_still_judged() -> None:
+def test_rows_after_a_broken_one_are_still_checked() -> None:
     problems = told(an_intake('id,email\n1,"a"b\n2\n3,c@example.com\n4,nobody\n'))
 
     assert [problem.partition(": ")[0] for problem in problems] == [
@@ -103,7 +103,7 @@ def test_rows_after_a_broken_one_are_still_judged() -> None:
     ]
 
 
-def test_rows_before_the_end_of_what_can_be_read_are_still_told() -> None:
+def test_rows_before_an_unreadable_part_are_still_reported() -> None:
     padding = "\n" * 70_000  # so that the NUL is not in the first chunk
     intake = an_intake(f"id,email\n1,a@example.com\n2,nobody\n{padding}\0")
 
@@ -120,7 +120,7 @@ def test_row_of_many_lines_is_bounded() -> None:
     assert problems[0].startswith(", line 2: has a value of more than")
 
 
-def test_byte_that_is_not_utf8_is_told_with_its_place() -> None:
+def test_byte_that_is_not_utf8_is_reported_with_its_place() -> None:
     content = b'id,email,note\n1,a@example.com,"one\nzw' + b'\xf6lf"\n2,b@example.com,x\n'
 
     assert told(an_intake(content)) == [
@@ -172,7 +172,7 @@ def test_file_without_usable_header_or_rows_is_one_sentence(content: bytes, prob
     assert problem in problems[0]
 
 
-def test_what_may_be_an_address_in_place_of_a_header_is_not_repeated() -> None:
+def test_an_address_in_place_of_a_header_is_not_repeated() -> None:
     assert "ann" not in " ".join(told(an_intake("ann@example.com,Ann\n")))
 
 

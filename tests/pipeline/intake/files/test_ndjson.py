@@ -27,7 +27,7 @@ def test_numbers_and_booleans_become_text_as_they_are_written() -> None:
 
 
 @pytest.mark.parametrize("name", ["people.jsonl", "people.NDJSON", "-"])
-def test_format_is_told_by_extension_or_by_the_first_character(name: str) -> None:
+def test_the_extension_or_the_first_character_decides_the_format(name: str) -> None:
     content = '\ufeff\n{"id": "1", "email": "a@example.com"}\r\n\r\n{"id": "2", "email": "b@x.co"}'
 
     rows = list(an_intake(content, name=name))
@@ -62,7 +62,7 @@ def test_format_that_is_asked_for_wins() -> None:
         ('{"id": 2, "email": "a@example.com", "\\ud800": "x"}', "a key must have a name of one"),
     ],
 )
-def test_what_is_wrong_with_an_object_is_told_with_its_line(line: str, problem: str) -> None:
+def test_a_fault_of_an_object_is_reported_with_its_line(line: str, problem: str) -> None:
     content = f'{{"id": 1, "email": "b@example.com"}}\n{line}\n'
 
     problems = told(an_intake(content, name="p.ndjson"))
@@ -72,7 +72,7 @@ def test_what_is_wrong_with_an_object_is_told_with_its_line(line: str, problem: 
     assert problem in problems[0]
 
 
-def test_bytes_that_are_not_utf8_are_told_with_their_place() -> None:
+def test_bytes_that_are_not_utf8_are_reported_with_their_place() -> None:
     content = b'{"id": 1, "email": "b@example.com"}\n{"id": "\xe9"}\n'
 
     assert told(an_intake(content, name="p.ndjson")) == [
@@ -107,7 +107,7 @@ def test_variable_that_an_object_lacks_is_empty_but_one_that_all_lack_is_a_probl
     assert none[0].startswith("-: points: is used by the template email.subject")
 
 
-def test_list_of_a_job_is_judged_like_a_file() -> None:
+def test_list_of_a_job_is_checked_like_a_file() -> None:
     items = [{"id": 1, "email": "a@example.com", "sum": 1.5}, {"id": 1}, "y"]
 
     intake = check_recipients(items, a_campaign())

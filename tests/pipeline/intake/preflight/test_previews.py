@@ -23,7 +23,7 @@ def test_a_message_to_the_app_is_shown_with_its_title() -> None:
     assert (shown.subject, shown.text) == ("For Ada", "Hello Ada")
 
 
-def test_what_cannot_be_filled_is_told() -> None:
+def test_a_template_that_cannot_be_filled_is_reported() -> None:
     campaign = a_campaign(delivery={"channels": ["webhook"]}, webhook={"body": "{{ city }}"})
     shown = preview(campaign, Recipient(id="r1"))
 
