@@ -56,7 +56,7 @@ _WORDS: dict[str, str | Callable[[Mapping[str, Any]], str]] = {
     "is_instance_of": _TEXT,
     "too_short": 'must name at least one channel, such as ["email"]',
     "tuple_type": 'must be a list such as ["email", "sms"]',
-    "value_error": lambda context: str(context["error"]),
+    "value_error": lambda context: one_line(str(context["error"]), 500),  # may quote a value
 }
 
 
