@@ -18,9 +18,9 @@ from pipeline.domain.campaign import (
 )
 from pipeline.intake.files.columns import nearest
 from pipeline.intake.files.problems import one_line
-from pipeline.intake.files.toml_lines import KeyPath
+from pipeline.intake.files.toml_lines import DottedKey
 
-_SECTIONS: dict[KeyPath, type[BaseModel]] = {
+_SECTIONS: dict[DottedKey, type[BaseModel]] = {
     (): Campaign,
     ("reward",): Reward,
     ("delivery",): Delivery,
@@ -30,9 +30,9 @@ _SECTIONS: dict[KeyPath, type[BaseModel]] = {
     ("webhook",): WebhookContent,
     ("limits",): CampaignLimits,
 }
-_FILE_KEYS: dict[KeyPath, tuple[str, ...]] = {("email",): ("text_file", "html_file")}
+_FILE_KEYS: dict[DottedKey, tuple[str, ...]] = {("email",): ("text_file", "html_file")}
 
-_PATTERNS: dict[KeyPath, str] = {
+_PATTERNS: dict[DottedKey, str] = {
     ("id",): "must be 1 to 40 lower-case letters, digits and hyphens, and not begin with a hyphen",
     ("reward", "currency"): 'must be three capital letters such as "USD"',
 }
@@ -60,9 +60,9 @@ _WORDS: dict[str, str | Callable[[Mapping[str, Any]], str]] = {
 }
 
 
-def explain_errors(error: ValidationError) -> Iterator[tuple[KeyPath, str]]:
+def explain_errors(error: ValidationError) -> Iterator[tuple[DottedKey, str]]:
     """Yield the key and the fault of each error of `Campaign.model_validate`, each key once."""
-    faults: dict[KeyPath, str] = {}
+    faults: dict[DottedKey, str] = {}
     for details in error.errors(include_url=False, include_input=False):
         path = _path(details)
         # A union reports each of its members; the one that matched most says most.
@@ -71,17 +71,17 @@ def explain_errors(error: ValidationError) -> Iterator[tuple[KeyPath, str]]:
     yield from faults.items()
 
 
-def dotted(path: KeyPath) -> str | None:
+def dotted(path: DottedKey) -> str | None:
     """Return the path as a dotted key; None for the file as a whole."""
     return ".".join(one_line(part) for part in path) or None
 
 
-def _path(details: ErrorDetails) -> KeyPath:
+def _path(details: ErrorDetails) -> DottedKey:
     path = tuple(part for part in details["loc"] if isinstance(part, str))
     return path[:2] if path[:1] == ("limits",) else path
 
 
-def _fault(path: KeyPath, details: ErrorDetails) -> str:
+def _fault(path: DottedKey, details: ErrorDetails) -> str:
     kind = details["type"]
     if kind == "extra_forbidden":
         return _unknown(path)
@@ -97,7 +97,7 @@ def _fault(path: KeyPath, details: ErrorDetails) -> str:
     return words if isinstance(words, str) else words(details.get("ctx", {}))
 
 
-def _unknown(path: KeyPath) -> str:
+def _unknown(path: DottedKey) -> str:
     *parents, key = path
     parent = tuple(parents)
     if hint := nearest(key, _keys(parent)):
@@ -108,7 +108,7 @@ def _unknown(path: KeyPath) -> str:
     return f"is not a key of a campaign file; known here are {', '.join(_keys(parent))}"
 
 
-def _missing(path: KeyPath) -> str:
+def _missing(path: DottedKey) -> str:
     if path in _SECTIONS:
         return f"is missing; add a section that begins with the line [{dotted(path)}]"
     if path == ("email", "text"):
@@ -116,7 +116,7 @@ def _missing(path: KeyPath) -> str:
     return f"is missing; add {path[-1]} = …"
 
 
-def _keys(section: KeyPath) -> tuple[str, ...]:
+def _keys(section: DottedKey) -> tuple[str, ...]:
     model = _SECTIONS.get(section)
     return (*model.model_fields, *_FILE_KEYS.get(section, ())) if model else ()
 

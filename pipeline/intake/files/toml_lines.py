@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-KeyPath = tuple[str, ...]
+DottedKey = tuple[str, ...]
 
 _KEY = r"(?:[A-Za-z0-9_-]+|\"[^\"\\]*\"|'[^']*')"
 _DOTTED = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
@@ -13,14 +13,14 @@ _PART = re.compile(_KEY)
 _LONG_QUOTE = re.compile(r'"""|\'\'\'')
 
 
-def key_lines(text: str) -> dict[KeyPath, int]:
+def key_lines(text: str) -> dict[DottedKey, int]:
     """
     Return the line, from 1, of each table and key of *text*, which must be valid TOML.
 
     The result lacks the keys of inline tables; `line_of` returns the line of the table for them.
     """
-    lines: dict[KeyPath, int] = {}
-    table: KeyPath = ()
+    lines: dict[DottedKey, int] = {}
+    table: DottedKey = ()
     quote = ""
     for number, line in enumerate(text.split("\n"), start=1):
         if quote:
@@ -34,7 +34,7 @@ def key_lines(text: str) -> dict[KeyPath, int]:
     return lines
 
 
-def line_of(lines: Mapping[KeyPath, int], path: KeyPath) -> int | None:
+def line_of(lines: Mapping[DottedKey, int], path: DottedKey) -> int | None:
     """Return the line of *path*, or of its innermost part that has one."""
     for length in range(len(path), 0, -1):
         if path[:length] in lines:
@@ -42,7 +42,7 @@ def line_of(lines: Mapping[KeyPath, int], path: KeyPath) -> int | None:
     return None
 
 
-def _path(dotted: str) -> KeyPath:
+def _path(dotted: str) -> DottedKey:
     return tuple(part.strip("\"'") for part in _PART.findall(dotted))
 
 
