@@ -2,8 +2,6 @@
 
 import ast
 import json
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ import pytest
 from pipeline.domain.campaign import Campaign
 from pipeline.intake.campaign_file import campaign_from_dict
 from tests.docs.documents import Document, documents
-from tests.support.root import ROOT
+from tests.docs.validation import validate
 
 PEOPLE = "id,email,phone,name\np-001,zoe@example.com,+15550100200,Zoë\n"
 REST_OF_A_CAMPAIGN: dict[str, Any] = {
@@ -78,17 +76,7 @@ def test_an_example_of_toml_is_toml(page: Document, text: str) -> None:
 def test_an_example_campaign_is_valid_with_the_people_of_its_page(
     page: Document, text: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "campaign.toml").write_text(text, "utf-8")
-    (tmp_path / "people.csv").write_text([*page.code("csv"), PEOPLE][0], "utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", "worker.cli", "validate", "campaign.toml", "people.csv"],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = validate(tmp_path, text, [*page.code("csv"), PEOPLE][0])
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -1,8 +1,6 @@
 """The page of the campaign file has the keys, defaults and filters of the code."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +9,7 @@ from pydantic_core import PydanticUndefined
 
 from pipeline.domain import campaign, templates
 from tests.docs.documents import document
-from tests.support.root import ROOT
+from tests.docs.validation import validate
 
 PAGE = document("docs/integrate/campaign-file.md")
 SECTIONS: dict[str, tuple[type[BaseModel], set[str]]] = {
@@ -79,17 +77,7 @@ def test_the_filters_and_methods_are_those_that_work(kind: str, names: tuple[str
 
 
 def test_what_is_said_of_mistakes_is_what_is_said(tmp_path: Path) -> None:
-    (tmp_path / "campaign.toml").write_text(WRONG, "utf-8")
-    (tmp_path / "people.csv").write_text("id,email,phone,name\n1,zoe@example.com,,Zoë\n", "utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", "worker.cli", "validate", "campaign.toml", "people.csv"],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = validate(tmp_path, WRONG, "id,email,phone,name\n1,zoe@example.com,,Zoë\n")
     [shown] = PAGE.code("text")
     assert done.stdout.startswith(shown)
     assert f"\n{len(shown.splitlines())} problems.\n" in done.stdout

@@ -14,7 +14,7 @@ def on_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def is_confirmed(question: str, *, yes: bool) -> bool:
+def confirm(question: str, *, yes: bool) -> bool:
     """Ask, unless *yes* was given or nobody is there to be asked; both are a yes."""
     if yes or not on_terminal() or _confirmed(question):
         return True
@@ -22,15 +22,15 @@ def is_confirmed(question: str, *, yes: bool) -> bool:
     return False
 
 
-def is_confirmed_final(question: str, *, yes: bool) -> bool:
-    """Ask as `agreed` does about what is final: InputError where nobody can be asked."""
+def confirm_final(question: str, *, yes: bool) -> bool:
+    """Ask as `confirm` does, about what is final: InputError where nobody can be asked."""
     if not yes and not on_terminal():
         msg = (
             "It cannot be undone, and without a terminal nobody can be asked: with --yes it is "
             "done. Nothing was changed."
         )
         raise InputError(msg)
-    return is_confirmed(question, yes=yes)
+    return confirm(question, yes=yes)
 
 
 def _confirmed(question: str) -> bool:

@@ -10,7 +10,7 @@ from pipeline.store.maintenance.erasures import Erased
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.campaigns import find_campaign
 from worker.cli.console.configured import open_logged
-from worker.cli.console.confirm import is_confirmed_final
+from worker.cli.console.confirm import confirm_final
 from worker.cli.console.entry import NOT_ALL_REACHED, OK, command, say
 from worker.wiring.ledger import App
 
@@ -37,7 +37,7 @@ async def forget(campaign: str, recipient: str, *, yes: bool) -> int:
             "Forgetting is for good: name, addresses, variables and the link are removed, and"
             " nothing more is sent. A link that was not sent yet was paid for, and is lost."
         )
-        if not is_confirmed_final("Forget this person?", yes=yes):
+        if not confirm_final("Forget this person?", yes=yes):
             return NOT_ALL_REACHED
         await _record(app, snapshot, recipient)
         done = await eraser.forget(snapshot, recipient)

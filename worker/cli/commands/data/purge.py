@@ -9,7 +9,7 @@ from pipeline.views.campaign_status import ended
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.campaigns import find_campaign, times
 from worker.cli.console.configured import open_logged
-from worker.cli.console.confirm import is_confirmed_final
+from worker.cli.console.confirm import confirm_final
 from worker.cli.console.entry import NOT_ALL_REACHED, OK, command, say
 
 
@@ -27,7 +27,7 @@ async def purge(campaign: str, *, yes: bool) -> int:
             return OK
         if not snapshot.purging and ended(snapshot):
             say(_consequences(snapshot))
-            if not is_confirmed_final("Purge it for good?", yes=yes):
+            if not confirm_final("Purge it for good?", yes=yes):
                 return NOT_ALL_REACHED
         purging = CampaignPurger(app.campaigns, app.audit, app.purges)
         await purging.purge(snapshot.serial, actor=actor())

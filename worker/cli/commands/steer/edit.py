@@ -17,7 +17,7 @@ from pipeline.store.formats.snapshot import CampaignSnapshot
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.campaigns import find_campaign, times
 from worker.cli.console.configured import settings
-from worker.cli.console.confirm import is_confirmed
+from worker.cli.console.confirm import confirm
 from worker.cli.console.entry import BAD_INPUT, NOT_ALL_REACHED, OK, command, say
 from worker.cli.intake.findings import sms_totals
 from worker.wiring.engine import open_app
@@ -72,7 +72,7 @@ async def edit(campaign: str, campaign_file: Path, *, yes: bool) -> int:
         if proposal.dry_run.failure_count:
             return _refuse(proposal.dry_run)
         proposal.show()
-        if not is_confirmed("Change it?", yes=yes):
+        if not confirm("Change it?", yes=yes):
             return NOT_ALL_REACHED
         await _make(app, snapshot, proposal)
     return OK

@@ -11,7 +11,7 @@ from pipeline.store.formats.snapshot import CampaignSnapshot
 from pipeline.views.campaign_status import campaign_state
 from worker.cli.console.actor import actor, actor_option
 from worker.cli.console.campaigns import find_campaign, times
-from worker.cli.console.confirm import is_confirmed_final
+from worker.cli.console.confirm import confirm_final
 from worker.cli.console.entry import NOT_ALL_REACHED, OK, command, say
 from worker.cli.console.session import open_session
 from worker.cli.progress.campaign_view import advice, read_view
@@ -71,7 +71,7 @@ async def cancel(campaign: str, *, yes: bool) -> int:
             return OK
         _refuse_ended(snapshot, "cancel")
         say(_consequences(snapshot))
-        if not is_confirmed_final("Cancel it for good?", yes=yes):
+        if not confirm_final("Cancel it for good?", yes=yes):
             return NOT_ALL_REACHED
         await _steer(app, snapshot, "cancel")
     say(
