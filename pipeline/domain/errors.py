@@ -9,9 +9,11 @@ The class of an error *is* the decision:
   x StaleLeaseError         another worker has the lease of this batch; start nothing more
   x DeliveryError           one attempt to send one message did not succeed
     + TransientError        certainly not accepted; try this recipient again later
+    + DoubtedError          refused, and it is not clear whether because of the recipient or of us
     + UncertainError        may have been accepted; repeat only under the campaign's policy
     + PermanentError        will never work for this recipient
     + BlockedError          about us or the provider: costs the recipient nothing
+      + LimitedError        the provider takes no more of us for now: a quota or a rate
     + AbandonedError        never started: the lease was lost, or the campaign was paused
   x RewardsError            one call of the rewards API did not succeed
     + RewardsUnavailableError  429, 5xx, time-out, reset: the same call again, later
@@ -24,6 +26,7 @@ The class of an error *is* the decision:
 """
 
 import asyncio
+from enum import StrEnum
 
 
 class ClaimcastError(Exception):
@@ -69,6 +72,21 @@ class TransientError(DeliveryError):
         self.retry_after = retry_after
 
 
+class DoubtedError(DeliveryError):
+    """
+    Certainly not accepted; the refusal may be about the recipient, or about us and everybody.
+
+    It costs the recipient nothing and no other channel is tried until the ledger knows more: a
+    second refusal counts against the recipient if somebody was accepted in between. `by_content`
+    says who that somebody has to be: after the content was refused somebody of the same campaign
+    and template, after the recipient was refused anybody over the same account and sender.
+    """
+
+    def __init__(self, code: str, detail: str = "", *, by_content: bool) -> None:
+        super().__init__(code, detail)
+        self.by_content = by_content
+
+
 class UncertainError(DeliveryError):
     """The line broke after the message may have been accepted."""
 
@@ -94,13 +112,61 @@ class BlockedError(DeliveryError):
     """
     The provider, our account or our configuration is at fault, never the recipient.
 
-    Certainly not accepted. `fatal` means that only a person can mend it (wrong password): the
-    campaign is blocked at once; otherwise the channel's breaker counts it.
+    Certainly not accepted. `fatal` means that only a person can mend it (wrong password, a sender
+    that is not verified): this channel of the campaign is blocked at once. `rests` means that
+    this channel of the campaign rests at once, and is blocked if that does not pass. With neither
+    the channel's breaker counts it, and stays open for `retry_after` seconds at least, if given.
     """
 
-    def __init__(self, code: str, detail: str = "", *, fatal: bool = False) -> None:
+    def __init__(
+        self,
+        code: str,
+        detail: str = "",
+        *,
+        fatal: bool = False,
+        rests: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(code, detail)
         self.fatal = fatal
+        self.rests = rests
+        self.retry_after = retry_after
+
+
+class Limit(StrEnum):
+    """What is used up when a provider takes no more of us; it says when to ask again."""
+
+    RATE = "rate"
+    """Too fast: the rate is halved for a while."""
+    DAY = "quota_day"
+    """A rolling number per day: one message an hour asks whether it is over."""
+    HOUR = "quota_hour"
+    """A number per hour: asked again at the next full hour."""
+    UNKNOWN = "quota_unknown"
+    """A number per nobody knows what: asked after 15 minutes, doubling to an hour."""
+
+
+class LimitedError(BlockedError):
+    """
+    The provider takes no more of us for now, whoever the recipient is.
+
+    `wait` is the seconds that the provider asked for or that are known of it; None leaves it to
+    the kind of *limit*. A rate only rests if `pauses`, else it is halved for `wait`.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str = "",
+        *,
+        limit: Limit,
+        wait: float | None = None,
+        pauses: bool = False,
+    ) -> None:
+        super().__init__(code, detail)
+        self.limit = limit
+        self.wait = wait
+        self.pauses = pauses
 
 
 class AbandonedError(DeliveryError):
